@@ -1,0 +1,86 @@
+"""References, conditions and metadata that every kind shares."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .base import Instant, Name, Sentence, ShortName, WireModel, entries
+from .names import ConditionStatus
+
+Labels = Annotated[dict[str, Annotated[str, Field(max_length=1024)]], entries(64)]
+
+
+class ObjectRef(WireModel):
+    """One object of the cluster. With a uid it is that very object, and no other of the same name."""
+
+    api_version: Annotated[str, Field(min_length=1, max_length=317)]
+    """Group and version, for example 'apps/v1'."""
+    kind: ShortName
+    """Kind in CamelCase, for example 'Deployment'."""
+    name: Name
+    namespace: Annotated[str, Field(max_length=63)] | None = None
+    """Namespace; absent means that of the referring object."""
+    uid: Annotated[str, Field(max_length=64)] | None = None
+    """Uid of the object that is meant; another object of the same name does not count."""
+
+
+class LocalRef(WireModel):
+    """An entry by its name, in the place that the field's description says."""
+
+    name: Name
+
+
+class NamespacedRef(WireModel):
+    """An object by namespace and name; without a namespace, that of the referring object."""
+
+    name: Name
+    namespace: Annotated[str, Field(max_length=63)] | None = None
+
+
+class Condition(WireModel):
+    """One observation about the object, in the form that kubectl wait, Argo CD and Flux understand."""
+
+    type: Annotated[str, Field(min_length=1, max_length=63)]
+    status: ConditionStatus
+    observed_generation: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
+    last_transition_time: Instant
+    reason: Annotated[str, Field(min_length=1, max_length=63)]
+    message: Sentence = ""
+
+
+class LabelSelector(WireModel):
+    """Labels that must all be there. Empty is refused: an empty selector would mean everything."""
+
+    match_labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(min_length=1, max_length=16)]
+    """Label names with the value each must have."""
+
+
+class OwnerReference(WireModel):
+    """The controller's half of an ownerReference."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool = False
+
+
+class Metadata(WireModel):
+    """The part of metadata that Prunella reads or writes."""
+
+    name: Name
+    namespace: str | None = None
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    creation_timestamp: Instant | None = None
+    deletion_timestamp: Instant | None = None
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+def key_of(metadata: Metadata) -> tuple[str, str]:
+    """Namespace and name, the identity under which a queue and a cache know an object."""
+    return (metadata.namespace or "", metadata.name)

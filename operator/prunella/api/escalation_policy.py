@@ -1,0 +1,98 @@
+"""EscalationPolicy: who is told, when, and what happens when nobody answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .base import Seconds, ShortName, WireModel, items
+from .common import Condition, LocalRef, Metadata
+from .names import Priority
+
+
+class NotifyTarget(WireModel):
+    """One receiver of HealingPolicy `spec.receivers`: exactly one of contactRef and channelRef."""
+
+    contact_ref: LocalRef | None = None
+    """A person, by the name of a receiver."""
+    channel_ref: LocalRef | None = None
+    """A channel, by the name of a receiver."""
+
+    @property
+    def receiver(self) -> str:
+        """Name of the receiver that is meant."""
+        chosen = self.contact_ref or self.channel_ref
+        return chosen.name if chosen else ""
+
+
+class StepCondition(WireModel):
+    """When a step applies; absent means always."""
+
+    priorities: Annotated[tuple[Priority, ...], items(4, minimum=1)]
+    """Only for Incidents of these priorities."""
+
+
+class EscalationStep(WireModel):
+    """One rung of the ladder."""
+
+    name: ShortName
+    after_seconds: Annotated[int, Field(ge=0, le=604_800)] | None = None
+    """Seconds since the previous step started (since the trigger for the first). Default: 0 for the first step, 300 for the others."""
+    when: StepCondition | None = None
+    """Other Incidents skip the step without waiting for it."""
+    wait_while_remediating_seconds: Annotated[int, Field(ge=0, le=604_800)] | None = None
+    """How long the step waits at most while automation is at work. Default: 300, and 0 for P1."""
+    notify: Annotated[tuple[NotifyTarget, ...], items(20, minimum=1)]
+
+
+class Repeat(WireModel):
+    """How often the ladder is climbed again."""
+
+    count: Annotated[int, Field(ge=0, le=20)] = 3
+    interval_seconds: Annotated[int, Field(ge=60, le=604_800)] = 300
+    """Between the last step's start and the next loop, and before the catch-all."""
+
+
+class Notice(WireModel):
+    """Messages that page nobody: nothing is undone silently."""
+
+    on: Annotated[tuple[Literal["AutomaticAction", "Blocked"], ...], items(2, minimum=1)]
+    notify: Annotated[tuple[NotifyTarget, ...], items(20, minimum=1)]
+
+
+class AckTimeouts(WireModel):
+    """Seconds after which an acknowledgement without an end is asked about again, by priority; absent means never."""
+
+    p1: Annotated[Seconds | None, Field(alias="P1")] = 1800
+    p2: Annotated[Seconds | None, Field(alias="P2")] = 3600
+    p3: Annotated[Seconds | None, Field(alias="P3")] = None
+    p4: Annotated[Seconds | None, Field(alias="P4")] = None
+
+
+class EscalationPolicySpec(WireModel):
+    """The ladder, its repetition, its last resort and its notices."""
+
+    steps: Annotated[tuple[EscalationStep, ...], items(20, "name", minimum=1)]
+    repeat: Repeat = Repeat()
+    catch_all: Annotated[tuple[NotifyTarget, ...], items(20, minimum=1)]
+    """Who is told when nobody answered, or nobody could be reached."""
+    ack_timeout_seconds: AckTimeouts = AckTimeouts()
+    notices: Annotated[tuple[Notice, ...], items(20)] = ()
+    notify_on_resolve: bool = True
+    """Everyone who was paged is told when it is over."""
+
+
+class EscalationPolicyStatus(WireModel):
+    """Whether the policy can be used."""
+
+    observed_generation: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
+    conditions: Annotated[tuple[Condition, ...], items(8, "type")] = ()
+
+
+class EscalationPolicy(WireModel):
+    """Who is told about an Incident, when, and what happens when nobody answers."""
+
+    metadata: Metadata
+    spec: EscalationPolicySpec
+    status: EscalationPolicyStatus = EscalationPolicyStatus()

@@ -1,0 +1,56 @@
+"""WorkloadRecord: what worked. Revisions of one workload that were seen healthy, and those that must not come back.
+
+It has no status, like a ControllerRevision: it is a memory. A person may remove a revision from quarantine.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .base import Instant, Name, Sentence, WireModel, items
+from .common import Metadata, ObjectRef
+
+RevisionHash = Annotated[str, Field(min_length=1, max_length=253)]
+
+
+class HealthyRevision(WireModel):
+    """A revision that was healthy long enough before the next one appeared."""
+
+    hash: RevisionHash
+    """The pod label value: pod-template-hash or controller-revision-hash."""
+    name: Annotated[str, Field(max_length=253)]
+    """Name of its ReplicaSet or ControllerRevision."""
+    revision: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)]
+    """The number it had when it was last healthy."""
+    last_healthy_time: Instant
+    time_to_ready_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    """Longest time that a pod of it took from creation to Ready."""
+
+
+class QuarantinedRevision(WireModel):
+    """A revision that was rolled back. While it stands here, no rollback chooses it, and one that comes back is left to people."""
+
+    hash: RevisionHash
+    revision: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)]
+    incident: Name
+    """The Incident that brought it here."""
+    quarantined_time: Instant
+    reason: Sentence = ""
+
+
+class WorkloadRecordSpec(WireModel):
+    """The workload and what is remembered of it."""
+
+    target_ref: ObjectRef
+    """With uid: another uid starts the memory anew."""
+    revisions: Annotated[tuple[HealthyRevision, ...], items(10, "hash")] = ()
+    quarantined: Annotated[tuple[QuarantinedRevision, ...], items(20, "hash")] = ()
+
+
+class WorkloadRecord(WireModel):
+    """What is remembered of one workload: revisions seen healthy, revisions quarantined."""
+
+    metadata: Metadata
+    spec: WorkloadRecordSpec

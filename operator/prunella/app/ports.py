@@ -1,0 +1,202 @@
+"""What the app needs of the outside, as protocols. Adapters implement them; fakes of the unit tests do too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from prunella.api.catalog_entry import CatalogEntry
+from prunella.api.common import Condition, ObjectRef
+from prunella.api.escalation_policy import EscalationPolicy
+from prunella.api.healing_policy import HealingPolicy, ReceiverMethod
+from prunella.api.incident import Incident
+from prunella.api.remediation import Remediation
+from prunella.api.runbook import Runbook
+from prunella.api.workload_record import WorkloadRecord
+from prunella.core.facts import AlertFacts, AutoscalerFacts, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
+from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
+from prunella.core.people.message import Envelope
+from prunella.core.world import QueryValue
+
+
+class Clock(Protocol):
+    """The one source of time."""
+
+    def now(self) -> datetime:
+        """The present instant in UTC."""
+
+
+class View(Protocol):
+    """The cache: what list+watch told last. Never the ground of an effect alone."""
+
+    def workloads(self) -> Iterable[WorkloadFacts]:
+        """Every watched workload."""
+
+    def workload(self, kind: str, namespace: str, name: str) -> WorkloadFacts | None:
+        """One workload, or None where it is not there."""
+
+    def owner_of_pod(self, namespace: str, pod: str) -> tuple[str, str] | None:
+        """Kind and name of the workload that a pod belongs to, also for pods seen lately that are gone (15 min)."""
+
+    def workload_of_pod(self, pod: Pod) -> WorkloadFacts | None:
+        """The workload that a pod belongs to."""
+
+    def namespace(self, name: str) -> NamespaceFacts | None:
+        """Labels of a namespace."""
+
+    def autoscalers(self, namespace: str) -> Sequence[AutoscalerFacts]:
+        """HorizontalPodAutoscalers of a namespace."""
+
+    def incidents(self) -> Iterable[Incident]:
+        """Every Incident."""
+
+    def remediations(self) -> Iterable[Remediation]:
+        """Every Remediation."""
+
+    def runbooks(self) -> Iterable[Runbook]:
+        """Every Runbook that could be read."""
+
+    def healing_policy(self) -> HealingPolicy | None:
+        """The one named default."""
+
+    def entries(self, namespace: str) -> Sequence[CatalogEntry]:
+        """CatalogEntries of a namespace."""
+
+    def escalation_policies(self) -> Iterable[EscalationPolicy]:
+        """Every EscalationPolicy."""
+
+    def record(self, namespace: str, name: str) -> WorkloadRecord | None:
+        """One WorkloadRecord."""
+
+    def synced(self) -> bool:
+        """Whether every kind was listed once."""
+
+    def silent_kinds(self, now: datetime) -> Sequence[str]:
+        """Kinds whose watch said nothing (no event, no bookmark) for 90 s or whose stream is down: no evidence of them."""
+
+
+class Store(Protocol):
+    """Live reads and writes of our own kinds. Writes compare and swap; they raise Conflict, AlreadyExists, Retryable, Permanent."""
+
+    async def incident(self, namespace: str, name: str) -> Incident | None:
+        """A live read; None on 404."""
+
+    async def create_incident(self, incident: Incident) -> Incident:
+        """Raises AlreadyExists where the name is taken."""
+
+    async def put_incident_status(self, incident: Incident) -> Incident:
+        """Replace the status of that resourceVersion. Raises Conflict."""
+
+    async def remediations_of(self, incident: Incident) -> Sequence[Remediation]:
+        """A live list of the attempts whose incidentRef.uid is this Incident's, by number."""
+
+    async def remediations_in(self, namespace: str) -> Sequence[Remediation]:
+        """A live list of a namespace."""
+
+    async def create_remediation(self, remediation: Remediation) -> Remediation:
+        """Raises AlreadyExists where the name is taken."""
+
+    async def put_remediation_status(self, remediation: Remediation) -> Remediation:
+        """Replace the status of that resourceVersion. Raises Conflict."""
+
+    async def record(self, namespace: str, name: str) -> WorkloadRecord | None:
+        """A live read; None on 404."""
+
+    async def put_record(self, record: WorkloadRecord) -> WorkloadRecord:
+        """Create (no resourceVersion) or replace (with one). Raises Conflict, AlreadyExists."""
+
+    async def healing_policy(self) -> HealingPolicy | None | UnknownT:
+        """A live read of the one named default: it is the kill switch. UNKNOWN where it could not be read."""
+
+    async def put_conditions(self, kind: str, namespace: str | None, name: str, generation: int, conditions: Sequence[Condition]) -> None:
+        """Merge-patch status.conditions and observedGeneration of a kind that people apply."""
+
+    async def put_storm(self, since: datetime | None, message: str | None) -> None:
+        """Merge-patch the storm of the HealingPolicy's status."""
+
+    async def emit_event(
+        self, *, regarding: ObjectRef, name: str, reason: str, message: str, warning: bool, time: datetime, related: ObjectRef | None = None
+    ) -> None:
+        """Create a core/v1 Event under that name; AlreadyExists is success, failure is logged and forgotten."""
+
+
+class Live(Protocol):
+    """Quorum reads of foreign objects. Each answers UNKNOWN where it failed."""
+
+    async def raw(self, ref: ObjectRef) -> dict[str, Any] | None | UnknownT:
+        """The object as JSON; None on 404 or where ref.uid is another's."""
+
+    async def workload(self, ref: ObjectRef) -> WorkloadFacts | None | UnknownT:
+        """The workload with its revisions and pods; None on 404 or another uid."""
+
+    async def template(self, kind: str, revision: Revision) -> dict[str, Any] | None | UnknownT:
+        """The pod template of a ReplicaSet (without pod-template-hash) or ControllerRevision (without $patch); None where it is gone."""
+
+    async def namespace(self, name: str) -> NamespaceFacts | None | UnknownT:
+        """Labels of a namespace."""
+
+    async def log_tail(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int) -> str | UnknownT:
+        """The last lines of a container's log."""
+
+    async def events_of(self, namespace: str, uids: Iterable[str]) -> Sequence[tuple[datetime | None, str, str, str]] | UnknownT:
+        """Events of these objects, oldest first: last time, type, reason, message."""
+
+    async def may(self, verb: str, group: str, resource: str, namespace: str, name: str = "", subresource: str = "") -> bool | UnknownT:
+        """SelfSubjectAccessReview."""
+
+    async def healthy(self) -> bool:
+        """Whether the API server answers /readyz in time."""
+
+
+class Executor(Protocol):
+    """The one place where effects happen: one try, preconditions in the request, no retry."""
+
+    async def apply(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
+        """Raises OutcomeUnknown where the request was sent and no answer came."""
+
+    async def dry_run(self, effect: Effect) -> DryRun | UnknownT:
+        """The exact request with dryRun=All."""
+
+    async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
+        """Look for the intent's trace on the target."""
+
+
+class Deliver(Protocol):
+    """The transports. Raises Retryable (with delay) or Permanent."""
+
+    async def deliver(self, method: ReceiverMethod, envelope: Envelope) -> None:
+        """Send one message by one method."""
+
+
+class AlertSource(Protocol):
+    """Alertmanager's poll: the repair source."""
+
+    async def active(self) -> Mapping[str, AlertFacts] | UnknownT:
+        """Active and suppressed alerts by fingerprint, of all peers; UNKNOWN where no peer answered or none is configured."""
+
+
+class Queries(Protocol):
+    """PromQL. Never raises: what is not one finite number is data missing or an error, told apart."""
+
+    async def value(self, query: str, now: datetime) -> QueryValue:
+        """The single value of an instant query, with warnings, staleness and emptiness reported."""
+
+    async def rule_for_seconds(self, alertname: str) -> int | UnknownT:
+        """The `for` of the alerting rule of that name; UNKNOWN where Prometheus can't tell or rules differ."""
+
+    async def alert_active_time(self, alertname: str, labels: Mapping[str, str]) -> datetime | UnknownT:
+        """Prometheus' activeAt of the pending or firing alert with these labels."""
+
+
+class Telemetry(Protocol):
+    """Counters, gauges and histograms by their names without the prefix prunella_."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add to a counter."""
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Put a value into a histogram."""

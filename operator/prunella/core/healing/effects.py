@@ -1,0 +1,91 @@
+"""Effects: the few things that Prunella ever does to an object that is not its own. A step makes them, one place executes them.
+
+The rule this module protects: an effect carries its own preconditions, so that it lands on the object that was judged or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from prunella.api.common import ObjectRef
+
+Json: TypeAlias = Mapping[str, object]
+"""A decoded JSON object, read only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """An RFC 6902 patch whose `test` operations are its preconditions. The intent's stamp is one of its operations."""
+
+    target: ObjectRef
+    operations: tuple[Json, ...]
+    guarded_path: str = "/spec/template"
+    """The part of the object whose state was judged."""
+    before: Mapping[str, str] = field(default_factory=dict)
+    """The guarded state in words, for the record."""
+    stamped: bool = True
+    """Whether the patch writes the intent id onto the target, so that it can be recognised afterwards."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the operations, stored with the intent."""
+        return hashlib.sha256(json.dumps(self.operations, sort_keys=True, default=dict).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletePod:
+    """Deletion of one pod, with its uid and resourceVersion as preconditions. Only for pods that are not Ready and have an owner."""
+
+    target: ObjectRef
+    resource_version: str
+    before: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what identifies the request."""
+        return hashlib.sha256(f"delete/{self.target.uid}/{self.resource_version}".encode()).hexdigest()
+
+
+Effect: TypeAlias = Patch | DeletePod
+
+
+class Settled(Enum):
+    """What the target shows of an intent whose outcome is not stored."""
+
+    APPLIED = "applied"
+    NOT_APPLIED = "not applied"
+    """The guarded state is as before: the same intent may run."""
+    CHANGED = "changed"
+    """Neither our stamp nor the state before: it can't be known."""
+    GONE = "gone"
+    """The target is gone, or another uid bears its name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """The API server confirmed the effect."""
+
+    after: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotApplied:
+    """The API server refused the effect, and nothing changed. `reason` is one of names.md: TargetChanged, HumanOverride, MissingPermission, or ''."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What the API server said to the same request with dryRun=All."""
+
+    accepted: bool
+    message: str = ""
+    diff: str = ""
+    """The changed lines of the guarded part as YAML, '-' and '+'."""

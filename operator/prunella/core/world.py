@@ -1,0 +1,167 @@
+"""Everything that one decision about one Incident may know.
+
+The rule this module protects: `decide` reads nothing else. What could not be read is `UNKNOWN`; what is not there is None or empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from prunella.api.catalog_entry import CatalogEntry
+from prunella.api.escalation_policy import EscalationPolicy
+from prunella.api.healing_policy import HealingPolicy
+from prunella.api.incident import Incident
+from prunella.api.names import Cause
+from prunella.api.remediation import Remediation
+from prunella.api.runbook import Runbook
+from prunella.api.workload_record import WorkloadRecord
+
+from .facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, UnknownT, WorkloadFacts
+
+Evaluate = Callable[[str, Mapping[str, object]], "bool | Unevaluable"]
+"""The CEL engine: an expression and its variables in; true, false or why it can't be told out. Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unevaluable:
+    """An expression that has no answer, and why."""
+
+    why: str
+
+
+class Absent(Enum):
+    """Why there are no facts about the target."""
+
+    GONE = "gone"
+    """A live read answered 404, or another uid."""
+    NOT_A_WORKLOAD = "not a workload"
+    """The target is an alert, or a kind that is not watched."""
+
+
+GONE: Final = Absent.GONE
+NOT_A_WORKLOAD: Final = Absent.NOT_A_WORKLOAD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIncident:
+    """What the storm brake needs to know of every Incident that is open and not mitigated."""
+
+    uid: str
+    namespace: str
+    target: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryValue:
+    """Answer to a PromQL query: a finite number, or why there is none. `error` means that the question failed, `missing` that there is no data."""
+
+    value: float | None = None
+    missing: str = ""
+    """Empty result, NaN, several series, stale sample, or a warning of Prometheus: no data, never health."""
+    error: str = ""
+    """Prometheus could not be asked, or refused the query."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """What was asked of the API server during the dwell for one plan. Nothing of it is stored."""
+
+    plan_hash: str
+    missing_rights: tuple[str, ...] = ()
+    """Verbs and resources that the acting account lacks, in kubectl's words, for example 'patch deployments.apps in shop'."""
+    rights_known: bool = True
+    dry_run_error: str = ""
+    """Why the API server would refuse the request; empty where it would accept it."""
+    diff: str = ""
+    """What the request would change."""
+    prepared_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """Log tail and Events, taken when the Incident opened."""
+
+    logs: str = ""
+    pod: str = ""
+    container: str = ""
+    logs_truncated: bool = False
+    events: str = ""
+    missing: str = ""
+    """What could not be had, and why; empty where everything was."""
+    captured_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What became of one message of the outbox since the last write."""
+
+    key: str
+    delivered: bool
+    method: str = ""
+    error: str = ""
+    final: bool = True
+    """False where another try is under way."""
+    attempts: int = 1
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All that `decide` may know of one Incident at `now`."""
+
+    now: datetime
+    incident: Incident
+    target: WorkloadFacts | Absent | UnknownT
+    finding: Finding | None | UnknownT = None
+    """What the detectors see on the target now; UNKNOWN while the watch is stale."""
+    alerts: tuple[AlertFacts, ...] = ()
+    """Alerts that came in for this Incident since the last write, in order of arrival."""
+    active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
+    """By fingerprint, what the last good poll of every Alertmanager said is active or suppressed; UNKNOWN without a poll."""
+    polled_time: datetime | None = None
+    record: WorkloadRecord | None | UnknownT = None
+    policy: HealingPolicy | UnknownT = UNKNOWN
+    namespace: NamespaceFacts | UnknownT = UNKNOWN
+    entries: tuple[CatalogEntry, ...] = ()
+    """Of the target's namespace."""
+    escalation_policies: tuple[EscalationPolicy, ...] = ()
+    runbooks: tuple[Runbook, ...] = ()
+    operator_namespace: str = "prunella-system"
+    remediations: tuple[Remediation, ...] = ()
+    """Of this Incident, oldest first, by a live list where an action may follow."""
+    all_remediations: tuple[Remediation, ...] = ()
+    """Of the cluster, for budgets, concurrency and attempts."""
+    open_incidents: tuple[OpenIncident, ...] = ()
+    """Every Incident that is open and not mitigated, this one included."""
+    duplicates: tuple[Incident, ...] = ()
+    """Other open Incidents of the same target, oldest first."""
+    opted_in_workloads: int = 0
+    """Workloads in opted-in namespaces."""
+    storm_since: datetime | None = None
+    """Since when the storm brake is on."""
+    autoscaled: bool = False
+    """Whether an HPA scales the target."""
+    control_plane_ok: bool = True
+    watch_fresh: bool = True
+    """Whether every watch was heard of lately; without it there is no evidence."""
+    alert_source_fresh: bool = True
+    """A webhook or a good poll within 600 s."""
+    preparation: Preparation | None = None
+    capture: Capture | None = None
+    deliveries: tuple[Delivery, ...] = ()
+    evaluate: Evaluate = field(default=lambda _expression, _variables: Unevaluable("no CEL engine"))
+
+    @property
+    def workload(self) -> WorkloadFacts | None:
+        """The target's facts where it is a workload that is there."""
+        return self.target if isinstance(self.target, WorkloadFacts) else None
+
+    @property
+    def known_finding(self) -> Finding | None:
+        """The finding where there is one for sure."""
+        return self.finding if isinstance(self.finding, Finding) else None
