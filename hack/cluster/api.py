@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+from collections.abc import Iterator
 from typing import Any
 
 from layout import API_PORT, HOST, Box
@@ -29,6 +30,19 @@ class Api:
         status, body = self.request("GET", path)
         found: dict[str, Any] | None = json.loads(body) if status == http.HTTPStatus.OK else None
         return found
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """Yield the lines of a stream, such as a watch, until it ends or breaks."""
+        connection = http.client.HTTPSConnection(HOST, API_PORT, context=self._tls)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            if answer.status == http.HTTPStatus.OK:
+                yield from answer
+        except (OSError, http.client.HTTPException):
+            return
+        finally:
+            connection.close()
 
     def answers(self, path: str) -> bool:
         """Tell whether a GET of the path is answered with 200."""

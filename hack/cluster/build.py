@@ -1,7 +1,7 @@
 """Builds Kubernetes, etcd and KWOK from the Go module proxy, once per version, into a cache outside the clone.
 
-The rule it protects: a cut build is never used. Binaries are built into `bin.tmp` and the folder is renamed when all of them are there; a lock makes a
-second builder wait for the first.
+The rule it protects: a cut build is never used. Programs are built into `bin.tmp` and the folder is renamed when all of them are there; a lock
+makes a second builder wait for the first.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import packages
 from progress import BoxError, run_aloud, say
 
 KUBERNETES = "1.35.4"
@@ -46,15 +48,15 @@ MODULES = (
 )
 
 
+VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+
+
 def _linker_flags() -> str:
     """Stamp the version in: without it `/version`, the skew check and kubectl report v0.0.0."""
     major, minor, _ = KUBERNETES.split(".")
     stamps = {"gitVersion": f"v{KUBERNETES}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean", "gitCommit": "0" * 40}
     stamped = (f"-X {package}.{key}={value}" for package in VERSION_PACKAGES for key, value in stamps.items())
     return " ".join(["-s", "-w", *stamped])
-
-
-VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 
 
 def cache_root() -> Path:
@@ -72,15 +74,42 @@ def go_version() -> str:
 
 
 def build_folder() -> Path:
-    """Name the folder of this very recipe, so that another version or another Go never gets its binaries."""
-    recipe = [[m.path, m.version, m.programs] for m in MODULES]
-    text = json.dumps([recipe, _linker_flags(), go_version()], sort_keys=True)
+    """Name the folder of this very recipe, so that another version, another Go or another system never gets its programs."""
+    recipe = [[module.path, module.version, module.programs] for module in MODULES]
+    system = [go_version(), platform.machine(), platform.freedesktop_os_release().get("VERSION_ID", "")]
+    text = json.dumps([recipe, _linker_flags(), packages.UNPACKED, system], sort_keys=True)
     return cache_root() / f"box-{KUBERNETES}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def binaries() -> Path:
-    """Return the folder of the built programs; it is there only if all of them are."""
-    return build_folder() / "bin"
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Where the programs of a box are: built ones, and those of unpacked Debian packages."""
+
+    folder: Path
+
+    @property
+    def built(self) -> Path:
+        """Programs that were built from source."""
+        return self.folder / "bin"
+
+    @property
+    def unpacked(self) -> Path:
+        """Debian packages, as a file tree."""
+        return self.folder / "debian"
+
+    @property
+    def path(self) -> str:
+        """The PATH of everything that runs in a box."""
+        return f"{self.built}:{packages.search_path(self.unpacked)}"
+
+    def complete(self) -> bool:
+        """Tell whether nothing is left to be fetched or built."""
+        return self.built.is_dir() and packages.complete(self.unpacked)
+
+
+def programs() -> Programs:
+    """Return where the programs are, or will be once they are built."""
+    return Programs(build_folder())
 
 
 @contextmanager
@@ -94,21 +123,22 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def ensure() -> Path:
-    """Build whatever is not in the cache yet and return the folder of the programs."""
-    target = binaries()
-    if target.is_dir():
-        return target
-    if not go_version():
-        raise BoxError("Go is needed to build Kubernetes once (1.25 or newer, or any since 1.21 that may fetch a newer toolchain)")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(target.parent):
-        if not target.is_dir():
-            _build_all(target)
-    return target
+def ensure() -> Programs:
+    """Get and build whatever is not there yet."""
+    wanted = programs()
+    if wanted.complete():
+        return wanted
+    wanted.folder.mkdir(parents=True, exist_ok=True)
+    with _locked(wanted.folder):
+        packages.ensure(wanted.unpacked, wanted.folder / "apt.log")
+        if not wanted.built.is_dir():
+            _build_all(wanted.built)
+    return wanted
 
 
 def _build_all(target: Path) -> None:
+    if not go_version():
+        raise BoxError("Go is needed to build Kubernetes once: version 1.25 or newer, or one since 1.21 that may fetch a newer toolchain")
     say(f"building Kubernetes {KUBERNETES}, etcd and KWOK into {target.parent}: once, 5 to 10 minutes with a cold Go cache")
     fresh = target.with_name("bin.tmp")
     shutil.rmtree(fresh, ignore_errors=True)

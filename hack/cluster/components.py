@@ -1,7 +1,7 @@
 """The processes of a box, one record each: how it is started (`cmd/<name>.json`) and which process it is (`pids/<name>`).
 
-The rule it protects: a component is started again exactly as it was started first. All functions run inside the box, whose pids these are; whatever they
-start outlives the caller, because the box's init inherits it.
+The rule it protects: a component is started again exactly as it was started first. All functions run inside the box, whose pids these are; whatever
+they start outlives the caller, because the box's init inherits it.
 """
 
 from __future__ import annotations
@@ -34,15 +34,22 @@ def known(box: Box) -> list[str]:
     return sorted(path.stem for path in (box.state / "cmd").glob("*.json"))
 
 
+def _known(box: Box, name: str) -> Path:
+    """Return the record of a component, or say which there are."""
+    source = box.state / "cmd" / f"{name}.json"
+    if not source.exists():
+        raise BoxError(f"there is no component '{name}'; there are: {', '.join(known(box))}")
+    return source
+
+
 def log_of(box: Box, name: str) -> Path:
+    """Return the file that takes what a component prints."""
     return box.logs / f"{name}.log"
 
 
 def start(box: Box, name: str) -> None:
     """Start a component from its record; nothing happens if it runs."""
-    source = box.state / "cmd" / f"{name}.json"
-    if not source.exists():
-        raise BoxError(f"there is no component '{name}'; there are: {', '.join(known(box))}")
+    source = _known(box, name)
     if alive(box, name):
         return
     command = json.loads(source.read_text())
@@ -82,8 +89,7 @@ def alive(box: Box, name: str) -> bool:
 
 def send(box: Box, name: str, number: signal.Signals) -> None:
     """Send a signal to a component that must be running."""
-    if name not in known(box):
-        raise BoxError(f"there is no component '{name}'; there are: {', '.join(known(box))}")
+    _known(box, name)
     if not alive(box, name):
         raise BoxError(f"{name} is not running")
     os.kill(pid(box, name), number)
@@ -91,8 +97,10 @@ def send(box: Box, name: str, number: signal.Signals) -> None:
 
 def stop(box: Box, name: str) -> None:
     """Kill a component and wait until it is gone: SIGKILL, because the API server takes a minute over SIGTERM."""
-    with contextlib.suppress(ProcessLookupError):
-        send(box, name, signal.SIGKILL)
+    _known(box, name)
+    if alive(box, name):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid(box, name), signal.SIGKILL)
     until(f"{name} stopped", lambda: not alive(box, name), STOP_SECONDS)
 
 

@@ -5,9 +5,8 @@ A node is NotReady after 8 s instead of 50; nothing elects a leader, because the
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import components
+from build import Programs
 from layout import API_PORT, ETCD_URL, HOST, SERVICE_CIDR, SOURCE, Box
 
 ETCD = "etcd"
@@ -20,9 +19,9 @@ def _flags(**values: object) -> list[str]:
     return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
 
 
-def _etcd(box: Box, binaries: Path) -> list[str]:
+def _etcd(box: Box, programs: Programs) -> list[str]:
     return [
-        str(binaries / "etcd"),
+        str(programs.built / "etcd"),
         *_flags(
             name="box",
             data_dir=box.state / "etcd",
@@ -37,10 +36,10 @@ def _etcd(box: Box, binaries: Path) -> list[str]:
     ]
 
 
-def _apiserver(box: Box, binaries: Path) -> list[str]:
+def _apiserver(box: Box, programs: Programs) -> list[str]:
     pki = box.pki
     return [
-        str(binaries / "kube-apiserver"),
+        str(programs.built / "kube-apiserver"),
         *_flags(
             etcd_servers=ETCD_URL,
             # Not loopback: the `kubernetes` Service gets this endpoint, and pods use it.
@@ -69,10 +68,10 @@ def _apiserver(box: Box, binaries: Path) -> list[str]:
     ]
 
 
-def _controller_manager(box: Box, binaries: Path) -> list[str]:
+def _controller_manager(box: Box, programs: Programs) -> list[str]:
     pki = box.pki
     return [
-        str(binaries / "kube-controller-manager"),
+        str(programs.built / "kube-controller-manager"),
         *_flags(
             kubeconfig=box.kubeconfig("kube-controller-manager"),
             bind_address="127.0.0.1",
@@ -90,9 +89,9 @@ def _controller_manager(box: Box, binaries: Path) -> list[str]:
     ]
 
 
-def _scheduler(box: Box, binaries: Path) -> list[str]:
+def _scheduler(box: Box, programs: Programs) -> list[str]:
     return [
-        str(binaries / "kube-scheduler"),
+        str(programs.built / "kube-scheduler"),
         *_flags(
             kubeconfig=box.kubeconfig("kube-scheduler"),
             bind_address="127.0.0.1",
@@ -103,9 +102,9 @@ def _scheduler(box: Box, binaries: Path) -> list[str]:
     ]
 
 
-def record(box: Box, binaries: Path) -> None:
+def record(box: Box, programs: Programs) -> None:
     """Write down how the four are started."""
-    components.record(box, ETCD, _etcd(box, binaries))
-    components.record(box, APISERVER, _apiserver(box, binaries))
-    components.record(box, CONTROLLER_MANAGER, _controller_manager(box, binaries))
-    components.record(box, SCHEDULER, _scheduler(box, binaries))
+    components.record(box, ETCD, _etcd(box, programs))
+    components.record(box, APISERVER, _apiserver(box, programs))
+    components.record(box, CONTROLLER_MANAGER, _controller_manager(box, programs))
+    components.record(box, SCHEDULER, _scheduler(box, programs))

@@ -44,6 +44,7 @@ class Store:
     tags: dict[str, str] = field(default_factory=dict)
 
     def add(self, content: bytes) -> str:
+        """Keep a blob and return its digest."""
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
         self.blobs[digest] = content
         return digest
@@ -110,8 +111,8 @@ def tar(files: dict[str, tuple[bytes, int]], links: dict[str, str] | None = None
     return buffer.getvalue()
 
 
-def _system() -> bytes:
-    """Pack busybox with a link for each of its programs, and the few files that a small system needs."""
+def _system(release: str = "prunella box") -> bytes:
+    """Pack busybox with a link for each of its programs, and the few files that a small system needs; another release is another layer."""
     busybox = shutil.which("busybox", path="/bin:/usr/bin")
     if not busybox:
         raise BoxError("busybox is missing; `box build` installs it")
@@ -120,6 +121,7 @@ def _system() -> bytes:
         "bin/busybox": (Path(busybox).read_bytes(), EXECUTABLE),
         "bin/run": (RUN, EXECUTABLE),
         "etc/passwd": (b"root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n", 0o644),
+        "etc/os-release": (f'NAME="{release}"\n'.encode(), 0o644),
         "etc/group": (b"root:x:0:\nnobody:x:65534:\n", 0o644),
     }
     links = {f"bin/{applet}": "busybox" for applet in applets if applet not in {"busybox", "run"}}
@@ -136,8 +138,7 @@ def make() -> Store:
     store.image("pause:v1", [system], [], PAUSE)
     for version in VERSIONS:
         store.image(f"box:{version}", [system, _page(version)], SERVE, ["/bin/run"])
-    everything_new = tar({"etc/fresh": (b"this layer is like no other\n", 0o644)})
-    store.image("fresh:v1", [system + everything_new, _page("fresh")], SERVE, ["/bin/run"])
+    store.image("fresh:v1", [_system("like no other"), _page("fresh")], SERVE, ["/bin/run"])
     return store
 
 

@@ -6,7 +6,6 @@ Every box has namespaces of its own, so all boxes share these addresses; only th
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from dataclasses import dataclass
@@ -39,18 +38,22 @@ class Node:
 
     @property
     def name(self) -> str:
+        """Its name in the cluster."""
         return f"node-{self.number}"
 
     @property
     def address(self) -> str:
+        """Its address on the box's bridge."""
         return f"192.0.2.{10 + self.number}"
 
     @property
     def pod_cidr(self) -> str:
+        """Where its pods' addresses are from."""
         return f"10.200.{self.number}.0/24"
 
     @property
     def netns(self) -> str:
+        """Its network namespace, a name for `ip netns`."""
         return f"n{self.number}"
 
     @property
@@ -65,15 +68,23 @@ class Node:
 
     @property
     def socket(self) -> Path:
+        """Where its containerd listens."""
         return self.run / "containerd.sock"
 
 
 NODES = (Node(1), Node(2))
 
 
+# A box puts memory over these, so nothing that host and box share can lie below them.
+HIDDEN_IN_A_BOX = ("/run", "/var/log", "/var/lib")
+
+
 def root() -> Path:
     """Return the folder that holds the folder of every box."""
-    return Path(tempfile.gettempdir()).resolve() / "prunella-box"
+    temporary = Path(tempfile.gettempdir()).resolve()
+    if any(temporary.is_relative_to(folder) for folder in HIDDEN_IN_A_BOX):
+        raise BoxError(f"TMPDIR is {temporary}: a box can't be below {', '.join(HIDDEN_IN_A_BOX)}")
+    return temporary / "prunella-box"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +95,29 @@ class Box:
 
     @classmethod
     def named(cls, name: str) -> Box:
+        """Return the box of that name, which may or may not be up."""
         if not NAME.fullmatch(name):
             raise BoxError(f"'{name}' is no name for a box: up to 20 lower-case letters, digits and dashes")
         return cls(root() / name)
 
     @property
     def name(self) -> str:
+        """What people call it."""
         return self.state.name
 
     @property
     def logs(self) -> Path:
+        """One file per component, and `init.log`."""
         return self.state / "logs"
 
     @property
     def pki(self) -> Path:
+        """All keys and certificates."""
         return self.state / "pki"
 
     @property
     def admin_kubeconfig(self) -> Path:
+        """The one of a member of system:masters."""
         return self.state / "admin.kubeconfig"
 
     @property
@@ -110,19 +126,17 @@ class Box:
         return self.state / "ready"
 
     def kubeconfig(self, component: str) -> Path:
+        """Return the one that a component is started with."""
         return self.state / "kubeconfigs" / f"{component}.kubeconfig"
 
     def node_folder(self, node: Node) -> Path:
+        """Return where a node keeps everything but its sockets."""
         return self.state / node.name
 
     def cgroup(self, node: Node) -> str:
+        """Return the name of a node's cgroup in every hierarchy."""
         return f"prunella-{self.name}-{node.number}"
 
-    def environment(self, binaries: Path) -> dict[str, str]:
-        """What a command inside the box is given on top of the caller's environment."""
-        path = os.environ.get("PATH", "")
-        return {
-            "BOX_DIR": str(self.state),
-            "KUBECONFIG": str(self.admin_kubeconfig),
-            "PATH": f"{binaries}:{path}:/usr/sbin:/sbin",
-        }
+    def environment(self, path: str) -> dict[str, str]:
+        """What everything inside the box is given on top of its caller's environment."""
+        return {"BOX_DIR": str(self.state), "KUBECONFIG": str(self.admin_kubeconfig), "PATH": path}

@@ -1,39 +1,19 @@
 """The network of a box: a bridge, and one network namespace per node on a cable of its own.
 
-There is no route out: nothing that runs in a box can reach the machine's network. A node's cable can be pulled (`ip link set v2 down`), which is a real
-partition.
+There is no route out: nothing that runs in a box can reach the machine's network. A node's cable can be pulled (`ip link set v2 down`), which is a
+real partition.
 """
 
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 
 from layout import HOST, NODES, SERVICE_CIDR, Node
-from progress import BoxError
+from progress import run
 
 BRIDGE = "br0"
 # Redirects would teach the nodes to bypass the box, and a pulled cable would no longer part them.
 SYSCTLS = {"ip_forward": "1", "conf/all/send_redirects": "0", "conf/default/send_redirects": "0"}
-
-
-def _run(command: str) -> None:
-    run = subprocess.run(command.split(), capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise BoxError(f"`{command}` failed: {run.stderr.strip()}")
-
-
-def private_folders() -> None:
-    """Put memory over the folders that programs insist on writing to: the host keeps its own, and gets nothing.
-
-    /var/lib stays readable below an overlay: some programs want a folder there that the host does not have, and none shall be made for it.
-    """
-    _run("mount -t tmpfs -o mode=755 box /run")
-    _run("mount -t tmpfs -o mode=755 box /var/log")
-    upper, work = Path("/run/var-lib/upper"), Path("/run/var-lib/work")
-    for folder in (upper, work):
-        folder.mkdir(parents=True)
-    _run(f"mount -t overlay -o lowerdir=/var/lib,upperdir={upper},workdir={work} box /var/lib")
 
 
 def _sysctls(prefix: str = "") -> None:
@@ -43,30 +23,35 @@ def _sysctls(prefix: str = "") -> None:
 
 def _node(node: Node) -> None:
     inside = f"ip netns exec {node.netns}"
-    _run(f"ip netns add {node.netns}")
-    _run(f"ip link add {node.link} type veth peer name eth0 netns {node.netns}")
-    _run(f"ip link set {node.link} master {BRIDGE} up")
+    run(f"ip netns add {node.netns}")
+    run(f"ip link add {node.link} type veth peer name eth0 netns {node.netns}")
+    run(f"ip link set {node.link} master {BRIDGE} up")
     _sysctls(inside)
-    _run(f"{inside} ip link set lo up")
-    _run(f"{inside} ip address add {node.address}/24 dev eth0")
-    _run(f"{inside} ip link set eth0 up")
-    _run(f"{inside} ip route add default via {HOST}")
+    run(f"{inside} ip link set lo up")
+    run(f"{inside} ip address add {node.address}/24 dev eth0")
+    run(f"{inside} ip link set eth0 up")
+    run(f"{inside} ip route add default via {HOST}")
     for other in NODES:
         if other != node:
-            _run(f"{inside} ip route add {other.pod_cidr} via {other.address}")
-    _run(f"ip route add {node.pod_cidr} via {node.address}")
+            run(f"{inside} ip route add {other.pod_cidr} via {other.address}")
+    run(f"ip route add {node.pod_cidr} via {node.address}")
 
 
 def lay() -> None:
     """Lay the whole network of a box, from inside it."""
-    _run("ip link set lo up")
+    run("ip link set lo up")
     _sysctls()
-    _run(f"ip link add {BRIDGE} type bridge")
-    _run(f"ip address add {HOST}/24 dev {BRIDGE}")
-    _run(f"ip link set {BRIDGE} up")
+    run(f"ip link add {BRIDGE} type bridge")
+    run(f"ip address add {HOST}/24 dev {BRIDGE}")
+    run(f"ip link set {BRIDGE} up")
     for node in NODES:
         _node(node)
     # The box reaches Services through a node's kube-proxy. What comes back from there is a Service that does not exist: say so at once,
     # instead of passing it to and fro until its time to live is over.
-    _run(f"ip route add {SERVICE_CIDR} via {NODES[0].address}")
-    _run(f"iptables -w -A FORWARD -i {BRIDGE} -d {SERVICE_CIDR} -j REJECT")
+    run(f"ip route add {SERVICE_CIDR} via {NODES[0].address}")
+    run(f"iptables -w -A FORWARD -i {BRIDGE} -d {SERVICE_CIDR} -j REJECT")
+
+
+def set_link(node: Node, state: str) -> None:
+    """Pull a node's cable (`down`) or plug it in again (`up`)."""
+    run(f"ip link set {node.link} {state}")

@@ -6,16 +6,17 @@ The rule it protects: two kubelets on one machine share nothing that either dele
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
+import cgroups
 import components
+import packages
+from build import Programs
 from layout import CLOSED_PORT, DNS_ADDRESS, HOST, NODES, POD_CIDR, REGISTRY_PORT, Box, Node
 from progress import BoxError
 
 PAUSE_IMAGE = "localhost/pause:v1"
-CGROUPS = Path("/sys/fs/cgroup")
 # What the registry answers is decided by `registry.py`; `down.local` is a registry where nobody listens.
 REGISTRIES = {"reg.local": REGISTRY_PORT, "down.local": CLOSED_PORT}
 
@@ -23,23 +24,6 @@ REGISTRIES = {"reg.local": REGISTRY_PORT, "down.local": CLOSED_PORT}
 def daemons(node: Node) -> tuple[str, str, str]:
     """Name the node's components."""
     return f"containerd-{node.number}", f"kubelet-{node.number}", f"kube-proxy-{node.number}"
-
-
-def hierarchies() -> list[Path]:
-    """Return the folders where a cgroup of a box may be: one per controller on cgroup v1, one alone on v2."""
-    if (CGROUPS / "cgroup.controllers").exists():
-        return [CGROUPS]
-    return [folder for folder in CGROUPS.iterdir() if folder.is_dir() and not folder.is_symlink() and (folder / "cgroup.procs").exists()]
-
-
-def make_cgroups(box: Box, node: Node) -> None:
-    """Make the kubelet's root in every hierarchy; a cpuset is of no use before it is told its CPUs."""
-    for hierarchy in hierarchies():
-        group = hierarchy / box.cgroup(node)
-        group.mkdir(exist_ok=True)
-        for file in ("cpuset.cpus", "cpuset.mems"):
-            if (group / file).exists():
-                (group / file).write_text((hierarchy / file).read_text())
 
 
 CONTAINERD = """\
@@ -59,7 +43,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "{snapshotter}"
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
+    bin_dir = "{plugins}"
     conf_dir = "{folder}/cni"
   [plugins."io.containerd.grpc.v1.cri".registry]
     config_path = "{folder}/registries"
@@ -72,11 +56,17 @@ def _snapshotter(box: Box) -> str:
     return "native" if kind == "overlayfs" else "overlayfs"
 
 
-def _containerd(box: Box, node: Node) -> None:
+def _containerd(box: Box, node: Node, programs: Programs) -> None:
     folder = box.node_folder(node)
     (folder / "containerd.toml").write_text(
         CONTAINERD.format(
-            root=folder / "containerd", run=node.run, socket=node.socket, pause=PAUSE_IMAGE, folder=folder, snapshotter=_snapshotter(box)
+            root=folder / "containerd",
+            run=node.run,
+            socket=node.socket,
+            pause=PAUSE_IMAGE,
+            folder=folder,
+            snapshotter=_snapshotter(box),
+            plugins=packages.cni_folder(programs.unpacked),
         )
     )
     for registry, port in REGISTRIES.items():
@@ -100,7 +90,7 @@ def _cni(box: Box, node: Node) -> None:
     (folder / "10-box.conflist").write_text(json.dumps({"cniVersion": "0.4.0", "name": node.name, "plugins": [bridge]}, indent=2))
 
 
-def _kubelet(box: Box, node: Node, binaries: Path) -> None:
+def _kubelet(box: Box, node: Node, programs: Programs) -> None:
     folder = box.node_folder(node)
     config = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -135,7 +125,7 @@ def _kubelet(box: Box, node: Node, binaries: Path) -> None:
     }
     (folder / "kubelet.yaml").write_text(json.dumps(config, indent=2))
     argv = [
-        str(binaries / "kubelet"),
+        str(programs.built / "kubelet"),
         f"--config={folder / 'kubelet.yaml'}",
         f"--kubeconfig={box.kubeconfig(node.name)}",
         f"--root-dir={folder / 'kubelet'}",
@@ -146,7 +136,7 @@ def _kubelet(box: Box, node: Node, binaries: Path) -> None:
     components.record(box, daemons(node)[1], argv, node=node)
 
 
-def _kube_proxy(box: Box, node: Node, binaries: Path) -> None:
+def _kube_proxy(box: Box, node: Node, programs: Programs) -> None:
     folder = box.node_folder(node)
     config = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -160,18 +150,18 @@ def _kube_proxy(box: Box, node: Node, binaries: Path) -> None:
         "iptables": {"minSyncPeriod": "100ms"},
     }
     (folder / "kube-proxy.yaml").write_text(json.dumps(config, indent=2))
-    components.record(box, daemons(node)[2], [str(binaries / "kube-proxy"), f"--config={folder / 'kube-proxy.yaml'}"], node=node)
+    components.record(box, daemons(node)[2], [str(programs.built / "kube-proxy"), f"--config={folder / 'kube-proxy.yaml'}"], node=node)
 
 
-def record(box: Box, node: Node, binaries: Path) -> None:
+def record(box: Box, node: Node, programs: Programs) -> None:
     """Make the node's folders and cgroups and write down how its three daemons are started."""
     box.node_folder(node).mkdir()
     node.run.mkdir(parents=True)
-    make_cgroups(box, node)
+    cgroups.make(box, node)
     _cni(box, node)
-    _containerd(box, node)
-    _kubelet(box, node, binaries)
-    _kube_proxy(box, node, binaries)
+    _containerd(box, node, programs)
+    _kubelet(box, node, programs)
+    _kube_proxy(box, node, programs)
 
 
 def containerd_answers(node: Node) -> bool:
@@ -181,7 +171,9 @@ def containerd_answers(node: Node) -> bool:
 
 def load(archive: Path) -> None:
     """Import the images of one archive on every node, all nodes at once."""
-    imports = [subprocess.Popen(_ctr_argv(node, "images", "import", str(archive)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for node in NODES]
+    imports = [
+        subprocess.Popen(_ctr_argv(node, "images", "import", str(archive)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for node in NODES
+    ]
     outputs = [process.communicate()[0] for process in imports]
     for process, output in zip(imports, outputs, strict=True):
         if process.returncode:
@@ -193,4 +185,4 @@ def _ctr_argv(node: Node, *arguments: str) -> list[str]:
 
 
 def _ctr(node: Node, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(_ctr_argv(node, *arguments), capture_output=True, env=os.environ, check=False)
+    return subprocess.run(_ctr_argv(node, *arguments), capture_output=True, check=False)

@@ -30,9 +30,7 @@ def last_lines(path: Path, count: int = 15) -> str:
     return "\n".join(f"    {line[:400]}" for line in lines) or "    (empty log)"
 
 
-def run_aloud(
-    title: str, argv: Sequence[str], *, log: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
-) -> None:
+def run_aloud(title: str, argv: Sequence[str], *, log: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
     """Run a command into a log; print a line each ten seconds, and the log's end if it fails."""
     started = time.monotonic()
     with log.open("ab") as output:
@@ -50,3 +48,10 @@ def run_aloud(
     if process.returncode:
         raise BoxError(f"{title} failed (exit {process.returncode}), the end of {log}:\n{last_lines(log)}")
     say(f"  {title}: done in {time.monotonic() - started:.0f} s")
+
+
+def run(command: str) -> None:
+    """Run a short command whose words need no quoting; what it says when it fails is the message."""
+    done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BoxError(f"`{command}` failed: {done.stderr.strip()}")

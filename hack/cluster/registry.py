@@ -51,7 +51,9 @@ class Registry(BaseHTTPRequestHandler):
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "UNSUPPORTED")
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        """Answer as to GET, without the content."""
+        self.do_GET()
 
     def _serve(self, name: str, kind: str, reference: str) -> None:
         first, _, rest = name.partition("/")

@@ -13,14 +13,14 @@ from progress import BoxError
 PAUSE_SECONDS = 0.05
 
 
-class Deadline(BoxError):
+class DeadlineError(BoxError):
     """The condition did not come true in time."""
 
 
 def until(what: str, condition: Callable[[], object], seconds: float) -> None:
-    """Ask until the condition is true; raise Deadline with `what` after so many seconds."""
+    """Ask until the condition is true; raise DeadlineError with `what` after so many seconds."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= end:
-            raise Deadline(f"{what}: not within {seconds:g} s")
+            raise DeadlineError(f"{what}: not within {seconds:g} s")
         time.sleep(PAUSE_SECONDS)

@@ -1,0 +1,1 @@
+"""The kinds of prunella.dev: one a file."""

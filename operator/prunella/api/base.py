@@ -6,15 +6,37 @@ Attribute docstrings become the descriptions that `kubectl explain` prints.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 
 GROUP = "prunella.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+STORED = "stored"
+"""Validation context of what the API server has already accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A sentence of CEL that the API server holds every writer to, and what it says to whoever breaks it."""
+
+    expression: str
+    message: str
+    """Begins with 'must' and names the remedy."""
+
+    def wire(self) -> dict[str, str]:
+        """The entry of x-kubernetes-validations."""
+        return {"rule": self.expression, "message": self.message}
+
+
+def _state_rules(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    rules = model.schema_rules() if issubclass(model, WireModel) else ()
+    if rules:
+        schema["x-kubernetes-validations"] = [rule.wire() for rule in rules]
 
 
 class WireModel(BaseModel):
@@ -27,16 +49,53 @@ class WireModel(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         use_attribute_docstrings=True,
+        json_schema_extra=_state_rules,
     )
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    """What the API server checks beyond the fields themselves."""
+
+    @classmethod
+    def schema_rules(cls) -> tuple[Rule, ...]:
+        """All rules that the CRD schema carries for this value."""
+        return cls.rules
 
     @classmethod
     def read(cls, stored: object) -> Self:
         """What the API server stored. Fields of a newer version are ignored, so that a downgraded operator goes on working."""
-        return cls.model_validate(stored, extra="ignore")
+        return cls.model_validate(stored, extra="ignore", context=STORED)
 
     def wire(self) -> dict[str, Any]:
         """The JSON that the API server gets: absent where None."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class OneOf(WireModel):
+    """A value that is exactly one of several things: said once here, held by the API server in CEL and by this model alike.
+
+    What is read back from the API server is not asked again: a newer version may have stored a thing that this one does not know.
+    """
+
+    one_of: ClassVar[tuple[str, ...]]
+    """Python names of the fields of which exactly one is given."""
+    one_of_hint: ClassVar[str] = ""
+    """What to do instead, for the message."""
+
+    @classmethod
+    def schema_rules(cls) -> tuple[Rule, ...]:
+        """All rules, with the one that asks for exactly one."""
+        given = ", ".join(f"has(self.{to_camel(name)})" for name in cls.one_of)
+        return (Rule(f"[{given}].exists_one(given, given)", cls._sentence()), *cls.rules)
+
+    @classmethod
+    def _sentence(cls) -> str:
+        *most, last = (to_camel(name) for name in cls.one_of)
+        return f"must have exactly one of {', '.join(most)} and {last}{cls.one_of_hint and f': {cls.one_of_hint}'}"
+
+    @model_validator(mode="after")
+    def _has_exactly_one(self, info: ValidationInfo) -> Self:
+        if info.context != STORED and sum(getattr(self, name) is not None for name in self.one_of) != 1:
+            raise ValueError(self._sentence())
+        return self
 
 
 def _parse_instant(value: object) -> object:

@@ -14,7 +14,9 @@ class Link(WireModel):
     """A place that helps whoever is paged."""
 
     title: Annotated[str, Field(min_length=1, max_length=253)]
+    """What it is, for example Dashboard."""
     url: Annotated[str, Field(min_length=1, max_length=2048, pattern="^https?://")]
+    """Where it is; http or https."""
 
 
 class CatalogEntrySpec(WireModel):
@@ -29,13 +31,16 @@ class CatalogEntrySpec(WireModel):
     escalation_policy_ref: NamespacedRef | None = None
     """Who is told; absent means the namespace's team, then the default."""
     links: Annotated[tuple[Link, ...], items(20, "title")] = ()
+    """Places that help whoever is paged: dashboards, manuals."""
 
 
 class CatalogEntryStatus(WireModel):
     """Whether the entry can be used."""
 
     observed_generation: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
+    """metadata.generation that this status was made from."""
     conditions: Annotated[tuple[Condition, ...], items(8, "type")] = ()
+    """Ready says whether the entry is used; if not, the message says what to change."""
 
 
 class CatalogEntry(WireModel):

@@ -20,6 +20,7 @@ class ObjectRef(WireModel):
     kind: ShortName
     """Kind in CamelCase, for example 'Deployment'."""
     name: Name
+    """Name of the object."""
     namespace: Annotated[str, Field(max_length=63)] | None = None
     """Namespace; absent means that of the referring object."""
     uid: Annotated[str, Field(max_length=64)] | None = None
@@ -30,24 +31,33 @@ class LocalRef(WireModel):
     """An entry by its name, in the place that the field's description says."""
 
     name: Name
+    """Name of the entry."""
 
 
 class NamespacedRef(WireModel):
     """An object by namespace and name; without a namespace, that of the referring object."""
 
     name: Name
+    """Name of the object."""
     namespace: Annotated[str, Field(max_length=63)] | None = None
+    """Namespace of the object; absent means that of the referring object."""
 
 
 class Condition(WireModel):
     """One observation about the object, in the form that kubectl wait, Argo CD and Flux understand."""
 
     type: Annotated[str, Field(min_length=1, max_length=63)]
+    """What is observed, for example Ready or Resolved."""
     status: ConditionStatus
+    """True, False, or Unknown where it could not be told."""
     observed_generation: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
+    """metadata.generation that the observation was made from."""
     last_transition_time: Instant
+    """When `status` last changed."""
     reason: Annotated[str, Field(min_length=1, max_length=63)]
+    """Why, in one CamelCase word that programs may compare."""
     message: Sentence = ""
+    """Why, in a sentence for people."""
 
 
 class LabelSelector(WireModel):

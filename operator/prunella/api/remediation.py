@@ -6,11 +6,11 @@ stored before its effect, the outcome after it, and an intent without an outcome
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from .base import Instant, Name, Sentence, ShortName, Text, WireModel, entries, items
+from .base import Instant, Name, Rule, Sentence, ShortName, Text, WireModel, entries, items
 from .common import Condition, Metadata, ObjectRef
 from .names import CheckResult, Mode, Outcome, RemediationPhase, StepState
 
@@ -22,16 +22,22 @@ class IncidentRef(WireModel):
     """The Incident that this attempt is for. Not an ownerReference: the audit outlives the Incident."""
 
     name: Name
+    """Name of the Incident, in the same namespace."""
     uid: Annotated[str, Field(min_length=1, max_length=64)]
+    """Uid of the Incident."""
 
 
 class RunbookRef(WireModel):
     """The Runbook exactly as it was when the attempt was made."""
 
     namespace: Annotated[str, Field(max_length=63)]
+    """Namespace of the Runbook."""
     name: Name
+    """Name of the Runbook."""
     uid: Annotated[str, Field(max_length=64)] = ""
+    """Uid of the Runbook."""
     generation: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] = 0
+    """The Runbook's metadata.generation when the attempt was made."""
     sha256: Hash = ""
     """Hash of the Runbook's spec."""
 
@@ -39,15 +45,24 @@ class RunbookRef(WireModel):
 class RemediationSpec(WireModel):
     """What is to be done to what, and for whom. Immutable."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("self == oldSelf", "must not change: a Remediation is one attempt, exactly as it was planned; to stop automation set spec.hold on the Incident"),
+    )
+
     incident_ref: IncidentRef
+    """The Incident that this attempt is for. Not an owner: the audit outlives the Incident."""
     target_ref: ObjectRef
+    """What is mended: this very object, and no other of the same name."""
     runbook_ref: RunbookRef
+    """The Runbook exactly as it was when the attempt was made."""
     attempt: Annotated[int, Field(ge=1, le=1000)]
     """Which attempt at this target and this bad revision it is."""
     accused_revision: Annotated[str, Field(max_length=253)] | None = None
     """Hash of the revision that is accused."""
     mode: Mode
+    """The effective mode when the attempt was made. Suggest only shows what would be done."""
     requested_by: Name
+    """Who asked for it: a user, or prunella."""
     plan_hash: Hash
     """Hash of the plan that the Incident showed."""
     due_time: Instant | None = None
@@ -58,21 +73,30 @@ class GuardVerdict(WireModel):
     """One guard's answer."""
 
     name: ShortName
+    """Name of the guard."""
     allowed: bool
+    """Whether the guard lets the attempt pass."""
     reason: Annotated[str, Field(max_length=63)] | None = None
+    """Why not, in one CamelCase word."""
     message: Sentence = ""
+    """Why not, in a sentence for people."""
 
 
 class Intent(WireModel):
     """Stored before the effect. Not stored means not executed."""
 
     id: Annotated[str, Field(min_length=1, max_length=64)]
+    """Identity of the intent; the target bears it as annotation prunella.dev/intent-id."""
     epoch: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
+    """Counts the operator processes that took over; an older one may not act."""
     action: ShortName
     """Patch or Delete."""
     target_ref: ObjectRef
+    """The object that is changed, uid included."""
     patch_sha256: Hash = ""
+    """Hash of what is written."""
     written_time: Instant
+    """When the intent was stored."""
     deadline_time: Instant
     """Not started after it."""
     before: Facts = {}
@@ -83,8 +107,11 @@ class StepOutcome(WireModel):
     """Stored after the effect."""
 
     observed_time: Instant
+    """When the outcome was seen."""
     after: Facts = {}
+    """The guarded state afterwards."""
     message: Sentence = ""
+    """What became of it, in a sentence."""
 
 
 class StepStatus(WireModel):
@@ -93,48 +120,69 @@ class StepStatus(WireModel):
     name: Annotated[str, Field(min_length=1, max_length=253)]
     """The Runbook's step, with '/<n>' where a step has several effects."""
     state: StepState
+    """Where the effect stands: Intended is stored before it, Applied after it."""
     message: Sentence = ""
+    """What was done, or why not, in a sentence."""
     intent: Intent | None = None
+    """What is about to be done. Stored before the effect."""
     outcome: StepOutcome | None = None
+    """What became of it. Stored after the effect; an intent without one is settled by looking at the target."""
 
 
 class Measurement(WireModel):
     """One look of a verification check."""
 
     check: ShortName
+    """Name of the check."""
     started_time: Instant
+    """When the question was asked."""
     finished_time: Instant
+    """When the answer was there."""
     value: Annotated[str, Field(max_length=1024)] = ""
+    """What was seen."""
     result: CheckResult
+    """Success needs data; no data is Inconclusive, a failed question is Error."""
 
 
 class RemediationStatus(WireModel):
     """Where the attempt stands."""
 
     observed_generation: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
+    """metadata.generation that this status was made from."""
     phase: RemediationPhase | None = None
+    """Pending, Dispatched, Verifying and Unknown hold the target; Succeeded, Failed and Cancelled are final."""
     outcome: Outcome | None = None
+    """How the attempt ended; absent until then."""
     message: Sentence = ""
+    """Where it stands, in a sentence."""
     epoch: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
+    """Counts the operator processes that took over; an older one may not act."""
     plan_hash: Hash = ""
+    """Hash of the plan that was made from the live target."""
     plan: Sentence = ""
     """What is done, in one sentence."""
     diff: Text = ""
     """What changes, as the server-side dry run saw it."""
     guards: Annotated[tuple[GuardVerdict, ...], items(20, "name")] = ()
+    """Every guard's answer; the first refusal is the reason."""
     steps: Annotated[tuple[StepStatus, ...], items(40, "name")] = ()
+    """The effects, each with intent and outcome."""
     measurements: Annotated[tuple[Measurement, ...], items(60)] = ()
+    """The looks of the verification, oldest first."""
     started_time: Instant | None = None
     """When the first intent was stored."""
     effect_time: Instant | None = None
     """When the last effect was seen applied."""
     verify_started_time: Instant | None = None
+    """When verification began."""
     healthy_since_time: Instant | None = None
     """Start of the healthy period that was proved."""
     ended_time: Instant | None = None
+    """When the attempt ended."""
     next_eligible_time: Instant | None = None
     """When a Pending attempt is looked at again."""
     conditions: Annotated[tuple[Condition, ...], items(8, "type")] = ()
+    """RemediationAllowed says which guard refuses and why; Succeeded says how it ended."""
 
 
 class Remediation(WireModel):

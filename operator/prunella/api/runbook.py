@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .base import Name, Seconds, ShortName, WireModel, items
+from .base import Name, OneOf, Rule, Seconds, ShortName, WireModel, items
 from .common import Condition, LabelSelector, Metadata
 from .names import Cause, Mode, OnFailure
 
@@ -26,11 +26,19 @@ class TargetMatch(WireModel):
 class Match(WireModel):
     """When the Runbook fits. An empty match fits nothing."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "(has(self.causes) && size(self.causes) > 0) || (has(self.alerts) && size(self.alerts) > 0) || has(self.when)",
+            "must name causes, alerts, or a condition in when: an empty match would fit nothing",
+        ),
+    )
+
     causes: Annotated[tuple[Cause, ...], items(32)] = ()
     """Causes of the Incident; any one is enough."""
     alerts: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=512)], ...], items(32)] = ()
     """Alertmanager matchers, for example '{alertname="KubeDeploymentRolloutStuck"}'; any one is enough."""
     targets: TargetMatch | None = None
+    """Which objects the Runbook may be used on; absent restricts nothing."""
     when: Expression | None = None
     """CEL over `incident`, `target`, `alert`: must be true as well."""
     dwell_seconds: Seconds | None = None
@@ -54,6 +62,7 @@ class RollBack(WireModel):
     """Put back the pod template of the revision last seen healthy. Deployment, StatefulSet, DaemonSet."""
 
     to: Literal["KnownGood"] = "KnownGood"
+    """KnownGood: the newest revision that was healthy before the accused one appeared and is not in quarantine."""
 
 
 class Restart(WireModel):
@@ -64,31 +73,43 @@ class CaptureEvidence(WireModel):
     """Add log tail and Events to the Incident. Never fails a run."""
 
     tail_lines: Annotated[int, Field(ge=1, le=200)] = 20
+    """Lines from the end of the failing container's log."""
 
 
 class Escalate(WireModel):
     """Page the owner now, whatever the policy's delays are."""
 
     message: Annotated[str, Field(max_length=512)] = ""
+    """What is added to the page."""
 
 
 class StepFailure(WireModel):
     """What a failed step does to the run."""
 
     action: OnFailure = OnFailure.ABORT
+    """Abort ends the run, Continue goes on with the next step, Escalate ends the run and pages the owner now."""
 
 
-class RunbookStep(WireModel):
+class RunbookStep(OneOf):
     """One action, exactly one a step."""
+
+    one_of = ("roll_back", "restart", "capture_evidence", "escalate")
+    one_of_hint = "two actions are two steps"
 
     name: ShortName
     """Unique in the Runbook."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    """Longest time that the step may take, retries included."""
     on_failure: StepFailure = StepFailure()
+    """What a failed step does to the run. A refusal by a guard is no failure."""
     roll_back: RollBack | None = None
+    """Put back the pod template of the revision last seen healthy. Deployment, StatefulSet, DaemonSet."""
     restart: Restart | None = None
+    """Restart the workload's pods as `kubectl rollout restart` does."""
     capture_evidence: CaptureEvidence | None = None
+    """Add log tail and Events to the Incident. Never fails a run."""
     escalate: Escalate | None = None
+    """Page the owner now, whatever the policy's delays are."""
 
 
 class WorkloadHealthy(WireModel):
@@ -99,6 +120,7 @@ class PromQL(WireModel):
     """A query whose single value decides. `${…}` inserts one escaped label value; no data is Inconclusive."""
 
     query: Annotated[str, Field(min_length=1, max_length=2048)]
+    """The query; it must come to one value. ${target.name} and the like insert one escaped label value."""
     success: Expression
     """CEL over `value` that proves recovery, for example 'value < 0.01'."""
     failure: Expression
@@ -109,15 +131,22 @@ class AlertCleared(WireModel):
     """No alert of the Incident fires any more, by an immediate poll of Alertmanager."""
 
 
-class Check(WireModel):
+class Check(OneOf):
     """One question, exactly one a check."""
 
+    one_of = ("workload_healthy", "promql", "alert_cleared")
+    one_of_hint = "two questions are two checks"
+
     name: ShortName
+    """Unique in the Runbook."""
     optional: bool = False
     """It may be Inconclusive, never a Failure."""
     workload_healthy: WorkloadHealthy | None = None
+    """The target has every replica updated and available, and none restarted since the effect."""
     promql: PromQL | None = None
+    """A Prometheus query whose single value decides."""
     alert_cleared: AlertCleared | None = None
+    """No alert of the Incident fires any more."""
 
 
 class Verify(WireModel):
@@ -126,16 +155,20 @@ class Verify(WireModel):
     stabilize_seconds: Seconds = 60
     """Wait after the effect before the first look."""
     interval_seconds: PositiveSeconds = 20
+    """Time between two looks."""
     successes: Annotated[int, Field(ge=1, le=100)] = 3
     """Consecutive looks that must succeed."""
     timeout_seconds: PositiveSeconds = 600
     failure_limit: Annotated[int, Field(ge=1, le=100)] = 3
     """Consecutive failures of a promql check that end it; a workload may take until the timeout."""
     error_limit: Annotated[int, Field(ge=1, le=100)] = 4
+    """Questions that may fail in a row, for example because Prometheus does not answer; then the look is Inconclusive."""
     inconclusive_limit: Annotated[int, Field(ge=1, le=100)] = 3
+    """Looks without an answer that end it as Inconclusive, which counts as a failed attempt."""
     watch_seconds: Seconds = 600
     """Afterwards a relapse reopens the Incident."""
     checks: Annotated[tuple[Check, ...], items(16, "name", minimum=1)]
+    """All of them must succeed in a look."""
 
 
 class RunbookSpec(WireModel):
@@ -144,6 +177,7 @@ class RunbookSpec(WireModel):
     title: Annotated[str, Field(min_length=1, max_length=256)]
     """One line for people."""
     match: Match
+    """When the Runbook fits."""
     mode: Mode = Mode.OBSERVE
     """Ceiling of this Runbook; namespace and HealingPolicy can only lower it."""
     priority: Annotated[int, Field(ge=0, le=1000)] = 50
@@ -151,15 +185,20 @@ class RunbookSpec(WireModel):
     service_account_name: Name | None = None
     """For a Runbook outside the operator's namespace: the account it acts as."""
     limits: Limits = Limits()
+    """How often it may try; what stands here wins over the HealingPolicy."""
     steps: Annotated[tuple[RunbookStep, ...], items(20, "name", minimum=1)]
+    """What it does, in this order; exactly one action a step."""
     verify: Verify
+    """How recovery is proved."""
 
 
 class RunbookStatus(WireModel):
     """Whether the Runbook can be used."""
 
     observed_generation: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
+    """metadata.generation that this status was made from."""
     conditions: Annotated[tuple[Condition, ...], items(8, "type")] = ()
+    """Ready says whether the Runbook is used; if not, the message says what to change."""
 
 
 class Runbook(WireModel):

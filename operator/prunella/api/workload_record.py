@@ -5,11 +5,11 @@ It has no status, like a ControllerRevision: it is a memory. A person may remove
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from .base import Instant, Name, Sentence, WireModel, items
+from .base import Instant, Name, Rule, Sentence, WireModel, items
 from .common import Metadata, ObjectRef
 
 RevisionHash = Annotated[str, Field(min_length=1, max_length=253)]
@@ -25,6 +25,7 @@ class HealthyRevision(WireModel):
     revision: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)]
     """The number it had when it was last healthy."""
     last_healthy_time: Instant
+    """When it was last seen healthy."""
     time_to_ready_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
     """Longest time that a pod of it took from creation to Ready."""
 
@@ -33,20 +34,33 @@ class QuarantinedRevision(WireModel):
     """A revision that was rolled back. While it stands here, no rollback chooses it, and one that comes back is left to people."""
 
     hash: RevisionHash
+    """The pod label value: pod-template-hash or controller-revision-hash."""
     revision: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)]
+    """The number it had when it was rolled back."""
     incident: Name
     """The Incident that brought it here."""
     quarantined_time: Instant
+    """When it was rolled back."""
     reason: Sentence = ""
+    """What was wrong with it, in a sentence."""
 
 
 class WorkloadRecordSpec(WireModel):
     """The workload and what is remembered of it."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.targetRef.kind == oldSelf.targetRef.kind && self.targetRef.name == oldSelf.targetRef.name",
+            "targetRef must keep its kind and name: another workload has a WorkloadRecord of its own",
+        ),
+    )
+
     target_ref: ObjectRef
     """With uid: another uid starts the memory anew."""
     revisions: Annotated[tuple[HealthyRevision, ...], items(10, "hash")] = ()
+    """Revisions last seen healthy: what a rollback may go back to."""
     quarantined: Annotated[tuple[QuarantinedRevision, ...], items(20, "hash")] = ()
+    """Revisions that were rolled back. Remove an entry, and automation may handle that revision again."""
 
 
 class WorkloadRecord(WireModel):

@@ -1,0 +1,1 @@
+"""Orchestration over ports: no vendor, no wire."""

@@ -106,7 +106,7 @@ class Store(Protocol):
     async def put_record(self, record: WorkloadRecord) -> WorkloadRecord:
         """Create (no resourceVersion) or replace (with one). Raises Conflict, AlreadyExists."""
 
-    async def healing_policy(self) -> HealingPolicy | None | UnknownT:
+    async def healing_policy(self) -> HealingPolicy | UnknownT | None:
         """A live read of the one named default: it is the kill switch. UNKNOWN where it could not be read."""
 
     async def put_conditions(self, kind: str, namespace: str | None, name: str, generation: int, conditions: Sequence[Condition]) -> None:
@@ -124,16 +124,16 @@ class Store(Protocol):
 class Live(Protocol):
     """Quorum reads of foreign objects. Each answers UNKNOWN where it failed."""
 
-    async def raw(self, ref: ObjectRef) -> dict[str, Any] | None | UnknownT:
+    async def raw(self, ref: ObjectRef) -> dict[str, Any] | UnknownT | None:
         """The object as JSON; None on 404 or where ref.uid is another's."""
 
-    async def workload(self, ref: ObjectRef) -> WorkloadFacts | None | UnknownT:
+    async def workload(self, ref: ObjectRef) -> WorkloadFacts | UnknownT | None:
         """The workload with its revisions and pods; None on 404 or another uid."""
 
-    async def template(self, kind: str, revision: Revision) -> dict[str, Any] | None | UnknownT:
+    async def template(self, kind: str, revision: Revision) -> dict[str, Any] | UnknownT | None:
         """The pod template of a ReplicaSet (without pod-template-hash) or ControllerRevision (without $patch); None where it is gone."""
 
-    async def namespace(self, name: str) -> NamespaceFacts | None | UnknownT:
+    async def namespace(self, name: str) -> NamespaceFacts | UnknownT | None:
         """Labels of a namespace."""
 
     async def log_tail(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int) -> str | UnknownT:

@@ -1,0 +1,1 @@
+"""The pure core: facts and now in, decisions out."""

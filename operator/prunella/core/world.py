@@ -117,14 +117,14 @@ class World:
     now: datetime
     incident: Incident
     target: WorkloadFacts | Absent | UnknownT
-    finding: Finding | None | UnknownT = None
+    finding: Finding | UnknownT | None = None
     """What the detectors see on the target now; UNKNOWN while the watch is stale."""
     alerts: tuple[AlertFacts, ...] = ()
     """Alerts that came in for this Incident since the last write, in order of arrival."""
     active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
     """By fingerprint, what the last good poll of every Alertmanager said is active or suppressed; UNKNOWN without a poll."""
     polled_time: datetime | None = None
-    record: WorkloadRecord | None | UnknownT = None
+    record: WorkloadRecord | UnknownT | None = None
     policy: HealingPolicy | UnknownT = UNKNOWN
     namespace: NamespaceFacts | UnknownT = UNKNOWN
     entries: tuple[CatalogEntry, ...] = ()
@@ -134,6 +134,8 @@ class World:
     operator_namespace: str = "prunella-system"
     remediations: tuple[Remediation, ...] = ()
     """Of this Incident, oldest first, by a live list where an action may follow."""
+    own_remediation_uid: str = ""
+    """The attempt for which the guards are asked live; it does not stand in its own way."""
     all_remediations: tuple[Remediation, ...] = ()
     """Of the cluster, for budgets, concurrency and attempts."""
     open_incidents: tuple[OpenIncident, ...] = ()
@@ -144,6 +146,10 @@ class World:
     """Workloads in opted-in namespaces."""
     storm_since: datetime | None = None
     """Since when the storm brake is on."""
+    began_before_our_eyes: bool = False
+    """Whether the newest revision of the target appeared while we watched."""
+    alert_rules: Mapping[str, int] = field(default_factory=dict)
+    """By alertname, the rule's `for` in seconds, as read from Prometheus; a name that is not there is not known."""
     autoscaled: bool = False
     """Whether an HPA scales the target."""
     control_plane_ok: bool = True

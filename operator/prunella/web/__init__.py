@@ -1,0 +1,1 @@
+"""The HTTP side: webhook, probes, metrics."""

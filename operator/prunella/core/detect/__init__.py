@@ -1,0 +1,1 @@
+"""What is wrong with a workload: one failure family a file."""

@@ -1,0 +1,1 @@
+"""Healing: plan, guards, known-good, steps, verification."""

@@ -89,3 +89,8 @@ class DryRun:
     message: str = ""
     diff: str = ""
     """The changed lines of the guarded part as YAML, '-' and '+'."""
+
+
+def guarded_sha256(part: object) -> str:
+    """Hash of the guarded part of an object as it was read, over canonical JSON: stored with the intent, compared after a crash."""
+    return hashlib.sha256(json.dumps(part, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""The Incident: correlation, lifecycle, priority, ownership, times."""

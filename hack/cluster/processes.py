@@ -1,0 +1,44 @@
+"""Find the processes of a box from the host by what they were started as, never by a pid that was written down and may be someone else's by now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from layout import SOURCE, Box
+
+INIT = SOURCE / "init.py"
+EXPOSE = SOURCE / "expose.py"
+
+
+def _started_as(script: Path, box: Box) -> list[int]:
+    """Return all processes whose command line holds the script followed by the box's folder."""
+    wanted = f"\0{script}\0{box.state}\0".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if wanted in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue  # gone while we looked
+    return found
+
+
+def _is_init(pid: int) -> bool:
+    """Tell the init from `unshare`, which carries its command line, by its pid inside: 1 in a namespace below ours."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
+    return len(numbers) > 1 and numbers[-1] == "1"
+
+
+def init_of(box: Box) -> int:
+    """Return the host's pid of the box's init, or 0 if the box is not up."""
+    return next((pid for pid in _started_as(INIT, box) if _is_init(pid)), 0)
+
+
+def all_of(box: Box) -> list[int]:
+    """Return what must be killed for the whole box to go: `unshare`, the init, and a forwarder on the host."""
+    return [*_started_as(INIT, box), *_started_as(EXPOSE, box)]

@@ -1,0 +1,251 @@
+"""From the wire to facts: the one translation that lists, watches and live reads share.
+
+The rule this module protects: a cached fact and a live fact of the same object are equal. Strings that repeat are kept once.
+"""
+
+from __future__ import annotations
+
+from sys import intern
+
+import msgspec
+
+from prunella.api.names import IRREVERSIBLE_ANNOTATION
+from prunella.core import facts
+
+from . import wire
+
+KEPT_ANNOTATIONS = (
+    "prunella.dev/",
+    "argocd.argoproj.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "reconcile.fluxcd.io/",
+)
+"""Only these decide something: ours, and those of the tools that own a workload."""
+
+REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
+REPLICA_SET_HASH = "pod-template-hash"
+CONTROLLER_HASH = "controller-revision-hash"
+
+
+def pod(stored: wire.Pod) -> facts.Pod:
+    """A pod without anything that no detector asks for."""
+    meta, status = stored.metadata, stored.status
+    owner = meta.controller
+    labels = meta.labels or {}
+    ready = _condition(status, "Ready")
+    scheduled = _condition(status, "PodScheduled")
+    unscheduled = scheduled is not None and scheduled.status == "False"
+    return facts.Pod(
+        namespace=intern(meta.namespace),
+        name=meta.name,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        owner_uid=intern(owner.uid) if owner else "",
+        owner_kind=intern(owner.kind) if owner else "",
+        owner_name=intern(owner.name) if owner else "",
+        revision=intern(labels.get(REPLICA_SET_HASH) or labels.get(CONTROLLER_HASH, "")),
+        phase=intern(status.phase),
+        status_reason=intern(status.reason),
+        ready=ready is not None and ready.status == "True",
+        ready_since=ready.last_transition_time if ready else None,
+        scheduled=not unscheduled,
+        unschedulable_message=scheduled.message if scheduled and unscheduled else "",
+        created_time=meta.creation_timestamp,
+        deleting=meta.deletion_timestamp is not None,
+        node=intern(stored.spec.node_name),
+        containers=_containers(stored),
+    )
+
+
+def _condition(status: wire.PodStatus, type_: str) -> wire.PodCondition | None:
+    for condition in status.conditions or ():
+        if condition.type == type_:
+            return condition
+    return None
+
+
+def _containers(stored: wire.Pod) -> tuple[facts.Container, ...]:
+    sidecars = {container.name for container in stored.spec.init_containers or () if container.restart_policy == "Always"}
+    return (
+        *(_container(status, init=True, sidecar=status.name in sidecars) for status in stored.status.init_container_statuses or ()),
+        *(_container(status, init=False, sidecar=False) for status in stored.status.container_statuses or ()),
+    )
+
+
+def _container(status: wire.ContainerStatus, *, init: bool, sidecar: bool) -> facts.Container:
+    state = status.state
+    return facts.Container(
+        name=intern(status.name),
+        init=init,
+        sidecar=sidecar,
+        ready=status.ready,
+        restarts=status.restart_count,
+        image=intern(status.image),
+        waiting_reason=intern(state.waiting.reason) if state.waiting else "",
+        waiting_message=state.waiting.message if state.waiting else "",
+        running_since=state.running.started_at if state.running else None,
+        terminated=_termination(state.terminated),
+        last_terminated=_termination(status.last_state.terminated),
+    )
+
+
+def _termination(state: wire.TerminatedState | None) -> facts.Termination | None:
+    if state is None:
+        return None
+    return facts.Termination(
+        exit_code=state.exit_code,
+        reason=intern(state.reason),
+        message=state.message,
+        started_time=state.started_at,
+        finished_time=state.finished_at,
+    )
+
+
+def deployment(stored: wire.Workload) -> facts.Workload:
+    """A Deployment."""
+    return _workload("Deployment", stored)
+
+
+def stateful_set(stored: wire.Workload) -> facts.Workload:
+    """A StatefulSet."""
+    return _workload("StatefulSet", stored)
+
+
+def daemon_set(stored: wire.Workload) -> facts.Workload:
+    """A DaemonSet: how many should run is the controller's word, not a number in spec."""
+    return _workload("DaemonSet", stored)
+
+
+def _workload(kind: str, stored: wire.Workload) -> facts.Workload:
+    meta, spec, status = stored.metadata, stored.spec, stored.status
+    strategy = spec.strategy or spec.update_strategy
+    daemon = kind == "DaemonSet"
+    owner = meta.controller
+    return facts.Workload(
+        kind=kind,
+        namespace=intern(meta.namespace),
+        name=meta.name,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        generation=meta.generation,
+        observed_generation=status.observed_generation,
+        created_time=meta.creation_timestamp,
+        deleting=meta.deletion_timestamp is not None,
+        desired=status.desired_number_scheduled if daemon else (1 if spec.replicas is None else spec.replicas),
+        updated=status.updated_number_scheduled if daemon else status.updated_replicas,
+        ready=status.number_ready if daemon else status.ready_replicas,
+        available=status.number_available if daemon else status.available_replicas,
+        paused=spec.paused,
+        labels=_interned(meta.labels),
+        annotations={key: value for key, value in (meta.annotations or {}).items() if key.startswith(KEPT_ANNOTATIONS)},
+        selector=_interned(spec.selector.match_labels),
+        owner=facts.Owner(api_version=owner.api_version, kind=owner.kind, name=owner.name) if owner else None,
+        conditions=tuple(_workload_condition(condition) for condition in status.conditions or ()),
+        strategy=intern(strategy.type) if strategy else "",
+        partition=strategy.rolling_update.partition if strategy and strategy.rolling_update else 0,
+        pod_management=intern(spec.pod_management_policy),
+        min_ready_seconds=spec.min_ready_seconds,
+        progress_deadline_seconds=spec.progress_deadline_seconds,
+        probe_budget_seconds=_probe_budget(spec.template.spec),
+        template_irreversible=_irreversible(spec.template),
+        current_revision=status.current_revision,
+        update_revision=status.update_revision,
+    )
+
+
+def _workload_condition(condition: wire.Condition) -> facts.WorkloadCondition:
+    return facts.WorkloadCondition(
+        type=intern(condition.type),
+        status=intern(condition.status),
+        reason=intern(condition.reason),
+        message=condition.message,
+        last_transition_time=condition.last_transition_time,
+        last_update_time=condition.last_update_time,
+    )
+
+
+def _probe_budget(spec: wire.TemplateSpec) -> int:
+    sidecars = [container for container in spec.init_containers or () if container.restart_policy == "Always"]
+    return max((_budget(container) for container in (*(spec.containers or ()), *sidecars)), default=0)
+
+
+def _budget(container: wire.TemplateContainer) -> int:
+    probes = [probe for probe in (container.startup_probe, container.readiness_probe) if probe is not None]
+    return sum(probe.initial_delay_seconds + probe.period_seconds * probe.failure_threshold for probe in probes)
+
+
+def _irreversible(template: wire.Template) -> bool:
+    return (template.metadata.annotations or {}).get(IRREVERSIBLE_ANNOTATION) == "true"
+
+
+def _images(template: wire.Template) -> tuple[str, ...]:
+    return tuple(intern(container.image) for container in template.spec.containers or ())
+
+
+def _interned(labels: wire.Strings | None) -> facts.Labels:
+    return {intern(key): intern(value) for key, value in (labels or {}).items()}
+
+
+def replica_set(stored: wire.ReplicaSet) -> facts.Revision:
+    """A ReplicaSet as a revision of its Deployment. One that no Deployment controls has no owner_uid."""
+    meta = stored.metadata
+    owner = meta.controller
+    number = (meta.annotations or {}).get(REVISION_ANNOTATION, "0")
+    return facts.Revision(
+        namespace=intern(meta.namespace),
+        name=intern(meta.name),
+        uid=intern(meta.uid),
+        owner_uid=intern(owner.uid) if owner and owner.kind == "Deployment" else "",
+        hash=intern((meta.labels or {}).get(REPLICA_SET_HASH, "")),
+        number=int(number) if number.isdecimal() else 0,
+        created_time=meta.creation_timestamp,
+        replicas=1 if stored.spec.replicas is None else stored.spec.replicas,
+        images=_images(stored.spec.template),
+        irreversible=_irreversible(stored.spec.template),
+    )
+
+
+def controller_revision(stored: wire.ControllerRevision) -> facts.Revision:
+    """A ControllerRevision. Those of other controllers may hold anything: they have no owner_uid and no images."""
+    meta = stored.metadata
+    owner = meta.controller
+    kind = owner.kind if owner and owner.kind in {"StatefulSet", "DaemonSet"} else ""
+    template = _template_of(stored.data) if kind else wire.Template()
+    return facts.Revision(
+        namespace=intern(meta.namespace),
+        name=intern(meta.name),
+        uid=meta.uid,
+        owner_uid=intern(owner.uid) if owner and kind else "",
+        hash=intern(meta.name if kind == "StatefulSet" else (meta.labels or {}).get(CONTROLLER_HASH, "")),
+        number=stored.revision,
+        created_time=meta.creation_timestamp,
+        images=_images(template),
+        irreversible=_irreversible(template),
+    )
+
+
+def _template_of(data: msgspec.Raw) -> wire.Template:
+    try:
+        return msgspec.json.decode(data, type=wire.RevisionData).spec.template
+    except msgspec.DecodeError:
+        return wire.Template()
+
+
+def namespace(stored: wire.Object) -> facts.NamespaceFacts:
+    """A Namespace's labels."""
+    meta = stored.metadata
+    return facts.NamespaceFacts(name=intern(meta.name), labels=_interned(meta.labels), deleting=meta.deletion_timestamp is not None)
+
+
+def autoscaler(stored: wire.Autoscaler) -> facts.AutoscalerFacts:
+    """A HorizontalPodAutoscaler's aim."""
+    target = stored.spec.scale_target_ref
+    return facts.AutoscalerFacts(
+        namespace=intern(stored.metadata.namespace), name=stored.metadata.name, target_kind=intern(target.kind), target_name=target.name
+    )
+
+
+def newest_first(revisions: list[facts.Revision]) -> tuple[facts.Revision, ...]:
+    """In the order of `WorkloadFacts.revisions`."""
+    return tuple(sorted(revisions, key=lambda revision: (revision.number, revision.uid), reverse=True))

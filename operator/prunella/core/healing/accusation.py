@@ -1,0 +1,72 @@
+"""Which revision is accused, and whether the rollout is really at fault.
+
+Only a watch finding, or an alert whose one running revision is the newest, accuses. Without a young change, or one that began before our eyes, and
+without a revision that worked, nothing is rolled back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from prunella.api.workload_record import WorkloadRecord
+from prunella.core.facts import Finding, Revision, WorkloadFacts
+from prunella.core.world import World
+
+from . import known_good
+from .match import Fit
+from .refusal import Refusal
+
+WINDOW = timedelta(seconds=1800)
+"""A change older than this is not taken for the fault's cause, unless it began before our eyes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accused:
+    """The revision that is accused, and by what."""
+
+    revision: Revision
+    finding: Finding | None = None
+    """None where only an alert accuses."""
+
+
+def accuse(world: World, fit: Fit) -> Accused | Refusal | None:
+    """The accused revision."""
+    facts = world.workload
+    if facts is None or facts.newest is None:
+        return Refusal(reason="NoKnownGood", message="no revision of the target is stored: there is nothing to go back to")
+    finding = world.known_finding
+    if finding is not None and finding.accused_revision:
+        revision = facts.revision(finding.accused_revision)
+        if revision is not None:
+            return Accused(revision=revision, finding=finding)
+    if fit.by_alert is None:
+        return Refusal(
+            reason="RolloutInProgress", message="no revision of the target can be accused now; it is looked at again when something changes"
+        )
+    others = {pod.revision for pod in facts.pods if not pod.deleting} - {facts.newest.hash}
+    if others:
+        return Refusal(reason="RolloutInProgress", message="an alert accuses no revision while two of them run")
+    return Accused(revision=facts.newest)
+
+
+def guilty(world: World, facts: WorkloadFacts, accused: Accused) -> datetime | Refusal:
+    """When the conditions of guilt held, or which one does not hold."""
+    record = world.record if isinstance(world.record, WorkloadRecord) else None
+    ours = world.began_before_our_eyes
+    if accused.finding is not None:
+        guilt = known_good.guilt(facts, accused.finding, record, began_before_our_eyes=ours, now=world.now, window=WINDOW)
+        if guilt.reason:
+            return Refusal(reason=guilt.reason, message=guilt.message)
+        return guilt.not_before or world.now
+    began = accused.revision.created_time
+    alert = next((signal for signal in world.incident.status.signals if signal.alert_start_time is not None), None)
+    started = (alert.started_time if alert else None) or world.now
+    if began is not None and began > started:
+        return Refusal(reason="ChangeTooOld", message="the newest revision came after the alert's condition began: it can't have caused it")
+    if not ours and (began is None or world.now - began > WINDOW):
+        return Refusal(
+            reason="ChangeTooOld",
+            message=f"revision {accused.revision.number} is older than {int(WINDOW.total_seconds() // 60)} min and did not begin before our eyes",
+        )
+    return started

@@ -1,0 +1,110 @@
+"""What the attempts did becomes the Incident's story: summaries, timeline, the column. Each thing is told once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prunella.api.incident import RemediationSummary
+from prunella.api.names import BREAKER_OUTCOMES, Mode, Outcome, RemediationPhase, RemediationState, StepState
+from prunella.api.remediation import Remediation
+from prunella.core.draft import Draft
+from prunella.core.world import World
+
+FAILED: Final = frozenset({Outcome.INEFFECTIVE, Outcome.WORSENED, Outcome.REVERTED, Outcome.INCONCLUSIVE, Outcome.ABORTED})
+
+
+def follow(world: World, draft: Draft) -> Draft:
+    """Compare each attempt with what the Incident says of it, and tell the difference."""
+    for one in world.remediations:
+        before = next((summary for summary in draft.status.remediations if summary.name == one.metadata.name), None)
+        draft = _tell(one, before, draft)
+        draft = _column(one, draft)
+        draft = draft.time("automation_started_time", one.status.started_time)
+    summaries = tuple(_summary(one) for one in world.remediations)
+    return draft.with_status(remediations=summaries[-20:])
+
+
+def _summary(one: Remediation) -> RemediationSummary:
+    return RemediationSummary(
+        name=one.metadata.name,
+        runbook=one.spec.runbook_ref.name,
+        attempt=one.spec.attempt,
+        phase=one.status.phase or RemediationPhase.PENDING,
+        outcome=one.status.outcome,
+        message=one.status.message,
+    )
+
+
+def started(phase: RemediationPhase | None) -> bool:
+    """Whether an intent was stored in that phase."""
+    return phase not in {None, RemediationPhase.PENDING}
+
+
+def _tell(one: Remediation, before: RemediationSummary | None, draft: Draft) -> Draft:
+    status, spec = one.status, one.spec
+    known = before.phase if before else None
+    if status.started_time is not None and not started(known):
+        text = f"{spec.runbook_ref.name}, attempt {spec.attempt}: {status.plan}"
+        draft = draft.note("RemediationStarted", text, time=status.started_time)
+    if status.effect_time is not None and known not in {RemediationPhase.VERIFYING, RemediationPhase.SUCCEEDED, RemediationPhase.FAILED}:
+        draft = _effects(one, draft)
+    if status.outcome is None or (before is not None and before.outcome is status.outcome):
+        return _unknown(one, known, draft)
+    return _ended(one, draft)
+
+
+def _effects(one: Remediation, draft: Draft) -> Draft:
+    event = "Restarted" if "restart" in one.status.plan else "RolledBack"
+    done = [step for step in one.status.steps if step.state is StepState.APPLIED and step.outcome is not None]
+    message = "; ".join(step.message for step in done if step.message) or one.status.plan
+    return draft.note(event, message, time=one.status.effect_time)
+
+
+def _unknown(one: Remediation, known: RemediationPhase | None, draft: Draft) -> Draft:
+    if one.status.phase is not RemediationPhase.UNKNOWN or known is RemediationPhase.UNKNOWN:
+        return draft
+    return draft.note("RemediationUnknown", f"{one.metadata.name}: {one.status.message}").note(
+        "BreakerOpened", "automation stays away until a person says retry"
+    )
+
+
+def _ended(one: Remediation, draft: Draft) -> Draft:
+    outcome, message = one.status.outcome, one.status.message
+    draft = draft.count("remediations_total", runbook=one.spec.runbook_ref.name, outcome=str(outcome))
+    if one.status.started_time is not None and one.status.ended_time is not None:
+        seconds = (one.status.ended_time - one.status.started_time).total_seconds()
+        draft = draft.count("remediation_duration_seconds", seconds, runbook=one.spec.runbook_ref.name, outcome=str(outcome))
+    if outcome is Outcome.REMEDIATED:
+        return draft.note("Verified", message)
+    if outcome is Outcome.SIMULATED:
+        return draft.note("RemediationSuggested", f"{one.status.plan}; see the diff in Remediation {one.metadata.name}")
+    if outcome in FAILED:
+        draft = draft.note("RemediationFailed", f"{outcome}: {message}")
+        if outcome in BREAKER_OUTCOMES:
+            draft = draft.note("BreakerOpened", "automation stays away from this target until a person says retry")
+        return draft
+    return draft.note("RemediationCancelled", f"{outcome}: {message}")
+
+
+def _column(one: Remediation, draft: Draft) -> Draft:
+    """What the REMEDIATION column says of the newest attempt."""
+    status = one.status
+    if status.outcome is Outcome.REMEDIATED:
+        return draft.with_status(remediation=_done(one), remediation_state=RemediationState.SUCCEEDED)
+    if status.outcome is Outcome.SIMULATED:
+        return draft.with_status(remediation=f"Suggested: {status.plan}"[:1024], remediation_state=RemediationState.NONE)
+    if status.outcome is not None:
+        state = RemediationState.FAILED if status.phase is RemediationPhase.FAILED else RemediationState.NONE
+        return draft.with_status(remediation=str(status.outcome), remediation_state=state)
+    if status.phase is RemediationPhase.UNKNOWN:
+        return draft.with_status(remediation="Unknown: a person decides", remediation_state=RemediationState.FAILED)
+    if one.spec.mode is Mode.AUTO:
+        return draft.with_status(
+            remediation=f"Running: {status.plan or one.spec.runbook_ref.name}"[:1024], remediation_state=RemediationState.RUNNING
+        )
+    return draft
+
+
+def _done(one: Remediation) -> str:
+    target = next((step.outcome.after.get("toRevision") for step in one.status.steps if step.outcome and step.outcome.after.get("toRevision")), None)
+    return f"RolledBack to revision {target}" if target else "Restarted"

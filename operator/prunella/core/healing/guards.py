@@ -1,0 +1,183 @@
+"""The guards: an ordered list of small functions. All are asked, all verdicts are kept, the first refusal is the reason.
+
+Each takes the World and the plan and says None (yes) or why not. The executor asks the same list again, on live facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from prunella.api.healing_policy import HealingPolicy
+from prunella.api.names import MODE_LABEL, Mode, SignalState, SourceKind
+from prunella.core.facts import UNKNOWN
+from prunella.core.world import GONE, World
+
+from . import history, ownership
+from .plan import Plan
+from .refusal import Asked, Refusal
+
+KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+MIN_RULE_FOR_SECONDS: Final = 120
+
+Guard = Callable[[World, Plan], Refusal | None]
+
+
+def protected(world: World, plan: Plan) -> Refusal | None:
+    """Protected namespaces and kinds, and ourselves."""
+    workload = plan.workload
+    listed = world.policy.spec.protected_namespaces if isinstance(world.policy, HealingPolicy) else ()
+    if workload.namespace in {*listed, world.operator_namespace}:
+        return Refusal(reason="UnmanagedResource", message=f"namespace {workload.namespace} is protected: nothing is ever changed there")
+    if workload.kind not in KINDS:
+        return Refusal(reason="UnmanagedResource", message=f"a {workload.kind} is not changed by automation")
+    return None
+
+
+def pause(world: World, plan: Plan) -> Refusal | None:
+    """Somebody paused automation: everywhere or here."""
+    if not isinstance(world.policy, HealingPolicy):
+        return Refusal(reason="Paused", message="the HealingPolicy 'default' could not be read: without the kill switch nothing is done")
+    for one in world.policy.spec.pauses:
+        if not one.namespaces or plan.workload.namespace in one.namespaces:
+            by = f" (by {one.by})" if one.by else ""
+            return Refusal(reason="Paused", message=f"paused by '{one.name}': {one.reason}{by}; remove it from HealingPolicy `spec.pauses` to go on")
+    return None
+
+
+def control_plane(world: World, plan: Plan) -> Refusal | None:  # noqa: ARG001 - every guard has one shape
+    """The API server must be well before anything is added to its work."""
+    if world.control_plane_ok:
+        return None
+    return Refusal(reason="ControlPlaneUnhealthy", message="the API server does not answer its readiness check in time")
+
+
+def evidence(world: World, plan: Plan) -> Refusal | None:
+    """Complete, live and agreeing evidence. Missing, stale or partial is never permission."""
+    if not world.watch_fresh or world.finding is UNKNOWN or world.target is UNKNOWN:
+        return Refusal(reason="EvidenceMissing", message="a watch of the cluster is silent: what is known of the target may be old")
+    if world.record is UNKNOWN or world.namespace is UNKNOWN:
+        return Refusal(reason="EvidenceMissing", message="the target's record or namespace could not be read")
+    if plan.by_alert is None:
+        return None
+    if not world.alert_source_fresh:
+        return Refusal(reason="AlertSourceStale", message="neither a webhook nor a good poll of Alertmanager for 600 s: the alert may be old")
+    name = plan.by_alert.labels.get("alertname", "")
+    rule = world.alert_rules.get(name)
+    if rule is None:
+        return Refusal(reason="EvidenceMissing", message=f"Prometheus did not tell the `for` of rule {name}: one sample is no proof")
+    if rule < MIN_RULE_FOR_SECONDS:
+        return Refusal(reason="EvidenceMissing", message=f"rule {name} has `for` {rule} s; at least {MIN_RULE_FOR_SECONDS} s are needed to act on it")
+    return None
+
+
+def storm(world: World, plan: Plan) -> Refusal | None:
+    """Too much fails at once, or an earlier attempt did harm and no person has looked yet."""
+    if world.storm_since is not None:
+        return Refusal(reason="StormActive", message="too many workloads fail at once: the single one is not at fault; people look first")
+    return history.breaker(world, plan)
+
+
+def person(world: World, plan: Plan) -> Refusal | None:
+    """A person's veto, or a person's decision to bring a quarantined revision back."""
+    hold = world.incident.spec.hold
+    if hold is not None and (hold.until_time is None or hold.until_time > world.now):
+        return Refusal(reason="HumanOverride", message=f"{hold.by} holds it: {hold.reason}", look_again_time=hold.until_time)
+    if plan.workload.annotations.get(MODE_LABEL) == Mode.OBSERVE:
+        return Refusal(reason="HumanOverride", message=f"{plan.workload.short} is annotated {MODE_LABEL}: Observe")
+    superseded = history.superseded(world)
+    if superseded is not None:
+        return superseded
+    if plan.accused is not None and history.quarantined(world, plan.accused.hash):
+        return Refusal(
+            reason="QuarantinedReapplied",
+            message=f"revision {plan.accused.number} was rolled back before and somebody applied it again: that is a person's decision",
+        )
+    return None
+
+
+def owner(world: World, plan: Plan) -> Refusal | None:  # noqa: ARG001 - every guard has one shape
+    """Somebody else's controller owns what would be changed, and would change it back."""
+    return ownership.owned(plan.workload)
+
+
+def budget(world: World, plan: Plan) -> Refusal | None:
+    """Attempts, cooldown, budgets, flapping: all counted from stored Remediations, so that a restart refills nothing."""
+    return history.flapping(world) or history.attempts(world, plan) or history.cooldown(world, plan) or history.budgets(world, plan)
+
+
+def one_per_target(world: World, plan: Plan) -> Refusal | None:
+    """One attempt at a target at a time, and few in a namespace and in the cluster."""
+    return history.in_progress(world, plan) or history.concurrency(world, plan)
+
+
+def target(world: World, plan: Plan) -> Refusal | None:
+    """The target is still that object, and still ill."""
+    if world.target is GONE:
+        return Refusal(reason="TargetChanged", message=f"{plan.workload.short} is gone or was made anew: the plan was for another object")
+    firing = [one for one in world.incident.status.signals if one.state is SignalState.FIRING and one.source is SourceKind.ALERTMANAGER]
+    if world.finding is None and plan.by_alert is None and not firing:
+        return Refusal(reason="TargetHealthy", message=f"{plan.workload.short} shows no fault any more")
+    return None
+
+
+def blast_radius(world: World, plan: Plan) -> Refusal | None:  # noqa: ARG001 - every guard has one shape
+    """Never the last ready replica."""
+    workload = plan.workload
+    if plan.restarts and workload.ready > 0 and (workload.strategy == "Recreate" or (workload.kind == "StatefulSet" and workload.desired == 1)):
+        return Refusal(reason="LastReadyReplica", message=f"a restart would stop the last ready pods of {workload.short} before new ones are there")
+    return None
+
+
+def rights(world: World, plan: Plan) -> Refusal | None:
+    """The acting account may do it, and the API server would accept it."""
+    preparation = world.preparation
+    if preparation is None or preparation.plan_hash != plan.hash:
+        return Refusal(reason="EvidenceMissing", message="the API server was not asked yet whether the plan is permitted")
+    namespace = plan.workload.namespace
+    if preparation.missing_rights:
+        missing = ", ".join(preparation.missing_rights)
+        return Refusal(
+            reason="MissingPermission",
+            message=f"Prunella may not {missing}; `kubectl apply -n {namespace} -k manifests/opt-in` grants it in {namespace}",
+        )
+    if not preparation.rights_known:
+        return Refusal(reason="EvidenceMissing", message="the API server did not say whether Prunella has the rights for it")
+    if preparation.dry_run_error:
+        return Refusal(reason="MissingPermission", message=f"the API server would refuse the change: {preparation.dry_run_error}"[:1024])
+    return None
+
+
+GUARDS: Final[tuple[tuple[str, Guard], ...]] = (
+    ("Protected", protected),
+    ("Pause", pause),
+    ("ControlPlane", control_plane),
+    ("Evidence", evidence),
+    ("Storm", storm),
+    ("Person", person),
+    ("Owner", owner),
+    ("Budget", budget),
+    ("OnePerTarget", one_per_target),
+    ("Target", target),
+    ("BlastRadius", blast_radius),
+    ("Rights", rights),
+)
+"""The order is the policy. Window (6) and Approval (14) of the reference join when their features do."""
+
+
+def ask(world: World, plan: Plan) -> tuple[Asked, ...]:
+    """Every guard's answer, in order. Where the mode would not act, missing rights are shown and are no reason."""
+    acts = plan.mode is Mode.AUTO
+    return tuple(Asked(guard=name, refusal=guard(world, plan), shown_only=name == "Rights" and not acts) for name, guard in GUARDS)
+
+
+def gate(plan: Plan, due: datetime | None) -> Refusal | None:
+    """The last gate, no guard: the effective mode."""
+    if plan.mode is Mode.AUTO:
+        return None
+    if plan.mode is Mode.OBSERVE:
+        return Refusal(reason="ModeObserve", message=f"would {plan.summary}; the effective mode is Observe, so nothing is done", look_again_time=due)
+    return Refusal(
+        reason="ModeSuggest", message=f"suggests to {plan.summary}; the effective mode is {plan.mode}, a person has to do it", look_again_time=due
+    )

@@ -1,0 +1,216 @@
+"""What earlier attempts permit: attempts, cooldown, budgets, breaker, flapping.
+
+Everything is counted from stored Remediations and the Incident's own episodes: a restart of the operator refills nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.healing_policy import Budget, HealingPolicy, HealingPolicySpec
+from prunella.api.names import BREAKER_OUTCOMES, Outcome, RemediationPhase
+from prunella.api.remediation import Remediation
+from prunella.api.workload_record import WorkloadRecord
+from prunella.core.world import World
+
+from .plan import Plan
+from .refusal import Refusal
+
+FLAPS: Final = 3
+FLAP_WINDOW: Final = timedelta(hours=1)
+
+
+def _policy(world: World) -> HealingPolicySpec:
+    return world.policy.spec if isinstance(world.policy, HealingPolicy) else HealingPolicySpec()
+
+
+def spent(remediation: Remediation) -> bool:
+    """Whether the attempt counts: its first intent was stored."""
+    return remediation.status.started_time is not None
+
+
+def of_target(world: World, uid: str) -> tuple[Remediation, ...]:
+    """Every attempt at this very object, oldest first. The live list of this Incident's own wins over the cache's copy."""
+    merged = {one.metadata.uid: one for one in world.all_remediations} | {one.metadata.uid: one for one in world.remediations}
+    mine = (one for one in merged.values() if one.spec.target_ref.uid == uid)
+    return tuple(sorted(mine, key=lambda one: (one.status.started_time or one.metadata.creation_timestamp or world.now, one.metadata.name)))
+
+
+def retried_since(world: World) -> datetime | None:
+    """When a person's retry was last acted on: attempts that ended before it don't hold automation back."""
+    return world.incident.status.last_handled_retry_time
+
+
+def breaker(world: World, plan: Plan) -> Refusal | None:
+    """Open after an attempt that did harm, did nothing, was reverted or can't be known, until a person says retry."""
+    retried = retried_since(world)
+    for one in of_target(world, plan.workload.uid):
+        unknown = one.status.phase is RemediationPhase.UNKNOWN
+        bad = unknown or (one.status.outcome in BREAKER_OUTCOMES)
+        ended = one.status.ended_time or one.status.started_time
+        if not bad or (retried is not None and ended is not None and ended <= retried):
+            continue
+        how = "its effect can't be known" if unknown else f"it ended {one.status.outcome}"
+        return Refusal(
+            reason="BreakerOpen",
+            message=f"{one.metadata.name}: {how}. Look at {plan.workload.short}, then annotate the Incident prunella.dev/retry=<token>",
+        )
+    return None
+
+
+def superseded(world: World) -> Refusal | None:
+    """A person changed the target while an attempt of this episode was under way: the person has it."""
+    retried = retried_since(world)
+    reopened = world.incident.status.times.last_reopened_time
+    for one in world.remediations:
+        ended = one.status.ended_time
+        if one.status.outcome is not Outcome.SUPERSEDED or not spent(one) or ended is None:
+            continue
+        if (retried is not None and ended <= retried) or (reopened is not None and ended <= reopened):
+            continue
+        return Refusal(
+            reason="HumanOverride", message=f"somebody changed the target during {one.metadata.name}: theirs stands, automation stays away"
+        )
+    return None
+
+
+def quarantined(world: World, revision_hash: str) -> bool:
+    """Whether the revision was rolled back before and came back."""
+    record = world.record
+    return isinstance(record, WorkloadRecord) and any(one.hash == revision_hash for one in record.spec.quarantined)
+
+
+def _counted(world: World, plan: Plan) -> tuple[Remediation, ...]:
+    """Consecutive attempts at this target and this accused revision: a gap of minHealthySeconds starts the count anew."""
+    accused = plan.accused.hash if plan.accused else None
+    gap = timedelta(seconds=plan.runbook.spec.limits.min_healthy_seconds)
+    retried = retried_since(world)
+    chain: list[Remediation] = []
+    last = world.now
+    for one in reversed(of_target(world, plan.workload.uid)):
+        if not spent(one) or one.spec.accused_revision != accused or one.status.outcome is Outcome.SIMULATED:
+            continue
+        ended = one.status.ended_time or one.status.started_time or world.now
+        if last - ended > gap or (retried is not None and ended <= retried):
+            break
+        chain.append(one)
+        last = one.status.started_time or ended
+    return tuple(chain)
+
+
+def next_attempt(world: World, plan: Plan) -> int:
+    """Number of the attempt that the plan would be, from 1."""
+    return len(_counted(world, plan)) + 1
+
+
+def attempts(world: World, plan: Plan) -> Refusal | None:
+    """After maxAttempts a person has to look, and is told once."""
+    done = len(_counted(world, plan))
+    limit = plan.runbook.spec.limits.max_attempts
+    if done < limit:
+        return None
+    return Refusal(reason="ConsecutiveFailures", message=f"{done} of {limit} attempts at {plan.workload.short} are spent: a person has to look")
+
+
+def cooldown(world: World, plan: Plan) -> Refusal | None:
+    """Time between two attempts; after the second, four times as long, unless the Runbook sets its own."""
+    chain = _counted(world, plan)
+    if not chain:
+        return None
+    own = plan.runbook.spec.limits.cooldown_seconds
+    seconds = own if own is not None else _policy(world).cooldown_seconds * (1 if len(chain) == 1 else 4)
+    ended = chain[0].status.ended_time or chain[0].status.started_time or world.now
+    until = ended + timedelta(seconds=seconds)
+    if world.now >= until:
+        return None
+    return Refusal(
+        reason="RecentlyRemediated",
+        message=f"{chain[0].metadata.name} ended {_ago(world.now - ended)} ago; the cooldown is {seconds} s",
+        look_again_time=until,
+    )
+
+
+def budgets(world: World, plan: Plan) -> Refusal | None:
+    """At most so many attempts per window: of the target, its namespace, the cluster."""
+    limits = _policy(world).budgets
+    namespace = plan.workload.namespace
+    started = [one for one in _all(world) if spent(one) and one.status.outcome is not Outcome.SIMULATED]
+    scopes = (
+        (f"target {plan.workload.short}", limits.per_target, [one for one in started if one.spec.target_ref.uid == plan.workload.uid]),
+        (f"namespace {namespace}", limits.per_namespace, [one for one in started if (one.metadata.namespace or "") == namespace]),
+        ("cluster", limits.per_cluster, started),
+    )
+    for name, limit, attempts_of in scopes:
+        refusal = _over(name, limit, attempts_of, world.now)
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def _over(scope: str, limit: Budget, started: list[Remediation], now: datetime) -> Refusal | None:
+    window = timedelta(seconds=limit.window_seconds)
+    recent = sorted(one.status.started_time for one in started if one.status.started_time is not None and now - one.status.started_time < window)
+    if len(recent) < limit.count:
+        return None
+    again = recent[len(recent) - limit.count] + window if recent and limit.count else None
+    return Refusal(
+        reason="BudgetSpent",
+        message=f"{len(recent)} of {limit.count} attempts in {limit.window_seconds} s are spent for the {scope}",
+        look_again_time=again,
+    )
+
+
+def flapping(world: World) -> Refusal | None:
+    """Opened and closed again and again: automation stays off that target."""
+    recent = [one for one in world.incident.status.episodes if one.resolved_time is not None and world.now - one.resolved_time < FLAP_WINDOW]
+    if len(recent) < FLAPS:
+        return None
+    return Refusal(
+        reason="Flapping",
+        message=f"it recovered and failed again {len(recent)} times within an hour: what is done does not last",
+        look_again_time=min(one.resolved_time for one in recent if one.resolved_time) + FLAP_WINDOW,
+    )
+
+
+def in_progress(world: World, plan: Plan) -> Refusal | None:
+    """Another attempt at the same object has not ended."""
+    for one in of_target(world, plan.workload.uid):
+        if not _final(one) and one.metadata.uid != world.own_remediation_uid:
+            phase = one.status.phase or RemediationPhase.PENDING
+            return Refusal(reason="DuplicateInProgress", message=f"{one.metadata.name} is {phase} on {plan.workload.short}: one attempt at a time")
+    return None
+
+
+def concurrency(world: World, plan: Plan) -> Refusal | None:
+    """Few at once, so that one mistake stays small."""
+    limits = _policy(world).concurrency
+    running = [one for one in _all(world) if not _final(one) and one.metadata.uid != world.own_remediation_uid]
+    here = [one for one in running if (one.metadata.namespace or "") == plan.workload.namespace]
+    again = world.now + timedelta(seconds=5)
+    if len(here) >= limits.per_namespace:
+        return Refusal(
+            reason="ConcurrencyReached",
+            message=f"{len(here)} attempts are under way in {plan.workload.namespace}; the limit is {limits.per_namespace}",
+            look_again_time=again,
+        )
+    if len(running) >= limits.per_cluster:
+        return Refusal(
+            reason="ConcurrencyReached",
+            message=f"{len(running)} attempts are under way in the cluster; the limit is {limits.per_cluster}",
+            look_again_time=again,
+        )
+    return None
+
+
+def _all(world: World) -> tuple[Remediation, ...]:
+    merged = {one.metadata.uid: one for one in world.all_remediations} | {one.metadata.uid: one for one in world.remediations}
+    return tuple(merged.values())
+
+
+def _final(remediation: Remediation) -> bool:
+    return remediation.status.phase is not None and remediation.status.phase.final
+
+
+def _ago(span: timedelta) -> str:
+    return f"{int(span.total_seconds())} s"

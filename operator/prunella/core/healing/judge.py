@@ -1,0 +1,168 @@
+"""The plan's stage of `decide`: which Runbook, when, and whether the guards permit it. What is *not* done gets a reason here."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api import incident as api
+from prunella.api.common import Condition
+from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationState, Verdict
+from prunella.api.remediation import IncidentRef, Remediation, RemediationSpec, RunbookRef
+from prunella.core.draft import Attempt, Draft, Prepare
+from prunella.core.world import World
+
+from . import guards, history, match, plan
+from .refusal import Asked, Refusal, first_refusal
+
+ALLOWED: Final = "RemediationAllowed"
+QUIET: Final = frozenset({"ModeObserve", "ModeSuggest", "DwellRunning", "RolloutInProgress", "TargetHealthy", "ConcurrencyReached", "Allowed"})
+"""Reasons that are a state, not a refusal that somebody must hear of."""
+
+
+def judge(world: World, draft: Draft) -> Draft:
+    """Decide about automation for an Incident that is open, not mitigated, and has no attempt under way."""
+    draft = _retry(world, draft)
+    if not _open(draft):
+        return draft
+    if any(not _ended(one) for one in world.remediations):
+        return draft.condition(ALLOWED, ConditionStatus.TRUE, "Allowed", "an attempt is under way")
+    status = draft.status
+    chosen, left = match.choose(world, status)
+    decisions = [_decision(world.now, one.runbook.metadata.name, Verdict.NOT_CHOSEN, one.why) for one in left]
+    if isinstance(chosen, Refusal):
+        return _refuse(draft, chosen, decisions, about="")
+    name = chosen.runbook.metadata.name
+    made = plan.make(world, status, chosen)
+    if isinstance(made, Refusal):
+        return _refuse(draft, made, decisions, about=name)
+    shown = api.Plan(runbook=name, hash=made.hash, summary=made.summary, due_time=made.due_time)
+    return _guarded(world, draft.with_status(plan=shown), made, decisions)
+
+
+def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.Decision]) -> Draft:
+    name = made.runbook.metadata.name
+    if made.mode is not Mode.OBSERVE and (world.preparation is None or world.preparation.plan_hash != made.hash):
+        draft = draft.wish(Prepare(plan_hash=made.hash))
+    verdicts = guards.ask(world, made)
+    refusal = first_refusal(verdicts)
+    waits = made.due_time is None or made.due_time > world.now
+    if refusal is not None and not (waits and _unprepared(world, made, verdicts)):
+        return _refuse(draft, refusal, decisions, about=name)
+    if waits:
+        message = f"{made.summary}: waits for {made.waiting_for}"
+        waiting = Refusal(reason="DwellRunning", message=message, look_again_time=made.due_time)
+        draft = _decide(draft, [*decisions, _decision(world.now, name, Verdict.WAITING, waiting)])
+        return draft.condition(ALLOWED, ConditionStatus.FALSE, "DwellRunning", message).again(made.due_time)
+    gate = guards.gate(made, made.due_time)
+    if gate is not None:
+        return _gated(world, draft, made, gate, decisions)
+    chosen = Refusal(reason="NewestRevisionFails" if made.accused else "Allowed", message=made.summary)
+    draft = _decide(draft, [*decisions, _decision(world.now, name, Verdict.CHOSEN, chosen)])
+    draft = draft.condition(ALLOWED, ConditionStatus.TRUE, "Allowed", f"{made.summary}: all guards passed")
+    return _attempt(world, draft, made)
+
+
+def _unprepared(world: World, made: plan.Plan, verdicts: tuple[Asked, ...]) -> bool:
+    """Whether the only thing in the way is that the API server was not asked yet."""
+    asked = world.preparation is not None and world.preparation.plan_hash == made.hash
+    return not asked and all(one.refusal is None or one.shown_only or one.guard == "Rights" for one in verdicts)
+
+
+def _gated(world: World, draft: Draft, made: plan.Plan, gate: Refusal, decisions: list[api.Decision]) -> Draft:
+    name = made.runbook.metadata.name
+    draft = _decide(draft, [*decisions, _decision(world.now, name, Verdict.REFUSED, gate)])
+    draft = draft.condition(ALLOWED, ConditionStatus.FALSE, gate.reason, gate.message)
+    if gate.reason == "ModeObserve":
+        return draft
+    simulated = any(one.spec.plan_hash == made.hash and one.status.outcome is Outcome.SIMULATED for one in world.remediations)
+    return draft if simulated else _attempt(world, draft, made)
+
+
+def _attempt(world: World, draft: Draft, made: plan.Plan) -> Draft:
+    incident = world.incident
+    numbers = [int(one.metadata.name.rsplit("-", 1)[-1]) for one in world.remediations if one.metadata.name.rsplit("-", 1)[-1].isdigit()]
+    runbook = made.runbook
+    spec = RemediationSpec(
+        incident_ref=IncidentRef(name=incident.metadata.name, uid=incident.metadata.uid),
+        target_ref=made.workload.ref,
+        runbook_ref=RunbookRef(
+            namespace=runbook.metadata.namespace or "",
+            name=runbook.metadata.name,
+            uid=runbook.metadata.uid,
+            generation=runbook.metadata.generation,
+            sha256=plan.runbook_sha256(runbook),
+        ),
+        attempt=history.next_attempt(world, made),
+        accused_revision=made.accused.hash if made.accused else None,
+        mode=Mode.AUTO if made.mode is Mode.AUTO else Mode.SUGGEST,
+        requested_by=f"system:serviceaccount:{world.operator_namespace}:prunella",
+        plan_hash=made.hash,
+        due_time=made.due_time,
+    )
+    name = f"{incident.metadata.name}-{max(numbers, default=0) + 1}"
+    return _with_attempt(draft, Attempt(name=name, spec=spec))
+
+
+def _with_attempt(draft: Draft, attempt: Attempt) -> Draft:
+    return Draft(
+        status=draft.status,
+        now=draft.now,
+        generation=draft.generation,
+        look_again=draft.look_again,
+        needs=draft.needs,
+        attempt=attempt,
+        counts=draft.counts,
+    )
+
+
+def _refuse(draft: Draft, refusal: Refusal, decisions: list[api.Decision], *, about: str) -> Draft:
+    if about:
+        decisions = [*decisions, _decision(draft.now, about, Verdict.REFUSED, refusal)]
+    before = next((one for one in draft.status.conditions if one.type == ALLOWED), None)
+    draft = _decide(draft, decisions)
+    draft = draft.condition(ALLOWED, ConditionStatus.FALSE, refusal.reason, refusal.message)
+    if refusal.reason not in QUIET:
+        draft = draft.with_status(remediation=f"Blocked: {refusal.reason}", remediation_state=RemediationState.BLOCKED)
+        if _new_reason(before, refusal):
+            draft = draft.note("RemediationBlocked", f"{refusal.reason}: {refusal.message}").count(
+                "remediations_blocked_total", reason=refusal.reason
+            )
+    return draft.again(refusal.look_again_time)
+
+
+def _new_reason(before: Condition | None, refusal: Refusal) -> bool:
+    return before is None or before.reason != refusal.reason
+
+
+def _decide(draft: Draft, decisions: list[api.Decision]) -> Draft:
+    """Keep the time of a decision that says the same as before."""
+    old = {(one.about, one.verdict, one.reason): one for one in draft.status.decisions}
+    kept = [
+        one.model_copy(update={"time": old[key].time}) if (key := (one.about, one.verdict, one.reason)) in old else one
+        for one in sorted(decisions, key=lambda one: one.verdict is Verdict.NOT_CHOSEN)
+    ]
+    return draft.with_status(decisions=tuple(kept[:20]))
+
+
+def _decision(now: datetime, about: str, verdict: Verdict, refusal: Refusal) -> api.Decision:
+    return api.Decision(time=now, about=about, verdict=verdict, reason=refusal.reason, message=refusal.message[:1024])
+
+
+def _open(draft: Draft) -> bool:
+    ended = draft.has_condition("Resolved") or draft.has_condition("Mitigated")
+    return not ended and draft.status.times.cancelled_time is None
+
+
+def _ended(remediation: Remediation) -> bool:
+    phase = remediation.status.phase
+    return phase is not None and phase.final
+
+
+def _retry(world: World, draft: Draft) -> Draft:
+    """A person's retry token resets the breaker, once per token."""
+    token = world.incident.metadata.annotations.get("prunella.dev/retry")
+    if not token or token == draft.status.last_handled_retry:
+        return draft
+    draft = draft.with_status(last_handled_retry=token[:253], last_handled_retry_time=world.now)
+    return draft.note("RetryRequested", "a person asked for another try: the breaker is reset").again(world.now + timedelta(seconds=1))

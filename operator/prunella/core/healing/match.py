@@ -1,0 +1,161 @@
+"""Which Runbook fits an Incident: by cause or alert, by target, by condition. A tie is reported, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prunella.api.incident import IncidentStatus, Signal
+from prunella.api.names import Cause, SignalState, SourceKind
+from prunella.api.runbook import Match, Runbook
+from prunella.core.facts import Workload
+from prunella.core.world import Unevaluable, World
+
+from . import matchers
+from .refusal import Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """A Runbook that fits, and how."""
+
+    runbook: Runbook
+    by_alert: Signal | None = None
+    """The alert that it matched; None where the cause did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Considered:
+    """A Runbook that does not fit, and why."""
+
+    runbook: Runbook
+    why: Refusal
+
+
+def usable(runbook: Runbook, operator_namespace: str) -> Refusal | None:
+    """Runbooks outside the operator's namespace act as an account of theirs; until the executor impersonates, they are not used."""
+    if runbook.metadata.namespace == operator_namespace:
+        if runbook.spec.service_account_name is None:
+            return None
+        return Refusal(
+            reason="ServiceAccountUnsupported", message="a Runbook of the operator's namespace acts as the operator: remove serviceAccountName"
+        )
+    if runbook.spec.service_account_name is None:
+        return Refusal(
+            reason="ServiceAccountRequired", message=f"a Runbook outside {operator_namespace} must name a serviceAccountName of its namespace"
+        )
+    return Refusal(
+        reason="ServiceAccountUnsupported",
+        message=f"acting as another account is not supported yet: move the Runbook to {operator_namespace} and remove serviceAccountName",
+    )
+
+
+def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal:
+    """Whether one Runbook fits, in the order: usable, cause or alert, kind, labels, condition."""
+    unusable = usable(runbook, world.operator_namespace)
+    if unusable is not None:
+        return unusable
+    match = runbook.spec.match
+    alert = _alert(world, status, match)
+    if not alert and status.cause not in match.causes:
+        wanted = ", ".join(match.causes) or "its alerts"
+        return Refusal(reason="NoRunbookMatches", message=f"it is for {wanted}; the cause is {status.cause}")
+    facts = world.workload
+    if facts is None:
+        return Refusal(reason="NoRunbookMatches", message="the target is no workload that could be acted on")
+    outside = _target(match, facts.workload)
+    if outside is not None:
+        return outside
+    if match.when is not None:
+        verdict = world.evaluate(match.when, variables(world, status, alert))
+        if isinstance(verdict, Unevaluable):
+            return Refusal(reason="PreconditionFalse", message=f"its condition '{match.when}' could not be told: {verdict.why}")
+        if not verdict:
+            return Refusal(reason="PreconditionFalse", message=f"its condition '{match.when}' is false")
+    return Fit(runbook=runbook, by_alert=None if status.cause in match.causes else alert)
+
+
+def _alert(world: World, status: IncidentStatus, match: Match) -> Signal | None:
+    for signal in status.signals:
+        if signal.source is not SourceKind.ALERTMANAGER or signal.state is not SignalState.FIRING:
+            continue
+        if any(_matches(world, matcher, signal.labels) for matcher in match.alerts):
+            return signal
+    return None
+
+
+def _matches(world: World, matcher: str, labels: Mapping[str, str]) -> bool:
+    compiled = matchers.compile_matcher(matcher)
+    if isinstance(compiled, matchers.BadMatcher):
+        return False
+    return world.evaluate(compiled, {"labels": dict(labels)}) is True
+
+
+def _target(match: Match, workload: Workload) -> Refusal | None:
+    targets = match.targets
+    if targets is None:
+        return None
+    if targets.kinds and workload.kind not in targets.kinds:
+        return Refusal(reason="NoRunbookMatches", message=f"it is for {', '.join(targets.kinds)}, not for a {workload.kind}")
+    if targets.selector is not None:
+        missing = [f"{key}={value}" for key, value in targets.selector.match_labels.items() if workload.labels.get(key) != value]
+        if missing:
+            return Refusal(reason="NoRunbookMatches", message=f"the target lacks its labels {', '.join(missing)}")
+    return None
+
+
+def variables(world: World, status: IncidentStatus, alert: Signal | None) -> dict[str, object]:
+    """What a condition may read: `incident`, `target`, `alert`. Only strings, numbers and maps of them."""
+    facts = world.workload
+    newest = facts.newest if facts else None
+    workload = facts.workload if facts else None
+    return {
+        "incident": {
+            "name": world.incident.metadata.name,
+            "namespace": world.incident.metadata.namespace or "",
+            "cause": str(status.cause or Cause.REPORTED),
+            "priority": str(status.priority or ""),
+            "episode": status.episode,
+        },
+        "target": {
+            "kind": workload.kind if workload else world.incident.spec.target_ref.kind,
+            "name": workload.name if workload else world.incident.spec.target_ref.name,
+            "namespace": workload.namespace if workload else world.incident.target_namespace,
+            "labels": dict(workload.labels) if workload else {},
+            "failingRevision": status.accused_revision or "",
+            "newestRevision": newest.hash if newest else "",
+            "ready": workload.ready if workload else 0,
+            "desired": workload.desired if workload else 0,
+        },
+        "alert": {"labels": dict(alert.labels) if alert else {}, "summary": alert.summary if alert else ""},
+    }
+
+
+def choose(world: World, status: IncidentStatus) -> tuple[Fit | Refusal, tuple[Considered, ...]]:
+    """The one Runbook that is used, or why none is; and those that were considered and left."""
+    fits: list[Fit] = []
+    left: list[Considered] = []
+    for runbook in sorted(world.runbooks, key=lambda one: (-one.spec.priority, one.metadata.name)):
+        answer = fit(world, status, runbook)
+        if isinstance(answer, Fit):
+            fits.append(answer)
+        else:
+            left.append(Considered(runbook=runbook, why=answer))
+    if not fits:
+        return _none_fits(status, left), tuple(left)
+    best = [one for one in fits if one.runbook.spec.priority == fits[0].runbook.spec.priority]
+    if len(best) > 1:
+        names = " and ".join(one.runbook.metadata.name for one in best)
+        return Refusal(reason="RunbooksTied", message=f"{names} fit with the same priority: give one of them a higher `spec.priority`"), tuple(left)
+    lower = (
+        Considered(runbook=one.runbook, why=Refusal(reason="NoRunbookMatches", message=f"{best[0].runbook.metadata.name} has the higher priority"))
+        for one in fits[1:]
+    )
+    return best[0], (*left, *lower)
+
+
+def _none_fits(status: IncidentStatus, left: list[Considered]) -> Refusal:
+    false = next((one.why for one in left if one.why.reason == "PreconditionFalse"), None)
+    if false is not None and len([one for one in left if one.why.reason == "PreconditionFalse"]) == 1:
+        return false
+    return Refusal(reason="NoRunbookMatches", message=f"no Runbook fits the cause {status.cause}: a person has to look")

@@ -1,0 +1,173 @@
+"""The plan: what would be done for an Incident, when it is due, or why nothing can be planned.
+
+A plan is made from facts alone, has a hash, and is the same plan until one of its ingredients changes. Plan refusals come before every guard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from prunella.api.incident import IncidentStatus, Signal
+from prunella.api.names import Cause, Mode, SignalState, SourceKind
+from prunella.api.runbook import Runbook
+from prunella.core.facts import NamespaceFacts, Revision, Workload, WorkloadFacts
+from prunella.core.world import World
+
+from . import accusation, known_good
+from .match import Fit
+from .refusal import Refusal
+
+MODE_LABEL = "prunella.dev/mode"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One intention. `due_time` is None while a condition that no clock brings is still missing (restarts)."""
+
+    runbook: Runbook
+    workload: Workload
+    accused: Revision | None
+    to: Revision | None
+    summary: str
+    hash: str
+    mode: Mode
+    due_time: datetime | None
+    waiting_for: str = ""
+    by_alert: Signal | None = None
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether one of its steps is a rollback."""
+        return any(step.roll_back is not None for step in self.runbook.spec.steps)
+
+    @property
+    def restarts(self) -> bool:
+        """Whether one of its steps is a restart."""
+        return any(step.restart is not None for step in self.runbook.spec.steps)
+
+
+def effective_mode(runbook: Runbook, world: World) -> Mode:
+    """The lowest of Runbook, namespace and HealingPolicy. What is not known counts as Observe."""
+    namespace = world.namespace
+    label = namespace.labels.get(MODE_LABEL, "") if isinstance(namespace, NamespaceFacts) else ""
+    by_namespace = Mode(label) if label in set(Mode) else Mode.OBSERVE
+    policy = world.policy
+    ceiling = Mode.OBSERVE if not hasattr(policy, "spec") else policy.spec.mode
+    return min((runbook.spec.mode, by_namespace, ceiling), key=lambda mode: mode.rank)
+
+
+def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
+    """The plan of the Runbook that fits."""
+    facts = world.workload
+    if facts is None:
+        return Refusal(reason="NoRunbookMatches", message="the target is no workload that could be acted on")
+    rolls_back = any(step.roll_back is not None for step in fit.runbook.spec.steps)
+    accused = accusation.accuse(world, fit) if rolls_back else None
+    if isinstance(accused, Refusal):
+        return accused
+    to: Revision | None = None
+    not_before = world.now
+    if rolls_back and accused is not None:
+        ground = _rollback_ground(world, facts, accused)
+        if isinstance(ground, Refusal):
+            return ground
+        to, not_before = ground
+    refusal = _target_refuses(facts, accused.revision if accused else None, rolls_back=rolls_back)
+    if refusal is not None:
+        return refusal
+    due, waiting_for = _due(world, status, fit, not_before)
+    return Plan(
+        runbook=fit.runbook,
+        workload=facts.workload,
+        accused=accused.revision if accused else None,
+        to=to,
+        summary=summary(facts.workload, fit.runbook, accused.revision if accused else None, to),
+        hash=plan_hash(fit.runbook, facts.workload, accused.revision if accused else None, to),
+        mode=effective_mode(fit.runbook, world),
+        due_time=due,
+        waiting_for=waiting_for,
+        by_alert=fit.by_alert,
+    )
+
+
+def _rollback_ground(world: World, facts: WorkloadFacts, accused: accusation.Accused) -> tuple[Revision, datetime] | Refusal:
+    guilt = accusation.guilty(world, facts, accused)
+    if isinstance(guilt, Refusal):
+        return guilt
+    policy = world.policy
+    after = policy.spec.known_good_after_seconds if hasattr(policy, "spec") else 60
+    record = world.record if hasattr(world.record, "spec") else None
+    found = known_good.known_good(facts, accused.revision.hash, record, after, world.now)
+    if found.revision is None:
+        return Refusal(reason="NoKnownGood", message=found.message)
+    return found.revision, guilt
+
+
+def _target_refuses(facts: WorkloadFacts, accused: Revision | None, *, rolls_back: bool) -> Refusal | None:
+    workload = facts.workload
+    if workload.paused:
+        return Refusal(reason="TargetPaused", message=f"{workload.short} is paused: somebody is at work on it; `kubectl rollout resume` ends that")
+    if not rolls_back:
+        return None
+    marked = workload.annotations.get("prunella.dev/irreversible") == "true" or workload.template_irreversible
+    if marked or (accused is not None and accused.irreversible):
+        return Refusal(reason="Irreversible", message=f"{workload.short} is marked prunella.dev/irreversible: going back over it could lose data")
+    if workload.strategy == "OnDelete":
+        return Refusal(reason="StrategyUnsupported", message=f"{workload.short} updates OnDelete: a new template replaces no pod by itself")
+    if workload.partition > 0:
+        return Refusal(reason="StrategyUnsupported", message=f"{workload.short} has partition {workload.partition}: a staged rollout is a person's")
+    return None
+
+
+def _due(world: World, status: IncidentStatus, fit: Fit, not_before: datetime) -> tuple[datetime | None, str]:
+    """The later of the dwell's end and the instant at which the other conditions held; None while restarts are missing."""
+    match = fit.runbook.spec.match
+    signal = fit.by_alert or _watch_signal(status)
+    first_seen = signal.first_seen_time if signal else world.now
+    dwell = match.dwell_seconds if match.dwell_seconds is not None else class_dwell(status.cause)
+    due = max(first_seen + timedelta(seconds=dwell), not_before)
+    finding = world.known_finding
+    if fit.by_alert is None and finding is not None and status.cause in {Cause.ROLLOUT_CRASH_LOOP, Cause.CRASH_LOOP, Cause.ROLLOUT_OUT_OF_MEMORY}:
+        wanted = match.min_restarts if match.min_restarts is not None else 3
+        if finding.restarts < wanted:
+            return None, f"{finding.restarts} of {wanted} restarts and {dwell} s"
+        due = max(due, finding.restarted_time or due)
+    return due, f"{dwell} s"
+
+
+def _watch_signal(status: IncidentStatus) -> Signal | None:
+    firing = [one for one in status.signals if one.source is SourceKind.WATCH and one.state is SignalState.FIRING]
+    same = [one for one in firing if one.cause is status.cause]
+    return next(iter(same or firing), None)
+
+
+def class_dwell(cause: Cause | None) -> int:
+    """Seconds that a signal must hold where the Runbook sets none."""
+    return 120 if cause in {Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE} else 60
+
+
+def summary(workload: Workload, runbook: Runbook, accused: Revision | None, to: Revision | None) -> str:
+    """One sentence for people."""
+    if accused is not None and to is not None:
+        return f"roll back {workload.short} {accused.number} ({short_hash(accused)}) -> {to.number} ({short_hash(to)})"
+    if any(step.restart is not None for step in runbook.spec.steps):
+        return f"restart the pods of {workload.short}"
+    return f"{runbook.spec.title[:1].lower()}{runbook.spec.title[1:]}: {workload.short}"
+
+
+def short_hash(revision: Revision) -> str:
+    """The hash that stands in the pods' names."""
+    return revision.hash.rsplit("-", 1)[-1]
+
+
+def plan_hash(runbook: Runbook, workload: Workload, accused: Revision | None, to: Revision | None) -> str:
+    """Six hex digits over everything that makes it this plan: Runbook, target and both revisions."""
+    parts = (runbook.metadata.uid, runbook_sha256(runbook), workload.uid, accused.hash if accused else "", to.uid if to else "")
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:6]
+
+
+def runbook_sha256(runbook: Runbook) -> str:
+    """Hash of a Runbook's spec."""
+    return hashlib.sha256(runbook.spec.model_dump_json(by_alias=True).encode()).hexdigest()

@@ -1,0 +1,71 @@
+"""The storm brake: when too much fails at once, the single target is not at fault, and acting on each would make it worse.
+
+Unhealthy shares are rounded up by comparing without rounding; the brake releases itself after a calm.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from prunella.api.healing_policy import Storm
+from prunella.api.names import Cause
+from prunella.core.world import OpenIncident
+
+CLASS_OF = {
+    Cause.ROLLOUT_CRASH_LOOP: "crashing",
+    Cause.CRASH_LOOP: "crashing",
+    Cause.ROLLOUT_OUT_OF_MEMORY: "crashing",
+    Cause.ROLLOUT_IMAGE_PULL: "image pull",
+    Cause.REGISTRY_UNREACHABLE: "image pull",
+    Cause.ROLLOUT_CONFIG_ERROR: "configuration",
+    Cause.ROLLOUT_NOT_READY: "not ready",
+    Cause.ROLLOUT_STUCK: "not ready",
+    Cause.ALERT: "alert",
+}
+"""Failure class of a cause: one common fault shows as different causes of one class."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormState:
+    """Whether the brake is on, since when, why; `below_since` while it waits for the calm to last."""
+
+    since: datetime | None = None
+    message: str = ""
+    below_since: datetime | None = None
+
+
+def over_threshold(incidents: tuple[OpenIncident, ...], opted_in_workloads: int, limits: Storm) -> str:
+    """Why the brake goes on, as a sentence; empty where it does not. A reported fault counts nowhere: it is one person's word."""
+    by_class: dict[str, set[str]] = defaultdict(set)
+    namespaces: dict[Cause, set[str]] = defaultdict(set)
+    for incident in incidents:
+        kind = CLASS_OF.get(incident.cause)
+        if kind is None:
+            continue
+        by_class[kind].add(incident.target)
+        namespaces[incident.cause].add(incident.namespace)
+    worst = Counter({kind: len(targets) for kind, targets in by_class.items()}).most_common(1)
+    if worst:
+        kind, failing = worst[0]
+        total = max(opted_in_workloads, 1)
+        if failing >= limits.min_workloads and failing * 100 > limits.percent * total:
+            return f"{failing} of {total} workloads in opted-in namespaces fail at once ({kind}), more than {limits.percent} %"
+    for cause, names in sorted(namespaces.items()):
+        if len(names) > limits.namespaces:
+            return f"{cause} in {len(names)} namespaces at once, more than {limits.namespaces}"
+    return ""
+
+
+def brake(state: StormState, incidents: tuple[OpenIncident, ...], opted_in_workloads: int, limits: Storm, now: datetime) -> StormState:
+    """The brake's next state. It goes on at once and off after `calmSeconds` below the thresholds."""
+    why = over_threshold(incidents, opted_in_workloads, limits)
+    if why:
+        return StormState(since=state.since or now, message=why if state.since is None else state.message, below_since=None)
+    if state.since is None:
+        return StormState()
+    below = state.below_since or now
+    if now - below >= timedelta(seconds=limits.calm_seconds):
+        return StormState()
+    return StormState(since=state.since, message=state.message, below_since=below)

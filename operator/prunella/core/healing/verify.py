@@ -1,0 +1,138 @@
+"""Proof of recovery: three-valued, repeated, limited in time. No data is never health.
+
+A look is one round of all checks. Consecutive good looks prove; a promql check that fails often enough, or a revision that fails itself, disproves;
+what could not be told often enough is Inconclusive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from prunella.api.names import CheckResult, Outcome
+from prunella.api.runbook import Check, Verify
+from prunella.core.facts import Finding, UnknownT, WorkloadFacts
+from prunella.core.world import QueryValue, Unevaluable, World
+
+from . import known_good
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one check said in one round."""
+
+    check: str
+    result: CheckResult
+    value: str = ""
+    conclusive: bool = False
+    """A Failure that time will not mend: it counts towards failureLimit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Consecutive counts over the rounds so far."""
+
+    successes: int = 0
+    failures: int = 0
+    inconclusive: int = 0
+    errors: int = 0
+    last: tuple[Look, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How verification ended."""
+
+    outcome: Outcome
+    message: str
+
+
+def workload_healthy(facts: WorkloadFacts | UnknownT | None, finding: Finding | UnknownT | None, effect_time: datetime, check: str) -> Look:
+    """Whether the workload runs as asked, without a restart since the effect. A fault of the revision that runs now is conclusive."""
+    if not isinstance(facts, WorkloadFacts):
+        return Look(check=check, result=CheckResult.INCONCLUSIVE, value="the workload could not be read")
+    healthy = known_good.healthy(facts)
+    if not isinstance(healthy, bool):
+        return Look(check=check, result=CheckResult.INCONCLUSIVE, value="the controller has not seen the change yet")
+    workload = facts.workload
+    count = f"{workload.available}/{workload.desired} available"
+    newest = facts.newest
+    restarted = [
+        pod.name for pod in facts.pods if newest and pod.revision == newest.hash and not pod.deleting and _failed_since(facts, pod.name, effect_time)
+    ]
+    if restarted:
+        return Look(check=check, result=CheckResult.FAILURE, value=f"{count}; {restarted[0]} restarted since the effect", conclusive=True)
+    if isinstance(finding, Finding) and newest is not None and finding.accused_revision == newest.hash:
+        return Look(check=check, result=CheckResult.FAILURE, value=f"{count}; {finding.summary}"[:1024], conclusive=True)
+    if not healthy:
+        return Look(check=check, result=CheckResult.FAILURE, value=count)
+    return Look(check=check, result=CheckResult.SUCCESS, value=f"{count}, 0 restarts")
+
+
+def _failed_since(facts: WorkloadFacts, pod_name: str, effect_time: datetime) -> bool:
+    """Whether a container of the pod ended after the effect. The kubelet writes whole seconds, so the effect's own second does not count."""
+    for pod in facts.pods:
+        if pod.name != pod_name:
+            continue
+        for container in pod.containers:
+            for end in (container.terminated, container.last_terminated):
+                normal = container.init and not container.sidecar and end is not None and end.exit_code == 0
+                if end is not None and not normal and end.finished_time is not None and end.finished_time > effect_time:
+                    return True
+    return False
+
+
+def promql(check: Check, answer: QueryValue, world: World) -> Look:
+    """`success` proves, `failure` disproves, neither or no data is Inconclusive, a failed question is Error."""
+    if check.promql is None:
+        return Look(check=check.name, result=CheckResult.ERROR, value="not a promql check")
+    if answer.error:
+        return Look(check=check.name, result=CheckResult.ERROR, value=answer.error[:1024])
+    if answer.value is None:
+        return Look(check=check.name, result=CheckResult.INCONCLUSIVE, value=(answer.missing or "no data")[:1024])
+    shown = f"{answer.value:g}"
+    for expression, result in ((check.promql.failure, CheckResult.FAILURE), (check.promql.success, CheckResult.SUCCESS)):
+        verdict = world.evaluate(expression, {"value": answer.value})
+        if isinstance(verdict, Unevaluable):
+            return Look(check=check.name, result=CheckResult.ERROR, value=f"'{expression}': {verdict.why}"[:1024])
+        if verdict:
+            return Look(check=check.name, result=result, value=shown, conclusive=result is CheckResult.FAILURE)
+    return Look(check=check.name, result=CheckResult.INCONCLUSIVE, value=f"{shown} is neither success nor failure")
+
+
+def tally(before: Tally, looks: tuple[Look, ...], verify: Verify) -> Tally:
+    """Count one round. The worst check of the round decides; an optional check may be Inconclusive."""
+    optional = {check.name for check in verify.checks if check.optional}
+    results = {look.result for look in looks if not (look.check in optional and look.result in {CheckResult.INCONCLUSIVE, CheckResult.ERROR})}
+    conclusive = any(look.conclusive for look in looks if look.result is CheckResult.FAILURE)
+    if CheckResult.FAILURE in results:
+        return Tally(failures=before.failures + 1 if conclusive else 0, last=looks)
+    if CheckResult.ERROR in results:
+        errors = before.errors + 1
+        as_inconclusive = before.inconclusive + 1 if errors > verify.error_limit else before.inconclusive
+        return Tally(errors=errors, inconclusive=as_inconclusive, last=looks)
+    if CheckResult.INCONCLUSIVE in results:
+        return Tally(inconclusive=before.inconclusive + 1, last=looks)
+    return replace(Tally(successes=before.successes + 1, last=looks))
+
+
+def verdict(counted: Tally, verify: Verify, started: datetime, now: datetime, *, ready_before: int, ready_now: int) -> Verdict | None:
+    """Whether it is settled, and how. None means: look again after the interval."""
+    if counted.successes >= verify.successes:
+        values = "; ".join(f"{look.check} {look.value}" for look in counted.last)
+        return Verdict(outcome=Outcome.REMEDIATED, message=f"healthy {counted.successes} of {verify.successes} times: {values}"[:1024])
+    last = "; ".join(f"{look.check} {look.result}: {look.value}" for look in counted.last) or "nothing could be looked at"
+    if counted.failures >= verify.failure_limit:
+        return Verdict(outcome=_failed(ready_before, ready_now), message=f"no recovery, {counted.failures} times in a row: {last}"[:1024])
+    if counted.inconclusive >= verify.inconclusive_limit:
+        return Verdict(outcome=Outcome.INCONCLUSIVE, message=f"recovery could not be told {counted.inconclusive} times in a row: {last}"[:1024])
+    if now - started < timedelta(seconds=verify.timeout_seconds):
+        return None
+    if any(look.result is CheckResult.FAILURE for look in counted.last):
+        return Verdict(outcome=_failed(ready_before, ready_now), message=f"no recovery within {verify.timeout_seconds} s: {last}"[:1024])
+    return Verdict(outcome=Outcome.INCONCLUSIVE, message=f"recovery could not be told within {verify.timeout_seconds} s: {last}"[:1024])
+
+
+def _failed(ready_before: int, ready_now: int) -> Outcome:
+    """Fewer ready pods than before the effect is worse, not just no better."""
+    return Outcome.WORSENED if ready_now < ready_before else Outcome.INEFFECTIVE
