@@ -14,11 +14,11 @@ TIMEOUT_SECONDS = 5.0
 
 
 class Api:
-    """The box's API server, as its admin."""
+    """The box's API server, as seen by one of the box's helpers."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: Box, helper: str) -> None:
         self._tls = ssl.create_default_context(cafile=str(box.pki / "ca.crt"))
-        self._tls.load_cert_chain(box.pki / "admin.crt", box.pki / "admin.key")
+        self._tls.load_cert_chain(box.pki / f"{helper}.crt", box.pki / f"{helper}.key")
 
     def request(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
         """Return status and body; status 0 if there was no answer."""

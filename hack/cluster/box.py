@@ -26,17 +26,21 @@ import keys
 import launch
 import network
 import node
+import readiness
+import registry as registry_server
 import teardown
 from layout import NODES, SOURCE, Box, root
 from processes import all_of, init_of
 from progress import BoxError, say
+from wait import until
 
 Arguments = argparse.Namespace
 INTERRUPTED = 130
+READY_SECONDS = 30.0
 COMPONENT_ACTIONS = {
     "stop": "kill a component",
-    "start": "start a component that was stopped",
-    "restart": "kill a component and start it again",
+    "start": "start a component that was stopped and wait until it is ready",
+    "restart": "kill a component, start it again and wait until it is ready",
     "freeze": "stop a component without ending it (SIGSTOP)",
     "thaw": "let a frozen component go on (SIGCONT)",
 }
@@ -57,11 +61,17 @@ def up(arguments: Arguments) -> None:
     if arguments.expose:
         expose.open_door(box)
     say(f"box '{box.name}' is up after {time.monotonic() - began:.1f} s: {box.state}")
-    say(f"  inside     {os.path.relpath(SOURCE / 'box')} run {box.name} -- kubectl get nodes")
+    say(f"  inside     {_command()} run {box.name} -- kubectl get nodes")
     if arguments.expose:
         say(f"  from here  export KUBECONFIG={expose.kubeconfig(box)}")
     say(f"  users      {', '.join(keys.PEOPLE)}: {box.state / 'users'}")
     say(f"  audit log  {box.state / 'audit.log'}; logs of the components: {box.logs}")
+
+
+def _command() -> str:
+    """Return how this program can be called from here."""
+    relative = os.path.relpath(SOURCE / "box")
+    return relative if "/" in relative else f"./{relative}"
 
 
 def down(arguments: Arguments) -> None:
@@ -74,6 +84,9 @@ def down(arguments: Arguments) -> None:
         raise BoxError("which one? `box down NAME`, or `box down --all`")
     for box in boxes:
         began = time.monotonic()
+        if not box.state.exists() and not all_of(box):
+            say(f"there is no box '{box.name}'")
+            continue
         teardown.down(box)
         say(f"box '{box.name}' is down and gone after {time.monotonic() - began:.1f} s")
 
@@ -83,7 +96,7 @@ def run(arguments: Arguments) -> None:
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     if not command:
         raise BoxError("no command was given: `box run NAME -- COMMAND …`")
-    enter.run(Box.named(arguments.name), build.programs(), command)
+    enter.run(Box.named(arguments.name), command)
 
 
 def list_command(_: Arguments) -> None:
@@ -103,7 +116,7 @@ def inside(arguments: Arguments) -> Box:
     """Return the box once this process is inside of it: from the host the same command starts anew in there."""
     box = Box.named(arguments.name)
     if not enter.is_inside(box):
-        enter.run(box, build.programs(), [sys.executable, *sys.argv])
+        enter.run(box, [sys.executable, *sys.argv])
     return box
 
 
@@ -114,11 +127,22 @@ def component(arguments: Arguments) -> None:
         components.stop(box, name)
     if arguments.action in {"start", "restart"}:
         components.start(box, name)
+        _wait_ready(box, name)
     if arguments.action == "freeze":
         components.send(box, name, signal.SIGSTOP)
     if arguments.action == "thaw":
         components.send(box, name, signal.SIGCONT)
     say(f"{name}: {arguments.action}, done")
+
+
+def _wait_ready(box: Box, name: str) -> None:
+    probe = readiness.probes(box).get(name, lambda: True)
+
+    def lives_and_is_ready() -> bool:
+        components.ensure_alive(box, name)
+        return probe()
+
+    until(f"{name} is ready", lives_and_is_ready, READY_SECONDS)
 
 
 def status(arguments: Arguments) -> None:
@@ -130,7 +154,7 @@ def status(arguments: Arguments) -> None:
 
 def registry(arguments: Arguments) -> None:
     """Stop or start the registry: stopped, it refuses connections."""
-    arguments.component = "registry"
+    arguments.component = registry_server.NAME
     component(arguments)
 
 
@@ -222,6 +246,10 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has gone; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 

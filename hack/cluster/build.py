@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import packages
+from layout import Box
 from progress import BoxError, run_aloud, say
 
 KUBERNETES = "1.35.4"
@@ -110,6 +111,11 @@ class Programs:
 def programs() -> Programs:
     """Return where the programs are, or will be once they are built."""
     return Programs(build_folder())
+
+
+def programs_of(box: Box) -> Programs:
+    """Return those that a box was started with: a newer recipe or another Go must not matter to a box that is up."""
+    return Programs(Path(box.programs.read_text()))
 
 
 @contextmanager

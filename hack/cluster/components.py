@@ -101,11 +101,12 @@ def stop(box: Box, name: str) -> None:
     if alive(box, name):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid(box, name), signal.SIGKILL)
-    until(f"{name} stopped", lambda: not alive(box, name), STOP_SECONDS)
+    # A zombie is not enough: its other threads may still hold the port that the next one needs. The init reaps when all are gone.
+    until(f"{name} stopped", lambda: not Path(f"/proc/{pid(box, name)}").exists(), STOP_SECONDS)
 
 
-def ensure_alive(box: Box) -> None:
-    """Raise with the end of its log if a component that was started has died."""
-    for name in known(box):
+def ensure_alive(box: Box, *names: str) -> None:
+    """Raise with the end of its log if a component that was started has died: one of these, or any."""
+    for name in names or known(box):
         if pid(box, name) and not alive(box, name):
             raise BoxError(f"{name} died, the end of its log:\n{last_lines(log_of(box, name))}")

@@ -41,7 +41,7 @@ class Pods:
     """The targets of now, by the uid of the pod."""
 
     def __init__(self, box: Box) -> None:
-        self._api = Api(box)
+        self._api = Api(box, "box-discovery")
         self._targets: dict[str, Target] = {}
 
     def targets(self) -> list[Target]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from build import Programs
+from build import programs_of
 from layout import Box
 from processes import INIT, init_of
 from progress import BoxError
@@ -56,12 +56,12 @@ def require_up(box: Box) -> int:
     return init
 
 
-def run(box: Box, programs: Programs, command: Sequence[str]) -> NoReturn:
+def run(box: Box, command: Sequence[str]) -> NoReturn:
     """Run a command inside the box and exit as it does."""
-    environment = os.environ | box.environment(programs.path)
-    if is_inside(box):
+    init = 0 if is_inside(box) else require_up(box)
+    environment, folder = os.environ | box.environment(programs_of(box).path), Path.cwd()
+    if not init:
         _become(command, environment)
-    init, folder = require_up(box), Path.cwd()
     # Held back from here on, so that none is lost between the fork and the wait.
     signal.pthread_sigmask(signal.SIG_BLOCK, {*PASSED_ON, signal.SIGCHLD})
     join(init, ALL_OF_A_BOX)

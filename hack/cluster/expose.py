@@ -1,6 +1,6 @@
 """A door from the host to a box's API server: listens on the host's loopback, connects inside the box's network.
 
-A socket belongs to the network namespace of the thread that made it, for ever. So one thread moves into the box and makes the sockets, and the rest of
+A socket belongs to the network namespace of the thread that made it. So one thread moves into the box and makes the sockets, and the rest of
 the program relays bytes between them and those of the host. It dies with the box. A program of its own: `expose.py STATE`.
 """
 

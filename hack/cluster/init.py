@@ -20,14 +20,16 @@ import monitoring
 import mounts
 import network
 import node as nodes
-from api import Api, answers
+import readiness
+import registry
+from api import Api
 from build import Programs
-from layout import ALERTMANAGER_PORT, HOST, NODES, PROMETHEUS_PORT, REGISTRY_PORT, SOURCE, Box
+from layout import NODES, Box
 from progress import BoxError, say
 from wait import until
 
 START_SECONDS = 60.0
-REGISTRY = "registry"
+CONTAINERDS, KUBELETS, KUBE_PROXIES = zip(*map(nodes.daemons, NODES), strict=True)
 
 
 class Start:
@@ -49,65 +51,52 @@ class Start:
         until(what, lives_and_holds, START_SECONDS)
         say(f"  {time.monotonic() - self.began:4.1f} s  {what}")
 
+    def wait_ready(self, what: str, *names: str) -> None:
+        """Wait until components count as ready."""
+        probes = readiness.probes(self.box)
+        self.wait(what, lambda: all(probes[name]() for name in names))
+
     def run(self, programs: Programs) -> None:
         """Bring the box up; the order is by what each part waits for, and everything else goes on beside it."""
         mounts.lay(programs.unpacked)
         network.lay()
         self._record(programs)
-        for name in (controlplane.ETCD, controlplane.APISERVER, REGISTRY, *(nodes.daemons(node)[0] for node in NODES)):
-            components.start(self.box, name)
+        self._start(controlplane.ETCD, controlplane.APISERVER, registry.NAME, *CONTAINERDS, *(monitoring.PARTS if self.monitoring else ()))
         archive = self.box.state / "images.tar"
         archive.write_bytes(images.node_archive(images.make()))
-        self.wait("both containerds answer", lambda: all(nodes.containerd_answers(node) for node in NODES))
+        self.wait_ready("both containerds answer", *CONTAINERDS)
         nodes.load(archive)
         archive.unlink()
-        api = Api(self.box)
-        self.wait("the API server is ready", lambda: api.answers("/readyz"))
-        self._after_api()
-        self._wait_for_all(api)
+        self.wait_ready("the API server is ready", controlplane.APISERVER)
+        self._start(*KUBELETS, controlplane.CONTROLLER_MANAGER, controlplane.SCHEDULER, *KUBE_PROXIES)
+        self._wait_for_the_rest()
 
     def _record(self, programs: Programs) -> None:
         controlplane.record(self.box, programs)
+        registry.record(self.box)
         for node in NODES:
             nodes.record(self.box, node, programs)
-        components.record(self.box, REGISTRY, [sys.executable, str(SOURCE / "registry.py"), HOST, str(REGISTRY_PORT)])
         if self.monitoring:
             monitoring.record(self.box)
         if self.kwok:
             kwok.record(self.box, programs)
 
-    def _after_api(self) -> None:
-        for node in NODES:
-            components.start(self.box, nodes.daemons(node)[1])
-        components.start(self.box, controlplane.CONTROLLER_MANAGER)
-        components.start(self.box, controlplane.SCHEDULER)
-        for node in NODES:
-            components.start(self.box, nodes.daemons(node)[2])
-        if self.monitoring:
-            for name in monitoring.PARTS:
-                components.start(self.box, name)
+    def _start(self, *names: str) -> None:
+        for name in names:
+            components.start(self.box, name)
 
-    def _wait_for_all(self, api: Api) -> None:
-        self.wait("both nodes are Ready", lambda: all(usable(api, node.name) for node in NODES))
-        self.wait("pods can be created", lambda: api.answers("/api/v1/namespaces/default/serviceaccounts/default"))
-        self.wait("the registry answers", lambda: answers(REGISTRY_PORT, "/v2/"))
+    def _wait_for_the_rest(self) -> None:
+        api = Api(self.box, "box-init")
         if self.kwok:
             kwok.make_nodes(api)
-            components.start(self.box, kwok.KWOK)
-            self.wait("the KWOK nodes are Ready", lambda: all(usable(api, name) for name in kwok.NODES))
+            self._start(kwok.NAME)
+        self.wait_ready("both nodes are Ready", *KUBELETS)
+        self.wait("pods can be created", lambda: readiness.pods_can_be_created(api))
+        self.wait_ready("the registry answers", registry.NAME)
+        if self.kwok:
+            self.wait_ready("the KWOK nodes are Ready", kwok.NAME)
         if self.monitoring:
-            self.wait("Prometheus is ready", lambda: answers(PROMETHEUS_PORT, "/-/ready"))
-            self.wait("Alertmanager is ready", lambda: answers(ALERTMANAGER_PORT, "/-/ready"))
-
-
-def usable(api: Api, name: str) -> bool:
-    """Tell whether a node is Ready and the taints of its birth are gone."""
-    found = api.get(f"/api/v1/nodes/{name}")
-    if not found:
-        return False
-    conditions = {item["type"]: item["status"] for item in found.get("status", {}).get("conditions", [])}
-    taints = [taint["key"] for taint in found["spec"].get("taints", [])]
-    return conditions.get("Ready") == "True" and not any(key.startswith("node.kubernetes.io/") for key in taints)
+            self.wait_ready("Prometheus and Alertmanager are ready", monitoring.PROMETHEUS, monitoring.ALERTMANAGER)
 
 
 def reap_for_ever() -> None:

@@ -26,6 +26,8 @@ SERVER_NAMES = (
 )
 PEOPLE: dict[str, tuple[str, ...]] = {"ana": ("sre",), "ben": ("dev",), "zoe": ("dev",)}
 COMPONENTS = ("kube-controller-manager", "kube-scheduler", "kube-proxy")
+# The box's own helpers are users of their own, so that nothing in the audit log looks like a person's or a test's doing.
+HELPERS = ("box-init", "box-discovery", "box-kwok")
 OPENSSL_CONFIG = "[req]\ndistinguished_name = name\n[name]\n"
 
 
@@ -99,6 +101,10 @@ def make_all(box: Box) -> None:
     for component in COMPONENTS:
         _client(box, component, f"system:{component}", [])
         write_kubeconfig(box, component, box.kubeconfig(component))
+    _client(box, "kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"])
+    for helper in HELPERS:
+        _client(box, helper, helper, ["system:masters"])
+    write_kubeconfig(box, "box-kwok", box.kubeconfig("box-kwok"))
     for node in NODES:
         _server(box, f"{node.name}-serving", [f"IP:{node.address}", f"DNS:{node.name}"])
         _client(box, node.name, f"system:node:{node.name}", ["system:nodes"])

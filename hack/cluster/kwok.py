@@ -13,7 +13,7 @@ from build import Programs
 from layout import SOURCE, Box
 from progress import BoxError
 
-KWOK = "kwok"
+NAME = "kwok"
 NODES = ("kwok-1", "kwok-2")
 
 
@@ -21,12 +21,12 @@ def record(box: Box, programs: Programs) -> None:
     """Write down how kwok is started; given stages of our own it has no others."""
     argv = [
         str(programs.built / "kwok"),
-        f"--kubeconfig={box.admin_kubeconfig}",
+        f"--kubeconfig={box.kubeconfig('box-kwok')}",
         f"--config={SOURCE / 'kwok-stages.yaml'}",
         "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
         "--node-lease-duration-seconds=8",
     ]
-    components.record(box, KWOK, argv)
+    components.record(box, NAME, argv)
 
 
 def make_nodes(api: Api) -> None:

@@ -35,6 +35,7 @@ def up(box: Box, programs: Programs, options: Sequence[str]) -> None:
         try:
             began = time.monotonic()
             box.logs.mkdir()
+            box.programs.write_text(str(programs.folder))
             keys.make_all(box)
             say(f"  {time.monotonic() - began:4.1f} s  keys are made")
             _start(box, programs, options)
@@ -53,7 +54,7 @@ def _claimed(box: Box) -> Iterator[None]:
     if box.state.exists():
         with _locked(box):
             if all_of(box):
-                raise BoxError(f"box '{box.name}' is up; `box down {box.name}` ends it")
+                raise BoxError(f"box '{box.name}' is up or being started; `box down {box.name}` ends it")
             say(f"clearing what is left of a box '{box.name}' that died")
             teardown.down(box)
     box.state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

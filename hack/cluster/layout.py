@@ -121,6 +121,11 @@ class Box:
         return self.state / "admin.kubeconfig"
 
     @property
+    def programs(self) -> Path:
+        """Says which build the box was started with."""
+        return self.state / "programs"
+
+    @property
     def ready(self) -> Path:
         """Written by the box's init once everything answers."""
         return self.state / "ready"

@@ -28,7 +28,7 @@ def _write(path: Path, config: object) -> None:
 
 
 def _kubelets(box: Box, job: str, path: str) -> dict[str, Any]:
-    tls = {"ca_file": str(box.pki / "ca.crt"), "cert_file": str(box.pki / "admin.crt"), "key_file": str(box.pki / "admin.key")}
+    tls = {"ca_file": str(box.pki / "ca.crt"), "cert_file": str(box.pki / "kubelet-client.crt"), "key_file": str(box.pki / "kubelet-client.key")}
     targets = [{"targets": [f"{node.address}:10250"], "labels": {"node": node.name}} for node in NODES]
     # cAdvisor's own timestamps lie up to 20 s apart within one scrape.
     timing = {"scrape_interval": "5s", "scrape_timeout": "4s", "honor_timestamps": False}
@@ -58,6 +58,8 @@ def _prometheus(box: Box) -> None:
         f"--web.listen-address=0.0.0.0:{PROMETHEUS_PORT}",
         "--web.enable-lifecycle",
         "--query.lookback-delta=15s",
+        # For some seconds after a reload it knows no Alertmanager and drops what fires: say it again soon, not after a minute.
+        "--rules.alert.resend-delay=3s",
         "--log.level=warn",
     ]
     components.record(box, PROMETHEUS, argv)

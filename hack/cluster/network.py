@@ -34,6 +34,11 @@ def _node(node: Node) -> None:
     for other in NODES:
         if other != node:
             run(f"{inside} ip route add {other.pod_cidr} via {other.address}")
+    for chain in ("FORWARD", "OUTPUT"):
+        # What kube-proxy has not translated is a Service that does not exist: say so at once, instead of letting it wander until it times out.
+        stray = f"{inside} iptables -w -A {chain} -d {SERVICE_CIDR}"
+        run(f"{stray} -p tcp -j REJECT --reject-with tcp-reset")
+        run(f"{stray} -j REJECT")
     run(f"ip route add {node.pod_cidr} via {node.address}")
 
 
@@ -46,10 +51,8 @@ def lay() -> None:
     run(f"ip link set {BRIDGE} up")
     for node in NODES:
         _node(node)
-    # The box reaches Services through a node's kube-proxy. What comes back from there is a Service that does not exist: say so at once,
-    # instead of passing it to and fro until its time to live is over.
+    # The box reaches Services through a node's kube-proxy.
     run(f"ip route add {SERVICE_CIDR} via {NODES[0].address}")
-    run(f"iptables -w -A FORWARD -i {BRIDGE} -d {SERVICE_CIDR} -j REJECT")
 
 
 def set_link(node: Node, state: str) -> None:

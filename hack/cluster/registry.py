@@ -21,8 +21,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
+import components
 import images
+from layout import HOST, REGISTRY_PORT, SOURCE, Box
 
+NAME = "registry"
 FAILURES = {
     "unauthorized": (HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED"),
     "forbidden": (HTTPStatus.FORBIDDEN, "DENIED"),
@@ -83,6 +86,11 @@ class Registry(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(content)
+
+
+def record(box: Box) -> None:
+    """Write down how the registry is started."""
+    components.record(box, NAME, [sys.executable, str(SOURCE / "registry.py"), HOST, str(REGISTRY_PORT)])
 
 
 def main() -> None:

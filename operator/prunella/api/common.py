@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from .base import Instant, Name, Sentence, ShortName, WireModel, entries
+from .base import Instant, Name, Rule, Sentence, ShortName, WireModel, entries
 from .names import ConditionStatus
 
 Labels = Annotated[dict[str, Annotated[str, Field(max_length=1024)]], entries(64)]
@@ -60,9 +60,23 @@ class Condition(WireModel):
     """Why, in a sentence for people."""
 
 
+def _left_to_the_rule(schema: dict[str, Any]) -> None:
+    """Let CEL refuse an empty selector: its sentence says what to do, 'Required value' does not."""
+    schema.pop("required")
+    schema["properties"]["matchLabels"].pop("minProperties")
+    schema["x-kubernetes-validations"] = [rule.wire() for rule in LabelSelector.rules]
+
+
 class LabelSelector(WireModel):
     """Labels that must all be there. Empty is refused: an empty selector would mean everything."""
 
+    model_config = ConfigDict(json_schema_extra=_left_to_the_rule)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.matchLabels) && size(self.matchLabels) > 0",
+            "must name at least one label in matchLabels: an empty selector would mean everything",
+        ),
+    )
     match_labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(min_length=1, max_length=16)]
     """Label names with the value each must have."""
 

@@ -63,7 +63,8 @@ class Repeat(WireModel):
 class Notice(WireModel):
     """Messages that page nobody: nothing is undone silently."""
 
-    on: Annotated[tuple[Literal["AutomaticAction", "Blocked"], ...], items(2, minimum=1)]
+    # On the wire `about`: YAML 1.1, which kubectl reads, takes an unquoted `on` for true.
+    on: Annotated[tuple[Literal["AutomaticAction", "Blocked"], ...], items(2, minimum=1), Field(alias="about")]
     """What is told: AutomaticAction (something was changed), Blocked (a guard refused, with the reason)."""
     notify: Annotated[tuple[NotifyTarget, ...], items(20, minimum=1)]
     """Who is told."""

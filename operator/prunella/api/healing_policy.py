@@ -99,7 +99,7 @@ class ReceiverMethod(OneOf):
 class SecretKeyRef(WireModel):
     """A key of a Secret in the operator's namespace. Values never leave it."""
 
-    secret_name: Name = "prunella-receivers"
+    secret_name: Name = "prunella-receivers"  # noqa: S105 - the name of a Secret
     """Secret in the operator's namespace."""
     key: Annotated[str, Field(min_length=1, max_length=253)]
     """Key of the Secret."""

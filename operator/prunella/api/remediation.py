@@ -46,7 +46,10 @@ class RemediationSpec(WireModel):
     """What is to be done to what, and for whom. Immutable."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule("self == oldSelf", "must not change: a Remediation is one attempt, exactly as it was planned; to stop automation set spec.hold on the Incident"),
+        Rule(
+            "self == oldSelf",
+            "must not change: a Remediation is one attempt, exactly as it was planned; to stop automation set spec.hold on the Incident",
+        ),
     )
 
     incident_ref: IncidentRef

@@ -24,12 +24,12 @@ class TargetMatch(WireModel):
 
 
 class Match(WireModel):
-    """When the Runbook fits. An empty match fits nothing."""
+    """When the Runbook fits: one of the causes or one of the alerts, and all the rest. An empty match fits nothing."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "(has(self.causes) && size(self.causes) > 0) || (has(self.alerts) && size(self.alerts) > 0) || has(self.when)",
-            "must name causes, alerts, or a condition in when: an empty match would fit nothing",
+            "(has(self.causes) && size(self.causes) > 0) || (has(self.alerts) && size(self.alerts) > 0)",
+            "must name causes or alerts: a match without either fits nothing",
         ),
     )
 
@@ -177,7 +177,7 @@ class RunbookSpec(WireModel):
     title: Annotated[str, Field(min_length=1, max_length=256)]
     """One line for people."""
     match: Match
-    """When the Runbook fits."""
+    """When the Runbook fits: one of its causes or alerts, and all the rest."""
     mode: Mode = Mode.OBSERVE
     """Ceiling of this Runbook; namespace and HealingPolicy can only lower it."""
     priority: Annotated[int, Field(ge=0, le=1000)] = 50

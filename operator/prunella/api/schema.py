@@ -1,7 +1,7 @@
 """From a pydantic model to a structural schema that the API server accepts.
 
-The rule it protects: nothing is dropped in silence. A keyword that is not on the list below raises with the field's path, because the API server would
-refuse it, or, worse, ignore it.
+The rule it protects: nothing is dropped in silence. A keyword that is not on the list below raises with the field's path, because the API server
+would refuse it, or, worse, ignore it.
 """
 
 from __future__ import annotations
@@ -56,11 +56,13 @@ class Style:
     """Spec: defaults are told and rules are checked. Status is fact: an older operator must be able to write down what a newer one read."""
 
 
-def structural(model: type[BaseModel], path: str, style: Style) -> dict[str, Any]:
+def structural(model: Any, path: str, style: Style) -> dict[str, Any]:
     """Render a model as a structural schema.
 
-    `path` is where the model stands in the object, as in '.spec'. Raises `UnsupportedSchemaError` with the path of the field that has no such rendering.
+    `path` is where the model stands in the object, as in '.spec'. Raises `UnsupportedSchemaError` with the path of the field that has no rendering.
     """
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise UnsupportedSchemaError(path, "is no model")
     document = model.model_json_schema(by_alias=True, mode="validation")
     return _Renderer(document.get("$defs", {}), style).node(document, path)
 

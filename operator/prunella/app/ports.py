@@ -88,6 +88,9 @@ class Store(Protocol):
     async def put_incident_status(self, incident: Incident) -> Incident:
         """Replace the status of that resourceVersion. Raises Conflict."""
 
+    async def remediation(self, namespace: str, name: str) -> Remediation | None:
+        """A live read; None on 404."""
+
     async def remediations_of(self, incident: Incident) -> Sequence[Remediation]:
         """A live list of the attempts whose incidentRef.uid is this Incident's, by number."""
 

@@ -13,6 +13,9 @@ from prunella.api.common import Condition, ObjectRef
 from prunella.api.incident import IncidentStatus, Provenance, TimelineEntry
 from prunella.api.names import ConditionStatus
 from prunella.api.remediation import RemediationSpec
+from prunella.api.runbook import Runbook
+
+from .facts import Revision
 
 TIMELINE_CAP: Final = 50
 
@@ -34,6 +37,9 @@ class Prepare:
     """Wish: ask the API server about rights and make the dry run for this plan."""
 
     plan_hash: str
+    runbook: Runbook
+    accused_hash: str = ""
+    to: Revision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -267,3 +267,5 @@ class AlertFacts:
     """Prometheus' activeAt, where it told it."""
     clock_skew: bool = False
     """Its startsAt lay more than 60 s ahead and was clamped."""
+    truncated: int = 0
+    """How many alerts the body that brought it left out (truncatedAlerts)."""

@@ -146,6 +146,8 @@ class World:
     """Workloads in opted-in namespaces."""
     storm_since: datetime | None = None
     """Since when the storm brake is on."""
+    healthy_since: datetime | None = None
+    """Since when the target was seen healthy without a break; None while it is not."""
     began_before_our_eyes: bool = False
     """Whether the newest revision of the target appeared while we watched."""
     alert_rules: Mapping[str, int] = field(default_factory=dict)

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import msgspec
@@ -28,7 +28,7 @@ _VERB_OF = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "
 
 
 @dataclass(frozen=True, slots=True)
-class _Timeout:
+class _Patience:
     """How long to wait: for everything, and for the next bytes."""
 
     total: float | None
@@ -48,7 +48,7 @@ class Api:
         self._session: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
 
-    async def __aenter__(self) -> Api:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -71,20 +71,16 @@ class Api:
     ) -> tuple[int, Any]:
         """Status and decoded body of one exchange, whatever the status. Raises Retryable or OutcomeUnknown where there was no answer."""
         words = f"{method} {path}"
-        call = Call(
-            verb=_VERB_OF[method.upper()], path=path, words=words, query=query or {}, body=body, content_type=content_type, timeout=timeout
-        )
+        call = Call(verb=_VERB_OF[method.upper()], path=path, words=words, query=query or {}, body=body, content_type=content_type, timeout=timeout)
         answer = await self.send(call)
         return answer.status, answer.json()
 
     async def ask(self, call: Call) -> Answer | None:
         """The good answer; None where a read found nothing. Raises AlreadyExists, Conflict, Permanent, Retryable, OutcomeUnknown."""
         answer = await self.send(call)
-        if answer.good:
-            return answer
-        if answer.status == NOT_FOUND and call.reads:
-            return None
-        refuse(answer, call)
+        if not answer.good and not (answer.status == NOT_FOUND and call.reads):
+            refuse(answer, call)
+        return answer if answer.good else None
 
     async def send(self, call: Call) -> Answer:
         """The answer, good or bad, of one try. Raises Retryable (nothing was sent, or a read) or OutcomeUnknown (a write without an answer)."""
@@ -97,19 +93,21 @@ class Api:
     @asynccontextmanager
     async def stream(self, call: Call, *, silence: float) -> AsyncIterator[tuple[Answer, aiohttp.StreamReader]]:
         """An open answer: its head and its bytes. Whoever reads gets a TimeoutError after `silence` seconds without bytes."""
-        response = await self._open(call, _Timeout(None, silence))
+        response = await self._open(call, _Patience(None, silence))
         try:
             if response.status == UNAUTHORIZED:
                 await self._renewed()
             raw = b"" if response.ok else await response.read()
             yield _answer(response, raw), response.content
         finally:
-            # A stream that is cut in the middle can't be reused.
+            # A stream that is cut in the middle can't be reused, and a TLS farewell to a dead server would wait for its answer.
+            if response.connection is not None and response.connection.transport is not None:
+                response.connection.transport.abort()
             response.close()
 
     async def _exchange(self, call: Call) -> Answer:
         try:
-            response = await self._open(call, _Timeout(call.timeout))
+            response = await self._open(call, _Patience(call.timeout))
             try:
                 return _answer(response, await response.read())
             finally:
@@ -123,7 +121,7 @@ class Api:
             self._count(call, "none")
             raise OutcomeUnknown(f"The API server {why} to {call.words}; whether it was done must be seen on the object") from error
 
-    async def _open(self, call: Call, timeout: _Timeout) -> aiohttp.ClientResponse:
+    async def _open(self, call: Call, patience: _Patience) -> aiohttp.ClientResponse:
         headers = {"Accept": JSON, "User-Agent": f"prunella/{__version__}"}
         if authorization := await self.credentials.authorization():
             headers["Authorization"] = authorization
@@ -137,7 +135,7 @@ class Api:
             params=call.query,
             data=data,
             headers=headers,
-            timeout=timeout.as_aiohttp(),
+            timeout=patience.as_aiohttp(),
             allow_redirects=False,
             server_hostname=self.credentials.tls_server_name,
             proxy=self.credentials.proxy,

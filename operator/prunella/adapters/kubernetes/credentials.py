@@ -6,6 +6,7 @@ The rule this module protects: credentials expire while we run, so whoever is an
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from pathlib import Path
 from typing import Protocol
@@ -41,12 +42,11 @@ class Credentials(Protocol):
 class Anonymous:
     """Plain HTTP without a user: for a local proxy such as `kubectl proxy`."""
 
-    tls = None
-    tls_server_name = None
-    proxy = None
-
     def __init__(self, server: str) -> None:
         self.server = server.rstrip("/")
+        self.tls: ssl.SSLContext | None = None
+        self.tls_server_name: str | None = None
+        self.proxy: str | None = None
 
     async def authorization(self) -> str | None:
         """Nobody."""
@@ -72,17 +72,17 @@ class KubeCredentials:
         try:
             if self._kubeconfig is not None or self._context is not None:
                 path = self._kubeconfig or config.KUBE_CONFIG_DEFAULT_LOCATION
-                if not any(Path(part).expanduser().is_file() for part in path.split(":")):
+                if not _exists(path):
                     raise Permanent(f"The kubeconfig {path} does not exist; name another with `--kubeconfig`")
-                await config.load_kube_config(config_file=path, context=self._context, client_configuration=configuration, persist_config=False)
+                await config.load_kube_config(config_file=path, context=self._context, client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
             else:
-                config.load_incluster_config(client_configuration=configuration)
+                config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         except config.ConfigException as error:
             where = self._kubeconfig or "the cluster's service account"
             raise Permanent(f"No API server is known: {where}: {error}; outside of a cluster pass `--kubeconfig`") from error
         client = ApiClient(configuration)
         self.tls: ssl.SSLContext | None = client.rest_client.ssl_context if configuration.host.startswith("https") else None
-        await client.close()
+        await client.close()  # type: ignore[no-untyped-call]
         self.server: str = configuration.host.rstrip("/")
         self.tls_server_name: str | None = configuration.tls_server_name
         self.proxy: str | None = configuration.proxy
@@ -101,3 +101,7 @@ class KubeCredentials:
                 return False
             await self.load()
             return True
+
+
+def _exists(kubeconfig: str) -> bool:
+    return any(Path(part).expanduser().is_file() for part in kubeconfig.split(os.pathsep))

@@ -12,7 +12,7 @@ import msgspec
 from prunella.api.names import IRREVERSIBLE_ANNOTATION
 from prunella.core import facts
 
-from . import wire
+from . import wire, wire_pod, wire_workload
 
 KEPT_ANNOTATIONS = (
     "prunella.dev/",
@@ -27,8 +27,11 @@ REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
 REPLICA_SET_HASH = "pod-template-hash"
 CONTROLLER_HASH = "controller-revision-hash"
 
+_LONGEST_NUMBER = 19
+"""Digits of an int64: anybody may write that annotation."""
 
-def pod(stored: wire.Pod) -> facts.Pod:
+
+def pod(stored: wire_pod.Pod) -> facts.Pod:
     """A pod without anything that no detector asks for."""
     meta, status = stored.metadata, stored.status
     owner = meta.controller
@@ -58,14 +61,14 @@ def pod(stored: wire.Pod) -> facts.Pod:
     )
 
 
-def _condition(status: wire.PodStatus, type_: str) -> wire.PodCondition | None:
+def _condition(status: wire_pod.PodStatus, type_: str) -> wire_pod.PodCondition | None:
     for condition in status.conditions or ():
         if condition.type == type_:
             return condition
     return None
 
 
-def _containers(stored: wire.Pod) -> tuple[facts.Container, ...]:
+def _containers(stored: wire_pod.Pod) -> tuple[facts.Container, ...]:
     sidecars = {container.name for container in stored.spec.init_containers or () if container.restart_policy == "Always"}
     return (
         *(_container(status, init=True, sidecar=status.name in sidecars) for status in stored.status.init_container_statuses or ()),
@@ -73,7 +76,7 @@ def _containers(stored: wire.Pod) -> tuple[facts.Container, ...]:
     )
 
 
-def _container(status: wire.ContainerStatus, *, init: bool, sidecar: bool) -> facts.Container:
+def _container(status: wire_pod.ContainerStatus, *, init: bool, sidecar: bool) -> facts.Container:
     state = status.state
     return facts.Container(
         name=intern(status.name),
@@ -90,7 +93,7 @@ def _container(status: wire.ContainerStatus, *, init: bool, sidecar: bool) -> fa
     )
 
 
-def _termination(state: wire.TerminatedState | None) -> facts.Termination | None:
+def _termination(state: wire_pod.TerminatedState | None) -> facts.Termination | None:
     if state is None:
         return None
     return facts.Termination(
@@ -102,22 +105,22 @@ def _termination(state: wire.TerminatedState | None) -> facts.Termination | None
     )
 
 
-def deployment(stored: wire.Workload) -> facts.Workload:
+def deployment(stored: wire_workload.Workload) -> facts.Workload:
     """A Deployment."""
     return _workload("Deployment", stored)
 
 
-def stateful_set(stored: wire.Workload) -> facts.Workload:
+def stateful_set(stored: wire_workload.Workload) -> facts.Workload:
     """A StatefulSet."""
     return _workload("StatefulSet", stored)
 
 
-def daemon_set(stored: wire.Workload) -> facts.Workload:
+def daemon_set(stored: wire_workload.Workload) -> facts.Workload:
     """A DaemonSet: how many should run is the controller's word, not a number in spec."""
     return _workload("DaemonSet", stored)
 
 
-def _workload(kind: str, stored: wire.Workload) -> facts.Workload:
+def _workload(kind: str, stored: wire_workload.Workload) -> facts.Workload:
     meta, spec, status = stored.metadata, stored.spec, stored.status
     strategy = spec.strategy or spec.update_strategy
     daemon = kind == "DaemonSet"
@@ -154,7 +157,7 @@ def _workload(kind: str, stored: wire.Workload) -> facts.Workload:
     )
 
 
-def _workload_condition(condition: wire.Condition) -> facts.WorkloadCondition:
+def _workload_condition(condition: wire_workload.Condition) -> facts.WorkloadCondition:
     return facts.WorkloadCondition(
         type=intern(condition.type),
         status=intern(condition.status),
@@ -165,21 +168,21 @@ def _workload_condition(condition: wire.Condition) -> facts.WorkloadCondition:
     )
 
 
-def _probe_budget(spec: wire.TemplateSpec) -> int:
+def _probe_budget(spec: wire_workload.TemplateSpec) -> int:
     sidecars = [container for container in spec.init_containers or () if container.restart_policy == "Always"]
     return max((_budget(container) for container in (*(spec.containers or ()), *sidecars)), default=0)
 
 
-def _budget(container: wire.TemplateContainer) -> int:
+def _budget(container: wire_workload.TemplateContainer) -> int:
     probes = [probe for probe in (container.startup_probe, container.readiness_probe) if probe is not None]
     return sum(probe.initial_delay_seconds + probe.period_seconds * probe.failure_threshold for probe in probes)
 
 
-def _irreversible(template: wire.Template) -> bool:
+def _irreversible(template: wire_workload.Template) -> bool:
     return (template.metadata.annotations or {}).get(IRREVERSIBLE_ANNOTATION) == "true"
 
 
-def _images(template: wire.Template) -> tuple[str, ...]:
+def _images(template: wire_workload.Template) -> tuple[str, ...]:
     return tuple(intern(container.image) for container in template.spec.containers or ())
 
 
@@ -187,7 +190,7 @@ def _interned(labels: wire.Strings | None) -> facts.Labels:
     return {intern(key): intern(value) for key, value in (labels or {}).items()}
 
 
-def replica_set(stored: wire.ReplicaSet) -> facts.Revision:
+def replica_set(stored: wire_workload.ReplicaSet) -> facts.Revision:
     """A ReplicaSet as a revision of its Deployment. One that no Deployment controls has no owner_uid."""
     meta = stored.metadata
     owner = meta.controller
@@ -198,7 +201,7 @@ def replica_set(stored: wire.ReplicaSet) -> facts.Revision:
         uid=intern(meta.uid),
         owner_uid=intern(owner.uid) if owner and owner.kind == "Deployment" else "",
         hash=intern((meta.labels or {}).get(REPLICA_SET_HASH, "")),
-        number=int(number) if number.isdecimal() else 0,
+        number=int(number) if number.isdecimal() and len(number) < _LONGEST_NUMBER else 0,
         created_time=meta.creation_timestamp,
         replicas=1 if stored.spec.replicas is None else stored.spec.replicas,
         images=_images(stored.spec.template),
@@ -206,12 +209,12 @@ def replica_set(stored: wire.ReplicaSet) -> facts.Revision:
     )
 
 
-def controller_revision(stored: wire.ControllerRevision) -> facts.Revision:
+def controller_revision(stored: wire_workload.ControllerRevision) -> facts.Revision:
     """A ControllerRevision. Those of other controllers may hold anything: they have no owner_uid and no images."""
     meta = stored.metadata
     owner = meta.controller
     kind = owner.kind if owner and owner.kind in {"StatefulSet", "DaemonSet"} else ""
-    template = _template_of(stored.data) if kind else wire.Template()
+    template = _template_of(stored.data) if kind else wire_workload.Template()
     return facts.Revision(
         namespace=intern(meta.namespace),
         name=intern(meta.name),
@@ -225,11 +228,11 @@ def controller_revision(stored: wire.ControllerRevision) -> facts.Revision:
     )
 
 
-def _template_of(data: msgspec.Raw) -> wire.Template:
+def _template_of(data: msgspec.Raw) -> wire_workload.Template:
     try:
-        return msgspec.json.decode(data, type=wire.RevisionData).spec.template
+        return msgspec.json.decode(data, type=wire_workload.RevisionData).spec.template
     except msgspec.DecodeError:
-        return wire.Template()
+        return wire_workload.Template()
 
 
 def namespace(stored: wire.Object) -> facts.NamespaceFacts:

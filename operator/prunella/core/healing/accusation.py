@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from prunella.api.incident import Signal
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import Finding, Revision, WorkloadFacts
 from prunella.core.world import World
@@ -28,6 +29,7 @@ class Accused:
     revision: Revision
     finding: Finding | None = None
     """None where only an alert accuses."""
+    alert: Signal | None = None
 
 
 def accuse(world: World, fit: Fit) -> Accused | Refusal | None:
@@ -47,7 +49,7 @@ def accuse(world: World, fit: Fit) -> Accused | Refusal | None:
     others = {pod.revision for pod in facts.pods if not pod.deleting} - {facts.newest.hash}
     if others:
         return Refusal(reason="RolloutInProgress", message="an alert accuses no revision while two of them run")
-    return Accused(revision=facts.newest)
+    return Accused(revision=facts.newest, alert=fit.by_alert)
 
 
 def guilty(world: World, facts: WorkloadFacts, accused: Accused) -> datetime | Refusal:
@@ -60,8 +62,7 @@ def guilty(world: World, facts: WorkloadFacts, accused: Accused) -> datetime | R
             return Refusal(reason=guilt.reason, message=guilt.message)
         return guilt.not_before or world.now
     began = accused.revision.created_time
-    alert = next((signal for signal in world.incident.status.signals if signal.alert_start_time is not None), None)
-    started = (alert.started_time if alert else None) or world.now
+    started = (accused.alert.started_time if accused.alert else None) or world.now
     if began is not None and began > started:
         return Refusal(reason="ChangeTooOld", message="the newest revision came after the alert's condition began: it can't have caused it")
     if not ours and (began is None or world.now - began > WINDOW):

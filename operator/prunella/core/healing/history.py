@@ -185,7 +185,7 @@ def in_progress(world: World, plan: Plan) -> Refusal | None:
 def concurrency(world: World, plan: Plan) -> Refusal | None:
     """Few at once, so that one mistake stays small."""
     limits = _policy(world).concurrency
-    running = [one for one in _all(world) if not _final(one) and one.metadata.uid != world.own_remediation_uid]
+    running = [one for one in _all(world) if one.metadata.uid != world.own_remediation_uid and _goes_first(world, one)]
     here = [one for one in running if (one.metadata.namespace or "") == plan.workload.namespace]
     again = world.now + timedelta(seconds=5)
     if len(here) >= limits.per_namespace:
@@ -201,6 +201,22 @@ def concurrency(world: World, plan: Plan) -> Refusal | None:
             look_again_time=again,
         )
     return None
+
+
+def _goes_first(world: World, other: Remediation) -> bool:
+    """Whether the other acts already, or was made earlier and nothing refuses it: of several that wait, exactly one is first."""
+    if _final(other) or other.status.phase is RemediationPhase.UNKNOWN:
+        return False
+    if spent(other):
+        return True
+    refused = any(condition.type == "RemediationAllowed" and condition.status == "False" for condition in other.status.conditions)
+    own = next((one for one in _all(world) if one.metadata.uid == world.own_remediation_uid), None)
+    return not refused and (own is None or _made(other) < _made(own))
+
+
+def _made(remediation: Remediation) -> tuple[str, str]:
+    created = remediation.metadata.creation_timestamp
+    return (created.isoformat() if created else "", remediation.metadata.uid)
 
 
 def _all(world: World) -> tuple[Remediation, ...]:

@@ -43,7 +43,7 @@ def judge(world: World, draft: Draft) -> Draft:
 def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.Decision]) -> Draft:
     name = made.runbook.metadata.name
     if made.mode is not Mode.OBSERVE and (world.preparation is None or world.preparation.plan_hash != made.hash):
-        draft = draft.wish(Prepare(plan_hash=made.hash))
+        draft = draft.wish(Prepare(plan_hash=made.hash, runbook=made.runbook, accused_hash=made.accused.hash if made.accused else "", to=made.to))
     verdicts = guards.ask(world, made)
     refusal = first_refusal(verdicts)
     waits = made.due_time is None or made.due_time > world.now

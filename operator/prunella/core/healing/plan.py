@@ -9,9 +9,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import IncidentStatus, Signal
 from prunella.api.names import Cause, Mode, SignalState, SourceKind
 from prunella.api.runbook import Runbook
+from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import NamespaceFacts, Revision, Workload, WorkloadFacts
 from prunella.core.world import World
 
@@ -53,8 +55,7 @@ def effective_mode(runbook: Runbook, world: World) -> Mode:
     namespace = world.namespace
     label = namespace.labels.get(MODE_LABEL, "") if isinstance(namespace, NamespaceFacts) else ""
     by_namespace = Mode(label) if label in set(Mode) else Mode.OBSERVE
-    policy = world.policy
-    ceiling = Mode.OBSERVE if not hasattr(policy, "spec") else policy.spec.mode
+    ceiling = world.policy.spec.mode if isinstance(world.policy, HealingPolicy) else Mode.OBSERVE
     return min((runbook.spec.mode, by_namespace, ceiling), key=lambda mode: mode.rank)
 
 
@@ -96,9 +97,9 @@ def _rollback_ground(world: World, facts: WorkloadFacts, accused: accusation.Acc
     guilt = accusation.guilty(world, facts, accused)
     if isinstance(guilt, Refusal):
         return guilt
-    policy = world.policy
-    after = policy.spec.known_good_after_seconds if hasattr(policy, "spec") else 60
-    record = world.record if hasattr(world.record, "spec") else None
+    policy = world.policy.spec if isinstance(world.policy, HealingPolicy) else HealingPolicySpec()
+    after = policy.known_good_after_seconds
+    record = world.record if isinstance(world.record, WorkloadRecord) else None
     found = known_good.known_good(facts, accused.revision.hash, record, after, world.now)
     if found.revision is None:
         return Refusal(reason="NoKnownGood", message=found.message)

@@ -21,7 +21,7 @@ PATH: Final = "/spec/template/metadata/annotations"
 KEY: Final = "kubectl.kubernetes.io/restartedAt"
 
 
-def plan(step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
+def plan(step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:  # noqa: ARG001 - every step has one shape
     """One patch, once."""
     if done:
         return Done(message="the pods are being made anew")
@@ -45,7 +45,6 @@ def plan(step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Ne
             "templateHash": newest.hash if newest else "",
             "guardedSha256": guarded_sha256(template),
             "ready": str(workload.ready),
-            "step": step.name,
         },
     )
 

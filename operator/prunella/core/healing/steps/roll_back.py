@@ -23,16 +23,16 @@ SETTLE: Final = timedelta(seconds=2)
 RESOURCES: Final = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
 
 
-def plan(step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
+def plan(step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:  # noqa: ARG001 - every step has one shape
     """First the template, then, for a StatefulSet, its broken pods one by one."""
     if not done:
-        return _template(step, live)
+        return _template(live)
     if live.facts.workload.kind != "StatefulSet" or live.facts.workload.pod_management == "Parallel":
         return Done(message="the template is back")
     return _broken_pod(live, done)
 
 
-def _template(step: RunbookStep, live: LiveFacts) -> Next:
+def _template(live: LiveFacts) -> Next:
     workload = live.facts.workload
     newest = live.facts.newest
     if live.to is None or live.to_template is None:
@@ -58,7 +58,8 @@ def _template(step: RunbookStep, live: LiveFacts) -> Next:
             "templateHash": newest.hash,
             "guardedSha256": guarded_sha256(template),
             "ready": str(workload.ready),
-            "step": step.name,
+            "toRevision": str(live.to.number),
+            "toHash": live.to.hash,
         },
     )
 
@@ -74,8 +75,7 @@ def _broken_pod(live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
     if workload.observed_generation < workload.generation:
         return Wait(until_time=live.now + SETTLE, message="the controller has not seen the old template yet")
     deleted = {one.intent.target_ref.uid for one in done if one.intent is not None and one.state is StepState.APPLIED}
-    broken = broken_pods(live.facts, live.accused_hash)
-    remaining = [pod for pod in broken if pod.uid not in deleted]
+    remaining = [pod for pod in broken_pods(live.facts, live.accused_hash) if pod.uid not in deleted]
     if not remaining:
         return Done(message="the template is back" if len(done) == 1 else f"the template is back, {len(done) - 1} broken pods were deleted")
     pod = remaining[0]

@@ -1,0 +1,57 @@
+# Every target is one line; what takes more than a line of thought stands in hack/. `make` shows this list.
+PYTHON ?= python3
+RUN := $(PYTHON) hack/python.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test nightly unit cluster scenarios fmt lint types contracts generate verify lock box install
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## See it heal: a cluster in a box, a bad rollout before your eyes, the story of its Incident
+	@$(RUN) hack/demo/demo.py
+
+demo-down: ## End the cluster that the demo left for you
+	@hack/cluster/box down prunella-demo
+
+test: ## Run everything that can run on this machine, and say what could not
+	@$(RUN) hack/test.py
+
+nightly: ## Run what `make test` runs, and the tests that are too slow for it
+	@$(RUN) hack/test.py --nightly
+
+unit: ## Run the fast tests alone (no cluster)
+	@$(RUN) hack/test.py unit
+
+cluster: ## Run the tests on a real control plane (CLUSTER=kubeconfig or kind: on that one)
+	@$(RUN) hack/test.py cluster
+
+scenarios: ## Run the tests on real nodes (CLUSTER=kubeconfig or kind: on those)
+	@$(RUN) hack/test.py scenarios
+
+fmt: ## Format the code
+	@$(RUN) -m ruff format . && $(RUN) -m ruff check --select I --fix .
+
+lint: ## Check format and style
+	@$(RUN) hack/test.py format lint
+
+types: ## Check the types
+	@$(RUN) hack/test.py types
+
+contracts: ## Check who may import whom
+	@$(RUN) hack/test.py contracts
+
+generate: ## Write what is generated: CRDs and reference docs
+	@$(RUN) hack/generate.py
+
+verify: ## Check that what is generated is up to date
+	@$(RUN) hack/generate.py --check
+
+lock: ## Lock the dependencies anew
+	@$(PYTHON) hack/lock.py
+
+box: ## Start a cluster in a box to play with (hack/cluster/box down play ends it)
+	@hack/cluster/box up play --expose
+
+install: ## Install Prunella into the cluster of your KUBECONFIG; its context is named and asked for first
+	@$(RUN) hack/ask.py && $(RUN) -m prunella.cli.main install

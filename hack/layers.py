@@ -1,0 +1,178 @@
+"""The layers of `make test`, cheapest first: what each runs, and what came of it.
+
+The rule it protects: nothing is skipped silently. A layer that can't run counts its tests as skipped and says why.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import venue
+
+ROOT = venue.ROOT
+FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks", "docs")
+MOST_WORKERS = 8
+NOTHING_COLLECTED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of a layer; `why` says why it could not run."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    why: str = ""
+
+    @property
+    def ran(self) -> int:
+        """How many tests ran."""
+        return self.passed + self.failed
+
+
+class Run(Protocol):
+    """How a layer runs."""
+
+    def __call__(self, *, nightly: bool) -> Result:
+        """Run it, with the slow tests if it is the night."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One row of the table."""
+
+    name: str
+    what: str
+    run: Run
+
+
+def _check(*commands: Sequence[str], env: dict[str, str] | None = None) -> Run:
+    """Each command is one test: it passes when it exits with 0."""
+
+    def run(*, nightly: bool) -> Result:  # noqa: ARG001 - a check is as fast by night
+        codes = [_call([sys.executable, *command], venue.bare_environment() | (env or {})) for command in commands]
+        return Result(passed=codes.count(0), failed=len(codes) - codes.count(0))
+
+    return run
+
+
+def _tests(*folders: str, workers: bool = False) -> Run:
+    def run(*, nightly: bool) -> Result:
+        return _pytest(folders, venue.Venue((), venue.bare_environment()), nightly=nightly, workers=workers)
+
+    return run
+
+
+def _box_tests(*, nightly: bool) -> Result:
+    folders = ("box",)
+    if venue.wanted() != "box":
+        return _cannot(folders, "these are tests of the box itself, and CLUSTER names another cluster")
+    try:
+        venue.require_box()
+    except venue.CannotRun as error:
+        return _cannot(folders, str(error))
+    return _tests(*folders)(nightly=nightly)
+
+
+def _cluster_tests(folder: str, *, monitoring: bool, workers: bool) -> Run:
+    def run(*, nightly: bool) -> Result:
+        if not _there((folder,)):
+            return Result()
+        try:
+            with venue.opened(folder, monitoring=monitoring) as place:
+                return _pytest((folder,), place, nightly=nightly, workers=workers)
+        except venue.CannotRun as error:
+            return _cannot((folder,), str(error))
+
+    return run
+
+
+def _pytest(folders: Sequence[str], place: venue.Venue, *, nightly: bool, workers: bool) -> Result:
+    there = _there(folders)
+    if not there:
+        return Result()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [*place.prefix, sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", "-o", "junit_logging=no", *there]
+        command += [] if nightly else ["-m", "not nightly"]
+        command += ["-n", str(MOST_WORKERS), "--dist", "loadgroup"] if workers else []
+        code = _call(command, place.environment)
+        if not report.exists():
+            return Result(failed=1)
+        result = _read(report)
+    return result if result.failed or code in {0, NOTHING_COLLECTED} else replace(result, failed=1)
+
+
+def _read(report: Path) -> Result:
+    """The counts of a JUnit file that we just had written ourselves."""
+    suites = ET.parse(report).getroot().iter("testsuite")  # noqa: S314 - our own file
+    total = failed = skipped = 0
+    for suite in suites:
+        total += int(suite.get("tests", 0))
+        failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        skipped += int(suite.get("skipped", 0))
+    return Result(passed=max(total - failed - skipped, 0), failed=failed, skipped=skipped)
+
+
+def _there(folders: Sequence[str]) -> list[str]:
+    return [f"tests/{folder}" for folder in folders if list((ROOT / "tests" / folder).rglob("test_*.py"))]
+
+
+def _cannot(folders: Sequence[str], why: str) -> Result:
+    """Count what would have run."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", *_there(folders)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return Result(skipped=max(sum("::" in line for line in listed.stdout.splitlines()), 1), why=why)
+
+
+def _call(command: Sequence[str], environment: dict[str, str]) -> int:
+    """Run to the end; on Ctrl-C wait for the child, which got it as well, and go on raising."""
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            process.kill()
+            raise
+
+
+def timed(layer: Layer, *, nightly: bool) -> Result:
+    """Run a layer under its title."""
+    width = min(shutil.get_terminal_size().columns, 100)
+    print(f"\n── {layer.name}: {layer.what} ".ljust(width, "─"), flush=True)
+    began = time.monotonic()
+    result = layer.run(nightly=nightly)
+    if result.why:
+        print(f"could not run: {result.why}", flush=True)
+    return replace(result, seconds=time.monotonic() - began)
+
+
+LAYERS = (
+    Layer("format", "ruff format", _check(["-m", "ruff", "format", "--check", "."])),
+    Layer("lint", "ruff check", _check(["-m", "ruff", "check", "."])),
+    Layer(
+        "types",
+        "mypy --strict: the package, the box, the tools and the tests",
+        _check(["-m", "mypy", "-p", "prunella"], ["-m", "mypy", "hack", "tests"], env={"MYPYPATH": "operator:hack/cluster:hack:."}),
+    ),
+    Layer("contracts", "import-linter: who may import whom", _check(["-c", "from importlinter.cli import lint_imports_command as run; run()"])),
+    Layer("verify", "generated files are up to date", _check(["hack/generate.py", "--check"])),
+    Layer("unit", "fast tests, no cluster", _tests(*FAST)),
+    Layer("box", "the cluster in a box, from outside", _box_tests),
+    Layer("cluster", "a real control plane", _cluster_tests("cluster", monitoring=False, workers=False)),
+    Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, workers=True)),
+)

@@ -1,0 +1,71 @@
+"""Runs the layers, or those that are named, and closes with a table: what ran, what failed, what could not run and why.
+
+Exits with 1 when a layer failed; with CI=true also when one could not run. `test.py unit lint` runs these two.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+import ask
+import venue
+from layers import LAYERS, Layer, Result, timed
+
+INTERRUPTED = 130
+
+
+def chosen(names: list[str]) -> list[Layer]:
+    """The layers of these names, all without a name, in their order."""
+    unknown = set(names) - {layer.name for layer in LAYERS}
+    if unknown:
+        sys.exit(f"error: there is no layer {', '.join(sorted(unknown))}; there are: {', '.join(layer.name for layer in LAYERS)}")
+    return [layer for layer in LAYERS if not names or layer.name in names]
+
+
+def summary(results: dict[str, Result]) -> list[str]:
+    """The table, the reasons, and the closing line that counts all layers."""
+    lines = ["", f"{'LAYER':<12} {'RAN':>6} {'PASSED':>7} {'FAILED':>7} {'SKIPPED':>8} {'SECONDS':>9}"]
+    for name, result in results.items():
+        lines.append(f"{name:<12} {result.ran:>6} {result.passed:>7} {result.failed:>7} {result.skipped:>8} {result.seconds:>9.1f}")
+    lines += [f"{name} could not run: {result.why}" for name, result in results.items() if result.why]
+    passed, failed, skipped = (sum(getattr(result, what) for result in results.values()) for what in ("passed", "failed", "skipped"))
+    return [*lines, "", f"{passed} passed, {failed} failed, {skipped} skipped"]
+
+
+def verdict(results: dict[str, Result], *, strict: bool) -> int:
+    """The exit code: strict (CI) takes a layer that could not run for a failure."""
+    return int(any(result.failed or (strict and result.why) for result in results.values()))
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Run and sum up; what was started is ended also after Ctrl-C or SIGTERM."""
+    arguments = sys.argv[1:]
+    layers = chosen([argument for argument in arguments if argument != "--nightly"])
+    on_clusters = [layer for layer in layers if layer.name in {"cluster", "scenarios"}]
+    if on_clusters and venue.wanted() == "kubeconfig" and not ask.ask("The tests install Prunella into it, and make and break workloads in it."):
+        return 1
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    if on_clusters:
+        venue.remove_leftovers()
+    results: dict[str, Result] = {}
+    try:
+        for layer in layers:
+            results[layer.name] = timed(layer, nightly="--nightly" in arguments)
+    except KeyboardInterrupt:
+        print("\ninterrupted; what ran until then:")
+        print("\n".join(summary(results)), flush=True)
+        return INTERRUPTED
+    print("\n".join(summary(results)), flush=True)
+    return verdict(results, strict=os.environ.get("CI", "").lower() in {"true", "1"})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

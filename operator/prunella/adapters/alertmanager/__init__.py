@@ -1,0 +1,1 @@
+"""Alertmanager's two ends: the body of its webhook, and the poll of its API."""

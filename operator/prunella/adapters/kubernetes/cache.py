@@ -1,0 +1,211 @@
+"""The pruned copy of the cluster that detectors read: one shelf a kind, kept by list and watch.
+
+The rule this module protects: what is read here is never the ground of an effect alone, and it says itself when it may be old.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from prunella.api.catalog_entry import CatalogEntry
+from prunella.api.escalation_policy import EscalationPolicy
+from prunella.api.healing_policy import HealingPolicy
+from prunella.api.incident import Incident
+from prunella.api.names import OPERATOR_NAMESPACE
+from prunella.api.remediation import Remediation
+from prunella.api.runbook import Runbook
+from prunella.api.workload_record import WorkloadRecord
+from prunella.app.ports import Clock, Telemetry
+from prunella.core.facts import AutoscalerFacts, NamespaceFacts, Pod, Revision, Workload, WorkloadFacts
+
+from . import watched
+from .client import Api
+from .decode import newest_first
+from .departed import DepartedPods
+from .kinship import Kinship
+from .resources import OWN
+from .shelf import Change, Shelf
+from .watch import Reflector, Tempo
+from .watched import Watched
+
+T = TypeVar("T")
+OnChange = Callable[[str, str, str], None]
+"""Kind, namespace and name of what changed. Called after the change can be read; must be quick and must not raise."""
+
+POLICY_NAME: Final = "default"
+
+
+class Cache:
+    """The port `View`. `run` keeps it; until `synced` it is incomplete."""
+
+    def __init__(
+        self,
+        api: Api,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        namespaces: Sequence[str] = (),
+        operator_namespace: str = OPERATOR_NAMESPACE,
+        tempo: Tempo | None = None,
+    ) -> None:
+        self._api, self._clock, self._telemetry = api, clock, telemetry
+        self._namespaces = tuple(dict.fromkeys(namespaces))
+        self._operator_namespace = operator_namespace
+        self._tempo = tempo or Tempo()
+        self._reflectors: list[Reflector[Any]] = []
+        self._on_change: list[OnChange] = []
+        self._on_workload_change: list[OnChange] = []
+        self._kinship = Kinship()
+        self._departed = DepartedPods()
+        self._pods = self._shelf(watched.PODS, self._pod_changed)
+        self._workloads = {kind: self._shelf(of_kind, self._workload_changed) for kind, of_kind in watched.OF_WORKLOAD.items()}
+        self._shelf(watched.REPLICA_SETS, self._revision_changed)
+        self._shelf(watched.CONTROLLER_REVISIONS, self._revision_changed)
+        self._spaces = self._shelf(watched.NAMESPACES)
+        self._autoscalers = self._shelf(watched.AUTOSCALERS)
+        self._incidents = self._shelf(watched.INCIDENTS)
+        self._remediations = self._shelf(watched.REMEDIATIONS)
+        self._runbooks = self._shelf(watched.RUNBOOKS)
+        self._policies = self._shelf(watched.HEALING_POLICIES)
+        self._escalation_policies = self._shelf(watched.ESCALATION_POLICIES)
+        self._entries = self._shelf(watched.CATALOG_ENTRIES)
+        self._records = self._shelf(watched.WORKLOAD_RECORDS)
+
+    def subscribe(self, *, on_change: OnChange | None = None, on_workload_change: OnChange | None = None) -> None:
+        """Be told of each change, and of each workload that is touched by one of its own, its revisions or its pods."""
+        self._on_change += [on_change] if on_change else []
+        self._on_workload_change += [on_workload_change] if on_workload_change else []
+
+    async def run(self) -> None:
+        """Keep every kind up to date until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for reflector in self._reflectors:
+                group.create_task(reflector.run(), name=f"watch {reflector.name}")
+
+    async def until_synced(self) -> None:
+        """Wait until every kind was listed once."""
+        for reflector in self._reflectors:
+            await reflector.listed.wait()
+
+    def synced(self) -> bool:
+        """Whether every kind was listed once."""
+        return all(reflector.listed.is_set() for reflector in self._reflectors)
+
+    def silent_kinds(self, now: datetime) -> Sequence[str]:
+        """Kinds of which nothing was heard for 90 s, or whose stream is down."""
+        return sorted({reflector.name for reflector in self._reflectors if reflector.silent(now)})
+
+    def workloads(self) -> Iterable[WorkloadFacts]:
+        """Every watched workload."""
+        return (self._facts(workload) for shelf in self._workloads.values() for workload in shelf.values())
+
+    def workload(self, kind: str, namespace: str, name: str) -> WorkloadFacts | None:
+        """One workload with its revisions, newest first, and its pods."""
+        shelf = self._workloads.get(kind)
+        workload = shelf.get((namespace, name)) if shelf else None
+        return self._facts(workload) if workload else None
+
+    def workload_of_pod(self, pod: Pod) -> WorkloadFacts | None:
+        """The workload that a pod belongs to, by uid."""
+        workload = self._kinship.workload_of_pod(pod)
+        return self._facts(workload) if workload else None
+
+    def owner_of_pod(self, namespace: str, pod: str) -> tuple[str, str] | None:
+        """Kind and name of a pod's workload, also of a pod that went within the last 15 min."""
+        alive = self._pods.get((namespace, pod))
+        workload = self._kinship.workload_of_pod(alive) if alive else None
+        if workload is not None:
+            return workload.kind, workload.name
+        return self._departed.workload_of(namespace, pod, self._clock.now())
+
+    def namespace(self, name: str) -> NamespaceFacts | None:
+        """Labels of a namespace."""
+        return self._spaces.get(("", name))
+
+    def autoscalers(self, namespace: str) -> Sequence[AutoscalerFacts]:
+        """HorizontalPodAutoscalers of a namespace."""
+        return [autoscaler for autoscaler in self._autoscalers.values() if autoscaler.namespace == namespace]
+
+    def incidents(self) -> Iterable[Incident]:
+        """Every Incident that could be read."""
+        return self._incidents.values()
+
+    def remediations(self) -> Iterable[Remediation]:
+        """Every Remediation that could be read."""
+        return self._remediations.values()
+
+    def runbooks(self) -> Iterable[Runbook]:
+        """Every Runbook that could be read."""
+        return self._runbooks.values()
+
+    def healing_policy(self) -> HealingPolicy | None:
+        """The one named default."""
+        return self._policies.get(("", POLICY_NAME))
+
+    def entries(self, namespace: str) -> Sequence[CatalogEntry]:
+        """CatalogEntries of a namespace."""
+        return [entry for entry in self._entries.values() if entry.metadata.namespace == namespace]
+
+    def escalation_policies(self) -> Iterable[EscalationPolicy]:
+        """Every EscalationPolicy that could be read."""
+        return self._escalation_policies.values()
+
+    def record(self, namespace: str, name: str) -> WorkloadRecord | None:
+        """One WorkloadRecord."""
+        return self._records.get((namespace, name))
+
+    def _facts(self, workload: Workload) -> WorkloadFacts:
+        kin = self._kinship
+        return WorkloadFacts(workload=workload, revisions=newest_first(kin.revisions_of(workload)), pods=kin.pods_of(workload))
+
+    def _shelf(self, kind: Watched[T], changed: Callable[[Change[T]], None] | None = None) -> Shelf[T]:
+        name = kind.resource.kind
+
+        def tell(change: Change[T]) -> None:
+            if changed is not None:
+                changed(change)
+            for listener in self._on_change:
+                listener(name, *change.key)
+
+        shelf: Shelf[T] = Shelf(tell)
+        for namespace in self._places(kind):
+            self._reflectors.append(
+                Reflector(self._api, kind, shelf, namespace=namespace, clock=self._clock, telemetry=self._telemetry, tempo=self._tempo)
+            )
+        return shelf
+
+    def _places(self, kind: Watched[T]) -> Sequence[str | None]:
+        if not self._namespaces or not kind.resource.namespaced:
+            return (None,)
+        ours = (self._operator_namespace,) if kind.resource in OWN else ()
+        return tuple(dict.fromkeys((*self._namespaces, *ours)))
+
+    def _pod_changed(self, change: Change[Pod]) -> None:
+        pod = change.after or change.before
+        workload = self._kinship.workload_of_pod(pod) if pod else None
+        self._kinship.pod_changed(change)
+        if workload is None:
+            return
+        if change.after is None:
+            self._departed.remember(*change.key, (workload.kind, workload.name), self._clock.now())
+        self._touched(workload)
+
+    def _revision_changed(self, change: Change[Revision]) -> None:
+        self._kinship.revision_changed(change)
+        revision = change.after or change.before
+        workload = self._kinship.workload_of_revision(revision) if revision else None
+        if workload is not None:
+            self._touched(workload)
+
+    def _workload_changed(self, change: Change[Workload]) -> None:
+        self._kinship.workload_changed(change)
+        workload = change.after or change.before
+        if workload is not None:
+            self._touched(workload)
+
+    def _touched(self, workload: Workload) -> None:
+        for listener in self._on_workload_change:
+            listener(workload.kind, workload.namespace, workload.name)

@@ -1,0 +1,214 @@
+"""The one place where Prunella changes something that is not its own: one try, preconditions in the request, no retry.
+
+The rule this module protects: an effect lands on the object that was judged, in the state in which it was judged, or it is refused with the reason;
+and what can't be known is never reported as done or not done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, assert_never
+
+from prunella.api.common import ObjectRef
+from prunella.api.names import FIELD_MANAGER, INTENT_ANNOTATION
+from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
+from prunella.core.facts import UNKNOWN, UnknownT
+from prunella.core.healing.effects import Applied, DeletePod, DryRun, Effect, Json, NotApplied, Patch, Settled, guarded_sha256
+from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP_PATH
+from prunella.core.healing.steps.hand_back import hand_back
+
+from .answers import CONFLICT, FORBIDDEN, NOT_FOUND, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, Answer
+from .client import Api
+from .difference import difference
+from .pointer import MISSING, part
+from .reads import fetch
+from .resources import JSON_PATCH, Call, Resource, resource_of
+
+_DRY_RUN_INTENT: Final = "dry-run"
+_TEMPLATE: Final = "/spec/template"
+
+
+class Effects:
+    """The port `Executor`."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def apply(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
+        """Do it once. Raises OutcomeUnknown where it may have been done, Retryable where it surely was not and may be tried."""
+        resource = _known(effect.target)
+        match effect:
+            case Patch():
+                try:
+                    stored = await fetch(self._api, resource, effect.target)
+                except Permanent as error:
+                    return NotApplied(reason="", message=f"{error}; nothing was changed")
+                if stored is None:
+                    return _gone(effect.target)
+                answer = await self._api.send(_patch_call(resource, effect, stored, intent_id))
+            case DeletePod():
+                answer = await self._api.send(_delete_call(resource, effect))
+                if answer.status == NOT_FOUND:
+                    return Applied(after={"pod": "gone"})
+            case _:
+                assert_never(effect)
+        if answer.good:
+            return Applied(after=_after(effect, answer))
+        return await self._refusal(resource, effect, answer)
+
+    async def dry_run(self, effect: Effect) -> DryRun | UnknownT:
+        """What the API server says to the same request with dryRun=All: rights, quota, admission and schema. It changes nothing."""
+        try:
+            resource = _known(effect.target)
+            stored = await fetch(self._api, resource, effect.target)
+            if stored is None:
+                return DryRun(accepted=False, message=_gone(effect.target).message)
+            call = (
+                _patch_call(resource, effect, stored, _DRY_RUN_INTENT, dry=True)
+                if isinstance(effect, Patch)
+                else _delete_call(resource, effect, dry=True)
+            )
+            answer = await self._api.send(call)
+            if answer.good and isinstance(effect, Patch):
+                return DryRun(accepted=True, diff=_diff(effect, stored, answer.object()))
+            if answer.good:
+                return DryRun(accepted=True)
+            return DryRun(accepted=False, message=(await self._refusal(resource, effect, answer)).message)
+        except PrunellaError:
+            return UNKNOWN
+
+    async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
+        """What the target shows of an intent without an outcome. UNKNOWN where it can't be read."""
+        try:
+            stored = await fetch(self._api, _known(effect_target), effect_target)
+        except PrunellaError:
+            return UNKNOWN
+        if action == "Delete":
+            deleted = stored is None or stored["metadata"].get("deletionTimestamp") is not None
+            return Settled.APPLIED if deleted else Settled.NOT_APPLIED
+        if stored is None:
+            return Settled.GONE
+        if "managedFields" in before:
+            return Settled.APPLIED if hand_back(stored) is None else Settled.NOT_APPLIED
+        if (stored["metadata"].get("annotations") or {}).get(INTENT_ANNOTATION) == intent_id:
+            return Settled.APPLIED
+        unchanged = before.get("guardedSha256") == guarded_sha256(_at(stored, _TEMPLATE))
+        return Settled.NOT_APPLIED if unchanged else Settled.CHANGED
+
+    async def _refusal(self, resource: Resource, effect: Effect, answer: Answer) -> NotApplied:
+        """Why it was not done. Raises OutcomeUnknown for a server error: it may have been done before the error."""
+        where = _where(effect.target)
+        if answer.status >= SERVER_ERROR:
+            raise OutcomeUnknown(
+                f"The API server answered {answer.status} to the change of {where} ({answer.message}); whether it was done must be seen on it"
+            )
+        if answer.status in {UNAUTHORIZED, TOO_MANY}:
+            raise Retryable(f"The API server turned the change of {where} away unread ({answer.status}: {answer.message})", delay=answer.delay)
+        if answer.status == FORBIDDEN:
+            return _forbidden(resource, effect, answer)
+        if answer.status == NOT_FOUND:
+            return _gone(effect.target)
+        if isinstance(effect, DeletePod):
+            reason = "TargetChanged" if answer.status == CONFLICT else ""
+            return NotApplied(reason=reason, message=f"{where} is not the pod any more that was judged, and was left alone: {answer.message}")
+        stored = await self._again(resource, effect)
+        return _failed_patch(effect, stored, answer)
+
+    async def _again(self, resource: Resource, effect: Effect) -> dict[str, Any] | UnknownT | None:
+        try:
+            return await fetch(self._api, resource, effect.target)
+        except PrunellaError:
+            return UNKNOWN
+
+
+def _known(target: ObjectRef) -> Resource:
+    resource = resource_of(target)
+    if resource is None:
+        raise Permanent(f"Prunella does not know how to change a {target.kind} of {target.api_version}")
+    return resource
+
+
+def _patch_call(resource: Resource, patch: Patch, stored: Json, intent_id: str, *, dry: bool = False) -> Call:
+    operations = [*patch.operations, *(_stamp(stored, intent_id) if patch.stamped else ())]
+    query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry else {})}
+    target = patch.target
+    return resource.call("patch", target.namespace, target.name, query=query, body=operations, content_type=JSON_PATCH)
+
+
+def _stamp(stored: Json, intent_id: str) -> tuple[Json, ...]:
+    """The operations that leave the intent's id on the target. A map that isn't there can't be added to, only made."""
+    if isinstance(part(stored, "/metadata/annotations"), dict):
+        escaped = INTENT_ANNOTATION.replace("~", "~0").replace("/", "~1")
+        return ({"op": "add", "path": f"/metadata/annotations/{escaped}", "value": intent_id},)
+    return (
+        {"op": "test", "path": "/metadata/annotations", "value": None},
+        {"op": "add", "path": "/metadata/annotations", "value": {INTENT_ANNOTATION: intent_id}},
+    )
+
+
+def _delete_call(resource: Resource, delete: DeletePod, *, dry: bool = False) -> Call:
+    body = {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": {"uid": delete.target.uid, "resourceVersion": delete.resource_version},
+        **({"dryRun": ["All"]} if dry else {}),
+    }
+    return resource.call("delete", delete.target.namespace, delete.target.name, body=body)
+
+
+def _after(effect: Effect, answer: Answer) -> Mapping[str, str]:
+    if isinstance(effect, DeletePod):
+        return {"pod": "deleted"}
+    changed = answer.object()
+    meta = changed["metadata"]
+    return {
+        "resourceVersion": str(meta.get("resourceVersion", "")),
+        "generation": str(meta.get("generation", "")),
+        "guardedSha256": guarded_sha256(_guarded(effect, changed)),
+    }
+
+
+def _guarded(patch: Patch, stored: Json) -> object:
+    return _at(stored, patch.guarded_path)
+
+
+def _at(stored: Json, path: str) -> object:
+    found = part(stored, path)
+    return None if found is MISSING else found
+
+
+def _failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer: Answer) -> NotApplied:
+    """A failed `test` and an invalid object answer alike: only the object tells which it was."""
+    where = _where(patch.target)
+    if stored is None:
+        return _gone(patch.target)
+    if not isinstance(stored, dict):
+        return NotApplied(reason="", message=f"The API server refused the change of {where} and can't be asked why: {answer.message}")
+    for operation in patch.operations:
+        if operation["op"] == "test" and operation["path"] == patch.guarded_path and _guarded(patch, stored) != operation.get("value"):
+            return NotApplied(reason="HumanOverride", message=f"{where} was changed by somebody else after it was judged; their change stands")
+    if patch.guarded_path == OWNERSHIP_PATH:
+        return NotApplied(reason="", message=f"{where} was written to in the meantime; read it again")
+    return NotApplied(reason="", message=f"The API server refused the change of {where}: {answer.message}")
+
+
+def _forbidden(resource: Resource, effect: Effect, answer: Answer) -> NotApplied:
+    namespace = effect.target.namespace or ""
+    verb = "patch" if isinstance(effect, Patch) else "delete"
+    return NotApplied(
+        reason="MissingPermission",
+        message=f"Prunella may not {verb} {resource.words} in {namespace}; the namespace's owner grants it with "
+        f"`kubectl apply -n {namespace} -k manifests/opt-in` ({answer.message})"[:1024],
+    )
+
+
+def _gone(target: ObjectRef) -> NotApplied:
+    return NotApplied(reason="TargetChanged", message=f"{_where(target)} is gone, or another object bears its name")
+
+
+def _where(target: ObjectRef) -> str:
+    return f"{target.kind} {target.namespace}/{target.name}"
+
+
+def _diff(patch: Patch, stored: Json, changed: Json) -> str:
+    return difference(_guarded(patch, stored), _guarded(patch, changed))

@@ -1,0 +1,219 @@
+"""One kind kept up to date: list, then watch from there, for ever.
+
+The rule this module protects: silence is noticed. A stream without an event or a bookmark is taken for dead, and whoever asks is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Generic, TypeVar
+from zlib import crc32
+
+import aiohttp
+import msgspec
+
+from prunella.app.errors import PrunellaError, Retryable
+from prunella.app.ports import Clock, Telemetry
+
+from . import wire
+from .answers import GONE, NOT_FOUND, Answer, refuse
+from .client import Api
+from .shelf import Seen, Shelf
+from .watched import Watched
+
+T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
+
+PAGE: Final = "500"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tempo:
+    """How patient a watch is, in seconds. The API server sends a bookmark about every minute."""
+
+    watch_seconds: float = 300.0
+    silence_seconds: float = 90.0
+    resync_seconds: float = 600.0
+    first_pause_seconds: float = 0.5
+    longest_pause_seconds: float = 15.0
+
+
+class _Expired(Exception):
+    """The resourceVersion is too old to watch from: list anew."""
+
+
+class _Broken(Exception):
+    """The stream can't be trusted from here on: list anew."""
+
+
+class Reflector(Generic[T]):
+    """Keeps one shelf, or one namespace of it, as the API server has it."""
+
+    def __init__(
+        self, api: Api, kind: Watched[T], shelf: Shelf[T], *, namespace: str | None, clock: Clock, telemetry: Telemetry, tempo: Tempo
+    ) -> None:
+        self._api = api
+        self._kind = kind
+        self._shelf = shelf
+        self._namespace = namespace
+        self._clock = clock
+        self._telemetry = telemetry
+        self._tempo = tempo
+        self._version = ""
+        self._lists = 0
+        self._resync_at = 0.0
+        self._pauses = 0
+        self._complained = ""
+        self.heard_time: datetime | None = None
+        """When the API server last said something of this kind."""
+        self.down = True
+        """Whether the last attempt to list or watch failed."""
+        self.listed = asyncio.Event()
+        """Set once the first list is complete."""
+
+    @property
+    def name(self) -> str:
+        """The kind."""
+        return self._kind.resource.kind
+
+    def silent(self, now: datetime) -> bool:
+        """Whether what is known may be old: the stream is down, or nothing came for too long."""
+        return self.down or self.heard_time is None or now - self.heard_time > timedelta(seconds=self._tempo.silence_seconds)
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        while True:
+            try:
+                if not self._version or self._seconds_to_resync() <= 0:
+                    await self._list()
+                await self._watch()
+            except (_Expired, _Broken) as why:
+                self._version = ""
+                self._reconnect(str(why))
+                await self._pause()
+            except (PrunellaError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                self.down = True
+                self._reconnect(str(error) or type(error).__name__)
+                await self._pause()
+
+    async def _list(self) -> None:
+        """Read everything in pages; what is not among it is gone."""
+        gone = self._shelf.uids(self._namespace)
+        token = ""
+        while True:
+            query = {"limit": PAGE, **({"continue": token} if token else {})}
+            answer = await self._api.send(self._kind.resource.call("list", self._namespace, query=query, timeout=30.0))
+            self._judge(answer, "list")
+            try:
+                page, version, token = self._kind.page(answer.raw)
+            except msgspec.DecodeError as error:
+                raise Retryable(f"A list of {self._kind.resource.words} could not be read: {error}") from error
+            for seen in page:
+                gone.pop(seen.key, None)
+                self._take(seen, listed=True)
+            self._heard()
+            self._progressed()
+            if not token:
+                break
+        for key, uid in gone.items():
+            self._shelf.remove(key, uid)
+        self._version = version
+        self._lists += 1
+        self._resync_at = asyncio.get_running_loop().time() + self._tempo.resync_seconds * self._jitter(0.2)
+        self.listed.set()
+
+    async def _watch(self) -> None:
+        """Follow the stream until the API server ends it in time. Raises where it ends in any other way."""
+        planned = max(1, round(min(self._tempo.watch_seconds * self._jitter(0.1), self._seconds_to_resync())))
+        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": self._version, "timeoutSeconds": str(planned)}
+        call = self._kind.resource.call("watch", self._namespace, query=query)
+        opened = asyncio.get_running_loop().time()
+        try:
+            async with self._api.stream(call, silence=self._tempo.silence_seconds) as (head, stream):
+                self._judge(head, "watch")
+                self._heard()
+                await self._follow(stream)
+        except aiohttp.SocketTimeoutError as error:
+            raise _Broken(f"nothing came for {self._tempo.silence_seconds:g} s") from error
+        lived = asyncio.get_running_loop().time() - opened
+        if lived < 0.9 * planned - 1:
+            self._reconnect(f"the stream ended after {lived:.0f} s of {planned}")
+            await self._pause()
+
+    async def _follow(self, stream: aiohttp.StreamReader) -> None:
+        rest = b""
+        async for chunk in stream.iter_any():
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if line:
+                    self._line(line)
+
+    def _line(self, line: bytes) -> None:
+        try:
+            type_, seen = self._kind.event(line)
+        except msgspec.DecodeError as error:
+            raise _Broken(f"a line of the stream could not be read: {error}") from error
+        self._heard()
+        if isinstance(seen, wire.Status):
+            if seen.code == GONE:
+                raise _Expired(seen.message)
+            raise _Broken(f"the API server ended the stream: {seen.message or seen.reason or seen.code}")
+        match type_:
+            case "ADDED" | "MODIFIED":
+                self._take(seen, listed=False)
+            case "DELETED":
+                self._shelf.remove(seen.key, seen.uid)
+            case "BOOKMARK":
+                pass
+            case _:
+                raise _Broken(f"the stream brought an event of the unknown type '{type_[:40]}'")
+        self._version = seen.version or self._version
+        self._progressed()
+
+    def _take(self, seen: Seen[T], *, listed: bool) -> None:
+        if seen.value is None and self._shelf.version(seen.key) != seen.version:
+            extra = {"kind": self.name, "object": "/".join(seen.key), "why": seen.why}
+            _LOG.error("An object can't be read and is left out until it is changed", extra=extra)
+        self._shelf.put(seen, listed=listed)
+
+    def _judge(self, answer: Answer, verb: str) -> None:
+        if answer.good:
+            return
+        if answer.status == GONE:
+            raise _Expired(answer.message)
+        if answer.status == NOT_FOUND:
+            self._version = ""
+            raise Retryable(f"The API server does not serve {self._kind.resource.words}: are the CRDs installed?")
+        refuse(answer, self._kind.resource.call(verb, self._namespace))
+
+    def _heard(self) -> None:
+        self.heard_time = self._clock.now()
+        self.down = False
+
+    def _progressed(self) -> None:
+        """Something came that was asked for: the next trouble is a new one."""
+        self._pauses = 0
+        self._complained = ""
+
+    def _reconnect(self, why: str) -> None:
+        self._telemetry.count("watch_reconnects_total", kind=self.name)
+        if why != self._complained:
+            self._complained = why
+            _LOG.warning("A watch starts again", extra={"kind": self.name, "watched_namespace": self._namespace or "", "why": why})
+
+    async def _pause(self) -> None:
+        tempo = self._tempo
+        seconds = min(tempo.first_pause_seconds * 2 ** min(self._pauses, 10), tempo.longest_pause_seconds)
+        self._pauses += 1
+        await asyncio.sleep(seconds * self._jitter(0.25))
+
+    def _seconds_to_resync(self) -> float:
+        return self._resync_at - asyncio.get_running_loop().time()
+
+    def _jitter(self, share: float) -> float:
+        """A factor around 1 that differs by kind, list and pause, so that the kinds don't ask at the same moment; reproducible."""
+        spread = crc32(f"{self.name}/{self._namespace}/{self._lists}/{self._pauses}".encode()) / 0xFFFFFFFF
+        return 1 - share + 2 * share * spread

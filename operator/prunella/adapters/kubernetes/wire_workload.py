@@ -1,0 +1,156 @@
+"""What is read of workloads and their revisions: counts, conditions, and the few parts of a template that decide something."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from .wire import Object, Strings, Wire
+
+
+class Probe(Wire, frozen=True):
+    """The times of a probe, with the API server's defaults."""
+
+    initial_delay_seconds: int = 0
+    period_seconds: int = 10
+    failure_threshold: int = 3
+
+
+class TemplateContainer(Wire, frozen=True):
+    """A container of a pod template."""
+
+    name: str = ""
+    image: str = ""
+    restart_policy: str = ""
+    startup_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+
+
+class TemplateSpec(Wire, frozen=True):
+    """spec of a pod template."""
+
+    containers: list[TemplateContainer] | None = None
+    init_containers: list[TemplateContainer] | None = None
+
+
+class TemplateMeta(Wire, frozen=True):
+    """metadata of a pod template."""
+
+    annotations: Strings | None = None
+
+
+class Template(Wire, frozen=True):
+    """A pod template."""
+
+    metadata: TemplateMeta = TemplateMeta()
+    spec: TemplateSpec = TemplateSpec()
+
+
+class Requirement(Wire, frozen=True):
+    """An entry of matchExpressions."""
+
+    key: str = ""
+    operator: str = ""
+    values: list[str] | None = None
+
+
+class Selector(Wire, frozen=True):
+    """A label selector."""
+
+    match_labels: Strings | None = None
+    match_expressions: list[Requirement] | None = None
+
+
+class RollingUpdate(Wire, frozen=True):
+    """The part of a StatefulSet's strategy that matters."""
+
+    partition: int = 0
+
+
+class Strategy(Wire, frozen=True):
+    """strategy or updateStrategy."""
+
+    type: str = ""
+    rolling_update: RollingUpdate | None = None
+
+
+class Condition(Wire, frozen=True):
+    """A condition of a workload."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+    last_update_time: datetime | None = None
+
+
+class WorkloadSpec(Wire, frozen=True):
+    """spec of a Deployment, StatefulSet or DaemonSet."""
+
+    replicas: int | None = None
+    paused: bool = False
+    selector: Selector = Selector()
+    template: Template = Template()
+    strategy: Strategy | None = None
+    update_strategy: Strategy | None = None
+    pod_management_policy: str = ""
+    min_ready_seconds: int = 0
+    progress_deadline_seconds: int = 600
+
+
+class WorkloadStatus(Wire, frozen=True):
+    """status of a Deployment, StatefulSet or DaemonSet."""
+
+    observed_generation: int = 0
+    replicas: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    desired_number_scheduled: int = 0
+    updated_number_scheduled: int = 0
+    number_ready: int = 0
+    number_available: int = 0
+    current_revision: str = ""
+    update_revision: str = ""
+    conditions: list[Condition] | None = None
+
+
+class Workload(Object, frozen=True):
+    """A Deployment, StatefulSet or DaemonSet."""
+
+    spec: WorkloadSpec = WorkloadSpec()
+    status: WorkloadStatus = WorkloadStatus()
+
+
+class ReplicaSetSpec(Wire, frozen=True):
+    """spec of a ReplicaSet."""
+
+    replicas: int | None = None
+    template: Template = Template()
+
+
+class ReplicaSet(Object, frozen=True):
+    """A ReplicaSet."""
+
+    spec: ReplicaSetSpec = ReplicaSetSpec()
+
+
+class ControllerRevision(Object, frozen=True):
+    """A ControllerRevision. Its data is whatever its controller keeps there, so it is read apart."""
+
+    revision: int = 0
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class RevisionDataSpec(Wire, frozen=True):
+    """spec of the patch in a ControllerRevision."""
+
+    template: Template = Template()
+
+
+class RevisionData(Wire, frozen=True):
+    """The patch in a ControllerRevision of a StatefulSet or DaemonSet."""
+
+    spec: RevisionDataSpec = RevisionDataSpec()

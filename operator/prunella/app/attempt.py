@@ -1,0 +1,73 @@
+"""One attempt's record: small pure changes of a RemediationStatus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from prunella.api.names import ConditionStatus, Outcome
+from prunella.api.remediation import Remediation, RemediationStatus, StepStatus
+from prunella.api.runbook import Runbook, RunbookStep
+from prunella.core.draft import set_condition
+from prunella.core.healing import plan
+
+LIVE_END: Final = {
+    "TargetHealthy": Outcome.RECOVERED_ITSELF,
+    "TargetChanged": Outcome.STALE,
+    "HumanOverride": Outcome.SUPERSEDED,
+    "QuarantinedReapplied": Outcome.SUPERSEDED,
+}
+"""Live refusals that end a run: they can't change back."""
+
+
+def runbook_of(remediation: Remediation, runbooks: Iterable[Runbook]) -> Runbook | None:
+    """The Runbook that the attempt is pinned to; None where it is gone, or was changed since."""
+    pinned = remediation.spec.runbook_ref
+    for one in runbooks:
+        if (one.metadata.namespace, one.metadata.name) == (pinned.namespace, pinned.name):
+            return one if plan.runbook_sha256(one) == pinned.sha256 else None
+    return None
+
+
+def records(remediation: Remediation, step: RunbookStep) -> tuple[StepStatus, ...]:
+    """What is stored of one step's effects, in order."""
+    return tuple(one for one in remediation.status.steps if one.name == step.name or one.name.startswith(f"{step.name}/"))
+
+
+def replace_step(status: RemediationStatus, step: StepStatus) -> RemediationStatus:
+    """The status with one step's record replaced."""
+    return status.model_copy(update={"steps": tuple(step if one.name == step.name else one for one in status.steps)})
+
+
+def allowed(status: RemediationStatus, value: ConditionStatus, reason: str, message: str, now: datetime) -> RemediationStatus:
+    """The status with its condition RemediationAllowed."""
+    return _with(status, "RemediationAllowed", value, reason, message, now)
+
+
+def succeeded(status: RemediationStatus, value: ConditionStatus, reason: str, message: str, now: datetime) -> RemediationStatus:
+    """The status with its summary condition."""
+    return _with(status, "Succeeded", value, reason, message, now)
+
+
+def _with(status: RemediationStatus, type_: str, value: ConditionStatus, reason: str, message: str, now: datetime) -> RemediationStatus:
+    conditions = set_condition(status.conditions, type_, value, reason, message, now=now, generation=1)
+    return status.model_copy(update={"conditions": conditions, "observed_generation": 1})
+
+
+def one_effect_is_all(runbook: Runbook, remediation: Remediation) -> bool:
+    """Whether nothing can follow the first effect: one step, and not a StatefulSet whose broken pods may have to go."""
+    return len(runbook.spec.steps) == 1 and remediation.spec.target_ref.kind != "StatefulSet"
+
+
+def effect_text(step: StepStatus) -> str:
+    """What an applied effect did, for the timeline."""
+    intent = step.intent
+    if intent is None:
+        return step.message
+    if intent.action == "Delete":
+        return f"pod {intent.target_ref.name} was deleted: it was not ready and held the rollout up"
+    target = f"{intent.target_ref.kind.lower()}/{intent.target_ref.name}"
+    if "toRevision" in intent.before:
+        return f"{target} runs the template of revision {intent.before['toRevision']} again; {intent.before.get('revision', '')} is quarantined"
+    return f"the pods of {target} are being made anew"

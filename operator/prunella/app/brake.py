@@ -1,0 +1,67 @@
+"""The storm brake's keeper: looks at all open Incidents on each change, and stores on the HealingPolicy since when it is on.
+
+What is stored survives a restart: the brake goes on holding, and its calm is counted anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from prunella.api.base import API_VERSION
+from prunella.api.common import ObjectRef
+from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
+from prunella.core.healing.storm import StormState, brake
+
+from .gather import Gatherer
+from .ports import Clock, Store, Telemetry, View
+
+log = logging.getLogger(__name__)
+
+
+class Brake:
+    """Keeps the storm brake. `wake_all` has every open Incident decided again when it goes on or off."""
+
+    def __init__(self, view: View, store: Store, gatherer: Gatherer, clock: Clock, telemetry: Telemetry, wake_all: Callable[[], None]) -> None:
+        self._view = view
+        self._store = store
+        self._gatherer = gatherer
+        self._clock = clock
+        self._telemetry = telemetry
+        self._wake_all = wake_all
+        self._state: StormState | None = None
+
+    async def look(self) -> None:
+        """Bring the brake up to date."""
+        policy = self._view.healing_policy()
+        now = self._clock.now()
+        before = self._state if self._state is not None else _stored(policy)
+        limits = policy.spec.storm if policy is not None else HealingPolicySpec().storm
+        after = brake(before, self._gatherer.open_incidents(now), self._gatherer.opted_in_workloads(), limits, now)
+        self._state = after
+        self._gatherer.storm_since = after.since
+        self._telemetry.gauge("storm_active", 1 if after.since else 0)
+        if (after.since is None) == (before.since is None):
+            return
+        log.warning("The storm brake changed", extra={"active": after.since is not None, "why": after.message})
+        self._wake_all()
+        if policy is not None:
+            await self._tell(policy, before, after)
+
+    async def _tell(self, policy: HealingPolicy, before: StormState, after: StormState) -> None:
+        await self._store.put_storm(after.since, after.message or None)
+        started = after.since is not None
+        since = after.since or before.since or self._clock.now()
+        reason = "StormStarted" if started else "StormEnded"
+        message = (
+            f"{after.message}: no new action starts until it has been calm for {policy.spec.storm.calm_seconds} s" if started else "it is calm again"
+        )
+        ref = ObjectRef(api_version=API_VERSION, kind="HealingPolicy", name=policy.metadata.name, uid=policy.metadata.uid)
+        name = f"{policy.metadata.name}.{'storm' if started else 'calm'}.{int(since.timestamp())}"
+        await self._store.emit_event(regarding=ref, name=name, reason=reason, message=message, warning=started, time=self._clock.now())
+
+
+def _stored(policy: HealingPolicy | None) -> StormState:
+    if policy is None or policy.status.storm_since_time is None:
+        return StormState()
+    return StormState(since=policy.status.storm_since_time, message=policy.status.storm_message or "")

@@ -1,0 +1,202 @@
+"""Gather: everything that one decision may know, read in one place. A failed read is UNKNOWN, never missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.healing_policy import HealingPolicy
+from prunella.api.incident import Incident
+from prunella.api.names import Cause, ConditionStatus, SignalState, SourceKind
+from prunella.api.workload_record import WorkloadRecord
+from prunella.core.facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, UnknownT, WorkloadFacts
+from prunella.core.healing import record
+from prunella.core.incident import correlate
+from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Capture, Delivery, Evaluate, OpenIncident, Preparation, World
+
+from . import targets
+from .errors import PrunellaError
+from .keys import WorkloadKey
+from .observe import Observer
+from .ports import AlertSource, Clock, Live, Queries, Store, View
+
+KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+ALERT_FRESH: Final = timedelta(seconds=600)
+
+
+@dataclass
+class Mailbox:
+    """What came in for one Incident since its last write."""
+
+    alerts: list[AlertFacts] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    capture: Capture | None = None
+    preparation: Preparation | None = None
+    dirty_since: datetime | None = None
+    """Since when counts wait to be written."""
+
+
+class Gatherer:
+    """Builds a World. `live` reads the target, the policy and the namespace from the API server instead of the cache."""
+
+    def __init__(
+        self,
+        *,
+        view: View,
+        store: Store,
+        live: Live,
+        observer: Observer,
+        alerts: AlertSource,
+        queries: Queries,
+        clock: Clock,
+        evaluate: Evaluate,
+        operator_namespace: str,
+    ) -> None:
+        self._view = view
+        self._store = store
+        self._live = live
+        self._observer = observer
+        self._alerts = alerts
+        self._queries = queries
+        self._clock = clock
+        self._evaluate = evaluate
+        self._namespace = operator_namespace
+        self.active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
+        self.polled_time: datetime | None = None
+        self.alert_time: datetime | None = None
+        self.storm_since: datetime | None = None
+        self.control_plane_ok = True
+
+    async def poll(self) -> Mapping[str, AlertFacts] | UnknownT:
+        """Ask every Alertmanager now."""
+        answer = await self._alerts.active()
+        if answer is not UNKNOWN:
+            self.active_alerts = answer
+            self.polled_time = self.alert_time = self._clock.now()
+        return answer
+
+    async def world(self, incident: Incident, mail: Mailbox, *, live: bool = False, own_remediation_uid: str = "") -> World:
+        """All that one decision about this Incident may know."""
+        now = self._clock.now()
+        namespace = incident.target_namespace
+        key = WorkloadKey(incident.spec.target_ref.kind, namespace, incident.spec.target_ref.name)
+        target = await self._target(incident, live=live)
+        sight = self._observer.sight(key)
+        facts = target if isinstance(target, WorkloadFacts) else None
+        fresh = not self._view.silent_kinds(now)
+        finding: Finding | UnknownT | None = UNKNOWN if not fresh or target is UNKNOWN else None
+        if fresh and facts is not None:
+            finding = self._observer.finding(facts)
+        policy = await self._store.healing_policy() if live else self._view.healing_policy()
+        remediations = tuple(await self._store.remediations_of(incident))
+        return World(
+            now=now,
+            incident=incident,
+            target=target,
+            finding=finding,
+            alerts=tuple(mail.alerts),
+            active_alerts=self.active_alerts,
+            polled_time=self.polled_time,
+            record=await self._record(facts, live=live),
+            policy=policy if isinstance(policy, HealingPolicy) else UNKNOWN,
+            namespace=await self._namespace_facts(namespace, live=live),
+            entries=tuple(self._view.entries(namespace)),
+            escalation_policies=tuple(self._view.escalation_policies()),
+            runbooks=tuple(self._view.runbooks()),
+            operator_namespace=self._namespace,
+            remediations=remediations,
+            own_remediation_uid=own_remediation_uid,
+            all_remediations=tuple(self._view.remediations()),
+            open_incidents=self.open_incidents(now),
+            duplicates=self._duplicates(incident, facts, now),
+            opted_in_workloads=self.opted_in_workloads(),
+            storm_since=self.storm_since,
+            healthy_since=sight.healthy_since if sight and facts and sight.uid == facts.workload.uid else None,
+            began_before_our_eyes=bool(sight and facts and facts.newest and facts.newest.hash in sight.began_before_our_eyes),
+            alert_rules=await self._rules(incident, mail.alerts),
+            autoscaled=any((one.target_kind, one.target_name) == (key.kind, key.name) for one in self._view.autoscalers(namespace)),
+            control_plane_ok=await self._live.healthy() if live else self.control_plane_ok,
+            watch_fresh=fresh,
+            alert_source_fresh=self.alert_time is not None and now - self.alert_time <= ALERT_FRESH,
+            preparation=mail.preparation,
+            capture=mail.capture,
+            deliveries=tuple(mail.deliveries),
+            evaluate=self._evaluate,
+        )
+
+    async def _target(self, incident: Incident, *, live: bool) -> WorkloadFacts | Absent | UnknownT:
+        ref = incident.spec.target_ref
+        if ref.kind not in KINDS:
+            return NOT_A_WORKLOAD
+        cached = self._view.workload(ref.kind, incident.target_namespace, ref.name)
+        same = cached is not None and ref.uid in {None, cached.workload.uid}
+        if same and not live and cached is not None:
+            return cached
+        wanted = ref.model_copy(update={"namespace": incident.target_namespace})
+        read = await self._live.workload(wanted)
+        if read is UNKNOWN:
+            return UNKNOWN
+        return read if isinstance(read, WorkloadFacts) else GONE
+
+    async def _record(self, facts: WorkloadFacts | None, *, live: bool) -> WorkloadRecord | UnknownT | None:
+        if facts is None:
+            return None
+        name = record.record_name(facts.workload.kind, facts.workload.name)
+        try:
+            stored = await self._store.record(facts.workload.namespace, name) if live else self._view.record(facts.workload.namespace, name)
+        except PrunellaError:
+            return UNKNOWN
+        return stored if stored is not None and stored.spec.target_ref.uid == facts.workload.uid else None
+
+    async def _namespace_facts(self, name: str, *, live: bool) -> NamespaceFacts | UnknownT:
+        found = await self._live.namespace(name) if live else self._view.namespace(name)
+        return found if isinstance(found, NamespaceFacts) else UNKNOWN
+
+    async def _rules(self, incident: Incident, alerts: Sequence[AlertFacts]) -> dict[str, int]:
+        names = {
+            one.labels.get("alertname", "")
+            for one in incident.status.signals
+            if one.source is SourceKind.ALERTMANAGER and one.state is SignalState.FIRING
+        }
+        names |= {one.labels.get("alertname", "") for one in alerts if one.state == "firing"}
+        known: dict[str, int] = {}
+        for name in sorted(names - {""}):
+            seconds = await self._queries.rule_for_seconds(name)
+            if isinstance(seconds, int):
+                known[name] = seconds
+        return known
+
+    def _duplicates(self, incident: Incident, facts: WorkloadFacts | None, now: datetime) -> tuple[Incident, ...]:
+        mine = targets.full_ref(incident, facts.workload.uid if facts else None)
+        others = [
+            one for one in targets.about(self._view.incidents(), mine) if one.metadata.uid != incident.metadata.uid and correlate.is_open(one, now)
+        ]
+        return tuple(sorted(others, key=lambda one: (one.metadata.creation_timestamp or now, one.metadata.name)))
+
+    def open_incidents(self, now: datetime) -> tuple[OpenIncident, ...]:
+        """Every Incident that is open and not mitigated, for the storm brake."""
+        return tuple(
+            OpenIncident(
+                uid=one.metadata.uid,
+                namespace=one.target_namespace,
+                target=f"{one.spec.target_ref.kind}/{one.target_namespace}/{one.spec.target_ref.name}",
+                cause=one.status.cause or (one.spec.source.signal.cause if one.spec.source and one.spec.source.signal else Cause.REPORTED),
+            )
+            for one in self._view.incidents()
+            if correlate.is_open(one, now) and not _over(one)
+        )
+
+    def opted_in_workloads(self) -> int:
+        """Workloads of namespaces that bear the mode label."""
+        count = 0
+        for facts in self._view.workloads():
+            namespace = self._view.namespace(facts.workload.namespace)
+            if namespace is not None and "prunella.dev/mode" in namespace.labels:
+                count += 1
+        return count
+
+
+def _over(incident: Incident) -> bool:
+    return any(one.type in {"Mitigated", "Resolved"} and one.status is ConditionStatus.TRUE for one in incident.status.conditions)

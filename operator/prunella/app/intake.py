@@ -1,0 +1,202 @@
+"""Record: every signal becomes part of one Incident. The create under a deterministic name is the election; who loses it attaches.
+
+The rule this module protects: an alert that is answered with 200 stands on an Incident, or was proved to need none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.common import ObjectRef
+from prunella.api.incident import Incident, OpeningSignal
+from prunella.api.names import Cause, SourceKind
+from prunella.core.facts import UNKNOWN, AlertFacts, Finding
+from prunella.core.incident import alert_facts, alert_target, correlate
+
+from . import targets
+from .errors import AlreadyExists, Retryable
+from .keys import IncidentKey
+from .ports import Clock, Queries, Store, Telemetry, View
+
+log = logging.getLogger(__name__)
+TRIES: Final = 5
+TOMBSTONES: Final = 10_000
+TOMBSTONE_AGE: Final = timedelta(hours=24)
+
+Deliver = Callable[[IncidentKey, Sequence[AlertFacts]], Awaitable[None]]
+"""Hands alerts to an Incident and returns once they are stored on it."""
+
+
+class Intake:
+    """Opens Incidents and attaches to them. `deliver` stores alerts, `wake` queues a key."""
+
+    def __init__(
+        self,
+        view: View,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
+        queries: Queries,
+        *,
+        operator_namespace: str,
+        deliver: Deliver,
+        wake: Callable[[IncidentKey], None],
+    ) -> None:
+        self._view = view
+        self._store = store
+        self._clock = clock
+        self._telemetry = telemetry
+        self._queries = queries
+        self._namespace = operator_namespace
+        self._deliver = deliver
+        self._wake = wake
+        self._tombstones: OrderedDict[str, datetime] = OrderedDict()
+        self.last_alert_time: datetime | None = None
+
+    async def found(self, finding: Finding) -> None:
+        """A watch finding that may open its Incident."""
+        workload = finding.workload
+        signal = OpeningSignal(
+            key=f"watch/{finding.cause}",
+            started_time=finding.started_time,
+            seen_time=self._clock.now(),
+            cause=Cause(finding.cause),
+            summary=finding.summary[:1024],
+        )
+        key, created = await self._incident(workload.ref, SourceKind.WATCH, signal, finding.summary)
+        if created:
+            self._wake(key)
+
+    async def alerts(self, raw: Sequence[Mapping[str, object]], received: datetime, truncated: int) -> None:
+        """Every alert of one body. Raises Retryable where one of them could not be stored; a bad member never fails the others."""
+        self.last_alert_time = received
+        groups: dict[IncidentKey, list[AlertFacts]] = defaultdict(list)
+        for one in raw:
+            alert = alert_facts.read_alert(one, received, truncated=truncated)
+            if not isinstance(alert, AlertFacts):
+                log.warning("Quarantined an alert", extra={"why": alert.why})
+                self._telemetry.count("alerts_received_total", result="Quarantined")
+                continue
+            key = await self._place(alert)
+            if key is not None:
+                groups[key].append(alert)
+        if truncated:
+            log.warning("Alertmanager truncated a group: the poll brings the rest", extra={"truncated": truncated})
+        results = await asyncio.gather(*(self._deliver(key, alerts) for key, alerts in groups.items()), return_exceptions=True)
+        failed = [result for result in results if isinstance(result, BaseException)]
+        if failed:
+            raise Retryable(f"{len(failed)} of {len(groups)} Incidents could not be stored: {failed[0]}", delay=2.0) from failed[0]
+
+    async def polled(self, active: Mapping[str, AlertFacts]) -> None:
+        """The repair: what Alertmanager has active and no Incident knows is taken in; what an Incident knows is decided again."""
+        known: dict[str, IncidentKey] = {}
+        for incident in self._view.incidents():
+            for signal in incident.status.signals:
+                if signal.source is SourceKind.ALERTMANAGER:
+                    known[signal.key.removeprefix("alert/")] = self._key(incident)
+        for key in set(known.values()):
+            self._wake(key)
+        for fingerprint, alert in active.items():
+            if fingerprint in known or alert.state != "firing":
+                continue
+            place = await self._place(alert)
+            if place is not None:
+                await self._deliver(place, [alert])
+
+    async def _place(self, alert: AlertFacts) -> IncidentKey | None:
+        """The Incident of an alert; None where it needs none."""
+        target = self._target(alert)
+        incidents = self._of_target(target)
+        tracked = [one for one in incidents if correlate.is_open(one, alert.received_time)]
+        if alert.state == "resolved":
+            self._bury(alert)
+            self._telemetry.count("alerts_received_total", result="Resolved" if tracked else "ResolvedUnknown")
+            latest = correlate.correlate(target, incidents, alert.received_time)
+            return self._key(latest.incident) if isinstance(latest, correlate.Attach) else None
+        buried = self._tombstones.get(alert.fingerprint)
+        if not tracked and buried is not None and alert.starts_time is not None and alert.starts_time <= buried:
+            self._telemetry.count("alerts_received_total", result="Stale")
+            self._telemetry.count("alerts_stale_dropped_total")
+            return None
+        signal = await self._signal(alert)
+        title = alert.annotations.get("summary") or alert.labels.get("alertname", "alert")
+        key, created = await self._incident(target, SourceKind.ALERTMANAGER, signal, title)
+        self._telemetry.count("alerts_received_total", result="Opened" if created else "Attached")
+        return key
+
+    async def _signal(self, alert: AlertFacts) -> OpeningSignal:
+        name = alert.labels.get("alertname", "")
+        active = alert.active_time or await self._queries.alert_active_time(name, alert.labels)
+        rule = alert.rule_for_seconds if alert.rule_for_seconds is not None else await self._queries.rule_for_seconds(name)
+        starts = alert.starts_time or alert.received_time
+        started, lower = starts, True
+        if active is not UNKNOWN and isinstance(active, datetime):
+            started, lower = min(active, starts), False
+        elif isinstance(rule, int):
+            started, lower = starts - timedelta(seconds=rule), False
+        return OpeningSignal(
+            key=f"alert/{alert.fingerprint}",
+            started_time=started,
+            lower_bound=lower,
+            seen_time=alert.received_time,
+            alert_start_time=starts,
+            cause=Cause.ALERT,
+            summary=(alert.annotations.get("summary") or alert.annotations.get("description") or name)[:1024],
+            labels=dict(alert.labels),
+        )
+
+    def _target(self, alert: AlertFacts) -> ObjectRef:
+        found = alert_target.alert_target(
+            alert,
+            owner_of_pod=self._view.owner_of_pod,
+            workload_uid=self._uid,
+            namespace_exists=lambda name: self._view.namespace(name) is not None,
+            operator_namespace=self._namespace,
+        )
+        return found.ref
+
+    def _uid(self, kind: str, namespace: str, name: str) -> str | None:
+        facts = self._view.workload(kind, namespace, name)
+        return facts.workload.uid if facts is not None else None
+
+    def _of_target(self, target: ObjectRef) -> list[Incident]:
+        return targets.about(self._view.incidents(), target)
+
+    async def _incident(self, target: ObjectRef, source: SourceKind, signal: OpeningSignal, title: str) -> tuple[IncidentKey, bool]:
+        """The target's open Incident, made where there is none. True where it was made here."""
+        now = self._clock.now()
+        step = correlate.correlate(target, self._of_target(target), now)
+        for _ in range(TRIES):
+            if isinstance(step, correlate.Attach):
+                return self._key(step.incident), False
+            wanted = correlate.new_incident(
+                name=step.name, target=target, source=source, signal=signal, title=title, operator_namespace=self._namespace
+            )
+            try:
+                made = await self._store.create_incident(wanted)
+            except AlreadyExists:
+                existing = await self._store.incident(wanted.metadata.namespace or "", step.name)
+                if existing is None:
+                    continue
+                step = correlate.next_step(existing, target, now)
+            else:
+                return self._key(made), True
+        raise Retryable(f"the Incident for {target.kind} {target.name} could not be opened: its names are taken", delay=1.0)
+
+    def _key(self, incident: Incident) -> IncidentKey:
+        return IncidentKey(incident.metadata.namespace or "", incident.metadata.name)
+
+    def _bury(self, alert: AlertFacts) -> None:
+        """Remember the newest resolve of a fingerprint, so that a firing that began before it is known to be stale."""
+        ends = alert.ends_time or alert.received_time
+        before = self._tombstones.pop(alert.fingerprint, None)
+        self._tombstones[alert.fingerprint] = max(ends, before) if before else ends
+        while len(self._tombstones) > TOMBSTONES or (
+            self._tombstones and alert.received_time - next(iter(self._tombstones.values())) > TOMBSTONE_AGE
+        ):
+            self._tombstones.popitem(last=False)

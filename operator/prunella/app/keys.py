@@ -1,0 +1,20 @@
+"""Keys: how the queues name what they serve."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class IncidentKey(NamedTuple):
+    """An Incident."""
+
+    namespace: str
+    name: str
+
+
+class WorkloadKey(NamedTuple):
+    """A watched workload."""
+
+    kind: str
+    namespace: str
+    name: str

@@ -1,0 +1,186 @@
+"""The once-only protocol: intent before the effect, outcome after it, and an intent without an outcome is settled by looking at the target.
+
+No engine gives exactly-once effects. Ours happen at most once, because each can be recognised afterwards, or carries preconditions that a second
+try fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import timedelta
+
+from prunella.api.names import PHASE_OF, ConditionStatus, OnFailure, Outcome, RemediationPhase, StepState
+from prunella.api.remediation import Intent, Remediation, StepOutcome, StepStatus
+from prunella.api.runbook import Runbook, RunbookStep
+from prunella.core.facts import UnknownT
+from prunella.core.healing.effects import Applied, Effect, NotApplied, Patch, Settled
+
+from . import attempt
+from .errors import Conflict, OutcomeUnknown, PrunellaError
+from .permit import Permitted
+from .ports import Clock, Executor, Store, Telemetry
+from .quarantine import Quarantine
+
+log = logging.getLogger(__name__)
+
+
+class Once:
+    """Stores intents and outcomes around the executor."""
+
+    def __init__(self, store: Store, executor: Executor, quarantine: Quarantine, clock: Clock, telemetry: Telemetry) -> None:
+        self._store = store
+        self._executor = executor
+        self._quarantine = quarantine
+        self._clock = clock
+        self._telemetry = telemetry
+
+    async def intend(self, remediation: Remediation, step: RunbookStep, effect: Effect, permitted: Permitted) -> Remediation:
+        """Store the intent. Not stored means not executed: a Conflict ends this pass."""
+        now = self._clock.now()
+        number = len(attempt.records(remediation, step))
+        name = step.name if number == 0 else f"{step.name}/{number}"
+        intent = Intent(
+            id=hashlib.sha256(f"{remediation.metadata.uid}/{name}".encode()).hexdigest()[:16],
+            action="Patch" if isinstance(effect, Patch) else "Delete",
+            target_ref=effect.target,
+            patch_sha256=effect.sha256,
+            written_time=now,
+            deadline_time=now + timedelta(seconds=step.timeout_seconds),
+            before=dict(effect.before),
+        )
+        record = StepStatus(name=name, state=StepState.INTENDED, message=permitted.plan.summary, intent=intent)
+        status = remediation.status.model_copy(
+            update={
+                "phase": RemediationPhase.DISPATCHED,
+                "plan": permitted.plan.summary,
+                "plan_hash": permitted.plan.hash,
+                "diff": permitted.preparation.diff if permitted.preparation else "",
+                "guards": permitted.guards,
+                "steps": (*remediation.status.steps, record),
+                "started_time": remediation.status.started_time or now,
+                "next_eligible_time": None,
+            }
+        )
+        status = attempt.allowed(status, ConditionStatus.TRUE, "Allowed", "all guards passed", now)
+        return await self._store.put_remediation_status(remediation.model_copy(update={"status": status}))
+
+    async def apply(self, remediation: Remediation, effect: Effect, runbook: Runbook) -> None:
+        """The effect, once, and its outcome."""
+        step = remediation.status.steps[-1]
+        if step.intent is None:
+            raise PrunellaError("an effect without an intent is never applied")
+        try:
+            answer = await self._executor.apply(effect, step.intent.id)
+        except OutcomeUnknown:
+            log.warning("No answer to an effect: the target is looked at", extra={"remediation": remediation.metadata.name, "step": step.name})
+            return
+        if isinstance(answer, NotApplied):
+            await self._not_applied(remediation, step, answer, runbook)
+            return
+        if remediation.spec.due_time is not None:
+            delay = (self._clock.now() - remediation.spec.due_time).total_seconds()
+            self._telemetry.observe("remediation_effect_delay_seconds", max(delay, 0.0), effect=step.intent.action)
+        await self._applied(remediation, runbook, step, answer)
+
+    async def _applied(self, remediation: Remediation, runbook: Runbook, step: StepStatus, answer: Applied) -> Remediation:
+        now = self._clock.now()
+        before = step.intent.before if step.intent else {}
+        after = {key: value for key, value in before.items() if key in {"toRevision", "toHash"}} | dict(answer.after)
+        done = step.model_copy(
+            update={"state": StepState.APPLIED, "message": attempt.effect_text(step), "outcome": StepOutcome(observed_time=now, after=after)}
+        )
+        status = attempt.replace_step(remediation.status, done).model_copy(update={"effect_time": now})
+        stored = remediation.model_copy(update={"status": status})
+        if attempt.one_effect_is_all(runbook, stored):
+            # Nothing else can follow: the outcome and the start of verification are one write.
+            status = status.model_copy(update={"phase": RemediationPhase.VERIFYING, "verify_started_time": now})
+            stored = stored.model_copy(update={"status": status})
+        stored = await self.put(stored)
+        await self._quarantine.add(stored)
+        return stored
+
+    async def put(self, remediation: Remediation) -> Remediation:
+        """Store an outcome. Only this worker writes a Remediation's status: a Conflict is a person's label or annotation, so write once more."""
+        try:
+            return await self._store.put_remediation_status(remediation)
+        except Conflict:
+            fresh = await self._store.remediation(remediation.metadata.namespace or "", remediation.metadata.name)
+            if fresh is None:
+                raise
+            return await self._store.put_remediation_status(remediation.model_copy(update={"metadata": fresh.metadata}))
+
+    async def _not_applied(self, remediation: Remediation, step: StepStatus, answer: NotApplied, runbook: Runbook) -> None:
+        failed = step.model_copy(
+            update={
+                "state": StepState.FAILED,
+                "message": answer.message[:1024],
+                "outcome": StepOutcome(observed_time=self._clock.now(), message=answer.message[:1024]),
+            }
+        )
+        changed = remediation.model_copy(update={"status": attempt.replace_step(remediation.status, failed)})
+        outcome = attempt.LIVE_END.get(answer.reason)
+        if outcome is not None:
+            await self.end(changed, outcome, answer.message, reason=answer.reason)
+            return
+        name = step.name.split("/", 1)[0]
+        action = next((one.on_failure.action for one in runbook.spec.steps if one.name == name), OnFailure.ABORT)
+        if action is OnFailure.CONTINUE:
+            await self.put(changed)
+            return
+        await self.end(changed, Outcome.ABORTED, f"step {step.name} failed: {answer.message}", reason=answer.reason)
+
+    async def recover(self, remediation: Remediation, runbook: Runbook, step: StepStatus) -> bool:
+        """An intent without an outcome: what the target shows decides. False where it could not be looked at."""
+        intent = step.intent
+        if intent is None:
+            raise PrunellaError(f"step {step.name} is Intended without an intent")
+        settled = await self._executor.settle(intent.target_ref, intent.id, intent.before, intent.action)
+        now = self._clock.now()
+        match settled:
+            case Settled.APPLIED:
+                await self._applied(remediation, runbook, step, Applied(after={}))
+            case Settled.GONE:
+                failed = step.model_copy(update={"state": StepState.FAILED, "message": "the target is gone"})
+                await self.end(
+                    remediation.model_copy(update={"status": attempt.replace_step(remediation.status, failed)}),
+                    Outcome.STALE,
+                    "the target is gone or was made anew",
+                    reason="TargetChanged",
+                )
+            case Settled.CHANGED:
+                await self._unknown(
+                    remediation, step, "the target carries neither our stamp nor its state from before: somebody changed it meanwhile"
+                )
+            case Settled.NOT_APPLIED if now < intent.deadline_time:
+                # The same intent may run: forget the record, ask the guards again, and store it anew under the same id.
+                steps = tuple(one for one in remediation.status.steps if one.name != step.name)
+                await self.put(remediation.model_copy(update={"status": remediation.status.model_copy(update={"steps": steps})}))
+            case Settled.NOT_APPLIED:
+                failed = step.model_copy(update={"state": StepState.FAILED, "message": "its deadline passed before it was sent"})
+                await self.end(
+                    remediation.model_copy(update={"status": attempt.replace_step(remediation.status, failed)}),
+                    Outcome.ABORTED,
+                    f"step {step.name} was not done before its deadline",
+                )
+            case UnknownT():
+                return False
+        return True
+
+    async def _unknown(self, remediation: Remediation, step: StepStatus, message: str) -> None:
+        """What happened can't be known: stop, and page a person. The target stays held."""
+        unknown = step.model_copy(update={"state": StepState.UNKNOWN, "message": message})
+        status = attempt.replace_step(remediation.status, unknown).model_copy(update={"phase": RemediationPhase.UNKNOWN, "message": message})
+        status = attempt.succeeded(status, ConditionStatus.UNKNOWN, "Unknown", message, self._clock.now())
+        await self.put(remediation.model_copy(update={"status": status}))
+
+    async def end(self, remediation: Remediation, outcome: Outcome, message: str, *, reason: str = "") -> Remediation:
+        """The terminal write: it frees the target."""
+        now = self._clock.now()
+        phase = PHASE_OF[outcome]
+        status = remediation.status.model_copy(update={"phase": phase, "outcome": outcome, "message": message[:1024], "ended_time": now})
+        if reason:
+            status = attempt.allowed(status, ConditionStatus.FALSE, reason, message, now)
+        done = ConditionStatus.TRUE if phase is RemediationPhase.SUCCEEDED else ConditionStatus.FALSE
+        status = attempt.succeeded(status, done, str(outcome), message, now)
+        return await self.put(remediation.model_copy(update={"status": status}))

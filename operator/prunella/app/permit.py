@@ -1,0 +1,119 @@
+"""Permit: the guards, asked again on what is true now, a moment before an effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from prunella.api.incident import Incident
+from prunella.api.names import StepState
+from prunella.api.remediation import GuardVerdict, Remediation
+from prunella.core.draft import Prepare
+from prunella.core.facts import WorkloadFacts
+from prunella.core.healing import guards, match, plan
+from prunella.core.healing.refusal import Asked, Refusal, first_refusal
+from prunella.core.world import GONE, Preparation, World
+
+from .gather import Gatherer, Mailbox
+from .prepare import Preparer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permitted:
+    """The plan as it holds now, with every guard's yes."""
+
+    plan: plan.Plan
+    facts: WorkloadFacts
+    guards: tuple[GuardVerdict, ...]
+    preparation: Preparation | None
+
+
+class Permit:
+    """Reads live and asks the guards for one attempt."""
+
+    def __init__(self, gatherer: Gatherer, preparer: Preparer) -> None:
+        self._gatherer = gatherer
+        self._preparer = preparer
+
+    async def ask(self, incident: Incident, remediation: Remediation, mail: Mailbox) -> Permitted | Refusal:
+        """The plan that still holds, or the first refusal."""
+        world = await self._gatherer.world(incident, mail, live=True, own_remediation_uid=remediation.metadata.uid)
+        if world.target is GONE:
+            ref = remediation.spec.target_ref
+            return Refusal(reason="TargetChanged", message=f"{ref.kind} {ref.name} is gone or was made anew: the plan was for another object")
+        facts = world.workload
+        if facts is None:
+            return Refusal(reason="EvidenceMissing", message="the target could not be read")
+        if facts.workload.uid != remediation.spec.target_ref.uid:
+            return Refusal(reason="TargetChanged", message=f"{facts.workload.short} was made anew: the plan was for another object")
+        if any(one.state is StepState.APPLIED and one.intent is not None for one in remediation.status.steps):
+            return self._going_on(world, remediation, facts)
+        made = self._plan(world, remediation)
+        if isinstance(made, Refusal):
+            return made
+        if world.preparation is None or world.preparation.plan_hash != made.hash:
+            wish = Prepare(plan_hash=made.hash, runbook=made.runbook, accused_hash=made.accused.hash if made.accused else "", to=made.to)
+            world = replace(world, preparation=await self._preparer.prepare(world, wish))
+        asked = guards.ask(world, made)
+        refusal = first_refusal(asked)
+        if refusal is not None:
+            return refusal
+        return Permitted(plan=made, facts=facts, guards=_verdicts(asked), preparation=world.preparation)
+
+    def _plan(self, world: World, remediation: Remediation) -> plan.Plan | Refusal:
+        """The same plan, made anew from live facts. Another plan than the one that was decided is somebody's change."""
+        if world.finding is None and not any(one.source == "Alertmanager" and one.state == "Firing" for one in world.incident.status.signals):
+            return Refusal(reason="TargetHealthy", message="the target shows no fault any more")
+        chosen, _ = match.choose(world, world.incident.status)
+        if isinstance(chosen, Refusal):
+            return self._other(world, remediation, chosen)
+        made = plan.make(world, world.incident.status, chosen)
+        if isinstance(made, Refusal):
+            return self._other(world, remediation, made)
+        if made.hash != remediation.spec.plan_hash:
+            return Refusal(
+                reason="HumanOverride", message=f"the plan would be another one now ({made.summary}): somebody changed the target or the Runbook"
+            )
+        return made
+
+    def _other(self, world: World, remediation: Remediation, refusal: Refusal) -> Refusal:
+        """A plan that can't be made any more because another revision is there now is a person's doing."""
+        facts = world.workload
+        newest = facts.newest if facts else None
+        accused = remediation.spec.accused_revision
+        if accused and newest is not None and newest.hash != accused:
+            return Refusal(reason="HumanOverride", message=f"revision {newest.number} is there now, not the accused one: somebody was faster")
+        return refusal
+
+    def _going_on(self, world: World, remediation: Remediation, facts: WorkloadFacts) -> Permitted | Refusal:
+        """After the first effect only what could make the next one wrong is asked: pause, hold, control plane, fresh evidence."""
+        runbook = next((one for one in world.runbooks if one.metadata.name == remediation.spec.runbook_ref.name), None)
+        if runbook is None:
+            return Refusal(reason="EvidenceMissing", message="the Runbook could not be read")
+        accused = facts.revision(remediation.spec.accused_revision or "")
+        made = plan.Plan(
+            runbook=runbook,
+            workload=facts.workload,
+            accused=accused,
+            to=None,
+            summary=remediation.status.plan,
+            hash=remediation.spec.plan_hash,
+            mode=remediation.spec.mode,
+            due_time=None,
+        )
+        for guard in (guards.protected, guards.pause, guards.control_plane, guards.evidence):
+            refusal = guard(world, made)
+            if refusal is not None:
+                return refusal
+        return Permitted(plan=made, facts=facts, guards=remediation.status.guards, preparation=None)
+
+
+def _verdicts(asked: tuple[Asked, ...]) -> tuple[GuardVerdict, ...]:
+    return tuple(
+        GuardVerdict(
+            name=one.guard,
+            allowed=one.refusal is None,
+            reason=one.refusal.reason if one.refusal else None,
+            message=one.refusal.message[:1024] if one.refusal else "",
+        )
+        for one in asked
+    )

@@ -1,0 +1,139 @@
+"""Prepare: what is asked of the cluster before a decision. Evidence when an Incident opens; rights and the dry run during the dwell.
+
+Nothing here changes anything: reads, access reviews and a request with dryRun=All.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Final
+
+from prunella.api.common import ObjectRef
+from prunella.api.runbook import Runbook
+from prunella.core.draft import Prepare
+from prunella.core.facts import UNKNOWN, Pod, Revision, UnknownT, WorkloadFacts
+from prunella.core.healing.effects import Patch
+from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.steps import registry
+from prunella.core.healing.steps.step import LiveFacts
+from prunella.core.world import Capture, Preparation, World
+
+from .ports import Clock, Executor, Live
+
+CAPTURE_SECONDS: Final = 1.0
+TAIL_LINES: Final = 20
+
+
+class Preparer:
+    """Answers the wishes of a decision."""
+
+    def __init__(self, live: Live, executor: Executor, clock: Clock) -> None:
+        self._live = live
+        self._executor = executor
+        self._clock = clock
+
+    async def confirm(self, target: ObjectRef) -> WorkloadFacts | UnknownT | None:
+        """The target as it is now."""
+        return await self._live.workload(target)
+
+    async def capture(self, world: World, lines: int = TAIL_LINES) -> Capture:
+        """Log tail of the failing container (previous, else current) and its Events, in at most a second."""
+        now = self._clock.now()
+        finding, facts = world.known_finding, world.workload
+        pod = _failing(facts, finding.failing_pods) if facts is not None and finding is not None else None
+        if pod is None or finding is None or facts is None:
+            return Capture(missing="no failing pod is there to take logs from", captured_time=now)
+        container = finding.failing_container or (pod.containers[0].name if pod.containers else "")
+        uids = (pod.uid, facts.workload.uid)
+        try:
+            async with asyncio.timeout(CAPTURE_SECONDS):
+                logs, events = await asyncio.gather(
+                    self._logs(pod, container, lines),
+                    self._live.events_of(pod.namespace, uids),
+                )
+        except TimeoutError:
+            return Capture(missing="logs and Events could not be had within a second", captured_time=now)
+        missing = [name for name, part in (("the log", logs), ("Events", events)) if part is UNKNOWN]
+        text = (
+            ""
+            if events is UNKNOWN or isinstance(events, UnknownT)
+            else "\n".join(f"{kind} {reason}: {message}" for _, kind, reason, message in events)
+        )
+        return Capture(
+            logs=logs if isinstance(logs, str) else "",
+            pod=pod.name,
+            container=container,
+            logs_truncated=isinstance(logs, str) and logs.count("\n") + 1 >= lines,
+            events=text,
+            missing=f"{' and '.join(missing)} of pod {pod.name} could not be had" if missing else "",
+            captured_time=now,
+        )
+
+    async def _logs(self, pod: Pod, container: str, lines: int) -> str | UnknownT:
+        status = next((one for one in pod.containers if one.name == container), None)
+        if status is None or (status.restarts == 0 and status.terminated is None and status.running_since is None):
+            return ""  # it never ran: there is no log to miss
+        if status.restarts > 0 and status.terminated is None:
+            previous = await self._live.log_tail(pod.namespace, pod.name, container, previous=True, lines=lines)
+            if isinstance(previous, str) and previous:
+                return previous
+        return await self._live.log_tail(pod.namespace, pod.name, container, previous=False, lines=lines)
+
+    async def prepare(self, world: World, wish: Prepare) -> Preparation:
+        """Rights and the dry run of one plan."""
+        now = self._clock.now()
+        facts = world.workload
+        if facts is None:
+            return Preparation(plan_hash=wish.plan_hash, rights_known=False, prepared_time=now)
+        missing, known = await self.rights(wish.runbook, facts)
+        error, diff = "", ""
+        if known and not missing:
+            error, diff = await self._dry_run(wish, facts)
+        return Preparation(plan_hash=wish.plan_hash, missing_rights=missing, rights_known=known, dry_run_error=error, diff=diff, prepared_time=now)
+
+    async def rights(self, runbook: Runbook, facts: WorkloadFacts) -> tuple[tuple[str, ...], bool]:
+        """What the acting account may not do, in kubectl's words, and whether every answer could be had."""
+        missing: list[str] = []
+        known = True
+        for right in registry.rights_of(runbook.spec.steps, facts):
+            answer = await self._live.may(right.verb, right.group, right.resource, facts.workload.namespace)
+            if answer is UNKNOWN:
+                known = False
+            elif answer is False:
+                resource = f"{right.resource}.{right.group}" if right.group else right.resource
+                missing.append(f"{right.verb} {resource} in {facts.workload.namespace}")
+        return tuple(missing), known
+
+    async def _dry_run(self, wish: Prepare, facts: WorkloadFacts) -> tuple[str, str]:
+        """Why the API server would refuse the first change, and what it would change."""
+        now = self._clock.now()
+        for step in wish.runbook.spec.steps:
+            live = await self.live_facts(facts, wish.accused_hash, wish.to, now=now, intent_time=now)
+            if live is None:
+                return "the target could not be read", ""
+            following = registry.kind_of(step).plan(step, live, ())
+            if isinstance(following, Patch):
+                answer = await self._executor.dry_run(following)
+                if isinstance(answer, UnknownT):
+                    return "the API server did not answer the dry run", ""
+                return ("" if answer.accepted else answer.message), answer.diff
+            if isinstance(following, Refusal):
+                return following.message, ""
+        return "", ""
+
+    async def live_facts(
+        self, facts: WorkloadFacts, accused_hash: str, to: Revision | None, *, now: datetime, intent_time: datetime
+    ) -> LiveFacts | None:
+        """What a step reads: the object as JSON and the template to go back to. None where one of them could not be read."""
+        raw = await self._live.raw(facts.workload.ref)
+        if not isinstance(raw, dict):
+            return None
+        template = await self._live.template(facts.workload.kind, to) if to is not None else None
+        if isinstance(template, UnknownT):
+            return None
+        return LiveFacts(now=now, raw=raw, facts=facts, accused_hash=accused_hash, to=to, to_template=template, intent_time=intent_time)
+
+
+def _failing(facts: WorkloadFacts, names: tuple[str, ...]) -> Pod | None:
+    return next((pod for pod in facts.pods if pod.name in names), None)

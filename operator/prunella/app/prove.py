@@ -1,0 +1,190 @@
+"""Prove: verification of one attempt, the quarantine, and the hand-back of field ownership.
+
+A look is asked of live data; the pure part (`core/healing/verify.py`) counts and judges. Counts live in memory: a restart looks from the beginning,
+under the same deadline.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.incident import Incident
+from prunella.api.names import CheckResult, Mode, Outcome, SourceKind, StepState
+from prunella.api.remediation import Measurement, Remediation
+from prunella.api.runbook import Check, Runbook
+from prunella.core.facts import UNKNOWN, UnknownT, WorkloadFacts
+from prunella.core.healing import effects, queries, verify
+from prunella.core.healing.steps import hand_back
+from prunella.core.world import GONE, World
+
+from .gather import Gatherer, Mailbox
+from .once import Once
+from .ports import Clock, Executor, Live, Queries
+from .quarantine import Quarantine
+
+log = logging.getLogger(__name__)
+KEPT_PER_CHECK: Final = 10
+HAND_BACK_TRIES: Final = 5
+
+
+@dataclass
+class Course:
+    """Where the verification of one attempt stands."""
+
+    tally: verify.Tally
+    next_look: datetime
+    measurements: list[Measurement]
+
+
+class Prover:
+    """Verifies attempts."""
+
+    def __init__(
+        self, *, gatherer: Gatherer, live: Live, executor: Executor, queries: Queries, once: Once, quarantine: Quarantine, clock: Clock
+    ) -> None:
+        self._gatherer = gatherer
+        self._live = live
+        self._executor = executor
+        self._queries = queries
+        self._once = once
+        self._quarantine = quarantine
+        self._clock = clock
+        self._courses: dict[str, Course] = {}
+
+    async def prove(self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox) -> tuple[bool, datetime | None]:
+        """One look, if it is time for one. True where the attempt ended."""
+        now = self._clock.now()
+        effect_time = remediation.status.effect_time or now
+        course = self._courses.setdefault(
+            remediation.metadata.uid,
+            Course(tally=verify.Tally(), next_look=max(effect_time + timedelta(seconds=runbook.spec.verify.stabilize_seconds), now), measurements=[]),
+        )
+        world = await self._gatherer.world(incident, mail, live=True, own_remediation_uid=remediation.metadata.uid)
+        override = await self._overridden(world, remediation)
+        if override is not None:
+            outcome, reason, message = override
+            self._courses.pop(remediation.metadata.uid, None)
+            await self._once.end(_measured(remediation, course), outcome, message, reason=reason)
+            return True, None
+        if now < course.next_look:
+            return False, course.next_look
+        await self._quarantine.add(remediation)  # again, in case the process died between the effect and this
+        looks = tuple([await self._look(check, world, remediation, course) for check in runbook.spec.verify.checks])
+        course.tally = verify.tally(course.tally, looks, runbook.spec.verify)
+        ended = await self._judge(world, remediation, runbook, course)
+        if ended:
+            return True, None
+        course.next_look = self._clock.now() + timedelta(seconds=runbook.spec.verify.interval_seconds)
+        return False, course.next_look
+
+    async def _judge(self, world: World, remediation: Remediation, runbook: Runbook, course: Course) -> bool:
+        facts = world.workload
+        verdict = verify.verdict(
+            course.tally,
+            runbook.spec.verify,
+            remediation.status.verify_started_time or remediation.status.effect_time or world.now,
+            self._clock.now(),
+            ready_before=_ready_before(remediation),
+            ready_now=facts.workload.ready if facts else 0,
+        )
+        if verdict is None:
+            return False
+        self._courses.pop(remediation.metadata.uid, None)
+        await self._hand_back(remediation)
+        measured = _measured(remediation, course)
+        if verdict.outcome is Outcome.REMEDIATED:
+            since = max(world.healthy_since or world.now, remediation.status.effect_time or world.now)
+            measured = measured.model_copy(update={"status": measured.status.model_copy(update={"healthy_since_time": since})})
+        await self._once.end(measured, verdict.outcome, verdict.message)
+        return True
+
+    async def _look(self, check: Check, world: World, remediation: Remediation, course: Course) -> verify.Look:
+        started = self._clock.now()
+        if check.promql is not None:
+            look = await self._ask(check, world)
+        elif check.alert_cleared is not None:
+            look = await self._cleared(check, world)
+        else:
+            facts: WorkloadFacts | UnknownT | None = world.workload if world.workload is not None else UNKNOWN
+            look = verify.workload_healthy(facts, world.finding, remediation.status.effect_time or world.now, check.name)
+        course.measurements.append(
+            Measurement(check=check.name, started_time=started, finished_time=self._clock.now(), value=look.value[:1024], result=look.result)
+        )
+        return look
+
+    async def _ask(self, check: Check, world: World) -> verify.Look:
+        if check.promql is None:
+            return verify.Look(check=check.name, result=CheckResult.ERROR)
+        ref = world.incident.spec.target_ref
+        filled = queries.fill(
+            check.promql.query, {"target.name": ref.name, "target.namespace": world.incident.target_namespace, "target.kind": ref.kind}
+        )
+        if not isinstance(filled, str):
+            return verify.Look(check=check.name, result=CheckResult.ERROR, value=filled.why)
+        return verify.promql(check, await self._queries.value(filled, world.now), world)
+
+    async def _cleared(self, check: Check, world: World) -> verify.Look:
+        active = await self._gatherer.poll()
+        if isinstance(active, UnknownT):
+            return verify.Look(check=check.name, result=CheckResult.INCONCLUSIVE, value="no Alertmanager could be asked")
+        keys = {one.key.removeprefix("alert/") for one in world.incident.status.signals if one.source is SourceKind.ALERTMANAGER}
+        firing = sorted(keys & {key for key, alert in active.items() if alert.state == "firing"})
+        if firing:
+            return verify.Look(check=check.name, result=CheckResult.FAILURE, value=f"{len(firing)} alerts still fire")
+        return verify.Look(check=check.name, result=CheckResult.SUCCESS, value="no alert fires")
+
+    async def _overridden(self, world: World, remediation: Remediation) -> tuple[Outcome, str, str] | None:
+        """Whether somebody took the target away or changed what we wrote. Unreadable means: look again."""
+        ref = remediation.spec.target_ref
+        if world.target is GONE or (world.workload is not None and world.workload.workload.uid != ref.uid):
+            return Outcome.STALE, "TargetChanged", f"{ref.kind} {ref.name} is gone or was made anew"
+        wrote = next(
+            (one for one in reversed(remediation.status.steps) if one.state is StepState.APPLIED and one.intent and one.intent.action == "Patch"),
+            None,
+        )
+        if wrote is None or wrote.intent is None or wrote.outcome is None:
+            return None
+        raw = await self._live.raw(wrote.intent.target_ref)
+        if not isinstance(raw, dict):
+            return None
+        present = effects.guarded_sha256(raw.get("spec", {}).get("template"))
+        ours = wrote.outcome.after.get("guardedSha256")
+        if ours is None or present == ours:
+            return None
+        if present == wrote.intent.before.get("guardedSha256"):
+            return Outcome.REVERTED, "HumanOverride", "exactly the replaced template came back: somebody or something reverts what we do"
+        return Outcome.SUPERSEDED, "HumanOverride", "somebody changed the pod template during verification: theirs stands"
+
+    async def _hand_back(self, remediation: Remediation) -> None:
+        """Remove our entry of managedFields, so that the user's next apply does not conflict with us. Idempotent."""
+        if remediation.spec.mode is not Mode.AUTO:
+            return
+        for _ in range(HAND_BACK_TRIES):
+            raw = await self._live.raw(remediation.spec.target_ref)
+            if not isinstance(raw, dict):
+                return
+            patch = hand_back.hand_back(raw)
+            if patch is None:
+                return
+            answer = await self._executor.apply(patch, "")
+            if isinstance(answer, effects.Applied):
+                return
+        log.warning("Field ownership could not be handed back", extra={"remediation": remediation.metadata.name})
+
+
+def _ready_before(remediation: Remediation) -> int:
+    for step in remediation.status.steps:
+        if step.intent is not None and step.intent.before.get("ready", "").isdigit():
+            return int(step.intent.before["ready"])
+    return 0
+
+
+def _measured(remediation: Remediation, course: Course) -> Remediation:
+    """With the last ten measurements of each check."""
+    kept: list[Measurement] = []
+    for name in dict.fromkeys(one.check for one in course.measurements):
+        kept.extend([one for one in course.measurements if one.check == name][-KEPT_PER_CHECK:])
+    return remediation.model_copy(update={"status": remediation.status.model_copy(update={"measurements": tuple(kept[-60:])})})

@@ -1,0 +1,159 @@
+"""Readiness of the kinds that people apply: what crosses objects can't be refused by the API server, so it is `Ready=False` with a sentence.
+
+Pure but for the last line: the findings are made from the cache, written where they differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from prunella.api.catalog_entry import CatalogEntry
+from prunella.api.common import Condition
+from prunella.api.escalation_policy import EscalationPolicy, NotifyTarget
+from prunella.api.healing_policy import HealingPolicy
+from prunella.api.names import ConditionStatus
+from prunella.api.runbook import Runbook
+from prunella.core.draft import set_condition
+from prunella.core.healing import match, matchers
+from prunella.core.world import Evaluate, Unevaluable
+
+from .ports import Clock, Store, View
+
+
+class PolicyKey(NamedTuple):
+    """An object of a kind that people apply."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class Problem(NamedTuple):
+    """Why an object can't be used as it is."""
+
+    reason: str
+    message: str
+
+
+Applied = Runbook | EscalationPolicy | CatalogEntry | HealingPolicy
+
+SAMPLE: Mapping[str, object] = {
+    "incident": {"name": "", "namespace": "", "cause": "", "priority": "", "episode": 1},
+    "target": {"kind": "", "name": "", "namespace": "", "labels": {}, "failingRevision": "", "newestRevision": "", "ready": 0, "desired": 0},
+    "alert": {"labels": {}, "summary": ""},
+}
+"""What a condition may read, with empty values: enough to find a misspelt name."""
+
+
+def problems(one: Applied, view: View, evaluate: Evaluate, operator_namespace: str) -> Iterable[Problem]:
+    """Everything that is wrong with one object, worst first."""
+    match one:
+        case Runbook():
+            yield from _runbook(one, evaluate, operator_namespace)
+        case EscalationPolicy():
+            policy = view.healing_policy()
+            known = {receiver.name for receiver in policy.spec.receivers} if policy else set()
+            yield from _receivers(_targets(one), known)
+        case CatalogEntry():
+            ref = one.spec.escalation_policy_ref
+            if ref is not None:
+                yield from _policy(ref.namespace or one.metadata.namespace or "", ref.name, view)
+        case HealingPolicy():
+            if one.metadata.name != "default":
+                yield Problem("NotDefault", "only the HealingPolicy named 'default' is in force: rename this one, or delete it")
+            ref = one.spec.default_escalation_policy_ref
+            if ref is not None:
+                yield from _policy(ref.namespace or operator_namespace, ref.name, view)
+
+
+def _runbook(runbook: Runbook, evaluate: Evaluate, operator_namespace: str) -> Iterable[Problem]:
+    unusable = match.usable(runbook, operator_namespace)
+    if unusable is not None:
+        yield Problem(unusable.reason, unusable.message)
+    spec = runbook.spec.match
+    if spec.when is not None:
+        verdict = evaluate(spec.when, SAMPLE)
+        if isinstance(verdict, Unevaluable):
+            yield Problem("InvalidExpression", f"`spec.match.when`: {verdict.why}")
+    for index, matcher in enumerate(spec.alerts):
+        compiled = matchers.compile_matcher(matcher)
+        if isinstance(compiled, matchers.BadMatcher):
+            yield Problem("InvalidExpression", f"`spec.match.alerts[{index}]`: {compiled.why}")
+    for check in runbook.spec.verify.checks:
+        if check.promql is None:
+            continue
+        for field, expression in (("success", check.promql.success), ("failure", check.promql.failure)):
+            verdict = evaluate(expression, {"value": 1.5})
+            if isinstance(verdict, Unevaluable):
+                yield Problem("InvalidExpression", f"`spec.verify.checks[{check.name}].promql.{field}`: {verdict.why}")
+
+
+def _targets(policy: EscalationPolicy) -> Iterable[NotifyTarget]:
+    for step in policy.spec.steps:
+        yield from step.notify
+    yield from policy.spec.catch_all
+    for notice in policy.spec.notices:
+        yield from notice.notify
+
+
+def _receivers(targets: Iterable[NotifyTarget], known: set[str]) -> Iterable[Problem]:
+    for name in dict.fromkeys(target.receiver for target in targets):
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            yield Problem("UnknownReference", f"receiver '{name}' is not in HealingPolicy `spec.receivers`{hint}")
+
+
+def _policy(namespace: str, name: str, view: View) -> Iterable[Problem]:
+    names = [one.metadata.name for one in view.escalation_policies() if one.metadata.namespace == namespace]
+    if name not in names:
+        near = get_close_matches(name, names, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        yield Problem("UnknownReference", f"EscalationPolicy '{namespace}/{name}' does not exist{hint}")
+
+
+class Readiness:
+    """Writes the conditions Ready and Stalled."""
+
+    def __init__(self, view: View, store: Store, clock: Clock, evaluate: Evaluate, operator_namespace: str) -> None:
+        self._view = view
+        self._store = store
+        self._clock = clock
+        self._evaluate = evaluate
+        self._namespace = operator_namespace
+
+    async def settle(self, key: PolicyKey) -> None:
+        """Bring one object's conditions up to date."""
+        one = self._find(key)
+        if one is None:
+            return
+        found = list(problems(one, self._view, self._evaluate, self._namespace))
+        wanted = self._conditions(one.status.conditions, one.metadata.generation, found)
+        if wanted == tuple(one.status.conditions) and one.status.observed_generation == one.metadata.generation:
+            return
+        await self._store.put_conditions(key.kind, key.namespace or None, key.name, one.metadata.generation, wanted)
+
+    def _find(self, key: PolicyKey) -> Applied | None:
+        candidates: Sequence[Applied]
+        match key.kind:
+            case "Runbook":
+                candidates = list(self._view.runbooks())
+            case "EscalationPolicy":
+                candidates = list(self._view.escalation_policies())
+            case "CatalogEntry":
+                candidates = list(self._view.entries(key.namespace))
+            case _:
+                policy = self._view.healing_policy()
+                candidates = [policy] if policy is not None else []
+        return next((one for one in candidates if (one.metadata.namespace or "", one.metadata.name) == (key.namespace, key.name)), None)
+
+    def _conditions(self, before: tuple[Condition, ...], generation: int, found: list[Problem]) -> tuple[Condition, ...]:
+        now = self._clock.now()
+        if not found:
+            ready = set_condition(before, "Ready", ConditionStatus.TRUE, "Accepted", "it is in use", now=now, generation=generation)
+            return tuple(one for one in ready if one.type != "Stalled")
+        message = "; ".join(problem.message for problem in found)
+        ready = set_condition(before, "Ready", ConditionStatus.FALSE, found[0].reason, message, now=now, generation=generation)
+        return set_condition(ready, "Stalled", ConditionStatus.TRUE, found[0].reason, message, now=now, generation=generation)

@@ -1,0 +1,191 @@
+"""Reconcile: one Incident's key in, one decision stored. All status writes of an Incident go through here: read, decide, compare and swap.
+
+The same call heals a missed event, a lost write and a restart. Counters alone are not worth a write: they ride along, or wait ten seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.common import Metadata
+from prunella.api.incident import Incident
+from prunella.api.remediation import Remediation
+from prunella.core import draft as wishes
+from prunella.core.decide import decide
+from prunella.core.draft import Draft
+from prunella.core.facts import AlertFacts
+from prunella.core.incident.material import material
+from prunella.core.world import GONE, World
+
+from .errors import AlreadyExists, Conflict, Retryable
+from .gather import Gatherer, Mailbox
+from .keys import IncidentKey
+from .outbox import Outbox
+from .ports import Clock, Store, Telemetry, View
+from .prepare import Preparer
+from .publish import Publisher
+from .remediate import Runner
+
+log = logging.getLogger(__name__)
+TRIES: Final = 6
+QUESTIONS: Final = 2
+FLUSH: Final = timedelta(seconds=10)
+MAIL_CAP: Final = 2000
+
+
+class Reconciler:
+    """Decides about Incidents. `again` puts a key on the queue at an instant."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        gatherer: Gatherer,
+        preparer: Preparer,
+        publisher: Publisher,
+        runner: Runner,
+        clock: Clock,
+        telemetry: Telemetry,
+        again: Callable[[IncidentKey, datetime], None],
+        outbox: Outbox,
+        view: View,
+    ) -> None:
+        self._store = store
+        self._gatherer = gatherer
+        self._preparer = preparer
+        self._publisher = publisher
+        self._runner = runner
+        self._clock = clock
+        self._telemetry = telemetry
+        self._again = again
+        self._outbox = outbox
+        self._view = view
+        self._locks: defaultdict[IncidentKey, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._mail: defaultdict[IncidentKey, Mailbox] = defaultdict(Mailbox)
+
+    async def deliver_alerts(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
+        """Put alerts on an Incident; returns once they are stored, raises Retryable or Conflict where they could not be."""
+        mail = self._mail[key]
+        mail.alerts.extend(alerts)
+        await self.reconcile(key)
+
+    async def reconcile(self, key: IncidentKey) -> None:
+        """Bring one Incident up to date with what is known."""
+        async with self._locks[key]:
+            started = asyncio.get_running_loop().time()
+            incident = await self._settle(key)
+            self._telemetry.observe("reconcile_duration_seconds", asyncio.get_running_loop().time() - started)
+        if incident is None:
+            self._forget(key)
+
+    async def _settle(self, key: IncidentKey) -> Incident | None:
+        """Decide, store and act until nothing more follows at once."""
+        for _ in range(TRIES):
+            incident = await self._store.incident(*key)
+            if incident is None:
+                return None
+            try:
+                incident, draft = await self._decide(key, incident)
+            except Conflict:
+                continue
+            self._publisher.count(draft.counts)
+            if draft.attempt is not None:
+                await self._create(incident, draft.attempt)
+            moved, look = await self._runner.drive(incident, self._mail[key])
+            draft = draft.again(look)
+            if not moved:
+                if draft.look_again is not None:
+                    self._again(key, max(draft.look_again, self._clock.now() + timedelta(milliseconds=20)))
+                return incident
+        raise Retryable(f"Incident {key.name} changed {TRIES} times meanwhile", delay=0.5)
+
+    async def _decide(self, key: IncidentKey, incident: Incident) -> tuple[Incident, Draft]:
+        mail = self._mail[key]
+        taken = Mailbox(
+            alerts=list(mail.alerts),
+            deliveries=list(self._outbox.deliveries(incident.metadata.uid)),
+            capture=mail.capture,
+            preparation=mail.preparation,
+        )
+        world = await self._gatherer.world(incident, taken)
+        draft = decide(world)
+        for _ in range(QUESTIONS):
+            if not draft.needs:
+                break
+            world = await self._answer(world, draft)
+            draft = decide(world)
+        mail.preparation = world.preparation
+        stored = await self._write(incident, draft, force=self._flush_due(mail))
+        if stored is not None:
+            del mail.alerts[: len(taken.alerts)]
+            mail.capture = None
+            mail.dirty_since = None
+            await self._publisher.publish(incident, stored)
+            self._hand_over(stored)
+            return stored, draft
+        if taken.alerts:
+            self._keep(key, mail)
+        self._hand_over(incident)
+        return incident, draft
+
+    def _hand_over(self, incident: Incident) -> None:
+        """What the stored Incident says is Pending goes to the outbox."""
+        policy = self._view.healing_policy()
+        self._outbox.send(incident, policy.spec.receivers if policy is not None else ())
+
+    async def _answer(self, world: World, draft: Draft) -> World:
+        for need in draft.needs:
+            match need:
+                case wishes.CaptureEvidence():
+                    world = replace(world, capture=await self._preparer.capture(world))
+                case wishes.Prepare():
+                    world = replace(world, preparation=await self._preparer.prepare(world, need))
+                case wishes.PollAlerts():
+                    active = await self._gatherer.poll()
+                    world = replace(world, active_alerts=active, polled_time=self._gatherer.polled_time)
+                case wishes.ConfirmTarget():
+                    read = await self._preparer.confirm(need.target)
+                    world = replace(world, target=GONE if read is None else read)
+        return world
+
+    async def _write(self, incident: Incident, draft: Draft, *, force: bool) -> Incident | None:
+        """Store the status if something that matters changed. None where nothing was written."""
+        same = material(draft.status) == material(incident.status)
+        if same and not (force and draft.status != incident.status):
+            return None
+        wanted = incident.model_copy(update={"status": draft.status})
+        return await self._store.put_incident_status(wanted)
+
+    def _flush_due(self, mail: Mailbox) -> bool:
+        return len(mail.alerts) >= MAIL_CAP or (mail.dirty_since is not None and self._clock.now() - mail.dirty_since >= FLUSH)
+
+    def _keep(self, key: IncidentKey, mail: Mailbox) -> None:
+        """Only counts changed: they are kept in memory and written within ten seconds."""
+        mail.dirty_since = mail.dirty_since or self._clock.now()
+        self._again(key, mail.dirty_since + FLUSH)
+
+    async def _create(self, incident: Incident, attempt: wishes.Attempt) -> None:
+        metadata = Metadata(
+            name=attempt.name,
+            namespace=incident.metadata.namespace,
+            labels={
+                "app.kubernetes.io/part-of": "prunella",
+                "prunella.dev/target": incident.metadata.labels.get("prunella.dev/target", incident.spec.target_ref.name[:63]),
+                "prunella.dev/incident": incident.metadata.name[:63],
+            },
+        )
+        try:
+            await self._store.create_remediation(Remediation(metadata=metadata, spec=attempt.spec))
+        except AlreadyExists:
+            # Somebody else has this attempt, or an answer was lost: the live list of the next pass says which.
+            log.info("The attempt exists already", extra={"remediation": attempt.name})
+
+    def _forget(self, key: IncidentKey) -> None:
+        self._locks.pop(key, None)
+        self._mail.pop(key, None)

@@ -1,0 +1,195 @@
+"""Act: drive one attempt, effect by effect, by the once-only protocol.
+
+Read live, ask the guards, store the intent, apply the effect with its preconditions, store the outcome. Whatever dies in between, the next pass
+looks at the target before it does anything: an effect happens at most once per intent, and one that can't be known is Unknown and pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.incident import Incident
+from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, StepState
+from prunella.api.remediation import Remediation, StepOutcome, StepStatus
+from prunella.api.runbook import Runbook, RunbookStep
+from prunella.core.healing.effects import DeletePod, Patch
+from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.steps import registry
+from prunella.core.healing.steps.step import Done, Evidence, Next, PageNow, Wait
+
+from . import attempt
+from .errors import PrunellaError
+from .gather import Gatherer, Mailbox
+from .once import Once
+from .permit import Permit, Permitted
+from .ports import Clock, Store, View
+from .prepare import Preparer
+from .prove import Prover
+
+RUN: Final = timedelta(seconds=600)
+SETTLE_RETRY: Final = timedelta(seconds=2)
+BLOCKED_RETRY: Final = timedelta(seconds=5)
+
+
+class Runner:
+    """Drives the attempts of one Incident. Called by the one worker that serves the Incident."""
+
+    def __init__(
+        self,
+        *,
+        view: View,
+        store: Store,
+        gatherer: Gatherer,
+        preparer: Preparer,
+        permit: Permit,
+        once: Once,
+        prover: Prover,
+        clock: Clock,
+    ) -> None:
+        self._view = view
+        self._store = store
+        self._gatherer = gatherer
+        self._preparer = preparer
+        self._permit = permit
+        self._once = once
+        self._prover = prover
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+
+    async def drive(self, incident: Incident, mail: Mailbox) -> tuple[bool, datetime | None]:
+        """Go on with the attempt that has not ended. True where something was stored (decide again); else when to look again."""
+        for remediation in await self._store.remediations_of(incident):
+            phase = remediation.status.phase
+            if phase is not None and (phase.final or phase is RemediationPhase.UNKNOWN):
+                continue
+            return await self._drive(incident, remediation, mail)
+        return False, None
+
+    async def _drive(self, incident: Incident, remediation: Remediation, mail: Mailbox) -> tuple[bool, datetime | None]:
+        runbook = attempt.runbook_of(remediation, self._view.runbooks())
+        if runbook is None:
+            text = f"Runbook {remediation.spec.runbook_ref.name} is gone or was changed during the run"
+            await self._once.end(remediation, Outcome.ABORTED if remediation.status.started_time else Outcome.SUPERSEDED, text)
+            return True, None
+        phase = remediation.status.phase or RemediationPhase.PENDING
+        if remediation.spec.mode is not Mode.AUTO:
+            return await self._simulate(incident, remediation, mail)
+        if phase is RemediationPhase.VERIFYING:
+            return await self._prover.prove(incident, remediation, runbook, mail)
+        return await self._act(incident, remediation, runbook, mail)
+
+    async def _simulate(self, incident: Incident, remediation: Remediation, mail: Mailbox) -> tuple[bool, datetime | None]:
+        """Suggest: the plan, the guards and the dry run's diff, and nothing else."""
+        permitted = await self._permit.ask(incident, remediation, mail)
+        if isinstance(permitted, Refusal):
+            outcome = attempt.LIVE_END.get(permitted.reason, Outcome.STALE)
+            await self._once.end(remediation, outcome, permitted.message)
+            return True, None
+        status = remediation.status.model_copy(
+            update={
+                "plan": permitted.plan.summary,
+                "plan_hash": permitted.plan.hash,
+                "diff": permitted.preparation.diff if permitted.preparation else "",
+                "guards": permitted.guards,
+            }
+        )
+        simulated = attempt.allowed(
+            status, ConditionStatus.FALSE, "ModeSuggest", "the effective mode is Suggest: a person has to do it", self._clock.now()
+        )
+        await self._once.end(remediation.model_copy(update={"status": simulated}), Outcome.SIMULATED, permitted.plan.summary)
+        return True, None
+
+    async def _act(self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox) -> tuple[bool, datetime | None]:
+        open_step = next((step for step in remediation.status.steps if step.state is StepState.INTENDED), None)
+        if open_step is not None:
+            settled = await self._once.recover(remediation, runbook, open_step)
+            return settled, None if settled else self._clock.now() + SETTLE_RETRY
+        if remediation.status.started_time is not None and self._clock.now() - remediation.status.started_time > RUN:
+            await self._once.end(remediation, Outcome.ABORTED, f"the run took longer than {int(RUN.total_seconds())} s")
+            return True, None
+        async with self._one_at_a_time:
+            # Guards and intent belong together: two attempts must not both find the last place of a budget free.
+            permitted = await self._permit.ask(incident, remediation, mail)
+            if isinstance(permitted, Refusal):
+                return await self._refused(remediation, permitted)
+            chosen = await self._next(remediation, runbook, permitted)
+            if isinstance(chosen, tuple):
+                step, following = chosen
+                if isinstance(following, Patch | DeletePod):
+                    remediation = await self._once.intend(remediation, step, following, permitted)
+                else:
+                    return await self._other(incident, remediation, step, following, mail)
+            else:
+                await self._steps_done(remediation)
+                return True, None
+        await self._once.apply(remediation, following, runbook)
+        return True, None
+
+    async def _next(self, remediation: Remediation, runbook: Runbook, permitted: Permitted) -> tuple[RunbookStep, Next] | None:
+        """The first step that is not done, and what it wants; None where every step is."""
+        now = self._clock.now()
+        for step in runbook.spec.steps:
+            done = attempt.records(remediation, step)
+            if any(one.state is StepState.FAILED for one in done):
+                continue
+            live = await self._preparer.live_facts(
+                permitted.facts, remediation.spec.accused_revision or "", permitted.plan.to, now=now, intent_time=now
+            )
+            if live is None:
+                return step, Wait(until_time=now + SETTLE_RETRY, message="the target could not be read")
+            following = registry.kind_of(step).plan(step, live, done)
+            if not isinstance(following, Done):
+                return step, following
+        return None
+
+    async def _refused(self, remediation: Remediation, refusal: Refusal) -> tuple[bool, datetime | None]:
+        """A live refusal is no step failure: it ends the run where it can't change back, else the run waits."""
+        now = self._clock.now()
+        outcome = attempt.LIVE_END.get(refusal.reason)
+        if outcome is not None:
+            await self._once.end(remediation, outcome, refusal.message, reason=refusal.reason)
+            return True, None
+        again = refusal.look_again_time or now + BLOCKED_RETRY
+        before = next((one for one in remediation.status.conditions if one.type == "RemediationAllowed"), None)
+        if before is not None and before.reason == refusal.reason and remediation.status.phase is not None:
+            return False, again
+        phase = remediation.status.phase or RemediationPhase.PENDING
+        status = remediation.status.model_copy(update={"phase": phase, "message": refusal.message[:1024], "next_eligible_time": again})
+        status = attempt.allowed(status, ConditionStatus.FALSE, refusal.reason, refusal.message, now)
+        await self._once.put(remediation.model_copy(update={"status": status}))
+        return True, again
+
+    async def _other(
+        self, incident: Incident, remediation: Remediation, step: RunbookStep, following: Next, mail: Mailbox
+    ) -> tuple[bool, datetime | None]:
+        """What a step wants that is no effect: wait, evidence, a page, or a refusal of its own."""
+        match following:
+            case Wait():
+                return False, following.until_time
+            case Refusal():
+                return await self._refused(remediation, following)
+            case Evidence():
+                mail.capture = await self._preparer.capture(await self._gatherer.world(incident, mail), following.tail_lines)
+                await self._mark(remediation, step, "evidence was taken")
+            case PageNow():
+                await self._mark(remediation, step, following.message)
+            case _:
+                raise PrunellaError(f"step {step.name} wants nothing that is known here")
+        return True, None
+
+    async def _mark(self, remediation: Remediation, step: RunbookStep, message: str) -> None:
+        now = self._clock.now()
+        record = StepStatus(name=step.name, state=StepState.APPLIED, message=message[:1024], outcome=StepOutcome(observed_time=now))
+        status = remediation.status.model_copy(update={"phase": RemediationPhase.DISPATCHED, "steps": (*remediation.status.steps, record)})
+        await self._once.put(remediation.model_copy(update={"status": status}))
+
+    async def _steps_done(self, remediation: Remediation) -> None:
+        """Every step is done: verification begins, or ends at once where nothing was changed."""
+        now = self._clock.now()
+        if remediation.status.effect_time is None:
+            await self._once.end(remediation, Outcome.ABORTED, "the Runbook changed nothing: a person has to look")
+            return
+        status = remediation.status.model_copy(update={"phase": RemediationPhase.VERIFYING, "verify_started_time": now})
+        await self._once.put(remediation.model_copy(update={"status": status}))

@@ -1,0 +1,89 @@
+"""`prunella run`: start the operator. Flags say where things are; how to behave stands in resources."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+
+import click
+
+from prunella.adapters.log import configure
+from prunella.app.errors import PrunellaError
+from prunella.compose import Settings, start
+
+
+@click.command(name="run", short_help="Start the operator.")
+@click.option("--kubeconfig", envvar=["PRUNELLA_KUBECONFIG", "KUBECONFIG"], help="Kubeconfig file. Default: the pod's service account.")
+@click.option("--context", envvar="PRUNELLA_CONTEXT", help="Context of the kubeconfig. Default: its current one.")
+@click.option("--namespace", envvar="PRUNELLA_NAMESPACE", default="prunella-system", show_default=True, help="The operator's namespace.")
+@click.option("--watch-namespaces", envvar="PRUNELLA_WATCH_NAMESPACES", default="", help="Comma-separated namespaces to watch. Default: all.")
+@click.option("--listen", envvar="PRUNELLA_LISTEN", default=":8080", show_default=True, help="Address of webhook, probes and metrics.")
+@click.option(
+    "--token-dir", envvar="PRUNELLA_TOKEN_DIR", help="Folder of bearer token files for the webhook; all are valid. Without one it answers 503."
+)
+@click.option("--tls-dir", envvar="PRUNELLA_TLS_DIR", help="Folder with tls.crt and tls.key. Default: plain HTTP.")
+@click.option("--prometheus-url", envvar="PRUNELLA_PROMETHEUS_URL", help="Prometheus, for promql checks and the rules' `for`.")
+@click.option("--alertmanager-url", envvar="PRUNELLA_ALERTMANAGER_URL", multiple=True, help="Alertmanager peer to poll; give it once per peer.")
+@click.option("--crds-timeout-seconds", envvar="PRUNELLA_CRDS_TIMEOUT_SECONDS", default=300, show_default=True, help="Wait for our kinds so long.")
+@click.option(
+    "--log-level",
+    envvar="PRUNELLA_LOG_LEVEL",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="Least level that is logged.",
+)
+@click.option(
+    "--log-format", envvar="PRUNELLA_LOG_FORMAT", type=click.Choice(["json", "text"]), default="json", show_default=True, help="Format of the log."
+)
+def command(
+    *,
+    kubeconfig: str | None,
+    context: str | None,
+    namespace: str,
+    watch_namespaces: str,
+    listen: str,
+    token_dir: str | None,
+    tls_dir: str | None,
+    prometheus_url: str | None,
+    alertmanager_url: tuple[str, ...],
+    crds_timeout_seconds: int,
+    log_level: str,
+    log_format: str,
+) -> None:
+    """Start the operator. It waits for its kinds, watches, records, heals what it may, and tells people."""
+    configure(log_level, "text" if log_format == "text" else "json")
+    logging.getLogger("kopf").setLevel(logging.WARNING)  # it tells of each handler call, and a call is only a key in a queue
+    settings = Settings(
+        kubeconfig=kubeconfig,
+        context=context,
+        namespace=namespace,
+        watch_namespaces=tuple(name.strip() for name in watch_namespaces.split(",") if name.strip()),
+        listen=listen,
+        token_dir=token_dir,
+        tls_dir=tls_dir,
+        prometheus_url=prometheus_url,
+        alertmanager_urls=alertmanager_url,
+        crds_timeout_seconds=crds_timeout_seconds,
+    )
+    try:
+        asyncio.run(_until_told(settings))
+    except PrunellaError as error:
+        click.echo(f"prunella: {error}", err=True)
+        sys.exit(1)
+
+
+async def _until_told(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then let go in order."""
+    task = asyncio.ensure_future(start(settings))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        try:
+            await task
+        except* PrunellaError as group:
+            raise group.exceptions[0] from None

@@ -1,0 +1,126 @@
+"""What is wrong with one workload now: at most one Finding, of the most specific cause, and when to look again.
+
+The rule this module protects: level, not edge. The same facts at the same instant give the same answer, whatever was seen before. The order of
+FAMILIES is the policy: what accuses a revision by plain evidence comes first, a child cause before the deadline that it made pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.names import Cause
+from prunella.core import failing, rollout
+from prunella.core.facts import Finding, Pod, WorkloadFacts
+
+from . import config, crash, image, readiness, stuck
+from .look import Look, Settings, Surroundings, Symptom, look
+
+__all__ = ["Detection", "Settings", "Surroundings", "detect"]
+
+Family = Callable[[Look], Symptom | None]
+
+FAMILIES: Final[tuple[Family, ...]] = (
+    image.rollout_image,
+    config.rollout_config,
+    crash.rollout_crash,
+    image.registry,
+    readiness.rollout_not_ready,
+    stuck.rollout_stuck,
+    crash.crash_loop,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """The finding, if there is one, and the next instant at which the answer may change without an event."""
+
+    finding: Finding | None = None
+    look_again: datetime | None = None
+    settled: bool = True
+    """False while the controller has not seen the newest template: neither a fault nor its end may be concluded; an event follows."""
+
+
+def detect(facts: WorkloadFacts, now: datetime, settings: Settings, surroundings: Surroundings) -> Detection:
+    """What is wrong with the workload at `now`. Never raises on whatever the API server stored."""
+    if facts.workload.desired <= 0 or facts.workload.deleting:
+        return Detection()
+    if not rollout.settled(facts):
+        return Detection(settled=False)
+    seen = look(facts, now, settings, surroundings)
+    symptom = next((found for family in FAMILIES if (found := family(seen)) is not None), None)
+    instants = [time for time in _instants(seen, symptom) if time > now]
+    return Detection(finding=_finding(seen, symptom) if symptom is not None else None, look_again=min(instants, default=None))
+
+
+def _finding(seen: Look, symptom: Symptom) -> Finding:
+    accused = symptom.accused
+    return Finding(
+        cause=symptom.cause,
+        workload=seen.facts.workload,
+        summary=_summary(seen, symptom),
+        accused_revision=accused.hash if accused else "",
+        accused_number=accused.number if accused else 0,
+        started_time=symptom.started_time,
+        open_time=symptom.open_time,
+        restarts=symptom.restarts,
+        restarted_time=symptom.restarted_time,
+        failing_pods=tuple(sorted(pod.name for pod in symptom.pods)),
+        failing_container=symptom.container,
+        only_newest_fails=not any(_fails_elsewhere(seen, pod) for pod in seen.other_pods),
+    )
+
+
+def _fails_elsewhere(seen: Look, pod: Pod) -> bool:
+    return failing.fails(pod, seen.now, readiness.late_elsewhere(seen, pod) - failing.unready_since(pod, seen.now))
+
+
+def _summary(seen: Look, symptom: Symptom) -> str:
+    return f"{seen.facts.workload.name}: {_who(seen, symptom)} {symptom.what}; {_serving(seen)}"[:1024]
+
+
+def _who(seen: Look, symptom: Symptom) -> str:
+    if symptom.cause is Cause.ROLLOUT_STUCK and seen.newest is not None:
+        return f"the rollout of revision {seen.newest.number}"
+    if symptom.accused is not None:
+        return f"revision {symptom.accused.number}"
+    return f"pod {symptom.pods[0].name}" if len(symptom.pods) == 1 else f"each of {len(symptom.pods)} pods"
+
+
+def _serving(seen: Look) -> str:
+    """Who still serves: the point of a rollout that goes wrong while the one before stands."""
+    desired = seen.facts.workload.desired
+    ready = {revision.hash: sum(pod.ready for pod in seen.other_pods if pod.revision == revision.hash) for revision in seen.facts.revisions}
+    serving = next((revision for revision in seen.facts.revisions if ready[revision.hash]), None)
+    if serving is not None:
+        return f"revision {serving.number} still serves {min(ready[serving.hash], desired)} of {desired}"
+    return f"{min(sum(pod.ready for pod in seen.pods), desired)} of {desired} are ready{_remembered(seen)}"
+
+
+def _remembered(seen: Look) -> str:
+    """The stored revision that was last seen healthy, where none but the newest runs."""
+    newest = seen.newest.hash if seen.newest is not None else ""
+    stored = [one for one in seen.remembered if one.hash != newest and seen.facts.revision(one.hash) is not None]
+    last = max(stored, key=lambda one: one.last_healthy_time, default=None)
+    return f"; revision {last.revision} was last seen healthy {last.last_healthy_time:%H:%M:%S}" if last is not None else ""
+
+
+def _instants(seen: Look, symptom: Symptom | None) -> Iterator[datetime]:
+    """When the answer may change by time alone. A healthy workload has none."""
+    troubled = symptom is not None
+    for pod in seen.pods:
+        for one in failing.crashes(pod, seen.now):
+            troubled = True
+            if one.over_time is not None:
+                yield one.over_time
+    for pod in filter(failing.unready, seen.pods):
+        troubled = True
+        due = readiness.due_time(seen, pod) if pod in seen.newest_pods else readiness.late_elsewhere(seen, pod)
+        if due is not None:
+            yield due
+    if symptom is not None:
+        yield symptom.open_time
+    if troubled and seen.began is not None:
+        yield seen.began + timedelta(seconds=seen.settings.window_seconds)

@@ -1,0 +1,151 @@
+"""What every detector looks at, computed once; and what one of them says it sees.
+
+The rule this module protects: all families judge the same pods and the same rollout, so that their answers can be put in one order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.names import Cause
+from prunella.api.workload_record import HealthyRevision, WorkloadRecord
+from prunella.core import failing, redact, rollout
+from prunella.core.facts import Pod, Revision, WorkloadFacts
+
+WINDOW_SECONDS: Final = 1800
+"""Window W: how long after its begin a rollout is taken for the cause of what its pods do."""
+LEAST_PATIENCE: Final = timedelta(seconds=60)
+NO_DEADLINE: Final = timedelta(seconds=600)
+"""What a StatefulSet and a DaemonSet get instead of a progress deadline."""
+QUOTE_LENGTH: Final = 160
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How long a finding must hold before an Incident opens, by cause, and the window W in seconds."""
+
+    open_after_seconds: Mapping[str, int] = field(default_factory=dict)
+    window_seconds: int = WINDOW_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the workload itself does not know: what is remembered of it, and whether other workloads can't pull either."""
+
+    record: WorkloadRecord | None = None
+    """Of this very object; one of another uid is not read."""
+    pull_failures_elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symptom:
+    """What one family sees: a cause, the pods that show it, and what they do in words that follow the revision's name."""
+
+    cause: Cause
+    pods: tuple[Pod, ...]
+    what: str
+    started_time: datetime
+    open_time: datetime
+    container: str = ""
+    restarts: int = 0
+    restarted_time: datetime | None = None
+    accused: Revision | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One workload at one instant, with what follows from its facts."""
+
+    facts: WorkloadFacts
+    now: datetime
+    settings: Settings
+    surroundings: Surroundings
+    newest: Revision | None
+    newest_pods: tuple[Pod, ...]
+    other_pods: tuple[Pod, ...]
+    """Pods of other revisions; none once the newest serves in full, for then they are only waiting to be removed."""
+    began: datetime | None
+    incomplete: bool
+
+    @property
+    def young(self) -> bool:
+        """Whether the rollout of the newest revision began less than W ago."""
+        return self.began is not None and self.now < self.began + timedelta(seconds=self.settings.window_seconds)
+
+    @property
+    def rolling(self) -> bool:
+        """Whether what the newest revision's pods do is the rollout's doing."""
+        return self.newest is not None and (self.incomplete or self.young)
+
+    @property
+    def pods(self) -> tuple[Pod, ...]:
+        """Every pod that counts."""
+        return (*self.newest_pods, *self.other_pods)
+
+    def open_after(self, cause: Cause, since: datetime) -> datetime:
+        """When a finding that holds since then may open an Incident."""
+        return since + timedelta(seconds=self.settings.open_after_seconds.get(cause, 0))
+
+    def patience(self) -> timedelta | None:
+        """How long a pod of this workload may take to get Ready; None where no healthy revision's time is known."""
+        times = (*self._remembered_times(), *self._living_times())
+        if not times:
+            return None
+        least = max(LEAST_PATIENCE, timedelta(seconds=self.settings.open_after_seconds.get(Cause.ROLLOUT_NOT_READY, 0)))
+        return max(least, 2 * max(times), timedelta(seconds=self.facts.workload.probe_budget_seconds))
+
+    @property
+    def remembered(self) -> tuple[HealthyRevision, ...]:
+        """The revisions that were seen healthy."""
+        record = self.surroundings.record
+        return record.spec.revisions if record is not None and record.spec.target_ref.uid == self.facts.workload.uid else ()
+
+    def _remembered_times(self) -> tuple[timedelta, ...]:
+        known = (revision.time_to_ready_seconds for revision in self.remembered)
+        return tuple(timedelta(seconds=seconds) for seconds in known if seconds is not None)
+
+    def _living_times(self) -> tuple[timedelta, ...]:
+        """What the pods of other revisions took that are Ready now and have not failed."""
+        deadline = timedelta(seconds=self.facts.workload.progress_deadline_seconds)
+        well = (pod for pod in self.other_pods if pod.ready and not failing.fails(pod, self.now))
+        taken = (pod.ready_since - pod.created_time for pod in well if pod.ready_since is not None and pod.created_time is not None)
+        return tuple(time for time in taken if time <= deadline)
+
+
+def look(facts: WorkloadFacts, now: datetime, settings: Settings, surroundings: Surroundings) -> Look:
+    """The workload as all detectors see it."""
+    newest = rollout.newest(facts)
+    counted = tuple(pod for pod in facts.pods if failing.counts(pod))
+    of_newest = tuple(pod for pod in counted if newest is not None and pod.revision == newest.hash)
+    others = () if _serves_in_full(facts, of_newest) else tuple(pod for pod in counted if newest is None or pod.revision != newest.hash)
+    return Look(
+        facts=facts,
+        now=now,
+        settings=settings,
+        surroundings=surroundings,
+        newest=newest,
+        newest_pods=of_newest,
+        other_pods=others,
+        began=rollout.rollout_began(facts),
+        incomplete=rollout.incomplete(facts),
+    )
+
+
+def _serves_in_full(facts: WorkloadFacts, of_newest: tuple[Pod, ...]) -> bool:
+    desired = facts.workload.desired
+    return sum(pod.ready for pod in of_newest) >= desired and facts.workload.updated >= desired
+
+
+def quote(message: str) -> str:
+    """The first line of what the kubelet says, redacted and short enough for a sentence."""
+    lines = redact.redact(message).strip().splitlines()
+    line = lines[0] if lines else ""
+    return line if len(line) <= QUOTE_LENGTH else line[: QUOTE_LENGTH - 1] + "…"
+
+
+def in_container(pod: Pod, name: str) -> str:
+    """The container's name in words, where the pod has several."""
+    return f"container {name}, " if len(pod.containers) > 1 else ""

@@ -1,0 +1,35 @@
+"""A Deployment whose rollout makes no progress although none of its pods shows why: no room, no quota, a gate that stays shut.
+
+It accuses nobody: what no pod shows may be the cluster's fault as well.
+"""
+
+from __future__ import annotations
+
+from prunella.api.names import Cause
+from prunella.core import rollout
+
+from .look import Look, Symptom, quote
+
+
+def rollout_stuck(look: Look) -> Symptom | None:
+    """RolloutStuck: the progress deadline passed without a child cause."""
+    condition = rollout.deadline_condition(look.facts.workload)
+    if condition is None or look.newest is None:
+        return None
+    since = condition.last_transition_time or condition.last_update_time or look.now
+    return Symptom(
+        cause=Cause.ROLLOUT_STUCK,
+        pods=(),
+        what=f"made no progress in {look.facts.workload.progress_deadline_seconds} s{_why(look)}",
+        started_time=since,
+        open_time=look.open_after(Cause.ROLLOUT_STUCK, since),
+    )
+
+
+def _why(look: Look) -> str:
+    """The best hint: replicas that could not be created, else pods that no node takes."""
+    refused = look.facts.workload.condition("ReplicaFailure")
+    if refused is not None and refused.status == "True":
+        return f" ({quote(refused.message)})"
+    unplaced = next((pod for pod in look.facts.pods if not pod.scheduled and not pod.deleting), None)
+    return f" ({quote(unplaced.unschedulable_message) or 'a pod is not scheduled'})" if unplaced is not None else ""

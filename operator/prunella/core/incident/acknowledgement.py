@@ -1,0 +1,143 @@
+"""T5 and T6: a person takes the Incident, gives it back, or falls silent.
+
+The rule this module protects: an acknowledgement counts only for the episode that it names, never un-resolves anything, and one that leads nowhere
+is asked about again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from prunella.api.common import Condition
+from prunella.api.escalation_policy import AckTimeouts
+from prunella.api.incident import Acknowledgement
+from prunella.api.names import ConditionStatus, EscalationState, Priority
+from prunella.core import commands
+from prunella.core.draft import Draft
+from prunella.core.world import World
+
+from .states import State, acknowledged, check_move, state_of
+
+
+def hear(world: World, draft: Draft) -> Draft:
+    """What spec.acknowledgement means now."""
+    said, state = world.incident.spec.acknowledgement, state_of(draft.status)
+    if state is State.CANCELLED:
+        return draft
+    if said is None:
+        return _given_back(draft) if acknowledged(draft.status) and state is not State.RESOLVED else draft
+    if state is State.RESOLVED:
+        return _too_late(draft, said)
+    if said.episode != draft.status.episode:
+        return _stale(world, draft, said)
+    if acknowledged(draft.status):
+        return _second(draft, said)
+    return draft if _expired_and_not_renewed(world, draft) else _taken(draft, said)
+
+
+def expire(world: World, draft: Draft) -> Draft:
+    """Ask again where whoever has it did nothing for the policy's ackTimeoutSeconds. Not while the fault is mitigated."""
+    condition, policy = _condition(draft), draft.status.escalation.policy
+    if state_of(draft.status) is not State.ACKNOWLEDGED or condition is None or policy is None:
+        return draft
+    seconds = ack_timeout_seconds(policy.ack_timeout_seconds, draft.status.priority)
+    if seconds is None:
+        return draft
+    deadline = _last_activity(draft, condition) + timedelta(seconds=seconds)
+    if draft.now < deadline:
+        return draft.again(deadline)
+    check_move(draft.status, State.TRIGGERED)
+    again = commands.acknowledge(world.incident, episode=draft.status.episode, note="<what you are doing>")
+    message = f"nothing happened for {seconds} s after the acknowledgement: it is paged again; to keep it: {again}"
+    draft = draft.condition("Acknowledged", ConditionStatus.FALSE, "AckExpired", message)
+    draft = draft.count("incidents_unacknowledged_total", reason="Expired")
+    return page_anew(draft.note("AckExpired", message))
+
+
+def page_anew(draft: Draft) -> Draft:
+    """A new run of the escalation from its first step, now. What was sent stays on record."""
+    escalation = draft.status.escalation
+    fresh = escalation.model_copy(
+        update={
+            "policy_ref": None,
+            "policy_generation": None,
+            "policy": None,
+            "state": EscalationState.IDLE,
+            "run": escalation.run + 1,
+            "loop": 0,
+            "step": 0,
+            "step_started_time": draft.now,
+            "next_action_time": None,
+        }
+    )
+    return draft.with_status(escalation=fresh)
+
+
+def ack_timeout_seconds(timeouts: AckTimeouts, priority: Priority | None) -> int | None:
+    """Seconds without activity after which it is asked again; None means never."""
+    by_priority = {Priority.P1: timeouts.p1, Priority.P2: timeouts.p2, Priority.P3: timeouts.p3, Priority.P4: timeouts.p4}
+    return by_priority[priority] if priority is not None else None
+
+
+def _taken(draft: Draft, said: Acknowledgement) -> Draft:
+    if state_of(draft.status) is State.TRIGGERED:
+        check_move(draft.status, State.ACKNOWLEDGED)
+    draft = draft.time("acknowledged_time", draft.now, "Human", by=said.by)
+    *earlier, current = draft.status.episodes
+    if current.acknowledged_time is None:
+        draft = draft.with_status(episodes=(*earlier, current.model_copy(update={"acknowledged_time": draft.now})))
+    message = f"{said.by} has it; paging stops" + (f" ({said.note})" if said.note else "")
+    draft = draft.condition("Acknowledged", ConditionStatus.TRUE, "ByPerson", message)
+    return draft.note("Acknowledged", message, by=said.by)
+
+
+def _second(draft: Draft, said: Acknowledgement) -> Draft:
+    """The first wins the time; whoever comes second is listed."""
+    if _noted(draft, "Acknowledged", said.by) or _noted(draft, "AlsoAcknowledged", said.by):
+        return draft
+    return draft.note("AlsoAcknowledged", f"{said.by} has acknowledged it as well", by=said.by)
+
+
+def _too_late(draft: Draft, said: Acknowledgement) -> Draft:
+    if said.episode != draft.status.episode or acknowledged(draft.status) or _noted(draft, "AcknowledgedLate", said.by):
+        return draft
+    return draft.note("AcknowledgedLate", f"{said.by} acknowledged it after it was resolved: nothing changes", by=said.by)
+
+
+def _stale(world: World, draft: Draft, said: Acknowledgement) -> Draft:
+    if acknowledged(draft.status):
+        return draft
+    current = draft.status.episode
+    command = commands.acknowledge(world.incident, episode=current)
+    message = f"{said.by} acknowledged episode {said.episode}, but the fault came back and this is episode {current}; to take it: {command}"
+    return draft.condition("Acknowledged", ConditionStatus.FALSE, "StaleEpisode", message)
+
+
+def _given_back(draft: Draft) -> Draft:
+    if state_of(draft.status) is State.ACKNOWLEDGED:
+        check_move(draft.status, State.TRIGGERED)
+    message = "the acknowledgement was taken back: it is paged again"
+    draft = draft.condition("Acknowledged", ConditionStatus.FALSE, "NotYet", message)
+    return page_anew(draft.note("Unacknowledged", message))
+
+
+def _expired_and_not_renewed(world: World, draft: Draft) -> bool:
+    """The acknowledgement that ran out still stands in spec; only a change of spec since then is a new word."""
+    condition = _condition(draft)
+    if condition is None or condition.reason != "AckExpired":
+        return False
+    return world.incident.metadata.generation <= (condition.observed_generation or 0)
+
+
+def _last_activity(draft: Draft, condition: Condition) -> datetime:
+    entries = (one.time for one in draft.status.timeline if one.by != "prunella" or one.what.startswith("Remediation"))
+    return max(condition.last_transition_time, *entries, condition.last_transition_time)
+
+
+def _condition(draft: Draft) -> Condition | None:
+    return next((one for one in draft.status.conditions if one.type == "Acknowledged"), None)
+
+
+def _noted(draft: Draft, what: str, by: str) -> bool:
+    since = draft.status.episodes[-1].triggered_time if draft.status.episodes else draft.now
+    return any(one.what == what and one.by == by and one.time >= since for one in draft.status.timeline)

@@ -1,0 +1,49 @@
+"""Evidence: the log tail and Events, taken when the Incident opens. It will be gone later, and whoever is paged needs it first.
+
+What can't be had sets EvidenceIncomplete; it never fails anything.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prunella.api.incident import Evidence
+from prunella.api.names import ConditionStatus
+from prunella.core.draft import CaptureEvidence, Draft
+from prunella.core.redact import redact
+from prunella.core.world import World
+
+CAP: Final = 2000
+"""Characters per piece: 4 KiB in all."""
+
+
+def keep(world: World, draft: Draft) -> Draft:
+    """Wish for evidence where there is none yet, and keep what was taken."""
+    if world.capture is None:
+        wanted = world.workload is not None and not draft.status.evidence and not draft.has_condition("EvidenceIncomplete")
+        return draft.wish(CaptureEvidence()) if wanted and world.known_finding is not None else draft
+    capture = world.capture
+    pieces: list[Evidence] = []
+    if capture.logs:
+        text = redact(capture.logs)
+        pieces.append(
+            Evidence(
+                name="logs",
+                pod=capture.pod or None,
+                container=capture.container or None,
+                text=text[-CAP:],
+                truncated=capture.logs_truncated or len(text) > CAP,
+                captured_time=capture.captured_time,
+            )
+        )
+    if capture.events:
+        text = redact(capture.events)
+        pieces.append(
+            Evidence(name="events", pod=capture.pod or None, text=text[-CAP:], truncated=len(text) > CAP, captured_time=capture.captured_time)
+        )
+    if pieces:
+        kept = tuple(one for one in draft.status.evidence if one.name not in {piece.name for piece in pieces})
+        draft = draft.with_status(evidence=(*kept, *pieces)[-8:])
+    if capture.missing:
+        return draft.condition("EvidenceIncomplete", ConditionStatus.TRUE, "EvidenceIncomplete", capture.missing)
+    return draft

@@ -1,0 +1,137 @@
+"""Stage: P1 to P4 from impact and urgency, with the inputs written down.
+
+The rule this module protects: what a person states wins; automation only raises; and what is not known counts as worse, never as better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from prunella.api.healing_policy import HealingPolicy, SeverityUrgency
+from prunella.api.incident import IncidentStatus
+from prunella.api.names import Cause, Impact, Priority, RemediationPhase, SignalState, SourceKind, Urgency
+from prunella.core.draft import Draft
+from prunella.core.facts import WorkloadFacts
+from prunella.core.standing import phase_of
+from prunella.core.world import World
+
+from .ownership import entry_of
+from .sources import ALERT, WATCH
+from .states import State, state_of
+
+MATRIX: Final = {
+    Impact.EXTENSIVE: {Urgency.HIGH: Priority.P1, Urgency.MEDIUM: Priority.P2, Urgency.LOW: Priority.P3},
+    Impact.SIGNIFICANT: {Urgency.HIGH: Priority.P2, Urgency.MEDIUM: Priority.P3, Urgency.LOW: Priority.P4},
+    Impact.MINOR: {Urgency.HIGH: Priority.P3, Urgency.MEDIUM: Priority.P4, Urgency.LOW: Priority.P4},
+}
+DEFAULT_TIER: Final = 2
+
+_NONE, _PART, _HALF = 0, 1, 2
+IMPACT_OF_TIER: Final = {
+    1: (Impact.SIGNIFICANT, Impact.EXTENSIVE, Impact.EXTENSIVE),
+    2: (Impact.MINOR, Impact.SIGNIFICANT, Impact.EXTENSIVE),
+    3: (Impact.MINOR, Impact.MINOR, Impact.SIGNIFICANT),
+    4: (Impact.MINOR, Impact.MINOR, Impact.MINOR),
+}
+"""By tier; then by capacity lost: none, part or unknown, half or more."""
+_IMPACT_ORDER: Final = (Impact.MINOR, Impact.SIGNIFICANT, Impact.EXTENSIVE)
+_URGENCY_ORDER: Final = (Urgency.LOW, Urgency.MEDIUM, Urgency.HIGH)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessed:
+    """One of the two inputs, and why it is what it is."""
+
+    value: Impact | Urgency
+    why: str
+
+
+def assess(world: World, draft: Draft) -> Draft:
+    """Assess once at opening; afterwards only raise, or follow what a person states. Nothing is raised once it no longer hurts."""
+    status = draft.status
+    first = status.priority is None
+    if not first and state_of(status) not in {State.TRIGGERED, State.ACKNOWLEDGED, State.MITIGATED}:
+        return draft
+    impact, impact_why = _impact(world, draft)
+    urgency, urgency_why = _urgency(world, draft)
+    if not first and (impact, urgency) == (status.impact, status.urgency):
+        return draft
+    priority = MATRIX[impact][urgency]
+    reason = f"impact {impact} ({impact_why}), urgency {urgency} ({urgency_why})"[:1024]
+    draft = draft.with_status(priority=priority, impact=impact, urgency=urgency, priority_reason=reason)
+    if first:
+        draft = draft.count("incidents_opened_total", priority=priority.value, source=world.incident.source_kind.value)
+        return draft.note("PriorityAssessed", f"{priority}: {reason}")
+    return draft if priority is status.priority else draft.note("PriorityAssessed", f"{priority}, was {status.priority}: {reason}")
+
+
+def _impact(world: World, draft: Draft) -> tuple[Impact, str]:
+    stated, before = world.incident.spec.impact, draft.status.impact
+    if stated is not None:
+        return stated, "stated by a person"
+    if before is not None and not _may_raise(world, draft):
+        return before, "as before"
+    impact, why = _computed_impact(world)
+    also = [one.spec.impact for one in world.duplicates if one.spec.impact is not None and one.status.merged_into is not None]
+    for other in also:
+        if _IMPACT_ORDER.index(other) > _IMPACT_ORDER.index(impact):
+            impact, why = other, "stated by a person in a duplicate"
+    if before is not None and _IMPACT_ORDER.index(before) >= _IMPACT_ORDER.index(impact):
+        return before, "as before"
+    return impact, why
+
+
+def _computed_impact(world: World) -> tuple[Impact, str]:
+    if world.storm_since is not None and world.incident.source_kind is not SourceKind.PERSON:
+        return Impact.EXTENSIVE, "a storm: many workloads fail at once"
+    entry = entry_of(world)
+    tier = entry.entry.spec.tier if entry is not None else DEFAULT_TIER
+    whose = f"CatalogEntry {entry.entry.metadata.name}, tier {tier}" if entry is not None else f"no CatalogEntry, counts as tier {tier}"
+    lost, capacity = _capacity(world)
+    return IMPACT_OF_TIER[tier][lost], f"{whose}, {capacity}"
+
+
+def _capacity(world: World) -> tuple[int, str]:
+    facts = world.workload
+    if facts is None:
+        return _PART, "capacity not known"
+    ready, desired = facts.workload.ready, facts.workload.desired
+    if ready >= desired:
+        return _NONE, "no capacity lost"
+    lost = desired - ready
+    return (_HALF if lost * 2 >= desired else _PART), f"{lost} of {desired} not ready"
+
+
+def _may_raise(world: World, draft: Draft) -> bool:
+    """What our own attempt does to the target, and what we can't see, raises nothing."""
+    ours = any(phase_of(one) in {RemediationPhase.DISPATCHED, RemediationPhase.VERIFYING} for one in world.remediations)
+    return isinstance(world.target, WorkloadFacts) and not ours and state_of(draft.status) is not State.MITIGATED
+
+
+def _urgency(world: World, draft: Draft) -> tuple[Urgency, str]:
+    stated, before = world.incident.spec.urgency, draft.status.urgency
+    if stated is not None:
+        return stated, "stated by a person"
+    urgency, why = _computed_urgency(world, draft.status)
+    if before is not None and _URGENCY_ORDER.index(before) >= _URGENCY_ORDER.index(urgency):
+        return before, "as before"
+    return urgency, why
+
+
+def _computed_urgency(world: World, status: IncidentStatus) -> tuple[Urgency, str]:
+    fires = [signal for signal in status.signals if signal.state is SignalState.FIRING]
+    if any(signal.key.startswith(WATCH) for signal in fires):
+        return Urgency.HIGH, "failing now"
+    table = world.policy.spec.severity_urgency if isinstance(world.policy, HealingPolicy) else SeverityUrgency()
+    severities = [signal.labels.get("severity") for signal in fires if signal.key.startswith(ALERT)]
+    if not severities:
+        return Urgency.HIGH, "reported by a person" if status.cause is Cause.REPORTED else "nothing says otherwise"
+    answers = [(table.urgency_of(severity), severity) for severity in severities]
+    strange = next((severity for urgency, severity in answers if urgency is None), "")
+    if any(urgency is None for urgency, _ in answers):
+        called = f"severity '{strange}' is not known" if strange else "the alert has no severity"
+        return Urgency.HIGH, f"{called}: unsure counts as High; HealingPolicy `spec.severityUrgency` can name it"
+    worst = max((urgency for urgency, _ in answers if urgency is not None), key=_URGENCY_ORDER.index)
+    severity = next(severity for urgency, severity in answers if urgency is worst)
+    return worst, f"alert of severity {severity}"

@@ -1,0 +1,119 @@
+"""T9 and T11: the fault comes back after it was mitigated or resolved.
+
+The rule this module protects: what fires for the time before the recovery reopens nothing; what fires for the time after it does, in the same
+Incident while its reopen window lasts, with a new episode and a new run of the escalation.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.incident import Episode, Signal
+from prunella.api.names import ConditionStatus
+from prunella.core.draft import Draft
+from prunella.core.facts import Finding
+from prunella.core.standing import firing
+from prunella.core.world import World
+
+from .acknowledgement import page_anew
+from .correlate import reopen_window_seconds
+from .sources import WATCH, alert_name
+from .states import State, acknowledged, check_move, state_of
+
+STILL_FIRING_SECONDS: Final = 600
+"""An alert may look back over the fault for a while; one that still fires after this means the present."""
+LINGERING_SECONDS: Final = 60
+"""How long a finding may linger after the proof of recovery, until every watch has caught up."""
+EPISODES: Final = 10
+
+
+def reopen(draft: Draft) -> Draft:
+    """T11: open the next episode where the fault is back inside the reopen window."""
+    resolved = draft.status.times.resolved_time
+    if resolved is None or state_of(draft.status) is not State.RESOLVED:
+        return draft
+    if draft.now >= resolved + timedelta(seconds=reopen_window_seconds(draft.status.priority)):
+        return draft
+    signal, look_again = newer(draft, resolved)
+    if signal is None:
+        return draft.again(look_again)
+    check_move(draft.status, State.TRIGGERED)
+    return page_anew(_next_episode(draft, signal))
+
+
+def fire_again(world: World, draft: Draft) -> Draft:
+    """T9: what was mitigated hurts again."""
+    mitigated = draft.status.times.mitigated_time
+    if mitigated is None or state_of(draft.status) is not State.MITIGATED:
+        return draft
+    signal, look_again = newer(draft, mitigated)
+    if signal is None:
+        draft = draft.again(look_again)
+        signal, look_again = _lingering(world, draft)
+        if signal is None:
+            return draft.again(look_again)
+    check_move(draft.status, State.ACKNOWLEDGED if acknowledged(draft.status) else State.TRIGGERED)
+    message = f"{alert_name(signal)} fires again: {signal.summary}"
+    draft = _forget(draft, "mitigated_time", "mitigatedTime")
+    draft = draft.condition("Mitigated", ConditionStatus.FALSE, "FiringAgain", message)
+    return draft.note("FiringAgain", f"{message}; it was mitigated at {mitigated:%H:%M:%S}")
+
+
+def newer(draft: Draft, since: datetime) -> tuple[Signal | None, datetime | None]:
+    """A signal that fires for the time after `since`; or when one that may do so has to be looked at again."""
+    look_again: datetime | None = None
+    for signal in firing(draft.status):
+        if signal.first_seen_time <= since:
+            continue
+        if signal.key.startswith(WATCH) or (signal.started_time is not None and signal.started_time > since):
+            return signal, None
+        deadline = signal.first_seen_time + timedelta(seconds=STILL_FIRING_SECONDS)
+        if draft.now >= deadline:
+            return signal, None
+        look_again = deadline if look_again is None else min(look_again, deadline)
+    return None, look_again
+
+
+def _lingering(world: World, draft: Draft) -> tuple[Signal | None, datetime | None]:
+    signal = next((one for one in firing(draft.status) if one.key.startswith(WATCH)), None)
+    condition = next((one for one in draft.status.conditions if one.type == "Mitigated"), None)
+    if signal is None or condition is None or not isinstance(world.finding, Finding):
+        return None, None
+    deadline = condition.last_transition_time + timedelta(seconds=LINGERING_SECONDS)
+    return (signal, None) if draft.now >= deadline else (None, deadline)
+
+
+def _next_episode(draft: Draft, signal: Signal) -> Draft:
+    number, resolved = draft.status.episode + 1, draft.status.times.resolved_time
+    message = f"episode {number}: {alert_name(signal)} fires again: {signal.summary}"
+    started = signal.started_time or signal.first_seen_time
+    if resolved is not None:
+        started = max(started, resolved)
+    episode = Episode(number=number, started_time=min(started, draft.now), triggered_time=draft.now, reason="FiringAgain")
+    for name, camel in (
+        ("resolved_time", "resolvedTime"),
+        ("resolution_confirmed_time", "resolutionConfirmedTime"),
+        ("mitigated_time", "mitigatedTime"),
+        ("last_reopened_time", "lastReopenedTime"),
+    ):
+        draft = _forget(draft, name, camel)
+    draft = draft.time("last_reopened_time", draft.now).with_status(
+        episode=number,
+        reopen_count=draft.status.reopen_count + 1,
+        episodes=(*draft.status.episodes, episode)[-EPISODES:],
+        watch_until_time=None,
+        healthy_since_time=None,
+    )
+    draft = draft.condition("Acknowledged", ConditionStatus.FALSE, "NotYet", f"nobody has taken episode {number} yet")
+    draft = draft.condition("Mitigated", ConditionStatus.FALSE, "FiringAgain", message)
+    draft = draft.condition("Resolved", ConditionStatus.FALSE, "Reopened", message)
+    return draft.count("incidents_reopened_total").note("Reopened", message)
+
+
+def _forget(draft: Draft, name: str, camel: str) -> Draft:
+    """A time of the last episode is history now: the timeline and the episodes keep it."""
+    return draft.with_status(
+        times=draft.status.times.model_copy(update={name: None}),
+        provenance=tuple(one for one in draft.status.provenance if one.name != camel),
+    )

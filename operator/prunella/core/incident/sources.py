@@ -1,0 +1,139 @@
+"""What a source says becomes a signal: the watch's finding, or an alert. Keys, start times and bounded labels.
+
+The rule this module protects: one source's view of one fault has one key, and when the fault began is the source's word, flagged where it is only a
+lower bound.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.incident import Incident, OpeningSignal, Signal
+from prunella.api.names import Cause, SignalState, SourceKind
+from prunella.core.facts import AlertFacts, Finding, Labels
+
+from .alert_facts import DECIDING_LABELS
+
+LABEL_BUDGET: Final = 1024
+"""Bytes of labels that a signal keeps; a status holds up to 100 signals and must stay small."""
+ALERT_SUMMARY: Final = 256
+WATCH: Final = "watch/"
+ALERT: Final = "alert/"
+
+
+def watch_key(cause: str) -> str:
+    """Key of the watch's signal for a cause."""
+    return f"{WATCH}{cause}"
+
+
+def alert_key(fingerprint: str) -> str:
+    """Key of an alert's signal."""
+    return f"{ALERT}{fingerprint}"
+
+
+def opening_by_watch(finding: Finding, now: datetime) -> OpeningSignal:
+    """The opening signal of an Incident that the watch opens."""
+    return OpeningSignal(
+        key=watch_key(finding.cause),
+        started_time=min(finding.started_time, now),
+        seen_time=now,
+        cause=Cause(finding.cause),
+        summary=finding.summary[:1024],
+    )
+
+
+def opening_by_alert(alert: AlertFacts) -> OpeningSignal:
+    """The opening signal of an Incident that an alert opens."""
+    started, exact = alert_started(alert)
+    return OpeningSignal(
+        key=alert_key(alert.fingerprint),
+        started_time=started,
+        lower_bound=not exact,
+        seen_time=alert.received_time,
+        alert_start_time=alert.starts_time,
+        cause=Cause.ALERT,
+        summary=alert_summary(alert),
+        labels=kept_labels(alert.labels),
+    )
+
+
+def opened_signal(incident: Incident) -> Signal | None:
+    """The opening signal as the first entry of status.signals; None for a person's report."""
+    source = incident.spec.source
+    opening = source.signal if source is not None else None
+    if source is None or opening is None:
+        return None
+    seen = opening.seen_time or incident.metadata.creation_timestamp or opening.started_time
+    return Signal(
+        key=opening.key,
+        source=source.kind,
+        state=SignalState.FIRING,
+        cause=opening.cause,
+        first_seen_time=seen,
+        last_seen_time=seen,
+        started_time=None if opening.lower_bound else opening.started_time,
+        alert_start_time=opening.alert_start_time,
+        count=1,
+        summary=opening.summary,
+        labels=opening.labels,
+    )
+
+
+def alert_signal(alert: AlertFacts, state: SignalState, count: int) -> Signal:
+    """An alert that was not known to the Incident before."""
+    return Signal(
+        key=alert_key(alert.fingerprint),
+        source=SourceKind.ALERTMANAGER,
+        state=state,
+        cause=Cause.ALERT,
+        first_seen_time=alert.received_time,
+        last_seen_time=alert.received_time,
+        started_time=exact_start(alert),
+        alert_start_time=alert.starts_time,
+        last_resolved_end_time=(alert.ends_time or alert.received_time) if state is SignalState.RESOLVED else None,
+        count=count,
+        summary=alert_summary(alert),
+        labels=kept_labels(alert.labels),
+    )
+
+
+def alert_started(alert: AlertFacts) -> tuple[datetime, bool]:
+    """When the fault began by the alert's word, and whether that is exact: Prometheus' activeAt, else startsAt less the rule's `for`."""
+    begins = alert.starts_time or alert.received_time
+    if alert.active_time is not None:
+        return min(alert.active_time, begins), True
+    if alert.rule_for_seconds is not None:
+        return begins - timedelta(seconds=alert.rule_for_seconds), True
+    return begins, False
+
+
+def exact_start(alert: AlertFacts) -> datetime | None:
+    """When the fault began, only where that is known for sure."""
+    started, exact = alert_started(alert)
+    return started if exact else None
+
+
+def alert_summary(alert: AlertFacts) -> str:
+    """The alert's own sentence, else its name."""
+    name = alert.labels.get("alertname", "unnamed alert")
+    said = alert.annotations.get("summary") or alert.annotations.get("description") or alert.annotations.get("message") or ""
+    return " ".join(f"{name}: {said}".split())[:ALERT_SUMMARY] if said else name[:ALERT_SUMMARY]
+
+
+def kept_labels(labels: Labels) -> Labels:
+    """The labels that a signal keeps, whole or not at all: a label that was cut would match what it must not."""
+    first = [name for name in DECIDING_LABELS if name in labels]
+    kept: Labels = {}
+    left = LABEL_BUDGET
+    for name in (*first, *(name for name in sorted(labels) if name not in first)):
+        size = len(name.encode()) + len(labels[name].encode())
+        if size <= left:
+            kept[name] = labels[name]
+            left -= size
+    return kept
+
+
+def alert_name(signal: Signal) -> str:
+    """How a person knows the signal: the alert's name, or the cause that the watch saw."""
+    return f"alert {signal.labels.get('alertname', signal.key)}" if signal.key.startswith(ALERT) else f"watch ({signal.cause})"

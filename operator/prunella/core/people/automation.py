@@ -1,0 +1,71 @@
+"""What paging needs to know of automation: whether it is at work, and whether it has just failed.
+
+The rule this module protects: a page waits only while something is really being done, and a failure ends the waiting.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.names import ConditionStatus, RemediationPhase
+from prunella.api.remediation import Remediation
+from prunella.core.draft import Draft
+from prunella.core.standing import firing, not_over, phase_of, reported, unknown
+from prunella.core.world import World
+
+WAITING: Final = "DwellRunning"
+UNHEALED_SECONDS: Final = 1800
+"""A target that stays unhealthy so long after its last signal ended is somebody's concern, detector or not."""
+ALERT_GRACE_SECONDS: Final = 600
+"""An alert may look back over the fault for a while after it was mended."""
+
+
+def at_work(world: World, draft: Draft) -> bool:
+    """Whether an attempt runs, or an allowed plan is in its dwell."""
+    if draft.attempt is not None or any(_runs(one) for one in world.remediations):
+        return True
+    plan = draft.status.plan
+    allowed = next((one for one in draft.status.conditions if one.type == "RemediationAllowed"), None)
+    if plan is None or plan.due_time is None or allowed is None:
+        return False
+    return allowed.status is ConditionStatus.TRUE or allowed.reason == WAITING
+
+
+def failed_since(world: World, since: datetime) -> bool:
+    """Whether an attempt ended without mending, or can't be known, after that instant: a person is needed now."""
+    return any(_needs_a_person(one, since) for one in world.remediations)
+
+
+def hurts(world: World, draft: Draft) -> tuple[bool, datetime | None]:
+    """Whether anything fires that somebody may be woken for; else when to look again."""
+    grace = _alert_grace(draft)
+    if grace is not None and draft.now < grace:
+        return False, grace
+    if firing(draft.status) or reported(world.incident) or unknown(world.remediations) is not None:
+        return True, None
+    if not_over(draft.status) or draft.status.healthy_since_time is not None:
+        return False, None
+    ends = [one.last_resolved_end_time or one.last_seen_time for one in draft.status.signals]
+    due = max(ends, default=draft.now) + timedelta(seconds=UNHEALED_SECONDS)
+    return draft.now >= due, due
+
+
+def _runs(one: Remediation) -> bool:
+    phase = phase_of(one)
+    if phase is not RemediationPhase.PENDING:
+        return phase in {RemediationPhase.DISPATCHED, RemediationPhase.VERIFYING}
+    blocked = any(condition.type == "RemediationAllowed" and condition.status is ConditionStatus.FALSE for condition in one.status.conditions)
+    return not blocked
+
+
+def _needs_a_person(one: Remediation, since: datetime) -> bool:
+    phase = phase_of(one)
+    if phase is RemediationPhase.FAILED:
+        return one.status.ended_time is not None and one.status.ended_time > since
+    return phase is RemediationPhase.UNKNOWN and one.status.started_time is not None and one.status.started_time > since
+
+
+def _alert_grace(draft: Draft) -> datetime | None:
+    mitigated = next((one for one in draft.status.conditions if one.type == "Mitigated" and one.status is ConditionStatus.TRUE), None)
+    return mitigated.last_transition_time + timedelta(seconds=ALERT_GRACE_SECONDS) if mitigated is not None else None

@@ -1,0 +1,44 @@
+"""What still stands of an Incident: signals that fire, a report that nobody closed, an attempt under way. Both recovery and paging ask it.
+
+The rule this module protects: silenced is not over, held is not over, and only what fires wakes people.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prunella.api.incident import Incident, IncidentStatus, Signal
+from prunella.api.names import RemediationPhase, SignalState, SourceKind
+from prunella.api.remediation import Remediation
+
+OPEN_STATES: Final = frozenset({SignalState.FIRING, SignalState.SUPPRESSED, SignalState.STALE})
+
+
+def firing(status: IncidentStatus) -> tuple[Signal, ...]:
+    """Signals that fire now."""
+    return tuple(signal for signal in status.signals if signal.state is SignalState.FIRING)
+
+
+def not_over(status: IncidentStatus) -> tuple[Signal, ...]:
+    """Signals that keep the Incident from being over: they fire, are silenced, or wait for confirmation."""
+    return tuple(signal for signal in status.signals if signal.state in OPEN_STATES)
+
+
+def reported(incident: Incident) -> bool:
+    """Whether a person's report stands: it counts as firing until somebody says that it is over."""
+    return incident.source_kind is SourceKind.PERSON and incident.spec.resolution is None
+
+
+def phase_of(remediation: Remediation) -> RemediationPhase:
+    """The attempt's phase; one that nobody looked at yet is Pending."""
+    return remediation.status.phase or RemediationPhase.PENDING
+
+
+def unknown(remediations: tuple[Remediation, ...]) -> Remediation | None:
+    """The attempt whose effect can't be known: it ends by a person only, and counts as firing."""
+    return next((one for one in remediations if phase_of(one) is RemediationPhase.UNKNOWN), None)
+
+
+def at_work(remediations: tuple[Remediation, ...]) -> tuple[Remediation, ...]:
+    """Attempts that will end by themselves but have not yet."""
+    return tuple(one for one in remediations if not phase_of(one).final and phase_of(one) is not RemediationPhase.UNKNOWN)

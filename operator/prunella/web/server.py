@@ -1,0 +1,79 @@
+"""The web server: which routes there are, where it listens, and TLS where a certificate is mounted.
+
+Routes match exactly; an unknown path is 404 and a wrong method 405, both without work. The rule this module protects: nothing that is served acts
+on the cluster, and nothing that fails tells a stranger why.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+KEEP_ALIVE_SECONDS: Final = 30.0
+SHUTDOWN_SECONDS: Final = 5.0
+"""How long requests under way may take to end when the operator stops."""
+
+
+def application(routes: Iterable[web.RouteDef]) -> web.Application:
+    """The application with these routes and nothing else."""
+    app = web.Application()
+    app.on_response_prepare.append(_nameless)
+    app.add_routes(routes)
+    return app
+
+
+async def serve(app: web.Application, listen: str, tls_folder: Path | None = None) -> Server:
+    """Start to listen. Raises OSError where the address is taken, ValueError where it is none, ssl.SSLError for a bad certificate."""
+    host, port = address(listen)
+    context = _tls(tls_folder) if tls_folder is not None else None
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=context).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    return Server(runner)
+
+
+class Server:
+    """A server that listens."""
+
+    def __init__(self, runner: web.AppRunner) -> None:
+        self._runner = runner
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, also where 0 was asked for."""
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Take no more requests, and let those under way end."""
+        await self._runner.cleanup()
+
+
+def address(listen: str) -> tuple[str | None, int]:
+    """Host and port of ':8080', '127.0.0.1:8080' or '[::1]:8080'; without a host, every address of the machine. Raises ValueError."""
+    host, separator, port = listen.rpartition(":")
+    if not separator or not port.isascii() or not port.isdecimal() or int(port) > 65_535:  # noqa: PLR2004 -- the last port there is
+        raise ValueError(f"'{listen}' is no address to listen on; write for example ':8080' or '127.0.0.1:8080'")
+    return host.removeprefix("[").removesuffix("]") or None, int(port)
+
+
+def _tls(folder: Path) -> ssl.SSLContext:
+    """tls.crt and tls.key as a mounted Secret has them; with a ca.crt beside them a client certificate is demanded."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    authority = folder / "ca.crt"
+    if authority.exists():
+        context.load_verify_locations(authority)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+async def _nameless(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = "prunella"

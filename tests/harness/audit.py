@@ -1,0 +1,152 @@
+"""The audit log as a witness: who persisted what, by the API server's own word.
+
+Only what was really stored counts: answered with less than 300, no dry run. Leases, access reviews and tokens are no part of a heal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .instants import parse
+
+OPERATOR = "system:serviceaccount:prunella-system:prunella"
+NOT_COUNTED = {"leases", "selfsubjectaccessreviews", "selfsubjectreviews", "subjectaccessreviews", "tokenreviews"}
+OURS = "prunella.dev"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One persisted write."""
+
+    time: datetime
+    """When the API server got the request."""
+    user: str
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+    body: Any = field(repr=False)
+    uri: str = field(repr=False)
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is a write to one of Prunella's own kinds."""
+        return self.group == OURS
+
+    @property
+    def event(self) -> bool:
+        return self.resource == "events"
+
+    @property
+    def hand_back(self) -> bool:
+        """Whether it gives field ownership back: the patch of managedFields."""
+        return not self.ours and self.verb == "patch" and "managedFields" in json.dumps(self.body)
+
+    @property
+    def line(self) -> str:
+        what = "/".join(part for part in (self.resource, self.name, self.subresource) if part)
+        return f"{self.time:%H:%M:%S.%f} {self.verb} {what}"
+
+
+def _write(line: str) -> Write | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    if entry.get("stage") != "ResponseComplete" or entry.get("verb") not in {"create", "update", "patch", "delete", "deletecollection"}:
+        return None
+    ref, uri = entry.get("objectRef") or {}, entry.get("requestURI", "")
+    if entry.get("responseStatus", {}).get("code", 500) >= 300 or "dryRun" in uri or ref.get("resource") in NOT_COUNTED:
+        return None
+    body = entry.get("requestObject")
+    if ref.get("subresource") in {"binding", "eviction", "token"} or (isinstance(body, dict) and body.get("dryRun")):
+        return None
+    response = entry.get("responseObject") or {}
+    return Write(
+        time=parse(entry["requestReceivedTimestamp"]),
+        user=(entry.get("impersonatedUser") or entry["user"])["username"],
+        verb=entry["verb"],
+        group=ref.get("apiGroup", ""),
+        resource=ref.get("resource", ""),
+        subresource=ref.get("subresource", ""),
+        namespace=ref.get("namespace", ""),
+        name=ref.get("name") or response.get("metadata", {}).get("name", ""),
+        body=body,
+        uri=uri,
+    )
+
+
+class AuditLog:
+    """The part of the log that was written since this was made."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = path.stat().st_size
+        self._writes: list[Write] = []
+        self._rest = b""
+
+    def writes(self, namespace: str, *, user: str = OPERATOR, since: datetime | None = None) -> list[Write]:
+        """What a user persisted in a namespace, oldest first."""
+        self._writes.extend(self._fresh(namespace))
+        return sorted(
+            (one for one in self._writes if one.namespace == namespace and one.user == user and (since is None or one.time >= since)),
+            key=lambda one: one.time,
+        )
+
+    def _fresh(self, namespace: str) -> Iterator[Write]:
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            new = file.read()
+        self._offset += len(new)
+        *lines, self._rest = (self._rest + new).split(b"\n")
+        wanted = f'"namespace":"{namespace}"'.encode()
+        for line in lines:
+            if wanted in line:
+                write = _write(line.decode())
+                if write is not None:
+                    yield write
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """The writes of one heal, split as the budget splits them."""
+
+    counted: tuple[Write, ...]
+    hand_backs: tuple[Write, ...]
+    own_records: tuple[Write, ...]
+    """The rollout's own WorkloadRecord entry: it is written for every rollout, good or bad."""
+    events: tuple[Write, ...]
+
+    @property
+    def effects(self) -> tuple[Write, ...]:
+        """Writes to what is not Prunella's, but for the hand-back."""
+        return tuple(one for one in self.counted if not one.ours)
+
+    @property
+    def lines(self) -> str:
+        """All writes for whoever reads a failure."""
+        groups = {"": self.counted, " (hand-back)": self.hand_backs, " (own record)": self.own_records, " (Event)": self.events}
+        rows = sorted((one.time, one.line + suffix) for suffix, writes in groups.items() for one in writes)
+        return "\n".join(row for _, row in rows)
+
+
+def bill(writes: list[Write]) -> Bill:
+    """Split writes into what the budget counts and what it lets pass."""
+    events = [one for one in writes if one.event]
+    rest = [one for one in writes if not one.event]
+    hand_backs = [one for one in rest if one.hand_back]
+    own = [one for one in rest if one.resource == "workloadrecords" and not _quarantines(one)]
+    counted = [one for one in rest if one not in hand_backs and one not in own]
+    return Bill(tuple(counted), tuple(hand_backs), tuple(own), tuple(events))
+
+
+def _quarantines(write: Write) -> bool:
+    body = write.body if isinstance(write.body, dict) else {}
+    return bool(body.get("spec", {}).get("quarantined"))

@@ -1,0 +1,97 @@
+"""Fixtures of every layer that needs the running operator: the installation of this box, and grounds to play on.
+
+Scenarios share the box. One marked `alone` has it to itself: it waits until the others are through, and they wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .arena import Arena
+from .installation import Installation
+
+MakeArena = Callable[..., Arena]
+FUNCTION_SECONDS = 300
+ARENAS = pytest.StashKey[list[Arena]]()
+
+
+def collected(items: list[pytest.Item], folder: Path, marker: str) -> None:
+    """Mark what a layer's folder holds; what needs the box to itself comes last."""
+    mine = [item for item in items if folder in item.path.parents]
+    for item in mine:
+        item.add_marker(marker)
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(FUNCTION_SECONDS, func_only=True))
+    items.sort(key=lambda item: item in mine and item.get_closest_marker("alone") is not None)
+
+
+@pytest.fixture(scope="session")
+def installation() -> Iterator[Installation]:
+    state = os.environ.get("BOX_DIR")
+    if not state:
+        pytest.fail("these tests run inside a box: `hack/cluster/box run NAME -- python -m pytest …`", pytrace=False)
+    made = Installation(Path(state))
+    made.enter()
+    yield made
+    made.leave()
+
+
+@pytest.fixture
+def box_lock(installation: Installation, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The box with others, or alone."""
+    alone = request.node.get_closest_marker("alone") is not None
+    with (installation.folder / "box.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+
+
+@pytest.fixture
+def make_arena(installation: Installation, box_lock: None, request: pytest.FixtureRequest) -> Iterator[MakeArena]:
+    """Make a namespace for this scenario; `mode=None` leaves it without the label, `rights=False` without the RoleBinding."""
+    made: list[Arena] = []
+
+    def make(name: str, **options: Any) -> Arena:
+        arena = Arena(installation, name, **options)
+        made.append(arena)
+        return arena
+
+    request.node.stash[ARENAS] = made
+    yield make
+    for arena in made:
+        arena.close()
+
+
+@pytest.fixture
+def arena(make_arena: MakeArena, request: pytest.FixtureRequest) -> Arena:
+    """An opted-in namespace of this scenario's own."""
+    name = request.node.name.removeprefix("test_").split("[")[0].replace("_", "-")[:24].strip("-")
+    return make_arena(name)
+
+
+def explain_failure(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Put what the cluster showed beside a failure, while it is still there."""
+    if report.when == "call" and report.failed:
+        report.sections.extend((f"cluster {arena.namespace}", describe(arena)) for arena in item.stash.get(ARENAS, []))
+
+
+def describe(arena: Arena) -> str:
+    """What whoever reads a failure needs: Incidents, attempts, writes, the operator's own words."""
+    parts: list[str] = []
+    with contextlib.suppress(Exception):
+        for one in [*arena.incidents(), *arena.remediations()]:
+            one["metadata"].pop("managedFields", None)
+            parts.append(yaml.safe_dump(one, sort_keys=False))
+    with contextlib.suppress(Exception):
+        parts.append("\n".join(one.line for one in arena.writes()))
+    log = arena.installation.log
+    lines = [line for line in log.read_text(errors="replace").splitlines() if arena.namespace in line] if log.exists() else []
+    parts.append("\n".join(lines[-60:]))
+    return "\n---\n".join(parts)

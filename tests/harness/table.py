@@ -1,0 +1,53 @@
+"""The table that a session of scenarios ends with: what was expected, what was seen, how long it took, what it cost."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+HEADINGS = ("scenario", "expected", "seen", "detect", "act+", "heal", "writes", "Events")
+FILE = "table.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One scenario. Times in seconds; `act` is the effect's delay beyond the instant at which it was due."""
+
+    scenario: str
+    expected: str
+    seen: str
+    detect: float | None = None
+    act: float | None = None
+    heal: float | None = None
+    writes: str = ""
+    events: int | None = None
+
+    def cells(self) -> tuple[str, ...]:
+        """What is printed."""
+        numbers = ("" if one is None else f"{one:.1f} s" for one in (self.detect, self.act, self.heal))
+        return (self.scenario, self.expected, self.seen, *numbers, self.writes, "" if self.events is None else str(self.events))
+
+
+def add(folder: Path, row: Row) -> None:
+    """Keep a row, from whichever test process."""
+    with (folder / FILE).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(json.dumps(asdict(row)) + "\n")
+
+
+def render(folder: Path) -> list[str]:
+    """The rows so far as aligned lines; none where there is nothing to show."""
+    file = folder / FILE
+    if not file.exists():
+        return []
+    rows = [Row(**json.loads(line)).cells() for line in file.read_text().splitlines()]
+    table = [HEADINGS, *sorted(rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(HEADINGS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def clear(folder: Path) -> None:
+    """Begin anew."""
+    (folder / FILE).unlink(missing_ok=True)

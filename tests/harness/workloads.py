@@ -1,0 +1,123 @@
+"""Workloads that break in one known way each, made of the box's tiny images. What each really does on a node is shown by `test_fixtures.py`."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from .api import API_VERSIONS, Object
+
+GOOD_IMAGE = "localhost/box:v1"
+SLEEP = ["/bin/run", "sleep", "2147483647"]
+SWITCH = "/switch/crash"
+
+
+def shell(script: str) -> list[str]:
+    """A command that takes SIGTERM as process 1."""
+    return ["/bin/run", "sh", "-c", script]
+
+
+CRASH = ["sh", "-c", "echo 'FATAL: unknown flag --cache-size' >&2; exit 1"]
+EXIT_ZERO = ["sh", "-c", "echo done; exit 0"]
+SWITCHED = shell(f"while ! test -e {SWITCH}; do sleep 0.2; done; echo 'FATAL: the dependency is gone' >&2; exit 1")
+"""Runs well until somebody touches SWITCH, then crashes for ever: the file outlives the container."""
+READY_WHEN_ASKED: Object = {"exec": {"command": ["test", "-e", "/tmp/ready"]}, "periodSeconds": 1, "failureThreshold": 2, "timeoutSeconds": 5}
+
+
+def container(*, command: list[str] | None = None, image: str = GOOD_IMAGE, **more: Any) -> Object:
+    """One container named app."""
+    return {"name": "app", "image": image, "imagePullPolicy": "IfNotPresent", "command": command or SLEEP, **more}
+
+
+def template(name: str, app: Object, *, labels: dict[str, str] | None = None, **spec: Any) -> Object:
+    """A pod template of one container; pods end within a second."""
+    return {
+        "metadata": {"labels": {"app": name, **(labels or {})}},
+        "spec": {"terminationGracePeriodSeconds": 1, "automountServiceAccountToken": False, "containers": [app], **spec},
+    }
+
+
+def workload(kind: str, name: str, namespace: str, pod: Object, *, replicas: int = 2, labels: dict[str, str] | None = None, **spec: Any) -> Object:
+    """A Deployment, StatefulSet or DaemonSet of that template."""
+    body: Object = {"selector": {"matchLabels": {"app": name}}, "template": pod}
+    if kind == "Deployment":
+        body |= {"replicas": replicas}
+    if kind == "StatefulSet":
+        body |= {"replicas": replicas, "serviceName": name}
+    metadata = {"name": name, "namespace": namespace, "labels": {"app": name, **(labels or {})}}
+    return {"apiVersion": API_VERSIONS[kind], "kind": kind, "metadata": metadata, "spec": body | spec}
+
+
+def deployment(name: str, namespace: str, *, replicas: int = 2, command: list[str] | None = None, **more: Any) -> Object:
+    """A Deployment that runs well."""
+    return workload("Deployment", name, namespace, template(name, container(command=command)), replicas=replicas, **more)
+
+
+def changed(original: Object, **app: Any) -> Object:
+    """The same workload with some fields of its container replaced; None removes one."""
+    made = copy.deepcopy(original)
+    holder = made["spec"]["template"]["spec"]["containers"][0]
+    for key, value in app.items():
+        if value is None:
+            holder.pop(key, None)
+        else:
+            holder[key] = value
+    return made
+
+
+def respun(original: Object, version: str) -> Object:
+    """The same workload, rolled out anew: the template differs in one annotation."""
+    made = copy.deepcopy(original)
+    made["spec"]["template"]["metadata"].setdefault("annotations", {})["example.com/version"] = version
+    return made
+
+
+def with_pod_spec(original: Object, **spec: Any) -> Object:
+    """The same workload with some fields of its pod spec replaced."""
+    made = copy.deepcopy(original)
+    made["spec"]["template"]["spec"] |= spec
+    return made
+
+
+def with_switch(original: Object) -> Object:
+    """The same workload with a place for the crash switch that outlives its containers."""
+    made = with_pod_spec(original, volumes=[{"name": "switch", "emptyDir": {}}])
+    return changed(made, command=SWITCHED, volumeMounts=[{"name": "switch", "mountPath": "/switch"}])
+
+
+def from_config(original: Object, config: str, key: str) -> Object:
+    """The same workload with an environment variable from a ConfigMap's key."""
+    reference = {"name": "SETTING", "valueFrom": {"configMapKeyRef": {"name": config, "key": key}}}
+    return changed(original, env=[reference])
+
+
+def mounting(original: Object, config: str) -> Object:
+    """The same workload with a ConfigMap mounted."""
+    made = with_pod_spec(original, volumes=[{"name": "settings", "configMap": {"name": config}}])
+    return changed(made, volumeMounts=[{"name": "settings", "mountPath": "/settings"}])
+
+
+def config_map(name: str, namespace: str, **data: str) -> Object:
+    """A ConfigMap."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": data}
+
+
+def autoscaler(name: str, namespace: str, target: str, least: int, most: int) -> Object:
+    """A HorizontalPodAutoscaler of a Deployment."""
+    metric = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target},
+        "minReplicas": least,
+        "maxReplicas": most,
+        "metrics": [metric],
+    }
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
+
+
+def shop(namespace: str, *, ratio: float, replicas: int = 2) -> Object:
+    """A Deployment whose pods serve an error ratio to Prometheus."""
+    serve = f"mkdir -p /tmp/www; echo 'shop_error_ratio {ratio}' > /tmp/www/metrics; exec httpd -f -p 8080 -h /tmp/www"
+    made = deployment("shop", namespace, replicas=replicas, command=["sh", "-c", serve])
+    made["spec"]["template"]["metadata"]["annotations"] = {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}
+    return made

@@ -1,0 +1,80 @@
+"""What breaks is put back to what worked, without a person, in time, within its budget of writes, and the Incident tells it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.harness import story, workloads
+from tests.harness.arena import condition
+from tests.harness.faults import FAULTS, NAME, Fault
+from tests.harness.waiting import wait_for
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_a_broken_rollout_of_a_deployment_heals(arena, fault: Fault, request):
+    for one in fault.before(arena.namespace):
+        arena.api.apply(one)
+    made = fault.good(arena.namespace)
+    good = arena.start(made)
+    instant = arena.roll_out(fault.bad(made))
+    incident = story.healed(arena, good, instant, fault.cause, name=request.node.callspec.id, seconds=fault.seconds)
+    if fault.crashes:
+        story.started_with(incident, story.first_failure(arena, instant, good))
+    story.nobody_was_called(arena, incident)
+
+
+def test_a_crashing_update_of_a_statefulset_of_three_heals_and_only_its_broken_pod_is_deleted(arena):
+    made = workloads.workload("StatefulSet", "ledger", arena.namespace, workloads.template("ledger", workloads.container()), replicas=3)
+    good = arena.start(made)
+    before = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in arena.pods("ledger")}
+    instant = arena.roll_out(workloads.changed(made, command=workloads.CRASH))
+    incident = story.healed(arena, good, instant, "RolloutCrashLoop", name="crash, StatefulSet of 3", seconds=120)
+    story.started_with(incident, story.first_failure(arena, instant, good))
+    deleted = [one.name for one in arena.foreign_writes(instant) if one.resource == "pods"]
+    assert deleted == ["ledger-2"]
+    after = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in arena.pods("ledger")}
+    assert {name for name in before if before[name] != after[name]} == {"ledger-2"}, "healthy pods are untouched"
+
+
+def test_a_crashing_update_of_a_daemonset_heals(arena):
+    made = workloads.workload("DaemonSet", "agent", arena.namespace, workloads.template("agent", workloads.container()))
+    good = arena.start(made)
+    instant = arena.roll_out(workloads.changed(made, command=workloads.CRASH))
+    incident = story.healed(arena, good, instant, "RolloutCrashLoop", name="crash, DaemonSet", seconds=120)
+    story.started_with(incident, story.first_failure(arena, instant, good))
+
+
+def test_a_deployment_that_an_autoscaler_owns_heals_and_keeps_its_replicas(arena):
+    made = workloads.deployment("scaled", arena.namespace, replicas=3)
+    arena.api.apply(workloads.autoscaler("scaled", arena.namespace, "scaled", 2, 5))
+    good = arena.start(made)
+    instant = arena.roll_out(workloads.changed(made, command=workloads.CRASH))
+    story.healed(arena, good, instant, "RolloutCrashLoop", name="crash, owned by an HPA")
+    scaler = arena.api.get("HorizontalPodAutoscaler", "scaled", arena.namespace)
+    assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 5)
+    assert [one.line for one in arena.foreign_writes() if one.resource == "horizontalpodautoscalers"] == []
+
+
+def test_a_rollout_that_was_complete_and_crashes_half_a_minute_later_heals(arena):
+    made = workloads.deployment("late", arena.namespace)
+    good = arena.start(made)
+    instant = arena.roll_out(workloads.changed(made, command=["sh", "-c", "sleep 30; echo 'FATAL: lease lost' >&2; exit 1"]))
+    done = wait_for(lambda: arena.witness.spell("Deployment", "late", instant).first, 25, "the bad version's rollout is complete")
+    incident = story.healed(arena, good, instant, "RolloutCrashLoop", name="crash 30 s after a complete rollout", seconds=170)
+    first = story.first_failure(arena, instant, good)
+    story.started_with(incident, first)
+    assert first > done, "it was complete before it crashed"
+
+
+def test_a_second_bad_version_before_the_first_was_rolled_back_goes_back_to_the_one_that_worked(arena):
+    made = workloads.deployment("twice", arena.namespace)
+    good = arena.start(made)
+    arena.roll_out(workloads.changed(made, command=workloads.CRASH))
+    incident = arena.incident("twice")
+    instant = arena.roll_out(workloads.changed(made, command=["sh", "-c", "echo 'FATAL: another bug' >&2; exit 2"]))
+    healed = story.healed(arena, good, instant, "RolloutCrashLoop", name="v3 before v2 was rolled back")
+    assert healed["metadata"]["uid"] == incident["metadata"]["uid"], "it is one Incident"
+    assert condition(healed, "Resolved")["status"] == "True"
+    record = arena.record("Deployment", "twice")
+    assert record is not None
+    assert len(record["spec"]["quarantined"]) == 1, "only the version that was rolled back is quarantined"
