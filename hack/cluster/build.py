@@ -71,7 +71,7 @@ def go_version() -> str:
     """Return the Go release that would build, as in `go1.26.0`; an empty string without Go."""
     if not shutil.which("go"):
         return ""
-    return subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(["go", "env", "GOVERSION"], cwd="/", capture_output=True, text=True, check=True).stdout.strip()
 
 
 def build_folder() -> Path:
@@ -161,7 +161,7 @@ def _build_all(target: Path) -> None:
 
 def _build_module(module: Module, folder: Path, into: Path, log: Path) -> None:
     """Resolve a module's dependencies as its authors did, then link its programs one by one."""
-    env = os.environ | {"CGO_ENABLED": "0", "GOWORK": "off"}
+    env = os.environ | {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-mod=mod"}
     run_aloud(f"module for {module.path}", ["go", "mod", "init", "box"], log=log, cwd=folder, env=env)
     if replacements := _replacements(module, folder):
         subprocess.run(["go", "mod", "edit", *replacements], cwd=folder, env=env, check=True)

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import keys
+import limits
 import teardown
 from build import Programs
 from layout import Box
@@ -82,7 +83,7 @@ def _start(box: Box, programs: Programs, options: Sequence[str]) -> None:
     argv = ["unshare", *NAMESPACES, "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
     argv += [sys.executable, str(INIT), str(box.state), str(programs.folder), *options]
     log = box.logs / "init.log"
-    with log.open("ab") as output:
+    with limits.raised(), log.open("ab") as output:
         # In a session of its own: a Ctrl-C meant for us must not tear the box apart while we are cleaning up.
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=box.state)
     with log.open() as lines:

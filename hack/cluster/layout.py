@@ -75,6 +75,9 @@ class Node:
 NODES = (Node(1), Node(2))
 
 
+# The kernel allows a socket's path 107 characters, and the longest one below is `/node-1/kubelet/pod-resources/kubelet.sock`.
+LONGEST_STATE = 107 - 42
+
 # A box puts memory over these, so nothing that host and box share can lie below them.
 HIDDEN_IN_A_BOX = ("/run", "/var/log", "/var/lib")
 
@@ -98,7 +101,10 @@ class Box:
         """Return the box of that name, which may or may not be up."""
         if not NAME.fullmatch(name):
             raise BoxError(f"'{name}' is no name for a box: up to 20 lower-case letters, digits and dashes")
-        return cls(root() / name)
+        box = cls(root() / name)
+        if len(str(box.state)) > LONGEST_STATE:
+            raise BoxError(f"{box.state} has more than {LONGEST_STATE} characters, too many for the sockets below it: set TMPDIR to a shorter folder")
+        return box
 
     @property
     def name(self) -> str:
@@ -144,4 +150,10 @@ class Box:
 
     def environment(self, path: str) -> dict[str, str]:
         """What everything inside the box is given on top of its caller's environment."""
-        return {"BOX_DIR": str(self.state), "KUBECONFIG": str(self.admin_kubeconfig), "PATH": path}
+        return {
+            "BOX_DIR": str(self.state),
+            "KUBECONFIG": str(self.admin_kubeconfig),
+            # All boxes have one address: in a common cache kubectl would see the resources of another box, or of one long gone.
+            "KUBECACHEDIR": str(self.state / "kubectl-cache"),
+            "PATH": path,
+        }

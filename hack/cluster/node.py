@@ -90,9 +90,8 @@ def _cni(box: Box, node: Node) -> None:
     (folder / "10-box.conflist").write_text(json.dumps({"cniVersion": "0.4.0", "name": node.name, "plugins": [bridge]}, indent=2))
 
 
-def _kubelet(box: Box, node: Node, programs: Programs) -> None:
-    folder = box.node_folder(node)
-    config = {
+def _kubelet_config(box: Box, node: Node) -> dict[str, object]:
+    return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "authentication": {
@@ -108,7 +107,7 @@ def _kubelet(box: Box, node: Node, programs: Programs) -> None:
         "cgroupRoot": f"/{box.cgroup(node)}",
         "failSwapOn": False,
         "failCgroupV1": False,
-        "podLogsDir": str(folder / "pod-logs"),
+        "podLogsDir": str(box.node_folder(node) / "pod-logs"),
         # An address where nobody answers: with none at all the kubelet complains about every pod with a Warning Event.
         "clusterDNS": [DNS_ADDRESS],
         "clusterDomain": "cluster.local",
@@ -123,7 +122,11 @@ def _kubelet(box: Box, node: Node, programs: Programs) -> None:
         "imageGCHighThresholdPercent": 100,
         "serializeImagePulls": False,
     }
-    (folder / "kubelet.yaml").write_text(json.dumps(config, indent=2))
+
+
+def _kubelet(box: Box, node: Node, programs: Programs) -> None:
+    folder = box.node_folder(node)
+    (folder / "kubelet.yaml").write_text(json.dumps(_kubelet_config(box, node), indent=2))
     argv = [
         str(programs.built / "kubelet"),
         f"--config={folder / 'kubelet.yaml'}",

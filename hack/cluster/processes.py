@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from layout import SOURCE, Box
@@ -10,18 +11,25 @@ INIT = SOURCE / "init.py"
 EXPOSE = SOURCE / "expose.py"
 
 
-def _started_as(script: Path, box: Box) -> list[int]:
-    """Return all processes whose command line holds the script followed by the box's folder."""
-    wanted = f"\0{script}\0{box.state}\0".encode()
-    found = []
+def _holding(part: bytes) -> Iterator[int]:
+    """Yield all processes whose command line, an argument after the other each ended by a zero, holds a part."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if wanted in (entry / "cmdline").read_bytes():
-                    found.append(int(entry.name))
+                found = part in (entry / "cmdline").read_bytes()
             except OSError:
                 continue  # gone while we looked
-    return found
+            if found:
+                yield int(entry.name)
+
+
+def _started_as(script: Path, box: Box) -> list[int]:
+    return list(_holding(f"\0{script}\0{box.state}\0".encode()))
+
+
+def any_box() -> bool:
+    """Tell whether any box is on this machine, of whichever clone and folder."""
+    return any(_holding(f"/{INIT.parent.parent.name}/{INIT.parent.name}/{INIT.name}\0/".encode()))
 
 
 def _is_init(pid: int) -> bool:

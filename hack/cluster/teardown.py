@@ -11,6 +11,7 @@ import shutil
 import signal
 
 import cgroups
+import limits
 from layout import Box
 from processes import all_of, init_of
 from progress import BoxError
@@ -33,6 +34,7 @@ def down(box: Box) -> None:
     """Kill the box and remove what it had; nothing happens where there is nothing."""
     until(f"the processes of box '{box.name}' are gone", lambda: _kill(box), GONE_SECONDS)
     until(f"the cgroups of box '{box.name}' are empty", lambda: cgroups.remove(box), GONE_SECONDS)
+    limits.put_back()
     shutil.rmtree(box.state, ignore_errors=True)
     if box.state.exists():
         raise BoxError(f"{box.state} could not be removed")

@@ -52,8 +52,12 @@ class RecordedTelemetry:
 @asynccontextmanager
 async def serving(handler: Handler) -> AsyncIterator[str]:
     """An HTTP server that gives every request to the handler; yields its URL."""
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        return await handler(request)
+
     app = web.Application(client_max_size=2**30)
-    app.router.add_route("*", "/{path:.*}", handler)
+    app.router.add_route("*", "/{path:.*}", call)
     runner = web.AppRunner(app, shutdown_timeout=0.2)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

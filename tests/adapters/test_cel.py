@@ -37,7 +37,13 @@ def test_conditions_over_the_target_are_answered(expression, answer):
 
 @pytest.mark.parametrize(
     ("expression", "value", "answer"),
-    [("value < 0.01", 0.005, True), ("value < 1", 0.5, True), ("value > 0.05", 0.05, False), ("value == 0.0", -0.0, True), ("value > 1", 10**400, True)],
+    [
+        ("value < 0.01", 0.005, True),
+        ("value < 1", 0.5, True),
+        ("value > 0.05", 0.05, False),
+        ("value == 0.0", -0.0, True),
+        ("value > 1", 10**400, True),
+    ],
 )
 def test_a_number_is_compared_with_whole_and_decimal_numbers(expression, value, answer):
     assert CelEvaluate()(expression, {"value": value}) is answer
@@ -60,7 +66,21 @@ def test_a_number_is_compared_with_whole_and_decimal_numbers(expression, value, 
         ("t" * 16_385, "an expression has at most 16384 characters, this has 16385"),
         ("target.kind.matches('(')", "INVALID_ARGUMENT: invalid regular expression: missing ): ("),
     ],
-    ids=["missing key", "types", "no verdict", "null", "syntax", "unknown variable", "literal types", "second line", "depth", "surrogate", "NUL", "length", "regex"],
+    ids=[
+        "missing key",
+        "types",
+        "no verdict",
+        "null",
+        "syntax",
+        "unknown variable",
+        "literal types",
+        "second line",
+        "depth",
+        "surrogate",
+        "NUL",
+        "length",
+        "regex",
+    ],
 )
 def test_what_has_no_answer_says_why(expression, why):
     assert CelEvaluate()(expression, {"target": TARGET}) == Unevaluable(why)
@@ -132,6 +152,10 @@ def test_no_expression_makes_it_raise(expression):
     assert isinstance(CelEvaluate()(expression, {"target": TARGET}), bool | Unevaluable)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
 def test_no_value_makes_it_raise(value):
     assert isinstance(CelEvaluate()("v == 'x'", {"v": value}), bool | Unevaluable)

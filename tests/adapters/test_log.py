@@ -25,7 +25,9 @@ def some_error():
 
 
 def test_a_json_line_has_time_level_logger_message_and_extras():
-    line = JsonFormatter().format(record("Sent %s", "it", incident="checkout-7f3kq", step=2, ok=True, ratio=0.5, when=datetime(2026, 1, 1, tzinfo=UTC)))
+    line = JsonFormatter().format(
+        record("Sent %s", "it", incident="checkout-7f3kq", step=2, ok=True, ratio=0.5, when=datetime(2026, 1, 1, tzinfo=UTC))
+    )
     assert json.loads(line) == {
         "time": "2026-11-24T09:41:07.250000Z",
         "level": "warning",

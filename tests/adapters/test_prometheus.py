@@ -61,7 +61,10 @@ def ask():
         (vector("1", time=NOW + 300), QueryValue(missing="the sample lies 300 s in the future")),
         (vector("1", time="now"), QueryValue(missing="the sample has no time")),
         (vector("1", time=True), QueryValue(missing="the sample has no time")),
-        (vector("1", warnings=["a store\ndid not answer"]), QueryValue(missing="Prometheus warned that its answer is partial: a store did not answer")),
+        (
+            vector("1", warnings=["a store\ndid not answer"]),
+            QueryValue(missing="Prometheus warned that its answer is partial: a store did not answer"),
+        ),
         (result("vector", [{"metric": {}, "histogram": [NOW, {}]}]), QueryValue(missing="the series has no plain number (a native histogram?)")),
         (result("vector", ["x"]), QueryValue(missing="the series has no plain number (a native histogram?)")),
         (result("scalar", [NOW, "1"]), QueryValue(error="the query gives a scalar where one series is needed")),
@@ -75,8 +78,31 @@ def ask():
         ({"status": "odd"}, QueryValue(error="Prometheus answered 200 without success")),
         ([], QueryValue(error="Prometheus answered 200 without success")),
     ],
-    ids=["number", "56 minus zero", "exponent", "a minute old", "55 infos", "no warnings", "57 empty", "59 two series", "56 NaN", "56 Inf", "56 empty value"]
-    + ["overflow", "no string", "61 hours old", "61 future", "no time", "true as time", "55 warnings", "60 histogram", "member no object", "58 scalar"]
+    ids=[
+        "number",
+        "56 minus zero",
+        "exponent",
+        "a minute old",
+        "55 infos",
+        "no warnings",
+        "57 empty",
+        "59 two series",
+        "56 NaN",
+        "56 Inf",
+        "56 empty value",
+    ]
+    + [
+        "overflow",
+        "no string",
+        "61 hours old",
+        "61 future",
+        "no time",
+        "true as time",
+        "55 warnings",
+        "60 histogram",
+        "member no object",
+        "58 scalar",
+    ]
     + ["58 string", "58 matrix", "no data", "54 error with 200", "odd status", "list"],
 )
 async def test_an_answer_is_one_number_or_says_why_not(ask, envelope, value):
@@ -90,7 +116,10 @@ async def test_an_answer_is_one_number_or_says_why_not(ask, envelope, value):
 @pytest.mark.parametrize(
     ("pieces", "error"),
     [
-        ((head("HTTP/1.1 200 OK", "Content-Length: 13"), b"<html></html>"), "Prometheus answered 200 with something that is not JSON (a login page?)"),
+        (
+            (head("HTTP/1.1 200 OK", "Content-Length: 13"), b"<html></html>"),
+            "Prometheus answered 200 with something that is not JSON (a login page?)",
+        ),
         (
             (head("HTTP/1.1 301 Moved", "Location: http://169.254.169.254/latest", "Content-Length: 0"),),
             "Prometheus answered 301: redirects are not followed; give its final address",
@@ -113,12 +142,28 @@ async def test_an_answer_is_one_number_or_says_why_not(ask, envelope, value):
             (head("HTTP/1.1 200 OK", "Transfer-Encoding: chunked"), b"FFFFF\r\n", *[b" " * 65_536] * 4),
             "Prometheus' answer is longer than 65536 bytes; let the query give one value",
         ),
-        ((head("HTTP/1.1 200 OK", "Content-Length: 200000"), b"[" * 60_000), "Prometheus could not be reached (IncompleteRead)"),
-        ((head("HTTP/1.1 200 OK", "Content-Length: 60000"), b"[" * 60_000), "Prometheus answered 200 with something that is not JSON (a login page?)"),
+        ((head("HTTP/1.1 200 OK", "Content-Length: 200000"), b"[" * 60_000), "Prometheus could not be reached (ProtocolError)"),
+        (
+            (head("HTTP/1.1 200 OK", "Content-Length: 60000"), b"[" * 60_000),
+            "Prometheus answered 200 with something that is not JSON (a login page?)",
+        ),
         ((b"garbage\r\n\r\n",), "Prometheus could not be reached (ConnectionError)"),
         ((), "Prometheus could not be reached (ConnectionError)"),
     ],
-    ids=["62 login page", "63 redirect", "66 503", "66 429", "66 422 cut", "66 422", "64 long", "64 long chunked", "cut off", "nested", "no HTTP", "hangs up"],
+    ids=[
+        "62 login page",
+        "63 redirect",
+        "66 503",
+        "66 429",
+        "66 422 cut",
+        "66 422",
+        "64 long",
+        "64 long chunked",
+        "cut off",
+        "nested",
+        "no HTTP",
+        "hangs up",
+    ],
 )
 async def test_a_question_that_failed_is_an_error(ask, pieces, error):
     async with answering(*pieces) as url:
@@ -282,7 +327,9 @@ async def test_rules_of_a_prometheus_that_is_down_are_not_known():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["data", "result", "resultType", "value", "warnings"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["data", "result", "resultType", "value", "warnings"]), inner, max_size=3)
+    ),
 )
 
 

@@ -7,14 +7,43 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from prunella.adapters.telemetry import METRICS, PrometheusTelemetry, UnknownMetricError
 
-STARRED = """
-incidents incidents_opened_total incidents_closed_total incident_time_to_detect_seconds incident_time_to_receive_seconds
-incident_time_to_notify_seconds incident_time_to_execute_seconds incident_time_to_acknowledge_seconds incident_time_to_mitigate_seconds
-incident_time_to_resolve_seconds incident_time_to_close_seconds incidents_reopened_total incidents_unacknowledged_total alerts_received_total
-alerts_stale_dropped_total alert_source_age_seconds webhook_requests_total webhook_oversize_total remediations_total remediations_blocked_total
-remediation_effect_delay_seconds remediation_duration_seconds storm_active breakers_open notifications_total pages_unreachable_total watch_lag_seconds
-watch_reconnects_total queue_depth queue_retries_total reconcile_duration_seconds overdue_timers api_requests_total leader build_info
-""".split()
+STARRED = [
+    "incidents",
+    "incidents_opened_total",
+    "incidents_closed_total",
+    "incident_time_to_detect_seconds",
+    "incident_time_to_receive_seconds",
+    "incident_time_to_notify_seconds",
+    "incident_time_to_execute_seconds",
+    "incident_time_to_acknowledge_seconds",
+    "incident_time_to_mitigate_seconds",
+    "incident_time_to_resolve_seconds",
+    "incident_time_to_close_seconds",
+    "incidents_reopened_total",
+    "incidents_unacknowledged_total",
+    "alerts_received_total",
+    "alerts_stale_dropped_total",
+    "alert_source_age_seconds",
+    "webhook_requests_total",
+    "webhook_oversize_total",
+    "remediations_total",
+    "remediations_blocked_total",
+    "remediation_effect_delay_seconds",
+    "remediation_duration_seconds",
+    "storm_active",
+    "breakers_open",
+    "notifications_total",
+    "pages_unreachable_total",
+    "watch_lag_seconds",
+    "watch_reconnects_total",
+    "queue_depth",
+    "queue_retries_total",
+    "reconcile_duration_seconds",
+    "overdue_timers",
+    "api_requests_total",
+    "leader",
+    "build_info",
+]
 
 
 def test_every_metric_that_is_promised_is_declared_and_no_other():

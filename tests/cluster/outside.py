@@ -55,6 +55,12 @@ async def session(kubeconfig: str = KUBECONFIG, numbers: Numbers | None = None) 
 async def own_namespace(api: Api, **labels: str) -> AsyncIterator[str]:
     name = f"t-{uuid4().hex[:10]}"
     await must(api, "POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+
+    async def account() -> bool:
+        return (await api.request("GET", f"/api/v1/namespaces/{name}/serviceaccounts/default"))[0] == 200
+
+    # Without it no pod can be created.
+    await eventually(account)
     try:
         yield name
     finally:

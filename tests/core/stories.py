@@ -85,8 +85,18 @@ def healed() -> tuple[Incident, list[Remediation]]:
             "cause": "RolloutCrashLoop",
             "priority": "P2",
             "priorityReason": "impact Significant (CatalogEntry checkout, tier 1, no capacity lost), urgency High (failing now)",
-            "owner": {"team": "shop", "tier": 1, "escalationPolicyRef": {"namespace": "shop", "name": "shop"}, "resolvedBy": "CatalogEntry shop/checkout"},
-            "plan": {"runbook": "roll-back-bad-rollout", "hash": "a41c9e", "summary": "roll back deploy/checkout 15 -> 14", "dueTime": at("10:02:23.9")},
+            "owner": {
+                "team": "shop",
+                "tier": 1,
+                "escalationPolicyRef": {"namespace": "shop", "name": "shop"},
+                "resolvedBy": "CatalogEntry shop/checkout",
+            },
+            "plan": {
+                "runbook": "roll-back-bad-rollout",
+                "hash": "a41c9e",
+                "summary": "roll back deploy/checkout 15 -> 14",
+                "dueTime": at("10:02:23.9"),
+            },
             "times": {
                 "startedTime": at("10:02:11.4"),
                 "receivedTime": at("10:02:11.6"),
@@ -109,7 +119,12 @@ def healed() -> tuple[Incident, list[Remediation]]:
                 },
             ],
             "evidence": [
-                {"name": "logs", "pod": "checkout-6d4cf56db6-x2x7p", "text": "starting\nFATAL: unknown flag --cache-size\n", "capturedTime": at("10:02:11.7")}
+                {
+                    "name": "logs",
+                    "pod": "checkout-6d4cf56db6-x2x7p",
+                    "text": "starting\nFATAL: unknown flag --cache-size\n",
+                    "capturedTime": at("10:02:11.7"),
+                }
             ],
             "decisions": [
                 {
@@ -181,7 +196,12 @@ def refused() -> tuple[Incident, list[Remediation]]:
             "priority": "P1",
             "priorityReason": "impact Extensive (no CatalogEntry, half or more of the capacity lost), urgency High (failing now)",
             "owner": {"resolvedBy": "no CatalogEntry, no label, no default"},
-            "times": {"startedTime": at("10:02:11.4"), "receivedTime": at("10:02:11.6"), "triggeredTime": at("10:02:11.6"), "acknowledgedTime": at("10:04:00.0")},
+            "times": {
+                "startedTime": at("10:02:11.4"),
+                "receivedTime": at("10:02:11.6"),
+                "triggeredTime": at("10:02:11.6"),
+                "acknowledgedTime": at("10:04:00.0"),
+            },
             "provenance": [{"name": "startedTime", "source": "Signal", "lowerBound": True}],
             "signals": [WATCHED | {"count": 1}],
             "decisions": [
@@ -208,7 +228,14 @@ def refused() -> tuple[Incident, list[Remediation]]:
                         "error": "the pager answered 403",
                     },
                     NOTICE
-                    | {"kind": "Page", "key": "1/1/0/catchAll/all", "receiver": "all", "step": "catchAll", "sentTime": at("10:03:12.0"), "text": "P1 checkout: revision 15 crash-loops"},
+                    | {
+                        "kind": "Page",
+                        "key": "1/1/0/catchAll/all",
+                        "receiver": "all",
+                        "step": "catchAll",
+                        "sentTime": at("10:03:12.0"),
+                        "text": "P1 checkout: revision 15 crash-loops",
+                    },
                 ],
             },
             "timeline": [
@@ -232,7 +259,12 @@ def suggested() -> tuple[Incident, list[Remediation]]:
         {
             "phase": "Triggered",
             "times": {"startedTime": at("10:04:11.4"), "receivedTime": at("10:04:11.6"), "triggeredTime": at("10:04:11.6")},
-            "plan": {"runbook": "roll-back-bad-rollout", "hash": "a41c9e", "summary": "roll back deploy/checkout 15 -> 14", "dueTime": at("10:05:11.6")},
+            "plan": {
+                "runbook": "roll-back-bad-rollout",
+                "hash": "a41c9e",
+                "summary": "roll back deploy/checkout 15 -> 14",
+                "dueTime": at("10:05:11.6"),
+            },
             "decisions": [
                 {
                     "time": at("10:04:11.6"),

@@ -24,7 +24,18 @@ EVALUATE = CelEvaluate()
         ('{a="}, b=\\"c"}', [Matcher("a", "=", '}, b="c')]),
         ("{größe=héllo}", [Matcher("größe", "=", "héllo")]),
     ],
-    ids=["quoted", "bare", "spaces", "negated, trailing comma", "comma before brace", "quoted name", "escapes", "empty value", "braces in quotes", "UTF-8"],
+    ids=[
+        "quoted",
+        "bare",
+        "spaces",
+        "negated, trailing comma",
+        "comma before brace",
+        "quoted name",
+        "escapes",
+        "empty value",
+        "braces in quotes",
+        "UTF-8",
+    ],
 )
 def test_a_matcher_list_is_read_as_alertmanager_reads_it(text, matchers):
     assert parse(text) == tuple(matchers)
@@ -41,7 +52,7 @@ def test_a_matcher_list_is_read_as_alertmanager_reads_it(text, matchers):
         ("{a}", "expected =, !=, =~ or !~ after 'a'", 3),
         ("a==b", "expected a value, found '='", 3),
         ("a=", "expected a value, found the end", 3),
-        ('=“b”', "expected a label name, found '='", 1),
+        ("=“b”", "expected a label name, found '='", 1),
         ('{""="b"}', "a label name must not be empty", 2),
         ('{a="b}', "this quote is never closed", 4),
         (r'{a="\d"}', 'a backslash is followed by one of \\ " n r t; write \\\\ for a backslash', 5),
@@ -81,7 +92,18 @@ def test_what_is_no_matcher_list_is_refused_with_its_place(text, why, position):
         ('{a="\U0001f525é"}', {"a": "\U0001f525é"}, True),
         ('{"a\\"] || true || labels[\\"a"="x"}', {"a": "b"}, False),
     ],
-    ids=["equal", "longer", "absent", "absent differs", "absent is empty", "not empty", "regex", "regex anchored", "alternatives anchored", "alternative"]
+    ids=[
+        "equal",
+        "longer",
+        "absent",
+        "absent differs",
+        "absent is empty",
+        "not empty",
+        "regex",
+        "regex anchored",
+        "alternatives anchored",
+        "alternative",
+    ]
     + ["not regex", "absent is not", "one of two", "both", "injected value", "newline", "UTF-8", "injected name"],
 )
 def test_a_compiled_list_tells_alerts_apart_as_alertmanager_does(text, labels, matches):

@@ -92,8 +92,12 @@ class Arena:
     def start(self, made: Object, *, seconds: float = START_SECONDS) -> Good:
         """Apply a workload that works, and wait until it has been healthy for long enough to be gone back to."""
         kind, name = made["kind"], made["metadata"]["name"]
-        self.witness.watch(kind)
         self.kubectl_apply(made)
+        return self.start_applied(kind, name, seconds=seconds)
+
+    def start_applied(self, kind: str, name: str, *, seconds: float = START_SECONDS) -> Good:
+        """Wait until a workload that was applied has been healthy for long enough to be gone back to."""
+        self.witness.watch(kind)
         since = self.began
         wait_for(lambda: self.witness.spell(kind, name, since).began, seconds, f"{kind} {name} is healthy", seen=lambda: self.pods_in_words(name))
         # Ready is known to the second only, and a revision counts from its last pod's.
@@ -113,10 +117,10 @@ class Arena:
         annotations = dict(live["metadata"].get("annotations", {}))
         return Good(kind, name, live["spec"]["template"], annotations, live["spec"].get("replicas"), revisions)
 
-    def roll_out(self, made: Object) -> datetime:
+    def roll_out(self, made: Object, *, server_side: bool = False) -> datetime:
         """Apply the next version; returns the instant before it: the fault's."""
         instant = now()
-        self.kubectl_apply(made)
+        self.kubectl_apply(made, server_side=server_side)
         return instant
 
     def crash_on_demand(self, name: str) -> None:

@@ -137,7 +137,7 @@ class Installation:
                 self._end(shared)
                 self._install()
                 shared["receiver"] = self._start_receiver()
-                shared["operator"] = 0 if os.environ.get("SCEN_NO_OP") else self._start_operator()
+                shared["operator"] = self._start_operator()
             shared["users"] = [*users, os.getpid()]
         self.opt_in = yaml.safe_load(kubectl("kustomize", "manifests/opt-in").stdout)
 
@@ -234,7 +234,7 @@ class Installation:
     def start_operator(self) -> None:
         """Start it again."""
         with self.locked() as shared:
-            shared["operator"] = 0 if os.environ.get("SCEN_NO_OP") else self._start_operator()
+            shared["operator"] = self._start_operator()
 
     def _start_receiver(self) -> int:
         self.inbox.unlink(missing_ok=True)

@@ -69,9 +69,9 @@ def test_a_rollout_that_was_complete_and_crashes_half_a_minute_later_heals(arena
 def test_a_second_bad_version_before_the_first_was_rolled_back_goes_back_to_the_one_that_worked(arena):
     made = workloads.deployment("twice", arena.namespace)
     good = arena.start(made)
-    arena.roll_out(workloads.changed(made, command=workloads.CRASH))
+    instant = arena.roll_out(workloads.changed(made, command=workloads.CRASH))
     incident = arena.incident("twice")
-    instant = arena.roll_out(workloads.changed(made, command=["sh", "-c", "echo 'FATAL: another bug' >&2; exit 2"]))
+    arena.roll_out(workloads.changed(made, command=["sh", "-c", "echo 'FATAL: another bug' >&2; exit 2"]))
     healed = story.healed(arena, good, instant, "RolloutCrashLoop", name="v3 before v2 was rolled back")
     assert healed["metadata"]["uid"] == incident["metadata"]["uid"], "it is one Incident"
     assert condition(healed, "Resolved")["status"] == "True"

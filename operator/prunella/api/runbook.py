@@ -149,16 +149,28 @@ class Check(OneOf):
     """No alert of the Incident fires any more."""
 
 
+_SUCCESSES, _INTERVAL, _TIMEOUT = 3, 20, 600
+
+
 class Verify(WireModel):
     """How recovery is proved."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"((has(self.successes) ? self.successes : {_SUCCESSES}) - 1) * (has(self.intervalSeconds) ? self.intervalSeconds : {_INTERVAL})"
+            f" < (has(self.timeoutSeconds) ? self.timeoutSeconds : {_TIMEOUT})",
+            "must leave time for its looks: raise timeoutSeconds, or lower successes or intervalSeconds",
+        ),
+    )
+
     stabilize_seconds: Seconds = 60
     """Wait after the effect before the first look."""
-    interval_seconds: PositiveSeconds = 20
+    interval_seconds: PositiveSeconds = _INTERVAL
     """Time between two looks."""
-    successes: Annotated[int, Field(ge=1, le=100)] = 3
+    successes: Annotated[int, Field(ge=1, le=100)] = _SUCCESSES
     """Consecutive looks that must succeed."""
-    timeout_seconds: PositiveSeconds = 600
+    timeout_seconds: PositiveSeconds = _TIMEOUT
+    """Longest time in which recovery must be proved; it must leave room for the looks."""
     failure_limit: Annotated[int, Field(ge=1, le=100)] = 3
     """Consecutive failures of a promql check that end it; a workload may take until the timeout."""
     error_limit: Annotated[int, Field(ge=1, le=100)] = 4

@@ -10,6 +10,7 @@ from prunella.api.names import ConditionStatus, Outcome
 from prunella.api.remediation import Remediation, RemediationStatus, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.draft import set_condition
+from prunella.core.facts import SHORT_KIND
 from prunella.core.healing import plan
 
 LIVE_END: Final = {
@@ -67,7 +68,8 @@ def effect_text(step: StepStatus) -> str:
         return step.message
     if intent.action == "Delete":
         return f"pod {intent.target_ref.name} was deleted: it was not ready and held the rollout up"
-    target = f"{intent.target_ref.kind.lower()}/{intent.target_ref.name}"
+    target = f"{SHORT_KIND.get(intent.target_ref.kind, intent.target_ref.kind.lower())}/{intent.target_ref.name}"
     if "toRevision" in intent.before:
-        return f"{target} runs the template of revision {intent.before['toRevision']} again; {intent.before.get('revision', '')} is quarantined"
+        accused = intent.before.get("revision", "the other one")
+        return f"{target} runs the template of revision {intent.before['toRevision']} again; {accused} is quarantined"
     return f"the pods of {target} are being made anew"

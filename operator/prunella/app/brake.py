@@ -20,15 +20,16 @@ log = logging.getLogger(__name__)
 
 
 class Brake:
-    """Keeps the storm brake. `wake_all` has every open Incident decided again when it goes on or off."""
+    """Keeps the storm brake. `wake_all` (set once it is wired) has every open Incident decided again when it goes on or off."""
 
-    def __init__(self, view: View, store: Store, gatherer: Gatherer, clock: Clock, telemetry: Telemetry, wake_all: Callable[[], None]) -> None:
+    wake_all: Callable[[], None]
+
+    def __init__(self, view: View, store: Store, gatherer: Gatherer, clock: Clock, telemetry: Telemetry) -> None:
         self._view = view
         self._store = store
         self._gatherer = gatherer
         self._clock = clock
         self._telemetry = telemetry
-        self._wake_all = wake_all
         self._state: StormState | None = None
 
     async def look(self) -> None:
@@ -44,7 +45,7 @@ class Brake:
         if (after.since is None) == (before.since is None):
             return
         log.warning("The storm brake changed", extra={"active": after.since is not None, "why": after.message})
-        self._wake_all()
+        self.wake_all()
         if policy is not None:
             await self._tell(policy, before, after)
 

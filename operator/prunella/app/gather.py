@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -81,21 +81,15 @@ class Gatherer:
         """All that one decision about this Incident may know."""
         now = self._clock.now()
         namespace = incident.target_namespace
-        key = WorkloadKey(incident.spec.target_ref.kind, namespace, incident.spec.target_ref.name)
         target = await self._target(incident, live=live)
-        sight = self._observer.sight(key)
         facts = target if isinstance(target, WorkloadFacts) else None
         fresh = not self._view.silent_kinds(now)
-        finding: Finding | UnknownT | None = UNKNOWN if not fresh or target is UNKNOWN else None
-        if fresh and facts is not None:
-            finding = self._observer.finding(facts)
         policy = await self._store.healing_policy() if live else self._view.healing_policy()
-        remediations = tuple(await self._store.remediations_of(incident))
-        return World(
+        seen = World(
             now=now,
             incident=incident,
             target=target,
-            finding=finding,
+            finding=self._finding(target, fresh=fresh),
             alerts=tuple(mail.alerts),
             active_alerts=self.active_alerts,
             polled_time=self.polled_time,
@@ -106,17 +100,9 @@ class Gatherer:
             escalation_policies=tuple(self._view.escalation_policies()),
             runbooks=tuple(self._view.runbooks()),
             operator_namespace=self._namespace,
-            remediations=remediations,
-            own_remediation_uid=own_remediation_uid,
-            all_remediations=tuple(self._view.remediations()),
-            open_incidents=self.open_incidents(now),
             duplicates=self._duplicates(incident, facts, now),
-            opted_in_workloads=self.opted_in_workloads(),
-            storm_since=self.storm_since,
-            healthy_since=sight.healthy_since if sight and facts and sight.uid == facts.workload.uid else None,
-            began_before_our_eyes=bool(sight and facts and facts.newest and facts.newest.hash in sight.began_before_our_eyes),
             alert_rules=await self._rules(incident, mail.alerts),
-            autoscaled=any((one.target_kind, one.target_name) == (key.kind, key.name) for one in self._view.autoscalers(namespace)),
+            autoscaled=any((one.target_kind, one.target_name) == _place(incident) for one in self._view.autoscalers(namespace)),
             control_plane_ok=await self._live.healthy() if live else self.control_plane_ok,
             watch_fresh=fresh,
             alert_source_fresh=self.alert_time is not None and now - self.alert_time <= ALERT_FRESH,
@@ -125,6 +111,31 @@ class Gatherer:
             deliveries=tuple(mail.deliveries),
             evaluate=self._evaluate,
         )
+        return await self._with_history(seen, facts, own_remediation_uid)
+
+    async def _with_history(self, seen: World, facts: WorkloadFacts | None, own_remediation_uid: str) -> World:
+        """What happened so far: attempts, open Incidents, and what was seen of the target."""
+        key = WorkloadKey(facts.workload.kind, facts.workload.namespace, facts.workload.name) if facts else None
+        sight = self._observer.sight(key) if key else None
+        same = sight is not None and facts is not None and sight.uid == facts.workload.uid
+        newest = facts.newest.hash if facts and facts.newest else ""
+        return replace(
+            seen,
+            remediations=tuple(await self._store.remediations_of(seen.incident)),
+            own_remediation_uid=own_remediation_uid,
+            all_remediations=tuple(self._view.remediations()),
+            open_incidents=self.open_incidents(seen.now),
+            opted_in_workloads=self.opted_in_workloads(),
+            storm_since=self.storm_since,
+            healthy_since=sight.healthy_since if sight and same else None,
+            began_before_our_eyes=bool(sight and same and newest in sight.began_before_our_eyes),
+        )
+
+    def _finding(self, target: WorkloadFacts | Absent | UnknownT, *, fresh: bool) -> Finding | UnknownT | None:
+        """What the detectors see; UNKNOWN where the watch is stale or the target could not be read."""
+        if not fresh or target is UNKNOWN:
+            return UNKNOWN
+        return self._observer.finding(target) if isinstance(target, WorkloadFacts) else None
 
     async def _target(self, incident: Incident, *, live: bool) -> WorkloadFacts | Absent | UnknownT:
         ref = incident.spec.target_ref
@@ -200,3 +211,7 @@ class Gatherer:
 
 def _over(incident: Incident) -> bool:
     return any(one.type in {"Mitigated", "Resolved"} and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
+
+
+def _place(incident: Incident) -> tuple[str, str]:
+    return (incident.spec.target_ref.kind, incident.spec.target_ref.name)

@@ -33,7 +33,9 @@ Deliver = Callable[[IncidentKey, Sequence[AlertFacts]], Awaitable[None]]
 
 
 class Intake:
-    """Opens Incidents and attaches to them. `deliver` stores alerts, `wake` queues a key."""
+    """Opens Incidents and attaches to them. `deliver` stores alerts (set once it is wired), `wake` queues a key."""
+
+    deliver: Deliver
 
     def __init__(
         self,
@@ -44,7 +46,6 @@ class Intake:
         queries: Queries,
         *,
         operator_namespace: str,
-        deliver: Deliver,
         wake: Callable[[IncidentKey], None],
     ) -> None:
         self._view = view
@@ -53,7 +54,6 @@ class Intake:
         self._telemetry = telemetry
         self._queries = queries
         self._namespace = operator_namespace
-        self._deliver = deliver
         self._wake = wake
         self._tombstones: OrderedDict[str, datetime] = OrderedDict()
         self.last_alert_time: datetime | None = None
@@ -87,7 +87,7 @@ class Intake:
                 groups[key].append(alert)
         if truncated:
             log.warning("Alertmanager truncated a group: the poll brings the rest", extra={"truncated": truncated})
-        results = await asyncio.gather(*(self._deliver(key, alerts) for key, alerts in groups.items()), return_exceptions=True)
+        results = await asyncio.gather(*(self.deliver(key, alerts) for key, alerts in groups.items()), return_exceptions=True)
         failed = [result for result in results if isinstance(result, BaseException)]
         if failed:
             raise Retryable(f"{len(failed)} of {len(groups)} Incidents could not be stored: {failed[0]}", delay=2.0) from failed[0]
@@ -106,7 +106,7 @@ class Intake:
                 continue
             place = await self._place(alert)
             if place is not None:
-                await self._deliver(place, [alert])
+                await self.deliver(place, [alert])
 
     async def _place(self, alert: AlertFacts) -> IncidentKey | None:
         """The Incident of an alert; None where it needs none."""

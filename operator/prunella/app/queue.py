@@ -22,11 +22,12 @@ MAX_DELAY: Final = 60.0
 
 
 class Queue(Generic[Key]):
-    """A set of keys that wait to be served, with timers. `handle` gets a key and reads the world anew."""
+    """A set of keys that wait to be served, with timers. `handle` gets a key and reads the world anew; set it before `run`."""
 
-    def __init__(self, name: str, handle: Callable[[Key], Awaitable[None]], clock: Clock, telemetry: Telemetry) -> None:
+    handle: Callable[[Key], Awaitable[None]]
+
+    def __init__(self, name: str, clock: Clock, telemetry: Telemetry) -> None:
         self._name = name
-        self._handle = handle
         self._clock = clock
         self._telemetry = telemetry
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
@@ -87,7 +88,7 @@ class Queue(Generic[Key]):
 
     async def _serve(self, key: Key) -> None:
         try:
-            await self._handle(key)
+            await self.handle(key)
         except Conflict:
             self._retry(key, "Conflict", 0.05)
         except Retryable as error:

@@ -129,8 +129,8 @@ class Reconciler:
             await self._publisher.publish(incident, stored)
             self._hand_over(stored)
             return stored, draft
-        if taken.alerts:
-            self._keep(key, mail)
+        if taken.alerts or taken.deliveries:
+            self._keep(key, mail, riding=any(not one.phase.final for one in draft.status.remediations))
         self._hand_over(incident)
         return incident, draft
 
@@ -165,8 +165,10 @@ class Reconciler:
     def _flush_due(self, mail: Mailbox) -> bool:
         return len(mail.alerts) >= MAIL_CAP or (mail.dirty_since is not None and self._clock.now() - mail.dirty_since >= FLUSH)
 
-    def _keep(self, key: IncidentKey, mail: Mailbox) -> None:
-        """Only counts changed: they are kept in memory and written within ten seconds."""
+    def _keep(self, key: IncidentKey, mail: Mailbox, *, riding: bool) -> None:
+        """Only counts and receipts changed: they ride on the attempt's end, or are written within ten seconds."""
+        if riding:
+            return
         mail.dirty_since = mail.dirty_since or self._clock.now()
         self._again(key, mail.dirty_since + FLUSH)
 

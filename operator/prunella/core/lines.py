@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from prunella.api.base import micro_time
+
 LABEL_WIDTH: Final = 12
 TIME_WIDTH: Final = 12
 WHAT_WIDTH: Final = 44
@@ -29,6 +31,31 @@ class Row:
     what: str
     time: datetime | None = None
     why: str = ""
+
+    def data(self) -> dict[str, str]:
+        """The row for programs: what is empty is left out."""
+        told = {"label": self.label, "time": micro_time(self.time) if self.time else "", "what": self.what, "why": self.why}
+        return {key: text for key, text in told.items() if text}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tale:
+    """A headline and its rows: for a terminal by `lines`, for programs by `data`."""
+
+    head: str
+    rows: tuple[Row, ...]
+
+    def lines(self) -> list[str]:
+        """The whole, as a person reads it."""
+        return [self.head, *render(self.rows)]
+
+    def but_not(self, unread: Iterable[str]) -> Tale:
+        """The same, with sentences about what could not be read."""
+        return Tale(head=self.head, rows=(*self.rows, *(Row(label="not read", what=sentence) for sentence in unread)))
+
+    def data(self) -> dict[str, object]:
+        """The whole, as JSON."""
+        return {"head": self.head, "rows": [row.data() for row in self.rows]}
 
 
 def clock(time: datetime) -> str:
@@ -62,14 +89,10 @@ def render(rows: Iterable[Row]) -> list[str]:
 def _lines(row: Row, head: str) -> Iterator[str]:
     what = " ".join(row.what.split())
     why = " ".join(row.why.split())
-    beside = f"{what:<{WHAT_WIDTH}}  {why}"
-    if not why or (len(what) <= WHAT_WIDTH and len(beside) <= _ROOM):
-        first, *rest = textwrap.wrap(beside if why else what, _ROOM, break_on_hyphens=False, drop_whitespace=True) or [""]
-        if why:
-            first, rest = beside, []
-        yield (head + first).rstrip()
-        yield from (_INDENT + line for line in rest)
+    column = min(WHAT_WIDTH, _ROOM - len(why) - 2)
+    if why and len(what) <= column:
+        yield f"{head}{what:<{column}}  {why}"
         return
-    for number, line in enumerate(textwrap.wrap(what, _ROOM, break_on_hyphens=False)):
-        yield (head if not number else _INDENT) + line
+    for number, line in enumerate(textwrap.wrap(what, _ROOM, break_on_hyphens=False) or [""]):
+        yield ((_INDENT if number else head) + line).rstrip()
     yield from (_INDENT + "  " + line for line in textwrap.wrap(why, _ROOM - 2, break_on_hyphens=False))

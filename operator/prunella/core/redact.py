@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import quote
 
@@ -34,51 +34,61 @@ _INVISIBLE: Final = re.compile(
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 _WORDS: Final = (
-    r"(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credential|api[-_ ]?key|(?:access|account|private|client|signing|encryption)[-_]?key)"
+    r"(?:pass(?:word|wd|phrase|code)|(?<=[_-])pass(?![a-z])|pwd|secret|token|credential|api[-_ ]?key"
+    r"|(?:access|account|private|client|signing|encryption)[-_]?key)"
 )
-_NOT_YET: Final = r"(?!\[redacted\])"
-_PEM: Final = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{1,60}-----(?:[A-Za-z0-9+/=\\\s:,.()]|-(?!-))*+(?:-----END [A-Z0-9 ]{1,60}-----)?",
+_NAMED: Final = re.compile(
+    r"(?i)" + _WORDS + r"[\w.-]{0,64}+\\{0,3}[\"']?[ \t]{0,8}(?::=|=>|=|:)[ \t]{0,8}+"  # what is assigned
+    r"|(?<![\w-])--?[\w-]{0,32}?" + _WORDS + r"[\w-]{0,32}+[ \t]{1,8}+(?=[^\s\"'-][^\s\"']{3})"  # a flag and its value
 )
-_HEADER: Final = re.compile(
-    r"(?i)(?<![\w-])((?:proxy-)?authorization|(?:set-)?cookie)(\\{0,3}[\"']?[ \t]{0,8}[:=][ \t]{0,8})" + _NOT_YET + r"[^\n\"']++"
-)
-_BEARER: Final = re.compile(r"(?i)\b(bearer|basic)([ \t]{1,8})[A-Za-z0-9._~+/=-]{8,}+")
-_JWT: Final = re.compile(r"(?<![\w-])eyJ[\w-]{4,}+\.[\w-]{4,}+(?:\.[\w-]*+){0,3}")
-_USER_INFO: Final = re.compile(r"(?<=://)(?:" + _NOT_YET + r"[^\s/@\"'<>]{1,256}|[^\s/@:\"'<>]{0,128}:(?!\d{1,5}/)[^\s\"'<>]{1,256})@")
-_VALUE: Final = _NOT_YET + (
-    r"(?:\"(?:\\.|[^\"\\\n])*+\"?"  # in double quotes
+_VALUE: Final = re.compile(
+    r"(?!\[redacted\])(?:\"(?:\\.|[^\"\\\n])*+\"?"  # in double quotes
     r"|'(?:\\.|[^'\\\n])*+'?"  # in single quotes
     r"|\\{1,3}\"[^\"\\\n]*+(?:\\{1,3}\")?"  # in quotes of a JSON text inside a JSON text
-    r"|[^\s\"',;&<>(){}\[\]\\]++)"  # a bare word
+    r"|[^\s\"',;&]++)"  # a bare word
 )
-_ASSIGNED: Final = re.compile(r"(?i)(" + _WORDS + r"[\w.-]{0,64}+\\{0,3}[\"']?[ \t]{0,8}(?::=|=>|=|:)[ \t]{0,8})" + _VALUE)
-_FLAG: Final = re.compile(r"(?i)((?<![\w-])--?[\w-]{0,32}?" + _WORDS + r"[\w-]{0,32}+[ \t]{1,8})" + _NOT_YET + r"(?!-)[^\s\"']{4,}+")
-_KEYS: Final = re.compile(
-    r"(?<![A-Za-z0-9_-])(?:(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA)[A-Z0-9]{12,}+|gh[pousr]_\w{20,}+|github_pat_\w{20,}+|glpat-[\w-]{16,}+|xox[abeprs]-[\w-]{8,}+"
-    r"|AIza[\w-]{30,}+|[sr]k_(?:live|test)_\w{12,}+|sk-[\w-]{20,}+|npm_\w{30,}+|hf_\w{30,}+|dop_v1_\w{40,}+|pypi-[\w-]{40,}+|SG\.[\w-]{16,}+\.[\w-]{16,}+)"
-)
-_BASE64_OR_SPACE: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\\ \t\n")
 _PEM_END: Final = re.compile(r"-----END [A-Z0-9 ]{1,60}-----")
+_BASE64_OR_SPACE: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\\ \t\n")
+_SHAPES: Final = (
+    # A PEM block, whole or without its end.
+    re.compile(r"(?P<secret>-----BEGIN [A-Z0-9 ]{1,60}-----(?:[A-Za-z0-9+/=\\\s:,.()]|-(?!-))*+(?:-----END [A-Z0-9 ]{1,60}-----)?)"),
+    # A header, to the end of its line or quotes.
+    re.compile(
+        r"(?i)(?<![\w-])(?:(?:proxy-)?authorization|(?:set-)?cookie)\\{0,3}[\"']?[ \t]{0,8}[:=][ \t]{0,8}+\\{0,3}[\"']?"
+        r"(?P<secret>(?!\[redacted\])[^\n\"'\\]++)"
+    ),
+    re.compile(r"(?i)\b(?:bearer|basic)[ \t]{1,8}(?P<secret>[A-Za-z0-9._~+/=-]{8,}+)"),
+    # The user's part of a URL.
+    re.compile(r"(?<=://)(?P<secret>(?!\[redacted\]@)(?:[^\s/@\"'<>]{1,256}|[^\s/@:\"'<>]{0,128}:(?!\d{1,5}/)[^\s\"'<>]{1,256}))@"),
+    # A JSON web token.
+    re.compile(r"(?<![\w-])(?P<secret>eyJ[\w-]{4,}+\.[\w-]{4,}+(?:\.[\w-]*+){0,3})"),
+    # Keys that are known by how they begin.
+    re.compile(
+        r"(?<![A-Za-z0-9_-])(?P<secret>(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA)[A-Z0-9]{12,}+|gh[pousr]_\w{20,}+|github_pat_\w{20,}+|glpat-[\w-]{16,}+"
+        r"|xox[abeprs]-[\w-]{8,}+|AIza[\w-]{30,}+|[sr]k_(?:live|test)_\w{12,}+|sk-[\w-]{20,}+|npm_\w{30,}+|hf_\w{30,}+|dop_v1_\w{40,}+|pypi-[\w-]{40,}+"
+        r"|SG\.[\w-]{16,}+\.[\w-]{16,}+)"
+    ),
+)
+
+Span = tuple[int, int]
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """The text without secrets, escapes and invisible characters; at most LIMIT characters of it and a mark where it was cut.
 
-    `secrets` are known values that must not be in it, as they are, in base64 or URL-encoded. Redacting twice changes nothing more. Redact before
-    cutting: half a secret is not recognised.
+    `secrets` are known values that must not be in it, as they are, in base64 or URL-encoded. Marks survive a second
+    redaction. Redact before cutting: half a secret is not recognised.
     """
     plain = _plain(_tail(text))
     for form in _forms(secrets):
         plain = plain.replace(form, MARK)
-    plain = _headless_pem(_PEM.sub(MARK, plain))
-    plain = _HEADER.sub(rf"\1\2{MARK}", plain)
-    plain = _BEARER.sub(rf"\1\2{MARK}", plain)
-    plain = _USER_INFO.sub(f"{MARK}@", plain)
-    plain = _JWT.sub(MARK, plain)
-    plain = _KEYS.sub(MARK, plain)
-    plain = _FLAG.sub(rf"\1{MARK}", plain)
-    return _ASSIGNED.sub(rf"\1{MARK}", plain)
+    shaped = (match.span("secret") for shape in _SHAPES for match in shape.finditer(plain))
+    kept: list[str] = []
+    position = 0
+    for start, end in _joined((*shaped, *_named(plain), *_headless_pem(plain))):
+        kept += [plain[position:start], MARK]
+        position = end
+    return "".join((*kept, plain[position:]))
 
 
 def _tail(text: str) -> str:
@@ -109,16 +119,33 @@ def _forms(secrets: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted((form for form in forms if len(form) >= SHORTEST_SECRET), key=lambda form: (-len(form), form)))
 
 
-def _headless_pem(text: str) -> str:
-    """The text without the body of a PEM block whose beginning was cut off."""
-    end = _PEM_END.search(text)
-    kept: list[str] = []
+def _named(text: str) -> Iterator[Span]:
+    """The values that follow a telling name. Where a value holds the next name, that one's value goes with it."""
+    covered = 0
+    for name in _NAMED.finditer(text):
+        value = _VALUE.match(text, name.end()) if name.end() >= covered else None
+        if value is not None:
+            covered = value.end()
+            yield value.span()
+
+
+def _headless_pem(text: str) -> Iterator[Span]:
+    """The PEM blocks whose beginning was cut off: what looks like base64 before an end."""
     position = 0
-    while end is not None:
+    for end in _PEM_END.finditer(text):
         start = end.start()
         while start > position and text[start - 1] in _BASE64_OR_SPACE:
             start -= 1
-        kept += [text[position:start], "\n" if start > position and text[start] == "\n" else "", MARK]
         position = end.end()
-        end = _PEM_END.search(text, position)
-    return "".join((*kept, text[position:]))
+        yield (start + len(text[start:position]) - len(text[start:position].lstrip()), position)
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """The spans in order, those that touch each other as one."""
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined

@@ -16,7 +16,7 @@ from prunella.api.incident import Decision, Incident, Message, Signal
 from prunella.api.names import ConditionStatus, MessageKind, MessageState, Mode, Outcome, Phase, RemediationPhase, SourceKind, StepState, Verdict
 from prunella.api.remediation import Remediation, StepStatus
 
-from .lines import Row, clock, render, span
+from .lines import Row, Tale, clock, span
 
 RENDERED: Final = frozenset(
     {
@@ -44,9 +44,9 @@ BASIC: Final = frozenset({"Acknowledged", "Mitigated", "Resolved", "RemediationA
 QUOTED: Final = 160
 
 
-def story(incident: Incident, remediations: Sequence[Remediation], now: datetime, *, guards: bool = False) -> list[str]:
-    """All that is known of one Incident, as lines. `remediations` are its own, oldest first; `guards` shows each verdict."""
-    rows = [
+def story(incident: Incident, remediations: Sequence[Remediation], now: datetime, *, guards: bool = False) -> Tale:
+    """All that is known of one Incident. `remediations` are its own, oldest first; `guards` shows each verdict."""
+    rows = (
         *_seen(incident),
         *_assessed(incident),
         *_considered(incident, remediations, now),
@@ -57,8 +57,8 @@ def story(incident: Incident, remediations: Sequence[Remediation], now: datetime
         *_told(incident),
         *_next(incident, now),
         *_took(incident),
-    ]
-    return [_head(incident, now), *render(rows)]
+    )
+    return Tale(head=_head(incident, now), rows=rows)
 
 
 def _head(incident: Incident, now: datetime) -> str:

@@ -38,6 +38,20 @@ class _Patience:
         return aiohttp.ClientTimeout(total=self.total, sock_connect=_CONNECT_SECONDS, sock_read=self.silence)
 
 
+class _Cut(aiohttp.ClientConnectionError):
+    """The connection broke before there was an answer."""
+
+
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a GET, PUT or DELETE again when its connection breaks: a deletion that was done would then look refused."""
+    try:
+        return await send(request)
+    except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Cut(str(error)) from error
+
+
 class Api:
     """A session with one API server. Close it at the end."""
 
@@ -115,7 +129,7 @@ class Api:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise self._silence(call, f"could not be reached: {error}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            why = f"gave no answer ({type(error).__name__}: {error})" if str(error) else f"gave no answer within {call.timeout:g} s"
+            why = f"gave no answer ({error})" if str(error) else f"gave no answer within {call.timeout:g} s"
             if call.reads:
                 raise self._silence(call, why) from error
             self._count(call, "none")
@@ -146,7 +160,7 @@ class Api:
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(ssl=self._tls or True, limit=_MAXIMUM_CONNECTIONS)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+            self._session = aiohttp.ClientSession(connector=connector, trust_env=False, middlewares=(_once,))
         return self._session
 
     async def _renewed(self) -> bool:

@@ -31,8 +31,8 @@ _FIXED_MODES: Final = frozenset({"cloud", "official", "t2bot"})
 async def send(credential: Credential, envelope: Envelope, resolve: destinations.Resolve, *, timeout_seconds: int = TIMEOUT_SECONDS) -> None:
     """Notify. Raises Retryable or Permanent."""
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
-    sender = apprise.Apprise(asset=apprise.AppriseAsset(http_redirects=False, secure_logging=True))
-    if not sender.add(credential.value) or not len(sender):
+    sender = await asyncio.to_thread(_sender, credential.value)  # the first one loads every service, which takes a while
+    if not len(sender):
         raise Permanent(f"Apprise can't read the address in {credential.where}")
     for service in sender:
         service.redirects = False  # the URL could have asked for them
@@ -44,6 +44,14 @@ async def send(credential: Credential, envelope: Envelope, resolve: destinations
     except TimeoutError as error:
         raise Retryable(f"Apprise did not finish within {timeout_seconds * 2} s") from error
     _told(result)
+
+
+def _sender(value: str) -> apprise.Apprise:
+    """The services of an address; none where one of several can't be read."""
+    sender = apprise.Apprise(asset=apprise.AppriseAsset(http_redirects=False, secure_logging=True))
+    if not sender.add(value):
+        sender.clear()
+    return sender
 
 
 def _notify(sender: apprise.Apprise, envelope: Envelope, timeout_seconds: int) -> AppriseResult:
@@ -70,7 +78,7 @@ async def _judge(service: Any, credential: Credential, resolve: destinations.Res
     schemas = {str(one) for group in (service.protocol, service.secure_protocol) for one in ([group] if isinstance(group, str) else group or ())}
     if schemas & _LOCAL:
         raise Permanent(f"the service '{min(schemas & _LOCAL)}' tells only the machine that the operator runs on")
-    host = getattr(service, "smtp_host", "") or service.host
+    host = str(getattr(service, "smtp_host", "") or service.host or "").strip("[]")
     chosen = any("{host}" in str(template) for template in service.templates)
     if not chosen or not host or str(getattr(service, "mode", "")) in _FIXED_MODES:
         return

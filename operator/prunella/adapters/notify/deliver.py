@@ -52,7 +52,8 @@ class Transports:
 
 
 def _chosen(method: ReceiverMethod) -> tuple[str, SecretKeyRef]:
-    chosen = [(name, ref) for name, ref in (("webhook", method.webhook), ("pagerduty", method.pagerduty), ("apprise", method.apprise)) if ref]
-    if len(chosen) != 1:
-        raise Permanent(f"the method '{method.name}' must name exactly one of webhook, pagerduty and apprise in HealingPolicy `default`")
-    return chosen[0]
+    """The API lets a method name exactly one; a newer API server could have stored one that this version does not know."""
+    for transport, ref in (("webhook", method.webhook), ("pagerduty", method.pagerduty), ("apprise", method.apprise)):
+        if ref is not None:
+            return transport, ref
+    raise Permanent(f"the method '{method.name}' names none of webhook, pagerduty and apprise")

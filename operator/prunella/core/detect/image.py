@@ -36,11 +36,11 @@ PLAIN: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 _REFUSED: Final = re.compile(r"unauthori[sz]ed|forbidden|denied|no basic auth|authentication required|\b40[13]\b", re.IGNORECASE)
 _BROKEN: Final = re.compile(
     r"refused|time-?out|timed out|deadline exceeded|no such host|server misbehaving|tls|x509|certificate|\beof\b|connection reset|no route"
-    r"|unreachable|unavailable|too many requests|rate limit|dial tcp|\b429\b|\b5\d\d\b",
+    r"|unreachable|unavailable|too many requests|rate limit|dial tcp|\blookup\b|name resolution|host not found|resolve host|\b429\b|\b5\d\d\b",
     re.IGNORECASE,
 )
 _MISSING: Final = re.compile(r"not found|notfound|manifest[ _]unknown|name[ _]unknown", re.IGNORECASE)
-_BACK_OFF: Final = re.compile(r"back-off pulling image\s*\S*$", re.IGNORECASE)
+_BACK_OFF: Final = re.compile(r"back-off pulling image", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def rollout_image(look: Look) -> Symptom | None:
         return None
     answers = {failure.answer for failure in found} - {Answer.SILENT}
     missing = answers == {Answer.MISSING}
-    if not missing and not (answers == {Answer.REFUSED} and _only_this_repository(look, look.newest, found)):
+    if not missing and not (answers == {Answer.REFUSED} and _only_this_repository(look, found)):
         return None
     return _symptom(look, Cause.ROLLOUT_IMAGE_PULL, found, look.newest)
 
@@ -72,7 +72,7 @@ def classify(container: Container) -> Answer:
     """What the container's status says about the registry. The image's own name is not read: it may be called anything."""
     if container.waiting_reason in PLAIN:
         return Answer.MISSING
-    text = _without_image(container.waiting_message, container.image).strip()
+    text = _without_image(container.waiting_message, container.image)
     if not text or _BACK_OFF.fullmatch(text):
         return Answer.SILENT
     if _REFUSED.search(text):
@@ -98,31 +98,29 @@ def _failures(pods: tuple[Pod, ...]) -> tuple[_Failure, ...]:
 
 
 def _is_new(look: Look, image: str) -> bool:
-    """Whether the revision before does not use the image as well: then it is not the change that is at fault."""
-    previous = _previous(look)
-    return previous is None or image not in previous.images
+    """Whether no revision that works uses the image as well: else it is not the change that is at fault."""
+    return all(image not in revision.images for revision in _working(look))
 
 
-def _previous(look: Look) -> Revision | None:
-    """The revision before the newest."""
-    return next((one for one in look.facts.revisions if look.newest is not None and one.number < look.newest.number), None)
-
-
-def _only_this_repository(look: Look, newest: Revision, found: tuple[_Failure, ...]) -> bool:
+def _only_this_repository(look: Look, found: tuple[_Failure, ...]) -> bool:
     """Whether a refusal follows from the change: it names another repository, and no other workload is refused."""
-    previous = _previous(look)
-    if look.surroundings.pull_failures_elsewhere or previous is None or not previous.images or not newest.images:
+    before = {repository(image) for revision in _working(look) for image in revision.images}
+    if look.surroundings.pull_failures_elsewhere or not before:
         return False
-    before = {repository(image) for image in previous.images}
     return all(repository(failure.container.image) not in before for failure in found)
 
 
+def _working(look: Look) -> tuple[Revision, ...]:
+    """The other stored revisions that serve, or were seen healthy."""
+    known = {pod.revision for pod in look.other_pods if pod.ready} | {revision.hash for revision in look.remembered}
+    newest = look.newest.hash if look.newest is not None else ""
+    return tuple(revision for revision in look.facts.revisions if revision.hash in known and revision.hash != newest)
+
+
 def _without_image(message: str, image: str) -> str:
-    """The message without the image's reference, whole and by parts, and without anything in quotes that looks like a URL or a reference."""
-    text = message
-    for part in sorted({image, repository(image)} - {""}, key=len, reverse=True):
-        text = text.replace(part, "")
-    return re.sub(r'"[^"\s]{1,512}"', "", text)
+    """The message without the words that are a reference or a URL."""
+    names = {image, repository(image)}
+    return " ".join(word for word in message.split() if "/" not in word and word.strip("\":,;()") not in names)
 
 
 def _symptom(look: Look, cause: Cause, found: tuple[_Failure, ...], accused: Revision | None) -> Symptom:

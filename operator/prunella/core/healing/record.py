@@ -95,12 +95,10 @@ def record_update(
         return None
     needed = max(policy.known_good_after_seconds, facts.workload.min_ready_seconds)
     own = _own(record, facts.workload.ref)
+    left_out = {newest.hash, *(one.hash for one in own.quarantined)}
     written = {one.hash: one.last_healthy_time for one in own.revisions}
-    due = [
-        spell
-        for spell in memory.spells
-        if spell.hash != newest.hash and spell.longest_seconds >= needed and (spell.hash not in written or written[spell.hash] < spell.since)
-    ]
+    proved = (spell for spell in memory.spells if spell.hash not in left_out and spell.longest_seconds >= needed)
+    due = [spell for spell in proved if spell.hash not in written or written[spell.hash] < min(spell.until, now)]
     if not due:
         return None
     fresh = tuple(_written(spell, now) for spell in due)

@@ -41,16 +41,16 @@ class Malformed:
 def read_alert(raw: Mapping[str, object], received: datetime, *, truncated: int = 0) -> AlertFacts | Malformed:
     """One member of the webhook's `alerts`. `truncated` is the body's truncatedAlerts: how many it left out."""
     state = raw.get("status")
-    if state not in {"firing", "resolved"}:
+    if not isinstance(state, str) or state not in {"firing", "resolved"}:
         return Malformed(f"status must be 'firing' or 'resolved', not {_shown(state)}")
-    return _facts(raw, str(state), received, truncated=truncated)
+    return _facts(raw, state, received, truncated=truncated)
 
 
 def read_polled_alert(raw: Mapping[str, object], received: datetime) -> AlertFacts | Malformed:
     """One member of the answer to `GET /api/v2/alerts`. `active` and `unprocessed` are firing; resolved ones are never listed."""
     status = raw.get("status")
     state = status.get("state") if isinstance(status, Mapping) else None
-    if not isinstance(status, Mapping) or state not in {"active", "suppressed", "unprocessed"}:
+    if not isinstance(status, Mapping) or not isinstance(state, str) or state not in {"active", "suppressed", "unprocessed"}:
         return Malformed(f"status.state must be 'active', 'suppressed' or 'unprocessed', not {_shown(state)}")
     silenced = tuple(_strings(status.get("silencedBy")))
     inhibited = (*_strings(status.get("inhibitedBy")), *_strings(status.get("mutedBy")))

@@ -1,33 +1,63 @@
 """What of a status is worth a write. Counters, last sights and changing sentences ride along with the next write that is.
 
-The rule this module protects: a flood of duplicates costs no writes to the API server.
+The rule this module protects: a flood of duplicates costs no writes to the API server, and a heal costs ten.
 """
 
 from __future__ import annotations
 
-from prunella.api.incident import IncidentStatus, Message, Signal
-from prunella.api.names import MessageState
+from typing import Final
+
+from prunella.api.common import Condition
+from prunella.api.incident import Decision, IncidentStatus, Message, Signal
+from prunella.api.names import MessageKind, MessageState, Verdict
+
+UNDER_WAY: Final = frozenset({"DwellRunning", "RolloutInProgress", "Allowed"})
+"""Reasons of RemediationAllowed between which an attempt passes within moments: the Remediation tells, and the write after the effect."""
 
 
 def material(status: IncidentStatus) -> object:
     """A value that is equal for two statuses exactly where storing the second would tell nobody anything new."""
-    escalation = status.escalation.model_copy(update={"messages": tuple(_message(message) for message in status.escalation.messages)})
+    riding = any(not one.phase.final for one in status.remediations)
+    messages = tuple(_message(message) for message in status.escalation.messages)
+    plan = status.plan.model_copy(update={"due_time": None}) if status.plan is not None else None
     return status.model_copy(
         update={
             "summary": None,
-            "signals": tuple(_signal(signal) for signal in status.signals),
-            "decisions": tuple((one.about, one.verdict, one.reason) for one in status.decisions),
-            "conditions": tuple((one.type, one.status, one.reason) for one in status.conditions),
-            "escalation": escalation,
+            "plan": plan,
+            "healthy_since_time": None if riding else status.healthy_since_time,
+            "signals": tuple(_signal(signal, riding=riding) for signal in status.signals),
+            "decisions": tuple(_decision(one) for one in status.decisions),
+            "conditions": tuple(_condition(one) for one in status.conditions),
+            # When the next page is due follows from the policy and the times; that one was sent, or that it all ended, is told by other fields.
+            "escalation": status.escalation.model_copy(update={"messages": messages, "next_action_time": None, "state": ""}),
         }
     )
 
 
-def _signal(signal: Signal) -> Signal:
-    return signal.model_copy(update={"count": 0, "last_seen_time": signal.first_seen_time, "summary": ""})
+def _signal(signal: Signal, *, riding: bool) -> Signal:
+    quiet = {"count": 0, "last_seen_time": signal.first_seen_time, "summary": ""}
+    if riding:
+        # An attempt is under way and its end is a write: that the fault is gone, or comes back, is told then.
+        quiet |= {"state": "", "last_resolved_end_time": None}
+    return signal.model_copy(update=quiet)
 
 
 def _message(message: Message) -> Message:
+    """A page's fate is worth a write; a notice's receipt rides along."""
+    if message.kind is not MessageKind.PAGE:
+        return message.model_copy(update={"state": "", "sent_time": None, "attempts": 0, "error": None, "method": None})
     if message.state is not MessageState.PENDING:
         return message
     return message.model_copy(update={"attempts": 0, "error": None, "method": None})
+
+
+def _decision(decision: Decision) -> tuple[str, str, str]:
+    if decision.verdict in {Verdict.WAITING, Verdict.CHOSEN}:
+        return (decision.about, "", "")
+    return (decision.about, decision.verdict, decision.reason)
+
+
+def _condition(condition: Condition) -> tuple[str, str, str]:
+    if condition.type == "RemediationAllowed" and condition.reason in UNDER_WAY:
+        return (condition.type, "", "")
+    return (condition.type, condition.status, condition.reason)

@@ -1,0 +1,238 @@
+"""The heart: what runs while the operator runs. Queues are served, loops repeat, changes wake what they touch.
+
+Order of a start: our kinds in discovery, the cache whole, then everything else. Nothing is decided before the cache is whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from prunella.core.facts import AlertFacts, UnknownT
+
+from .brake import Brake
+from .errors import Permanent, PrunellaError, Retryable
+from .gather import Gatherer
+from .intake import Intake
+from .keys import IncidentKey, WorkloadKey
+from .observe import Observer
+from .ports import Clock, Live, Telemetry, View
+from .queue import Queue
+from .readiness import PolicyKey, Readiness
+from .reconcile import Reconciler
+
+log = logging.getLogger(__name__)
+WORKERS: Final = 16
+POLL_SECONDS: Final = 30.0
+HEALTH_SECONDS: Final = 10.0
+BRAKE_SECONDS: Final = 0.25
+GAUGE_SECONDS: Final = 10.0
+RESYNC_SECONDS: Final = 300.0
+PEOPLE_APPLY: Final = frozenset({"Runbook", "EscalationPolicy", "CatalogEntry", "HealingPolicy"})
+
+
+class Cache(View, Protocol):
+    """The view, with its life."""
+
+    async def run(self) -> None:
+        """List and watch for ever."""
+
+    async def until_synced(self) -> None:
+        """Until every kind was listed once."""
+
+
+@dataclass
+class Queues:
+    """The three work queues; the handlers are set once everything is wired."""
+
+    incidents: Queue[IncidentKey]
+    workloads: Queue[WorkloadKey]
+    policies: Queue[PolicyKey]
+
+
+@dataclass(kw_only=True)
+class Organs:
+    """Everything that the heart keeps going."""
+
+    cache: Cache
+    live: Live
+    intake: Intake
+    observer: Observer
+    gatherer: Gatherer
+    reconciler: Reconciler
+    readiness: Readiness
+    brake: Brake
+    queues: Queues
+    clock: Clock
+    telemetry: Telemetry
+
+
+class Heart:
+    """Runs the organs. `missing_kinds` asks discovery; `kopf` runs Kopf until it ends."""
+
+    def __init__(
+        self,
+        organs: Organs,
+        *,
+        missing_kinds: Callable[[], Awaitable[Sequence[str]]],
+        kopf: Callable[[], Awaitable[None]],
+        polls: bool,
+        crds_timeout_seconds: int,
+    ) -> None:
+        self._organs = organs
+        self._missing_kinds = missing_kinds
+        self._kopf = kopf
+        self._polls = polls
+        self._crds_timeout_seconds = crds_timeout_seconds
+        self._poll_now = asyncio.Event()
+        self._gauged: set[tuple[str, str]] = set()
+        self.problems: list[str] = ["starting"]
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises Permanent where our kinds did not come in time."""
+        organs = self._organs
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._every(HEALTH_SECONDS, self._look_at_control_plane))
+            await self._wait_for_kinds()
+            self.problems = ["the cache is not whole yet"]
+            group.create_task(organs.cache.run())
+            await organs.cache.until_synced()
+            self.problems = []
+            log.info("Ready")
+            group.create_task(organs.queues.incidents.run(WORKERS))
+            group.create_task(organs.queues.workloads.run(WORKERS))
+            group.create_task(organs.queues.policies.run(1))
+            group.create_task(self._every(BRAKE_SECONDS, organs.brake.look))
+            group.create_task(self._every(RESYNC_SECONDS, self._resync))
+            group.create_task(self._every(GAUGE_SECONDS, self._gauge))
+            if self._polls:
+                group.create_task(self._poll_for_ever())
+            group.create_task(self._run_kopf())
+
+    def changed(self, kind: str, namespace: str, name: str) -> None:
+        """An object of a watched kind changed. Kopf wakes Incidents; here is woken what refers to the object."""
+        if kind in PEOPLE_APPLY:
+            self._wake_policies()
+            self.wake_all()
+        elif kind == "WorkloadRecord":
+            workload_kind, _, workload = name.partition("-")
+            for key_kind in ("Deployment", "StatefulSet", "DaemonSet"):
+                if key_kind.lower() == workload_kind:
+                    self._organs.queues.workloads.add(WorkloadKey(key_kind, namespace, workload))
+        elif kind == "Namespace":
+            for facts in list(self._organs.cache.workloads()):
+                if facts.workload.namespace == name:
+                    self._organs.queues.workloads.add(WorkloadKey(facts.workload.kind, name, facts.workload.name))
+            self.wake_all()
+
+    def workload_changed(self, kind: str, namespace: str, name: str) -> None:
+        """A workload, one of its revisions or one of its pods changed."""
+        self._organs.queues.workloads.add(WorkloadKey(kind, namespace, name))
+
+    async def observe(self, key: WorkloadKey) -> None:
+        """Serve a workload's key."""
+        again = await self._organs.observer.observe(key)
+        if again is not None:
+            self._organs.queues.workloads.add_at(key, again)
+
+    async def take_alerts(self, alerts: Sequence[Mapping[str, Any]], received: datetime, truncated: int) -> None:
+        """Serve a webhook body. Raises Retryable where it could not be stored."""
+        if self.problems:
+            raise Retryable(f"not ready: {self.problems[0]}", delay=2.0)
+        self._organs.gatherer.alert_time = received
+        await self._organs.intake.alerts(alerts, received, truncated)
+        if truncated:
+            self.poll_now()
+
+    def poll_now(self) -> None:
+        """Ask Alertmanager at once."""
+        self._poll_now.set()
+
+    def unhealthy(self) -> list[str]:
+        """Reasons to restart the process: a watch is silent although the API server answers. An outage of the API server is none."""
+        if self.problems or not self._organs.gatherer.control_plane_ok:
+            return []
+        silent = self._organs.cache.silent_kinds(self._organs.clock.now())
+        return [f"the watch of {kind} is silent although the API server answers" for kind in silent]
+
+    async def _wait_for_kinds(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._crds_timeout_seconds
+        while missing := list(await self._missing_kinds()):
+            if self.problems != missing:
+                log.info("Waiting for our kinds", extra={"missing": missing})
+            self.problems = missing
+            if loop.time() > deadline:
+                raise Permanent(f"Gave up after {self._crds_timeout_seconds} s: {missing[0]}")
+            await asyncio.sleep(1)
+
+    async def _run_kopf(self) -> None:
+        await self._kopf()
+        raise PrunellaError("Kopf ended by itself: the process must be started anew")
+
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+        """Repeat for ever; a failure is logged and does not end it."""
+        while True:
+            try:
+                await act()
+            except PrunellaError as error:
+                log.warning("A repeated task failed and is tried again", extra={"task": getattr(act, "__name__", ""), "error": str(error)})
+            await asyncio.sleep(seconds)
+
+    async def _poll_for_ever(self) -> None:
+        """Every half minute, and at once where something could not be taken."""
+        while True:
+            self._poll_now.clear()
+            try:
+                active = await self._organs.gatherer.poll()
+                if not isinstance(active, UnknownT):
+                    await self._polled(active)
+            except PrunellaError as error:
+                log.warning("The poll's alerts could not be taken in", extra={"error": str(error)})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._poll_now.wait(), POLL_SECONDS)
+
+    async def _polled(self, active: Mapping[str, AlertFacts]) -> None:
+        await self._organs.intake.polled(active)
+
+    async def _look_at_control_plane(self) -> None:
+        self._organs.gatherer.control_plane_ok = await self._organs.live.healthy()
+
+    async def _resync(self) -> None:
+        """Everything once more: what an event did not tell is found here."""
+        for facts in list(self._organs.cache.workloads()):
+            self.workload_changed(facts.workload.kind, facts.workload.namespace, facts.workload.name)
+        self._wake_policies()
+        self.wake_all()
+
+    async def _gauge(self) -> None:
+        """Numbers of what there is now."""
+        counts: dict[tuple[str, str], int] = {}
+        for incident in self._organs.cache.incidents():
+            place = (str(incident.status.phase or "Triggered"), str(incident.status.priority or "P3"))
+            counts[place] = counts.get(place, 0) + 1
+        for phase, priority in self._gauged | set(counts):
+            self._organs.telemetry.gauge("incidents", counts.get((phase, priority), 0), phase=phase, priority=priority)
+        self._gauged |= set(counts)
+
+    def wake_all(self) -> None:
+        """Every Incident that is not cancelled is decided again."""
+        for incident in self._organs.cache.incidents():
+            if incident.status.times.cancelled_time is None:
+                self._organs.queues.incidents.add(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))
+
+    def _wake_policies(self) -> None:
+        """References cross objects: each change may make another object ready."""
+        cache = self._organs.cache
+        policy = cache.healing_policy()
+        keys = [PolicyKey("Runbook", one.metadata.namespace or "", one.metadata.name) for one in cache.runbooks()]
+        keys += [PolicyKey("EscalationPolicy", one.metadata.namespace or "", one.metadata.name) for one in cache.escalation_policies()]
+        if policy is not None:
+            keys.append(PolicyKey("HealingPolicy", "", policy.metadata.name))
+        for key in keys:
+            self._organs.queues.policies.add(key)

@@ -1,0 +1,222 @@
+"""Who may say what: the API server itself refuses a forged name, a forged status, a forged mark, whether we run or not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.cluster.conftest import OPERATOR, Kubectl, until
+from tests.cluster.test_crds import example
+
+pytestmark = pytest.mark.cluster
+
+SOURCE = "spec.source.kind must be Person, or spec.source absent: Watch and Alertmanager are written by the operator alone"
+MADE_BY_OPERATOR = "Remediations are made by the operator; self-service comes later"
+ONLY_STATUS = "status is written by the operator alone; say what you want in spec: acknowledgement, hold, resolution"
+ANNOTATIONS = "annotations kopf.prunella.dev/… and prunella.dev/intent-id are the operator's"
+LABELS = "labels prunella.dev/target, prunella.dev/source and prunella.dev/incident are the operator's"
+MEMORY = "In a WorkloadRecord people may only remove entries of spec.quarantined"
+PARTS: dict[str, dict[str, str]] = {
+    "acknowledgement": {"note": "on it"},
+    "hold": {"reason": "migration"},
+    "resolution": {"summary": "rolled back by hand"},
+}
+
+
+@pytest.fixture
+def ana(prunella: Kubectl, namespace: str) -> Kubectl:
+    """A person who may edit the namespace, as most owners of one may."""
+    prunella("create", "rolebinding", "people", "--clusterrole=edit", "--user=ana", "--user=ben", "-n", namespace)
+    # The aggregation of ClusterRoles is a controller's work, so that a new cluster has it after a moment.
+    until(lambda: prunella.attempt("auth", "can-i", "patch", "incidents.prunella.dev", "-n", namespace, "--as=ben").returncode == 0)
+    return prunella.by("ana")
+
+
+@pytest.fixture
+def incident(ana: Kubectl, namespace: str) -> str:
+    ana("create", "-n", namespace, "-f", "-", stdin=json.dumps(example("Incident", "mine")))
+    return "mine"
+
+
+@pytest.fixture
+def record(prunella: Kubectl, namespace: str) -> str:
+    prunella.by(OPERATOR)("create", "-n", namespace, "-f", "-", stdin=json.dumps(example("WorkloadRecord", "deployment-checkout")))
+    return "deployment-checkout"
+
+
+def patch(kind: str, name: str, namespace: str, body: object, *more: str) -> tuple[str, ...]:
+    return ("patch", kind, name, "-n", namespace, "--type=merge", "-p", json.dumps(body), *more)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_by_is_the_user_who_says_it(ana: Kubectl, namespace: str, incident: str, part: str):
+    forged = {"spec": {part: {"by": "ben", **PARTS[part]}}}
+    said = ana.refused(*patch("incident", incident, namespace, forged))
+    assert f"spec.{part}.by must be your own user name: 'ana'" in said
+    ana(*patch("incident", incident, namespace, {"spec": {part: {"by": "ana", **PARTS[part]}}}))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_nobody_changes_the_words_of_another(ana: Kubectl, namespace: str, incident: str, part: str):
+    ana(*patch("incident", incident, namespace, {"spec": {part: {"by": "ana", **PARTS[part]}}}))
+    ben = ana.by("ben")
+    (word,) = PARTS[part]
+    said = ben.refused(*patch("incident", incident, namespace, {"spec": {part: {word: "something else"}}}))
+    assert f"spec.{part}.by must be your own user name: 'ben'" in said
+    ben(*patch("incident", incident, namespace, {"spec": {"impact": "Minor"}}))  # what stands there may stay
+    ben(*patch("incident", incident, namespace, {"spec": {part: {"by": "ben", word: "mine now"}}}))
+    ben(*patch("incident", incident, namespace, {"spec": {part: None}}))
+
+
+def test_an_administrator_is_asked_for_his_own_name_too(prunella: Kubectl, namespace: str, incident: str):
+    said = prunella.refused(*patch("incident", incident, namespace, {"spec": {"acknowledgement": {"by": "ana"}}}))
+    assert "spec.acknowledgement.by must be your own user name: '" in said
+
+
+def test_a_reporter_may_create_an_incident_that_is_already_acknowledged_by_himself_alone(ana: Kubectl, namespace: str):
+    mine = example("Incident", "born")
+    mine["spec"]["acknowledgement"] = {"by": "ben"}
+    assert "spec.acknowledgement.by must be your own user name: 'ana'" in ana.refused("create", "-n", namespace, "-f", "-", stdin=json.dumps(mine))
+    mine["spec"]["acknowledgement"] = {"by": "ana"}
+    ana("create", "-n", namespace, "-f", "-", stdin=json.dumps(mine))
+
+
+SIGNAL = {"key": "watch/RolloutCrashLoop", "startedTime": "2026-11-24T10:02:11Z"}
+FOREIGN_PAY = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "ledger", "namespace": "pay"}
+FORGED: list[tuple[str, str, dict[str, Any], str]] = [
+    ("a watch", "Incident", {"spec": {"source": {"kind": "Watch"}}}, SOURCE),
+    ("an alert", "Incident", {"spec": {"source": {"kind": "Alertmanager", "signal": SIGNAL}}}, SOURCE),
+    (
+        "a cause",
+        "Incident",
+        {"spec": {"source": {"kind": "Person", "signal": {**SIGNAL, "cause": "RolloutCrashLoop"}}}},
+        "spec.source.signal.cause must be Reported, or absent: the operator finds the cause itself",
+    ),
+    (
+        "another namespace",
+        "Incident",
+        {"spec": {"targetRef": FOREIGN_PAY}},
+        "spec.targetRef.namespace must be the namespace of the Incident, or absent: create it with -n pay",
+    ),
+    ("our label", "Incident", {"metadata": {"labels": {"prunella.dev/target": "web"}}}, LABELS),
+    ("the framework's mark", "Incident", {"metadata": {"annotations": {"kopf.prunella.dev/last-handled": "{}"}}}, ANNOTATIONS),
+    ("an intent", "EscalationPolicy", {"metadata": {"annotations": {"prunella.dev/intent-id": "5b1e"}}}, ANNOTATIONS),
+    ("an attempt", "Remediation", {}, MADE_BY_OPERATOR),
+    ("a memory", "WorkloadRecord", {}, "WorkloadRecords are made by the operator, from what it saw"),
+]
+
+
+@pytest.mark.parametrize(("kind", "changes", "sentence"), [row[1:] for row in FORGED], ids=[row[0] for row in FORGED])
+def test_a_forgery_is_refused_even_to_an_administrator(prunella: Kubectl, namespace: str, kind: str, changes: dict[str, Any], sentence: str):
+    forged = example(kind, "forged")
+    for part, change in changes.items():
+        forged[part] |= change
+    assert sentence in prunella.refused("create", "-n", namespace, "--dry-run=server", "-f", "-", stdin=json.dumps(forged))
+
+
+def test_the_operator_writes_what_others_may_not(prunella: Kubectl, namespace: str):
+    seen = example("Incident", "checkout-7f3kq")
+    seen["metadata"]["labels"] = {"prunella.dev/target": "checkout", "prunella.dev/source": "Watch"}
+    seen["spec"]["source"] = {"kind": "Watch", "signal": {**SIGNAL, "cause": "RolloutCrashLoop"}}
+    attempt = example("Remediation", "checkout-7f3kq-1")
+    attempt["metadata"]["labels"] = {"prunella.dev/incident": "checkout-7f3kq"}
+    operator = prunella.by(OPERATOR)
+    for made in (seen, attempt):
+        operator("create", "-n", namespace, "-f", "-", stdin=json.dumps(made))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"metadata": {"annotations": {"kopf.prunella.dev/progress": "x"}}},
+        {"metadata": {"annotations": {"prunella.dev/intent-id": "x"}}},
+    ],
+    ids=["kopf.prunella.dev", "intent-id"],
+)
+def test_marks_are_neither_set_nor_removed(ana: Kubectl, prunella: Kubectl, namespace: str, incident: str, body: dict[str, Any]):
+    assert ANNOTATIONS in ana.refused(*patch("incident", incident, namespace, body))
+
+
+def test_a_mark_that_the_operator_left_stays(prunella: Kubectl, namespace: str, ana: Kubectl):
+    marked = example("Incident", "marked")
+    marked["metadata"] |= {"annotations": {"kopf.prunella.dev/progress": "x"}, "labels": {"prunella.dev/target": "checkout"}}
+    prunella.by(OPERATOR)("create", "-n", namespace, "-f", "-", stdin=json.dumps(marked))
+    assert ANNOTATIONS in ana.refused(*patch("incident", "marked", namespace, {"metadata": {"annotations": {"kopf.prunella.dev/progress": None}}}))
+    assert LABELS in ana.refused(*patch("incident", "marked", namespace, {"metadata": {"labels": {"prunella.dev/target": None}}}))
+    ana(*patch("incident", "marked", namespace, {"metadata": {"annotations": {"prunella.dev/retry": "1", "mine": "x"}, "labels": {"team": "shop"}}}))
+
+
+def test_nobody_writes_status_by_hand(prunella: Kubectl, ana: Kubectl, namespace: str, incident: str):
+    forged = patch("incident", incident, namespace, {"status": {"phase": "Resolved"}}, "--subresource=status")
+    assert "cannot get resource" in ana.refused(*forged), "edit holds no right to status at all"
+    assert ONLY_STATUS in prunella.refused(*forged)
+    ana(*patch("incident", incident, namespace, {"status": {"phase": "Resolved"}}))  # the API server drops it
+    assert "status" not in json.loads(prunella("get", "incident", incident, "-n", namespace, "-o", "json"))
+
+
+@pytest.mark.parametrize("kind", ["runbook", "healingpolicy", "escalationpolicy", "catalogentry", "remediation"])
+def test_no_kinds_status_is_anybodys(prunella: Kubectl, namespace: str, kind: str):
+    name = {"runbook": "roll-back-bad-rollout", "healingpolicy": "default"}.get(kind, "example")
+    where = "prunella-system" if kind == "runbook" else namespace
+    if name == "example":
+        (made,) = (example(known, name) for known in ("EscalationPolicy", "CatalogEntry", "Remediation") if known.lower() == kind)
+        prunella.by(OPERATOR if kind == "remediation" else "")("create", "-n", namespace, "-f", "-", stdin=json.dumps(made))
+    forged = patch(kind, name, where, {"status": {"observedGeneration": 99}}, "--subresource=status")
+    assert ONLY_STATUS in prunella.refused(*forged)
+
+
+QUARANTINED = {"hash": "b", "revision": 15, "incident": "checkout-7f3kq", "quarantinedTime": "2026-11-24T10:02:24Z"}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"revisions": []},
+        {"revisions": [{"hash": "evil", "name": "checkout-evil", "revision": 13, "lastHealthyTime": "2026-11-24T09:41:07Z"}]},
+        {"quarantined": [QUARANTINED, {**QUARANTINED, "hash": "c"}]},
+        {"quarantined": [{**QUARANTINED, "reason": "another"}]},
+        {"targetRef": {"uid": "another"}},
+    ],
+    ids=["forget what worked", "invent what worked", "quarantine another", "rewrite why", "move it to another object"],
+)
+def test_people_do_not_write_the_memory(ana: Kubectl, namespace: str, record: str, spec: dict[str, Any]):
+    assert MEMORY in ana.refused(*patch("workloadrecord", record, namespace, {"spec": spec}))
+
+
+def test_people_may_take_a_revision_out_of_quarantine(ana: Kubectl, namespace: str, record: str):
+    ana(*patch("workloadrecord", record, namespace, {"spec": {"quarantined": []}}))
+    assert ana("get", "wr", record, "-n", namespace, "-o", "jsonpath={.spec.quarantined}") == "[]"
+
+
+@pytest.mark.parametrize(
+    ("role", "verb", "resource", "allowed"),
+    [
+        ("view", "list", "incidents", True),
+        ("view", "get", "runbooks", True),
+        ("view", "patch", "incidents", False),
+        ("edit", "patch", "incidents", True),
+        ("edit", "create", "incidents", True),
+        ("edit", "delete", "incidents", False),
+        ("edit", "create", "catalogentries", True),
+        ("edit", "create", "escalationpolicies", True),
+        ("edit", "create", "runbooks", False),
+        ("admin", "create", "runbooks", False),
+        ("admin", "approve", "remediations", False),
+        ("admin", "create", "remediations", False),
+        ("admin", "update", "incidents/status", False),
+        ("prunella-approve", "approve", "remediations", True),
+    ],
+)
+def test_people_get_these_rights_by_aggregation(prunella: Kubectl, namespace: str, role: str, verb: str, resource: str, allowed: bool):
+    prunella("create", "rolebinding", "person", f"--clusterrole={role}", "--user=zoe", "-n", namespace)
+    plural, _, subresource = resource.partition("/")
+    asked = [f"{plural}.prunella.dev", *([f"--subresource={subresource}"] if subresource else []), "-n", namespace, "--as=zoe"]
+    until_rights_are_known(prunella, role, namespace)
+    assert prunella.attempt("auth", "can-i", verb, *asked).stdout.strip() == ("yes" if allowed else "no")
+
+
+def until_rights_are_known(prunella: Kubectl, role: str, namespace: str) -> None:
+    """The binding is seen by the API server, and the role's aggregation is complete, when the most that the role may do is allowed."""
+    most = {"view": ("list", "incidents"), "edit": ("patch", "incidents"), "admin": ("patch", "incidents")}.get(role, ("approve", "remediations"))
+    until(lambda: prunella.attempt("auth", "can-i", most[0], f"{most[1]}.prunella.dev", "-n", namespace, "--as=zoe").returncode == 0)

@@ -1,0 +1,188 @@
+"""P1 to P4 from impact and urgency."""
+
+from __future__ import annotations
+
+import pytest
+
+from prunella.api.healing_policy import SeverityUrgency
+from prunella.api.names import Impact, Priority, RemediationPhase, Urgency
+from prunella.core.facts import UNKNOWN
+from prunella.core.incident.priority import MATRIX
+
+from .builders import later
+from .incident_builders import Story, alert, alerted, entry, finding, healing_policy, remediation, reported, watched, workload
+
+
+@pytest.mark.parametrize(
+    ("impact", "row"),
+    [(Impact.EXTENSIVE, "P1 P2 P3"), (Impact.SIGNIFICANT, "P2 P3 P4"), (Impact.MINOR, "P3 P4 P4")],
+)
+def test_the_matrix_is_the_references(impact, row):
+    assert [MATRIX[impact][urgency] for urgency in (Urgency.HIGH, Urgency.MEDIUM, Urgency.LOW)] == [Priority(one) for one in row.split()]
+
+
+@pytest.mark.parametrize(
+    ("tier", "ready", "impact"),
+    [
+        (1, 4, "Significant"),
+        (1, 3, "Extensive"),
+        (1, 2, "Extensive"),
+        (2, 4, "Minor"),
+        (2, 3, "Significant"),
+        (2, 2, "Extensive"),
+        (3, 4, "Minor"),
+        (3, 3, "Minor"),
+        (3, 2, "Significant"),
+        (4, 4, "Minor"),
+        (4, 0, "Minor"),
+        (None, 3, "Significant"),
+    ],
+)
+def test_impact_follows_from_tier_and_capacity_lost(tier, ready, impact):
+    story = Story(watched()).shows(entries=(entry(tier=tier),) if tier else (), target=workload(ready, 4))
+    story.at(0)
+    assert story.status.impact == impact
+
+
+@pytest.mark.parametrize(
+    ("story", "reason"),
+    [
+        (
+            Story(watched()).shows(entries=(entry(tier=1),)),
+            "P2: impact Significant (CatalogEntry checkout, tier 1, no capacity lost), urgency High (failing now)",
+        ),
+        (
+            Story(watched()).shows(entries=(), target=workload(1, 3)),
+            "P1: impact Extensive (no CatalogEntry, counts as tier 2, 2 of 3 not ready), urgency High (failing now)",
+        ),
+        (
+            Story(watched()).shows(target=UNKNOWN, entries=()),
+            "P2: impact Significant (no CatalogEntry, counts as tier 2, capacity not known), urgency High (failing now)",
+        ),
+        (
+            Story(reported(impact=Impact.EXTENSIVE, urgency=Urgency.LOW)).shows(finding=None),
+            "P3: impact Extensive (stated by a person), urgency Low (stated by a person)",
+        ),
+        (
+            Story(reported()).shows(finding=None),
+            "P3: impact Minor (CatalogEntry checkout, tier 2, no capacity lost), urgency High (reported by a person)",
+        ),
+        (
+            Story(watched()).shows(storm_since=later(-5)),
+            "P1: impact Extensive (a storm: many workloads fail at once), urgency High (failing now)",
+        ),
+    ],
+    ids=["the example", "no entry", "unknown capacity", "stated", "reported", "storm"],
+)
+def test_the_inputs_are_written_down(story, reason):
+    story.at(0)
+    assert story.message("PriorityAssessed") == reason
+    assert f"{story.status.priority}: {story.status.priority_reason}" == reason
+
+
+def by_severity(severity):
+    labels = {"alertname": "HighErrors"} | ({"severity": severity} if severity is not None else {})
+    return Story(alerted(labels=labels)).shows(finding=None)
+
+
+@pytest.mark.parametrize(
+    ("severity", "urgency", "why"),
+    [
+        ("critical", "High", "alert of severity critical"),
+        ("page", "High", "alert of severity page"),
+        ("warning", "Medium", "alert of severity warning"),
+        ("none", "Low", "alert of severity none"),
+        ("sev-weird", "High", "severity 'sev-weird' is not known: unsure counts as High"),
+        (None, "High", "the alert has no severity: unsure counts as High"),
+    ],
+)
+def test_c39_an_alerts_severity_gives_the_urgency_and_unsure_is_never_low(severity, urgency, why):
+    story = by_severity(severity)
+    story.at(0)
+    assert story.status.urgency == urgency
+    assert why in story.status.priority_reason
+
+
+def test_the_policy_names_severities():
+    story = by_severity("sev-weird").shows(policy=healing_policy(severity_urgency=SeverityUrgency(low=("sev-weird",))))
+    story.at(0)
+    assert story.status.urgency == "Low"
+
+
+def test_the_watch_is_more_urgent_than_the_alert_beside_it():
+    story = by_severity("info")
+    story.at(0)
+    assert story.status.priority == "P4"
+    story.at(1, finding=finding())
+    assert story.status.priority == "P3"
+    assert story.message("PriorityAssessed") == "P3, was P4: impact Minor (as before), urgency High (failing now)"
+
+
+def test_automation_only_raises():
+    story = Story(watched())
+    story.at(0, target=workload(1, 3))
+    story.at(10, target=workload(3, 3))
+    assert story.status.priority == "P1"
+    assert story.told().count("PriorityAssessed") == 1
+
+
+def test_what_a_person_states_wins_in_both_directions():
+    story = Story(watched())
+    story.at(0, target=workload(1, 3))
+    story.says(impact=Impact.MINOR, urgency=Urgency.LOW).at(5, target=workload(1, 3))
+    assert story.status.priority == "P4"
+    story.says(impact=Impact.EXTENSIVE).at(6)
+    assert story.message("PriorityAssessed") == "P3, was P4: impact Extensive (stated by a person), urgency Low (stated by a person)"
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        {"target": UNKNOWN},
+        {"target": workload(0, 3), "remediations": (remediation(RemediationPhase.VERIFYING),)},
+    ],
+    ids=["not readable", "our own attempt restarts it"],
+)
+def test_what_we_cannot_see_or_do_ourselves_raises_nothing(hidden):
+    story = Story(watched())
+    story.at(0)
+    story.at(5, **hidden)
+    assert story.status.priority == "P3"
+
+
+def test_more_capacity_lost_raises_and_is_told_once():
+    story = Story(watched())
+    story.at(0)
+    story.at(5, target=workload(1, 3))
+    story.at(6, target=workload(1, 3))
+    assert story.status.priority == "P1"
+    assert story.told().count("PriorityAssessed") == 2
+
+
+def test_a_duplicate_whose_reporter_stated_more_raises_it():
+    own, persons = Story(watched()), Story(reported(impact=Impact.EXTENSIVE))
+    own.at(0)
+    persons.at(1, duplicates=(own.incident,))
+    own.at(2, duplicates=(persons.incident,))
+    assert own.status.priority == "P1"
+    assert "stated by a person in a duplicate" in own.status.priority_reason
+
+
+def test_an_incident_is_counted_when_its_priority_is_known():
+    story = Story(watched())
+    draft = story.at(0)
+    opened = next(one for one in draft.counts if one.metric == "incidents_opened_total")
+    assert opened.labels == (("priority", "P3"), ("source", "Watch"))
+    assert not [one for one in story.at(1).counts if one.metric == "incidents_opened_total"]
+
+
+def test_a_policy_that_cannot_be_read_leaves_the_shipped_table():
+    story = by_severity("warning").shows(policy=UNKNOWN)
+    story.at(0)
+    assert story.status.urgency == "Medium"
+
+
+def test_the_most_urgent_of_several_alerts_counts():
+    story = by_severity("info")
+    story.at(0, alerts=(alert("00000000000000bb", labels={"alertname": "Worse", "severity": "warning"}),))
+    assert story.status.urgency == "Medium"

@@ -1,0 +1,105 @@
+"""Where the server listens, and how it is reached."""
+
+import asyncio
+import socket
+import ssl
+import subprocess
+
+import pytest
+from aiohttp import web
+from tests.adapters.local import until
+
+from prunella.web.server import address, application, serve
+
+
+async def hello(_):
+    return web.Response(text="hello")
+
+
+ROUTES = [web.get("/hello", hello)]
+
+
+@pytest.mark.parametrize(
+    ("listen", "found"),
+    [
+        (":8080", (None, 8080)),
+        ("127.0.0.1:0", ("127.0.0.1", 0)),
+        ("[::1]:8080", ("::1", 8080)),
+        ("localhost:65535", ("localhost", 65535)),
+    ],
+)
+def test_an_address_is_a_host_and_a_port(listen, found):
+    assert address(listen) == found
+
+
+@pytest.mark.parametrize("listen", ["8080", "", ":", "host:", "host:http", ":65536", ":-1", ":８０", "a:b:"])
+def test_what_is_no_address_is_refused_with_an_example(listen):
+    with pytest.raises(ValueError, match=f"'{listen}' is no address to listen on; write for example ':8080' or '127.0.0.1:8080'"):
+        address(listen)
+
+
+async def test_a_port_that_is_taken_is_said():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(OSError, match="address already in use"):
+            await serve(application(ROUTES), f"127.0.0.1:{taken.getsockname()[1]}")
+
+
+def make_certificates(folder):
+    for name in ("tls", "ca"):
+        subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+        new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", *subject]
+        subprocess.run([*new, "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt"], check=True, capture_output=True)
+
+
+async def ask(port, context):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+    try:
+        writer.write(b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("mutual", [False, True], ids=["TLS", "mutual TLS"])
+async def test_with_a_certificate_it_speaks_tls(tmp_path, mutual):
+    make_certificates(tmp_path)
+    if not mutual:
+        (tmp_path / "ca.crt").unlink()
+    server = await serve(application(ROUTES), "127.0.0.1:0", tmp_path)
+    try:
+        plain = ssl.create_default_context(cafile=tmp_path / "tls.crt")
+        if not mutual:
+            assert (await ask(server.port, plain)).endswith(b"hello")
+            return
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            assert (await ask(server.port, plain)).endswith(b"hello") or True
+        plain.load_cert_chain(tmp_path / "ca.crt", tmp_path / "ca.key")
+        assert (await ask(server.port, plain)).endswith(b"hello")
+    finally:
+        await server.stop()
+
+
+async def test_a_folder_without_a_certificate_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        await serve(application(ROUTES), "127.0.0.1:0", tmp_path)
+
+
+async def test_stopping_lets_a_request_under_way_end():
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(_):
+        entered.set()
+        await release.wait()
+        return web.Response(text="done")
+
+    server = await serve(application([web.get("/slow", slow)]), "127.0.0.1:0")
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    await asyncio.wait_for(entered.wait(), 5)
+    stopping = asyncio.create_task(server.stop())
+    release.set()
+    assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"done")
+    writer.close()
+    await until(stopping.done)
