@@ -59,7 +59,11 @@ def up(arguments: Arguments) -> None:
     say(f"starting box '{box.name}'")
     launch.up(box, programs, [f"--{option}" for option in ("no-monitoring", "kwok") if getattr(arguments, option.replace("-", "_"))])
     if arguments.expose:
-        expose.open_door(box)
+        try:
+            expose.open_door(box)
+        except BaseException:
+            teardown.down(box)
+            raise
     say(f"box '{box.name}' is up after {time.monotonic() - began:.1f} s: {box.state}")
     say(f"  inside     {_command()} run {box.name} -- kubectl get nodes")
     if arguments.expose:

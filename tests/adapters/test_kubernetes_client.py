@@ -228,8 +228,8 @@ async def test_a_server_that_is_not_known_is_said_in_a_sentence(tmp_path: Path, 
 
 
 async def test_a_proxy_in_the_environment_is_not_asked(api: Api, server: StandIn, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    for scheme in ("http", "https"):
+        monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
     server.answers("GET", WEB, Reply({}))
     assert await api.ask(call("get")) is not None
 

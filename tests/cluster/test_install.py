@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -76,7 +77,7 @@ def test_the_five_lines_of_the_documentation_install_it_and_opt_a_namespace_in(e
     again = empty("apply", "-k", "crds") + empty("apply", "-k", "manifests/default")
     assert [line for line in again.splitlines() if not line.endswith(" unchanged")] == []
     assert empty("get", "healingpolicy", "default", "-o", "jsonpath={.spec.mode}") == "Auto", "what a person has set stays"
-    empty("delete", "namespace", "shop")
+    empty("delete", "namespace", "shop", "--wait=false")
 
 
 def test_prunella_install_does_the_same_and_a_second_time_changes_nothing(empty: Kubectl, away: Path):
@@ -123,8 +124,6 @@ def test_the_written_kubeconfig_is_the_operators_account_for_a_day(prunella: Kub
 
 
 def _unpadded(text: str) -> bytes:
-    import base64
-
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 

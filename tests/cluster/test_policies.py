@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from tests.cluster.conftest import OPERATOR, Kubectl, until
@@ -17,6 +20,13 @@ ONLY_STATUS = "status is written by the operator alone; say what you want in spe
 ANNOTATIONS = "annotations kopf.prunella.dev/… and prunella.dev/intent-id are the operator's"
 LABELS = "labels prunella.dev/target, prunella.dev/source and prunella.dev/incident are the operator's"
 MEMORY = "In a WorkloadRecord people may only remove entries of spec.quarantined"
+MOST = {
+    "view": ("list", "incidents"),
+    "edit": ("patch", "incidents"),
+    "admin": ("patch", "incidents"),
+    "prunella-approve": ("approve", "remediations"),
+}
+"""A right that each role has at last, when its aggregation is complete."""
 PARTS: dict[str, dict[str, str]] = {
     "acknowledgement": {"note": "on it"},
     "hold": {"reason": "migration"},
@@ -24,25 +34,44 @@ PARTS: dict[str, dict[str, str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def namespace(prunella: Kubectl) -> Iterator[str]:
+    """A namespace where people have the roles that most clusters give them."""
+    name = f"t-{uuid4().hex[:10]}"
+    prunella("create", "namespace", name)
+    for role in MOST:
+        prunella("create", "rolebinding", f"of-{role}", f"--clusterrole={role}", f"--user={role}-person", "-n", name)
+    prunella("create", "rolebinding", "people", "--clusterrole=edit", "--user=ana", "--user=ben", "-n", name)
+    # The aggregation of ClusterRoles is a controller's work, so that a new cluster has it after a moment.
+    for person, (verb, plural) in {**{f"{role}-person": most for role, most in MOST.items()}, "ben": MOST["edit"]}.items():
+        asked = ("auth", "can-i", verb, f"{plural}.prunella.dev", "-n", name)
+        until(partial(allowed, prunella.by(person), asked))
+    yield name
+    prunella("delete", "namespace", name, "--wait=false")
+
+
 @pytest.fixture
 def ana(prunella: Kubectl, namespace: str) -> Kubectl:
     """A person who may edit the namespace, as most owners of one may."""
-    prunella("create", "rolebinding", "people", "--clusterrole=edit", "--user=ana", "--user=ben", "-n", namespace)
-    # The aggregation of ClusterRoles is a controller's work, so that a new cluster has it after a moment.
-    until(lambda: prunella.attempt("auth", "can-i", "patch", "incidents.prunella.dev", "-n", namespace, "--as=ben").returncode == 0)
     return prunella.by("ana")
 
 
 @pytest.fixture
 def incident(ana: Kubectl, namespace: str) -> str:
-    ana("create", "-n", namespace, "-f", "-", stdin=json.dumps(example("Incident", "mine")))
-    return "mine"
+    name = f"mine-{uuid4().hex[:6]}"
+    ana("create", "-n", namespace, "-f", "-", stdin=json.dumps(example("Incident", name)))
+    return name
 
 
 @pytest.fixture
 def record(prunella: Kubectl, namespace: str) -> str:
-    prunella.by(OPERATOR)("create", "-n", namespace, "-f", "-", stdin=json.dumps(example("WorkloadRecord", "deployment-checkout")))
-    return "deployment-checkout"
+    name = f"deployment-{uuid4().hex[:6]}"
+    prunella.by(OPERATOR)("create", "-n", namespace, "-f", "-", stdin=json.dumps(example("WorkloadRecord", name)))
+    return name
+
+
+def allowed(person: Kubectl, asked: tuple[str, ...]) -> bool:
+    return person.attempt(*asked).returncode == 0
 
 
 def patch(kind: str, name: str, namespace: str, body: object, *more: str) -> tuple[str, ...]:
@@ -209,14 +238,6 @@ def test_people_may_take_a_revision_out_of_quarantine(ana: Kubectl, namespace: s
     ],
 )
 def test_people_get_these_rights_by_aggregation(prunella: Kubectl, namespace: str, role: str, verb: str, resource: str, allowed: bool):
-    prunella("create", "rolebinding", "person", f"--clusterrole={role}", "--user=zoe", "-n", namespace)
     plural, _, subresource = resource.partition("/")
-    asked = [f"{plural}.prunella.dev", *([f"--subresource={subresource}"] if subresource else []), "-n", namespace, "--as=zoe"]
-    until_rights_are_known(prunella, role, namespace)
-    assert prunella.attempt("auth", "can-i", verb, *asked).stdout.strip() == ("yes" if allowed else "no")
-
-
-def until_rights_are_known(prunella: Kubectl, role: str, namespace: str) -> None:
-    """The binding is seen by the API server, and the role's aggregation is complete, when the most that the role may do is allowed."""
-    most = {"view": ("list", "incidents"), "edit": ("patch", "incidents"), "admin": ("patch", "incidents")}.get(role, ("approve", "remediations"))
-    until(lambda: prunella.attempt("auth", "can-i", most[0], f"{most[1]}.prunella.dev", "-n", namespace, "--as=zoe").returncode == 0)
+    asked = [f"{plural}.prunella.dev", *([f"--subresource={subresource}"] if subresource else []), "-n", namespace]
+    assert prunella.by(f"{role}-person").attempt("auth", "can-i", verb, *asked).stdout.strip() == ("yes" if allowed else "no")

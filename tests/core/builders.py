@@ -130,7 +130,7 @@ def healthy_facts(kind: str = "Deployment", **changes: Any) -> WorkloadFacts:
 
 
 def rolling_facts(*failing: Pod, kind: str = "Deployment", serving: int = 3, created: float = 40, **changes: Any) -> WorkloadFacts:
-    """Revision 3 is being rolled out with the given pods, while revision 2 serves."""
+    """Revision 3, created so many seconds before noon, is being rolled out with the given pods, while revision 2 serves."""
     defaults: dict[str, Any] = {"generation": 3, "observed_generation": 3, "updated": len(failing), "ready": serving, "available": serving}
     if kind == "Deployment":
         defaults["conditions"] = (progressing("ReplicaSetUpdated", updated=created - 1),)
@@ -141,8 +141,8 @@ def rolling_facts(*failing: Pod, kind: str = "Deployment", serving: int = 3, cre
         workload=workload(kind, **(defaults | changes)),
         revisions=(
             revision(3, created=created, **replicas),
-            revision(2, **({"replicas": serving} if kind == "Deployment" else {})),
-            revision(1, created=80_000),
+            revision(2, created=created + 7200, **({"replicas": serving} if kind == "Deployment" else {})),
+            revision(1, created=created + 80_000),
         ),
         pods=(*pods(serving), *failing),
     )

@@ -86,7 +86,7 @@ def reused(*, pods=(), condition=None, kind="Deployment"):
         pytest.param(reused(pods=(pod("p", "h1", created_time=ago(70)),), kind="StatefulSet"), ago(70), id="applied again to a StatefulSet"),
         pytest.param(reused(pods=(pod("p", "h1", created_time=None),)), ago(3600), id="applied again: no earlier than the youngest other"),
         pytest.param(
-            replace(healthy_facts(), revisions=(revision(2, created_time=None),), pods=(pod(created_time=ago(33)),)),
+            replace(healthy_facts(conditions=()), revisions=(revision(2, created_time=None),), pods=(pod(created_time=ago(33)),)),
             ago(33),
             id="its creation is not told",
         ),

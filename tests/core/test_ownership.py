@@ -60,7 +60,17 @@ def policy(made: Story) -> str | None:
             "EscalationPolicy of HealingPolicy default",
         ),
     ],
-    ids=["entry", "annotation", "annotation to nowhere", "namespace label", "entry without policy", "default", "nobody", "policy gone", "label to nowhere"],
+    ids=[
+        "entry",
+        "annotation",
+        "annotation to nowhere",
+        "namespace label",
+        "entry without policy",
+        "default",
+        "nobody",
+        "policy gone",
+        "label to nowhere",
+    ],
 )
 def test_the_first_path_that_leads_to_an_owner_is_taken_and_written_down(shows, team, policy_ref, path):
     made = story(**shows)

@@ -58,7 +58,7 @@ def test_a_second_episode_is_not_observed_again():
     story = Story(watched())
     story.at(0)
     story.at(33, finding=None, remediations=(healed(),), healthy=True, since=13)
-    story.at(100, finding=finding(), remediations=(healed(),))
+    story.at(100, finding=finding(started_time=later(100)), remediations=(healed(),))
     before = len([one for one in story.counts if one[1] is not None])
     story.at(500, finding=None, remediations=(healed(), healed(450, 470, number=2)), healthy=True, since=450)
     assert story.status.durations.resolve_seconds == 13 + 350

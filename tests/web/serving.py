@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -49,15 +50,15 @@ class Site:
     polls: list[str]
 
     async def ask(self, *pieces: bytes, pause: float = 0.0) -> bytes:
-        """Send bytes as they are; the whole answer until the server closes."""
+        """Send bytes as they are; the first answer, or nothing."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(pause)
-            return await asyncio.wait_for(reader.read(), 20)
-        except ConnectionError:
+            return await asyncio.wait_for(_answer(reader, with_body=not pieces[0].startswith(b"HEAD ")), 20)
+        except (ConnectionError, asyncio.IncompleteReadError):
             return b""
         finally:
             writer.close()
@@ -67,9 +68,9 @@ class Site:
         return await self.ask(request(len(body), *headers, path=path, token=token, method=method) + body)
 
 
-def request(length: int | None, *headers: str, path: str = PATH, token: str | None = TOKEN, method: str = "POST") -> bytes:
+def request(length: int | None, *headers: str, path: str = PATH, token: str | None = TOKEN, method: str = "POST", connection: str = "close") -> bytes:
     """The head of a request."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: prunella", "Connection: close", *headers]
+    lines = [f"{method} {path} HTTP/1.1", "Host: prunella", f"Connection: {connection}", *headers]
     if length is not None:
         lines.append(f"Content-Length: {length}")
     if token is not None:
@@ -77,9 +78,15 @@ def request(length: int | None, *headers: str, path: str = PATH, token: str | No
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
+async def _answer(reader: asyncio.StreamReader, *, with_body: bool) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"Content-Length: (\d+)", head)
+    return head + (await reader.readexactly(int(length[1])) if length and with_body else b"")
+
+
 def status(answer: bytes) -> int:
     """The status of an answer, 0 where there is none."""
-    return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0
+    return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.") else 0
 
 
 @asynccontextmanager

@@ -64,8 +64,32 @@ async def test_200_follows_once_intake_has_kept_every_alert(tokens):
         (b'{"alerts":[{"status":"resolved"},{"status":"firing"}]}', 200, 2),
         (b'{"text":"a payload of their own"}', 200, 0),
     ],
-    ids=["01 empty", "02 null", "03 list", "04 empty object", "05 words", "06 truncated", "07 UTF-16", "07 BOM", "12 nested", "13 duplicate keys", "14 NaN"]
-    + ["15 integer", "16 surrogate", "17 missing", "17 null", "17 object", "17 100k", "18 version", "19 truncated", "20 group", "21 labels", "22 fingerprint"]
+    ids=[
+        "01 empty",
+        "02 null",
+        "03 list",
+        "04 empty object",
+        "05 words",
+        "06 truncated",
+        "07 UTF-16",
+        "07 BOM",
+        "12 nested",
+        "13 duplicate keys",
+        "14 NaN",
+    ]
+    + [
+        "15 integer",
+        "16 surrogate",
+        "17 missing",
+        "17 null",
+        "17 object",
+        "17 100k",
+        "18 version",
+        "19 truncated",
+        "20 group",
+        "21 labels",
+        "22 fingerprint",
+    ]
     + ["23 twice", "24 order", "25 payload"],
 )
 async def test_only_what_is_no_json_is_refused_for_good(tokens, body, code, alerts):
@@ -101,7 +125,20 @@ async def test_26_the_content_type_does_not_matter(tokens, header):
         ["Authorization: Bearer tokené"],
         ["Proxy-Authorization: Bearer " + TOKEN],
     ],
-    ids=["none", "wrong", "no token", "empty", "basic", "no scheme", "longer", "shorter", "twice in one", "two headers", "two headers, one wrong", "bytes"]
+    ids=[
+        "none",
+        "wrong",
+        "no token",
+        "empty",
+        "basic",
+        "no scheme",
+        "longer",
+        "shorter",
+        "twice in one",
+        "two headers",
+        "two headers, one wrong",
+        "bytes",
+    ]
     + ["UTF-8", "proxy"],
 )
 async def test_27_without_the_token_the_answer_is_401_and_no_byte_of_the_body_is_waited_for(tokens, headers):
@@ -184,7 +221,7 @@ async def test_exactly_at_the_limit_it_is_taken(tokens):
 
 async def test_08_a_packed_bomb_is_not_unpacked_beyond_the_limit(tokens):
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    bomb = b"".join(packer.compress(bytes(MILLION)) for _ in range(500)) + packer.flush()
+    bomb = b"".join(packer.compress(bytes(MILLION)) for _ in range(100)) + packer.flush()
     assert len(bomb) < MILLION
     async with site(tokens, longest_body=MILLION) as server:
         assert status(await server.post(bomb, GZIP)) == 400
@@ -200,7 +237,7 @@ async def test_a_packed_body_is_taken(tokens):
 
 @pytest.mark.parametrize(
     ("body", "header"),
-    [(b"not packed", GZIP), (gzip.compress(BODY)[:-9], GZIP), (gzip.compress(BODY), "Content-Encoding: identity")],
+    [(b"not packed", GZIP), (gzip.compress(BODY)[:-30], GZIP), (gzip.compress(BODY), "Content-Encoding: identity")],
     ids=["not packed", "cut off", "packed unannounced"],
 )
 async def test_what_can_t_be_unpacked_is_400(tokens, body, header):
@@ -226,7 +263,7 @@ async def test_a_body_that_does_not_end_in_time_is_503_and_comes_again(tokens, h
 
 async def test_11_a_length_that_is_too_short_cuts_the_body_which_is_no_json_then(tokens):
     async with site(tokens) as server:
-        answer = await server.ask(request(len(BODY) - 5) + BODY)
+        answer = await server.ask(request(len(BODY) - 5, connection="keep-alive") + BODY)
     assert status(answer) == 400
     assert server.intake.taken == []
 

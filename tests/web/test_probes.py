@@ -24,7 +24,9 @@ async def test_all_is_well(path, method):
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 async def test_problems_are_told_one_a_line(path):
-    answer = await ask(path, alive=["the watch of pods is silent for 95 s"] * (path == "/healthz"), ready=["no leader", "no rights"] * (path == "/readyz"))
+    answer = await ask(
+        path, alive=["the watch of pods is silent for 95 s"] * (path == "/healthz"), ready=["no leader", "no rights"] * (path == "/readyz")
+    )
     assert status(answer) == 503
     expected = b"the watch of pods is silent for 95 s\n" if path == "/healthz" else b"no leader\nno rights\n"
     assert answer.endswith(b"\r\n\r\n" + expected)
@@ -41,6 +43,8 @@ async def test_metrics_are_prometheus_text():
     assert b'prunella_build_info{version="0.1.0"} 1.0' in answer
 
 
-@pytest.mark.parametrize(("method", "path", "code"), [("POST", "/metrics", 405), ("DELETE", "/healthz", 405), ("GET", "/readyz/", 404), ("GET", "/debug", 404)])
+@pytest.mark.parametrize(
+    ("method", "path", "code"), [("POST", "/metrics", 405), ("DELETE", "/healthz", 405), ("GET", "/readyz/", 404), ("GET", "/debug", 404)]
+)
 async def test_nothing_else_is_there(method, path, code):
     assert status(await ask(path, method=method)) == code

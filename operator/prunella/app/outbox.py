@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -90,9 +90,9 @@ class Outbox:
     def send(self, incident: Incident, receivers: Sequence[Receiver]) -> None:
         """Start whatever the stored Incident has Pending and nobody is sending. Give it the Incident as the API server answered the last write."""
         uid = incident.metadata.uid
+        self._settle(incident)
         pending = {message.key: message for message in incident.status.escalation.messages if message.state is MessageState.PENDING}
         self._wanted[uid] = frozenset(pending)
-        self._settle(uid, pending)
         by_name = {receiver.name: receiver for receiver in receivers}
         for key, message in pending.items():
             slip = (uid, key)
@@ -123,12 +123,11 @@ class Outbox:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _settle(self, uid: str, pending: Mapping[str, Message]) -> None:
+    def _settle(self, incident: Incident) -> None:
         """Drop the receipts that the stored messages show."""
-        for slip in [slip for slip in self._receipts if slip[0] == uid]:
-            message = pending.get(slip[1])
-            receipt = self._receipts[slip]
-            if message is None or (not receipt.final and message.attempts >= receipt.attempts):
+        stored = {message.key: message for message in incident.status.escalation.messages}
+        for slip in [slip for slip in self._receipts if slip[0] == incident.metadata.uid]:
+            if _shown(self._receipts[slip], stored.get(slip[1])):
                 del self._receipts[slip]
 
     def _is_wanted(self, slip: Slip) -> bool:
@@ -213,3 +212,10 @@ class Outbox:
 
     def _count(self, channel: str, outcome: str) -> None:
         self._telemetry.count("notifications_total", channel=channel, outcome=outcome)
+
+
+def _shown(receipt: Delivery, message: Message | None) -> bool:
+    """Whether the store knows what the receipt says. A message that was withdrawn while it was under way and arrived is not known yet: it disturbed."""
+    if message is None:
+        return not receipt.delivered
+    return message.state is not MessageState.PENDING or (not receipt.final and message.attempts >= receipt.attempts)

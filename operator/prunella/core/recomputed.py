@@ -164,7 +164,8 @@ def _planned(world: World, made: plan.Plan, asks: Asks) -> Iterator[Row]:
 def _would_refuse(world: World, asks: Asks) -> Iterator[Row]:
     """Nothing is wrong: still, which guards would refuse if something were?"""
     facts = world.workload
-    runbook = next((one for one in world.runbooks if facts is not None and _is_for(one, facts.workload.kind)), None)
+    fit = [one for one in world.runbooks if facts is not None and _is_for(one, facts.workload.kind)]
+    runbook = max(fit, key=lambda one: (plan.effective_mode(one, world).rank, one.spec.priority), default=None)
     if facts is None or runbook is None:
         yield Row(label="not done", what="nothing could be done", why="no Runbook is for this kind, or none could be read")
         return

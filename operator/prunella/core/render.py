@@ -5,6 +5,7 @@ from __future__ import annotations
 from prunella.api.names import ConditionStatus, Phase, RemediationState
 from prunella.core.draft import Draft
 from prunella.core.facts import SHORT_KIND
+from prunella.core.incident import times
 from prunella.core.world import World
 
 
@@ -13,7 +14,13 @@ def render(world: World, draft: Draft) -> Draft:
     ref = world.incident.spec.target_ref
     target = f"{SHORT_KIND.get(ref.kind, ref.kind.lower())}/{ref.name}"
     state = draft.status.remediation_state or RemediationState.NONE
-    return draft.with_status(phase=phase(draft), target=target, remediation_state=state, observed_generation=world.incident.metadata.generation)
+    return draft.with_status(
+        phase=phase(draft),
+        target=target,
+        remediation_state=state,
+        ttr=times.ttr(draft.status),
+        observed_generation=world.incident.metadata.generation,
+    )
 
 
 def phase(draft: Draft) -> Phase:

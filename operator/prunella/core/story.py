@@ -90,7 +90,8 @@ def _evidence(incident: Incident) -> Iterator[Row]:
     for one in incident.status.evidence:
         words = one.text.strip().splitlines()
         where = f"{one.pod} " if one.pod else ""
-        last = f'"{words[-1][:QUOTED]}"' if words else "empty"
+        telling = [word for word in words if word.startswith("Warning")] or words
+        last = f'"{telling[-1][:QUOTED]}"' if telling else "empty"
         yield Row(label="kept", time=one.captured_time, what=f"{where}{one.name}: {last}", why="all of it: status.evidence" if len(words) > 1 else "")
 
 
@@ -123,7 +124,7 @@ def _considered(incident: Incident, remediations: Sequence[Remediation], now: da
         waited = span((due - status.times.triggered_time).total_seconds())
         yield Row(label="waited", time=due, what=f"{waited} until the action was due", why="one failure is not a verdict")
     chosen = [one for one in status.decisions if one.verdict is not Verdict.NOT_CHOSEN]
-    yield from (_decision(one, modes.get(one.about), now) for one in chosen)
+    yield from (_decision(one, modes.get(one.about), acted, now) for one in chosen)
     allowed = _condition(incident, "RemediationAllowed")
     if not chosen and allowed is not None and allowed.status is ConditionStatus.FALSE:
         yield Row(label="not done", time=allowed.last_transition_time, what=f"nothing: {allowed.reason}", why=allowed.message)
@@ -132,8 +133,10 @@ def _considered(incident: Incident, remediations: Sequence[Remediation], now: da
             yield Row(label="considered", what=f"{one.about}: no, {one.reason}", why=one.message)
 
 
-def _decision(one: Decision, mode: Mode | None, now: datetime) -> Row:
+def _decision(one: Decision, mode: Mode | None, acted: datetime | None, now: datetime) -> Row:
     match one.verdict:
+        case Verdict.WAITING if acted is not None and acted >= one.time:
+            return Row(label="waited", time=one.time, what=f"{one.about}: {span((acted - one.time).total_seconds())}", why=one.message)
         case Verdict.CHOSEN:
             return Row(label="decided", time=one.time, what=f"{one.about}{f' ({mode})' if mode else ''}: {one.reason}", why=one.message)
         case Verdict.WAITING:

@@ -14,6 +14,8 @@ from typing import Final
 from aiohttp import web
 
 KEEP_ALIVE_SECONDS: Final = 30.0
+LINGER_SECONDS: Final = 1.0
+"""How long the rest of a body that was refused is thrown away, so that the sender reads the answer and not a reset."""
 SHUTDOWN_SECONDS: Final = 5.0
 """How long requests under way may take to end when the operator stops."""
 
@@ -30,7 +32,9 @@ async def serve(app: web.Application, listen: str, tls_folder: Path | None = Non
     """Start to listen. Raises OSError where the address is taken, ValueError where it is none, ssl.SSLError for a bad certificate."""
     host, port = address(listen)
     context = _tls(tls_folder) if tls_folder is not None else None
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(
+        app, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, lingering_time=LINGER_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, ssl_context=context).start()

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import aiohttp
-import msgspec
 
 from prunella import __version__
 from prunella.app.errors import OutcomeUnknown, Retryable
 from prunella.app.ports import Telemetry
 
 from .answers import NOT_FOUND, UNAUTHORIZED, Answer, refuse
+from .body import encode
 from .credentials import Anonymous, Credentials, KubeCredentials
 from .resources import JSON, METHODS, Call
 
@@ -36,6 +36,14 @@ class _Patience:
 
     def as_aiohttp(self) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=self.total, sock_connect=_CONNECT_SECONDS, sock_read=self.silence)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer that is still coming in: its head, and its bytes as they come."""
+
+    head: Answer
+    content: aiohttp.StreamReader
 
 
 class _Cut(aiohttp.ClientConnectionError):
@@ -105,14 +113,14 @@ class Api:
         return answer
 
     @asynccontextmanager
-    async def stream(self, call: Call, *, silence: float) -> AsyncIterator[tuple[Answer, aiohttp.StreamReader]]:
-        """An open answer: its head and its bytes. Whoever reads gets a TimeoutError after `silence` seconds without bytes."""
+    async def stream(self, call: Call, *, silence: float) -> AsyncIterator[Stream]:
+        """An open answer. Whoever reads gets a TimeoutError after `silence` seconds without bytes."""
         response = await self._open(call, _Patience(None, silence))
         try:
             if response.status == UNAUTHORIZED:
                 await self._renewed()
             raw = b"" if response.ok else await response.read()
-            yield _answer(response, raw), response.content
+            yield Stream(_answer(response, raw), response.content)
         finally:
             # A stream that is cut in the middle can't be reused, and a TLS farewell to a dead server would wait for its answer.
             if response.connection is not None and response.connection.transport is not None:
@@ -142,7 +150,7 @@ class Api:
         data = None
         if call.body is not None:
             headers["Content-Type"] = call.content_type
-            data = msgspec.json.encode(call.body)
+            data = encode(call.body)
         response = await self._connected().request(
             METHODS[call.verb],
             self.credentials.server + call.path,

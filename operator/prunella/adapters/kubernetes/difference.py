@@ -12,6 +12,8 @@ from typing import Final
 
 import yaml
 
+from prunella.core.redact import redact
+
 LONGEST: Final = 4096
 _CONTEXT_LINES: Final = 2
 _SECRET: Final = re.compile(r"PASSW|TOKEN|SECRET|KEY|CREDENTIAL", re.IGNORECASE)
@@ -35,7 +37,7 @@ def _lines(document: object) -> list[str]:
 
 
 def _hidden(value: object, path: str, secrets: dict[str, object], *, collect: bool) -> object:
-    """A copy in which the value of each environment variable with a telling name is replaced; `secrets` tells whether it differs."""
+    """A copy without what looks like a secret. Of an environment variable with a telling name, `secrets` tells whether it differs."""
     if isinstance(value, Mapping):
         if isinstance(value.get("value"), str) and _SECRET.search(str(value.get("name", ""))):
             where = f"{path}/{value['name']}"
@@ -46,7 +48,7 @@ def _hidden(value: object, path: str, secrets: dict[str, object], *, collect: bo
         return {key: _hidden(inner, f"{path}/{key}", secrets, collect=collect) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_hidden(inner, f"{path}/{_name(inner)}", secrets, collect=collect) for inner in value]
-    return value
+    return redact(value) if isinstance(value, str) else value
 
 
 def _name(item: object) -> str:

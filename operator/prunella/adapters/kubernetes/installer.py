@@ -72,13 +72,13 @@ class Installer:
         metadata = document["metadata"]
         namespace, name = metadata.get("namespace"), metadata["name"]
         words = f"{resource.kind.lower()}{f'.{resource.group}' if resource.group else ''}/{name}"
-        before = await self._version(resource.call("get", namespace, name, timeout=TIMEOUT_SECONDS), words)
+        before = await self._substance(resource.call("get", namespace, name, timeout=TIMEOUT_SECONDS), words)
         query = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false", "fieldValidation": "Strict"}
         call = resource.call("patch", namespace, name, query=query, body=document, content_type=APPLY, timeout=TIMEOUT_SECONDS)
         answer = await self._good(call, f"apply {words}")
         if answer.status == CREATED:
             return Applied(words=words, result="created")
-        return Applied(words=words, result="unchanged" if before == _version_of(answer) else "configured")
+        return Applied(words=words, result="unchanged" if before == _substance_of(answer) else "configured")
 
     async def established(self, names: Iterable[str], patience: float, waiting: Callable[[list[str], float], None]) -> None:
         """Wait until the API server serves these definitions; `waiting` hears the rest and the seconds. Raises Permanent after `patience` seconds."""
@@ -117,21 +117,25 @@ class Installer:
                 resource = Resource(api_version=api_version, kind=entry["kind"], plural=entry["name"], namespaced=entry["namespaced"])
                 self._served[api_version, entry["kind"]] = resource
 
-    async def _version(self, call: Call, words: str) -> str | None:
+    async def _substance(self, call: Call, words: str) -> dict[str, Any] | None:
         answer = await self._api.send(call)
-        return None if answer.status == NOT_FOUND else _version_of(_judged(answer, f"get {words}"))
+        return None if answer.status == NOT_FOUND else _substance_of(_judged(answer, f"get {words}"))
 
     async def _is_established(self, name: str) -> bool:
         answer = await self._good(DEFINITION.call("get", None, name, timeout=TIMEOUT_SECONDS), f"get crd/{name}")
-        conditions = answer.object().get("status", {}).get("conditions", [])
+        # Right after its creation a definition has no status yet, or one with null in it.
+        conditions = (answer.object().get("status") or {}).get("conditions") or []
         return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
 
     async def _good(self, call: Call, words: str) -> Answer:
         return _judged(await self._api.send(call), words)
 
 
-def _version_of(answer: Answer) -> str:
-    return str(answer.object()["metadata"]["resourceVersion"])
+def _substance_of(answer: Answer) -> dict[str, Any]:
+    """Return what an apply can change: a controller may write the status of an object at the same moment."""
+    whole = answer.object()
+    metadata = {key: value for key, value in whole["metadata"].items() if key not in {"resourceVersion", "managedFields"}}
+    return {key: value for key, value in whole.items() if key != "status"} | {"metadata": metadata}
 
 
 def _judged(answer: Answer, words: str) -> Answer:

@@ -36,6 +36,8 @@ class Tempo:
 
     watch_seconds: float = 300.0
     silence_seconds: float = 90.0
+    overtime_seconds: float = 15.0
+    """How long after its time a stream is left open before we end it ourselves."""
     resync_seconds: float = 600.0
     first_pause_seconds: float = 0.5
     longest_pause_seconds: float = 15.0
@@ -132,12 +134,14 @@ class Reflector(Generic[T]):
         call = self._kind.resource.call("watch", self._namespace, query=query)
         opened = asyncio.get_running_loop().time()
         try:
-            async with self._api.stream(call, silence=self._tempo.silence_seconds) as (head, stream):
-                self._judge(head, "watch")
+            async with asyncio.timeout(planned + self._tempo.overtime_seconds), self._api.stream(call, silence=self._tempo.silence_seconds) as stream:
+                self._judge(stream.head, "watch")
                 self._heard()
-                await self._follow(stream)
+                await self._follow(stream.content)
         except aiohttp.SocketTimeoutError as error:
             raise _Broken(f"nothing came for {self._tempo.silence_seconds:g} s") from error
+        except TimeoutError:
+            return
         lived = asyncio.get_running_loop().time() - opened
         if lived < 0.9 * planned - 1:
             self._reconnect(f"the stream ended after {lived:.0f} s of {planned}")

@@ -96,7 +96,9 @@ def _start(world: World, climb: _Climb, policy: EscalationPolicySpec, rung: Rung
     if rung.index is None:
         if not receivers:
             draft = responders.nobody(draft, "nobody can be reached: neither a step nor the catch-all names a receiver that is there")
-            return replace(climb, draft=_set(draft, state=EscalationState.EXHAUSTED, step_started_time=None), done=True, started=began)
+            if not pages.of_run(draft.status):  # the ladder begins anew as soon as somebody is there
+                draft = _set(draft, loop=0, step=0, step_started_time=None)
+            return replace(climb, draft=draft, done=True, started=began)
         draft = _set(draft, state=EscalationState.EXHAUSTED, loop=min(rung.loop, 1000), step_started_time=draft.now)
         return replace(climb, draft=draft, paged=paged, started=draft.now, steps=climb.steps + 1, at_once=None, done=True)
     draft = _set(draft, loop=rung.loop, step=rung.index + 1, step_started_time=began)
@@ -107,9 +109,6 @@ def _when(world: World, climb: _Climb, rung: Rung) -> datetime:
     """When the rung starts: when it is due, later while automation is at work, now where somebody is needed now."""
     if climb.at_once is not None:
         return climb.at_once
-    run = climb.draft.status.escalation
-    if run.state is EscalationState.EXHAUSTED and not pages.of_run(climb.draft.status):
-        return climb.draft.now
     return rung.latest if rung.wait_seconds and automation.at_work(world, climb.draft) else rung.due
 
 

@@ -1,0 +1,189 @@
+"""Effects against an API server that fails in the middle: what can't be known is never called done or not done."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from tests.adapters.standin import Numbers, Object, Reply, Silence, StandIn, refusal, standing_in
+
+from prunella.adapters.kubernetes.client import Api, connect_plainly
+from prunella.adapters.kubernetes.executor import Effects
+from prunella.api.common import ObjectRef
+from prunella.app.errors import OutcomeUnknown, Permanent, Retryable
+from prunella.core.facts import UNKNOWN
+from prunella.core.healing.effects import Applied, DeletePod, Effect, NotApplied, Patch, Settled, guarded_sha256
+
+WEB = "/apis/apps/v1/namespaces/shop/deployments/web"
+POD = "/api/v1/namespaces/shop/pods/web-a"
+OLD, NEW = {"spec": {"image": "v2"}}, {"spec": {"image": "v1"}}
+TARGET = ObjectRef(api_version="apps/v1", kind="Deployment", namespace="shop", name="web", uid="u-1")
+PATCH = Patch(
+    target=TARGET,
+    operations=(
+        {"op": "test", "path": "/metadata/uid", "value": "u-1"},
+        {"op": "test", "path": "/spec/template", "value": OLD},
+        {"op": "replace", "path": "/spec/template", "value": NEW},
+    ),
+    before={"guardedSha256": guarded_sha256(OLD)},
+)
+DELETE = DeletePod(target=ObjectRef(api_version="v1", kind="Pod", namespace="shop", name="web-a", uid="p-1"), resource_version="5")
+
+
+def web(template: Object = OLD, uid: str = "u-1", **meta: Any) -> Object:
+    return {"kind": "Deployment", "metadata": {"name": "web", "uid": uid, **meta}, "spec": {"template": template}}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[StandIn]:
+    async with standing_in() as standin:
+        standin.answers("GET", WEB, Reply(web()))
+        standin.answers("GET", POD, Reply({"kind": "Pod", "metadata": {"name": "web-a", "uid": "p-1"}}))
+        yield standin
+
+
+@pytest.fixture
+async def api(server: StandIn) -> AsyncIterator[Api]:
+    async with connect_plainly(server.url, Numbers()) as api:
+        yield api
+
+
+@pytest.mark.parametrize(("effect", "method", "path"), [(PATCH, "PATCH", WEB), (DELETE, "DELETE", POD)], ids=["a patch", "a deletion"])
+@pytest.mark.parametrize(
+    "trouble",
+    [refusal(500, "InternalError", "etcd"), refusal(503, "ServiceUnavailable"), refusal(504, "Timeout"), Silence(cut=True)],
+    ids=["500", "503", "504", "cut"],
+)
+async def test_a_server_error_or_no_answer_is_unknown_and_not_tried_again(
+    api: Api, server: StandIn, effect: Effect, method: str, path: str, trouble: Reply | Silence
+):
+    server.answers(method, path, trouble)
+    with pytest.raises(OutcomeUnknown, match="whether it was done must be seen on"):
+        await Effects(api).apply(effect, "intent")
+    assert server.count(method) == 1
+
+
+@pytest.mark.parametrize(("effect", "method", "path"), [(PATCH, "PATCH", WEB), (DELETE, "DELETE", POD)], ids=["a patch", "a deletion"])
+@pytest.mark.parametrize("code", [401, 429])
+async def test_what_was_turned_away_unread_may_be_tried_again(api: Api, server: StandIn, effect: Effect, method: str, path: str, code: int):
+    server.answers(method, path, refusal(code, "x", **{"Retry-After": "3"}))
+    with pytest.raises(Retryable, match=r"turned the change of .* away unread") as caught:
+        await Effects(api).apply(effect, "intent")
+    assert caught.value.delay == 3
+
+
+async def test_a_target_that_cannot_be_read_is_not_written_to(api: Api, server: StandIn):
+    server.answers("GET", WEB, refusal(500, "InternalError"))
+    with pytest.raises(Retryable):
+        await Effects(api).apply(PATCH, "intent")
+    server.answers("GET", WEB, refusal(403, "Forbidden", "no RBAC"))
+    answer = await Effects(api).apply(PATCH, "intent")
+    assert answer == NotApplied(reason="", message="The account of Prunella may not get deployments.apps in shop: no RBAC; nothing was changed")
+    assert server.count("PATCH") == 0
+
+
+@pytest.mark.parametrize(
+    ("afterwards", "reason", "message"),
+    [
+        (Reply(web({"spec": {"image": "v3"}})), "HumanOverride", "was changed by somebody else after it was judged"),
+        (Reply(web(uid="u-2")), "TargetChanged", "is gone, or another object bears its name"),
+        (refusal(404, "NotFound"), "TargetChanged", "is gone, or another object bears its name"),
+        (Reply(web()), "", "The API server refused the change of Deployment shop/web: no"),
+        (refusal(500, "InternalError"), "", "can't be asked why: no"),
+    ],
+    ids=["the template is another", "the uid is another", "gone", "all as judged", "it can't be read"],
+)
+async def test_why_a_precondition_failed_is_seen_on_the_object(api: Api, server: StandIn, afterwards: Reply, reason: str, message: str):
+    server.answers("GET", WEB, Reply(web()), afterwards)
+    server.answers("PATCH", WEB, refusal(422, "Invalid"))
+
+    answer = await Effects(api).apply(PATCH, "intent")
+
+    assert isinstance(answer, NotApplied)
+    assert answer.reason == reason
+    assert message in answer.message
+
+
+@pytest.mark.parametrize(
+    ("annotations", "stamp"),
+    [
+        ({"annotations": {"a": "b"}}, [{"op": "add", "path": "/metadata/annotations/prunella.dev~1intent-id", "value": "intent"}]),
+        (
+            {},
+            [
+                {"op": "test", "path": "/metadata/annotations", "value": None},
+                {"op": "add", "path": "/metadata/annotations", "value": {"prunella.dev/intent-id": "intent"}},
+            ],
+        ),
+    ],
+    ids=["beside others", "the first one"],
+)
+async def test_the_stamp_is_part_of_the_same_request(api: Api, server: StandIn, annotations: Object, stamp: list[Object]):
+    server.answers("GET", WEB, Reply(web(**annotations)))
+    server.answers("PATCH", WEB, Reply(web(NEW, resourceVersion="9", generation=3)))
+
+    answer = await Effects(api).apply(PATCH, "intent")
+
+    assert answer == Applied(after={"resourceVersion": "9", "generation": "3", "guardedSha256": guarded_sha256(NEW)})
+    asked = server.asked[-1]
+    assert asked.body == [*PATCH.operations, *stamp]
+    assert asked.query == {"fieldManager": "prunella"}
+    assert asked.headers["Content-Type"] == "application/json-patch+json"
+
+
+async def test_a_dry_run_is_the_same_request_and_asks_for_nothing_to_be_stored(api: Api, server: StandIn):
+    server.answers("PATCH", WEB, Reply(web(NEW)))
+    await Effects(api).apply(PATCH, "dry-run")
+    await Effects(api).dry_run(PATCH)
+    real, dry = (asked for asked in server.asked if asked.method == "PATCH")
+    assert dry.body == real.body
+    assert dry.query == {**real.query, "dryRun": "All"}
+
+
+async def test_a_deletion_carries_uid_and_version(api: Api, server: StandIn):
+    server.answers("DELETE", POD, Reply({}))
+    assert await Effects(api).apply(DELETE, "intent") == Applied(after={"pod": "deleted"})
+    assert server.asked[-1].body["preconditions"] == {"uid": "p-1", "resourceVersion": "5"}
+
+
+@pytest.mark.parametrize("trouble", [refusal(500, "InternalError"), refusal(429, "TooManyRequests"), Silence(cut=True)], ids=["500", "429", "cut"])
+async def test_a_dry_run_without_an_answer_is_unknown(api: Api, server: StandIn, trouble: Reply | Silence):
+    server.answers("PATCH", WEB, trouble)
+    assert await Effects(api).dry_run(PATCH) is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("stored", "action", "settled"),
+    [
+        (Reply(web(annotations={"prunella.dev/intent-id": "intent"})), "Patch", Settled.APPLIED),
+        (Reply(web(NEW, annotations={"prunella.dev/intent-id": "intent"})), "Patch", Settled.APPLIED),
+        (Reply(web(annotations={"prunella.dev/intent-id": "another"})), "Patch", Settled.NOT_APPLIED),
+        (Reply(web()), "Patch", Settled.NOT_APPLIED),
+        (Reply(web(NEW)), "Patch", Settled.CHANGED),
+        (Reply({"metadata": {"uid": "u-1"}}), "Patch", Settled.CHANGED),
+        (Reply(web(uid="u-2")), "Patch", Settled.GONE),
+        (refusal(404, "NotFound"), "Patch", Settled.GONE),
+        (refusal(500, "InternalError"), "Patch", UNKNOWN),
+        (Silence(cut=True), "Patch", UNKNOWN),
+        (Reply(web()), "Delete", Settled.NOT_APPLIED),
+        (Reply(web(deletionTimestamp="2026-11-24T12:00:00Z")), "Delete", Settled.APPLIED),
+        (Reply(web(uid="u-2")), "Delete", Settled.APPLIED),
+        (refusal(404, "NotFound"), "Delete", Settled.APPLIED),
+        (refusal(403, "Forbidden"), "Delete", UNKNOWN),
+    ],
+)
+async def test_the_recovery_table(api: Api, server: StandIn, stored: Reply | Silence, action: str, settled: object):
+    server.answers("GET", WEB, stored)
+    assert await Effects(api).settle(TARGET, "intent", PATCH.before, action) is settled
+
+
+async def test_without_a_hash_of_the_state_before_nothing_is_called_unchanged(api: Api):
+    assert await Effects(api).settle(TARGET, "intent", {"revision": "15"}, "Patch") is Settled.CHANGED
+
+
+async def test_a_kind_that_is_not_ours_to_change_is_refused_before_anything_is_sent(api: Api, server: StandIn):
+    node = TARGET.model_copy(update={"api_version": "v1", "kind": "Node"})
+    with pytest.raises(Permanent, match="does not know how to change a Node of v1"):
+        await Effects(api).apply(Patch(target=node, operations=()), "intent")
+    assert server.asked == []
