@@ -100,15 +100,7 @@ class Operator:
 
     def _living(self) -> Heart:
         """Seeing, recording and deciding around the acting part."""
-        intake = Intake(
-            self._cache,
-            self._store,
-            self._clock,
-            self._telemetry,
-            self._queries,
-            operator_namespace=self._settings.namespace,
-            wake=self._queues.incidents.add,
-        )
+        intake = self._recording()
         observer = Observer(self._cache, self._store, intake, self._clock, self._queues.incidents.add)
         gatherer = Gatherer(
             view=self._cache,
@@ -122,7 +114,6 @@ class Operator:
             operator_namespace=self._settings.namespace,
         )
         reconciler = self._deciding(gatherer)
-        intake.deliver = reconciler.deliver_alerts
         organs = Organs(
             cache=self._cache,
             live=self._live,
@@ -143,12 +134,28 @@ class Operator:
             polls=bool(self._settings.alertmanager_urls),
             crds_timeout_seconds=self._settings.crds_timeout_seconds,
         )
+        self._connect(heart, organs)
+        return heart
+
+    def _recording(self) -> Intake:
+        return Intake(
+            self._cache,
+            self._store,
+            self._clock,
+            self._telemetry,
+            self._queries,
+            operator_namespace=self._settings.namespace,
+            wake=self._queues.incidents.add,
+        )
+
+    def _connect(self, heart: Heart, organs: Organs) -> None:
+        """The arrows back: what is woken by what."""
         organs.brake.wake_all = heart.wake_all
-        self._queues.incidents.handle = reconciler.reconcile
+        organs.intake.deliver = organs.reconciler.deliver_alerts
+        self._queues.incidents.handle = organs.reconciler.reconcile
         self._queues.workloads.handle = heart.observe
         self._queues.policies.handle = organs.readiness.settle
         self._cache.subscribe(on_change=heart.changed, on_workload_change=heart.workload_changed)
-        return heart
 
     def _deciding(self, gatherer: Gatherer) -> Reconciler:
         """Deciding around the attempts."""

@@ -19,7 +19,7 @@ def record(message, *args, error=None, **extra):
 
 def some_error():
     try:
-        raise ValueError("Authorization: Bearer abcdefghijklmnop")
+        int("Authorization: Bearer abcdefghijklmnop")
     except ValueError:
         return sys.exc_info()
 

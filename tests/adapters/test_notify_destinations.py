@@ -73,8 +73,23 @@ async def test_a_name_is_resolved_once_and_every_address_kept():
         ("https://hooks.example.com:8443/secret-path", "the port must be 443; " + HINT.format(8443)),
         ("https://hooks.example.com:0/", "the port must be 443; " + HINT.format(0)),
     ],
-    ids=["file", "gopher", "no scheme", "nothing", "no host", "only a path", "space", "not ASCII", "open bracket", "no port", "password", "user"]
-    + ["http", "other port", "port 0"],
+    ids=[
+        "file",
+        "gopher",
+        "no scheme",
+        "nothing",
+        "no host",
+        "only a path",
+        "space",
+        "not ASCII",
+        "open bracket",
+        "no port",
+        "password",
+        "user",
+        "http",
+        "other port",
+        "port 0",
+    ],
 )
 async def test_87_what_is_no_public_https_address_is_refused(url, why):
     assert await refusal(url) == why
@@ -169,9 +184,9 @@ async def test_a_name_that_cant_be_resolved_now_is_tried_again():
     async def fails(_host, _port):
         raise OSError("no such host")
 
-    with pytest.raises(Retryable, match="the host name 'hooks.example.com' could not be resolved"):
+    with pytest.raises(Retryable, match=r"the host name 'hooks.example.com' could not be resolved"):
         await judge("https://hooks.example.com/", frozenset(), fails)
-    with pytest.raises(Retryable, match="the host name 'hooks.example.com' has no address"):
+    with pytest.raises(Retryable, match=r"the host name 'hooks.example.com' has no address"):
         await judge("https://hooks.example.com/", frozenset(), resolving())
 
 

@@ -143,7 +143,7 @@ def test_a_long_title_is_cut_to_what_pagerduty_takes():
     assert len(pagerduty.alert(envelope(title="t" * 2000), "r", "c", "trigger")["payload"]["summary"]) == 1024
 
 
-async def test_C49_429_is_repeated_with_the_same_key_and_400_never():
+async def test_c49_429_is_repeated_with_the_same_key_and_400_never():
     server = PagerDuty(429, 202, 400)
     with pytest.raises(Retryable) as raised:
         await send(server, envelope())

@@ -90,8 +90,6 @@ def ask():
         "56 NaN",
         "56 Inf",
         "56 empty value",
-    ]
-    + [
         "overflow",
         "no string",
         "61 hours old",
@@ -102,8 +100,13 @@ def ask():
         "60 histogram",
         "member no object",
         "58 scalar",
-    ]
-    + ["58 string", "58 matrix", "no data", "54 error with 200", "odd status", "list"],
+        "58 string",
+        "58 matrix",
+        "no data",
+        "54 error with 200",
+        "odd status",
+        "list",
+    ],
 )
 async def test_an_answer_is_one_number_or_says_why_not(ask, envelope, value):
     async def handler(_):

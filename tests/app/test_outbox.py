@@ -133,7 +133,7 @@ async def test_a_lasting_fault_gives_the_next_method_its_turn_at_once():
     assert receipts == (Delivery(key="a", delivered=True, method="second", attempts=2, time=NOON),)
 
 
-async def test_C34_where_every_method_fails_the_receipt_says_each_reason():
+async def test_c34_where_every_method_fails_the_receipt_says_each_reason():
     desk = Desk(Transports(first=[Permanent("refused with 400")], second=[Retryable("answered 503")] * 3))
     receipts = await desk.send(message("a"), receivers=[receiver("ops", "first", "second")])
     error = "first: refused with 400; second: answered 503"
@@ -194,7 +194,7 @@ async def test_a_receipt_that_was_stored_is_dropped_and_a_stale_copy_sends_nothi
     assert desk.transports.sent == [("hook", "a")]
 
 
-async def test_C29_a_new_process_sends_a_stored_pending_message_once_more_under_the_same_key():
+async def test_c29_a_new_process_sends_a_stored_pending_message_once_more_under_the_same_key():
     before, after = Desk(), Desk()
     await before.send(message("a"))
     await after.send(message("a"))

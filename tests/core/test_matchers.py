@@ -61,8 +61,24 @@ def test_a_matcher_list_is_read_as_alertmanager_reads_it(text, matchers):
         ("a=\ud800", "a matcher holds no NUL and no half of a surrogate pair", 3),
         ("a=" + "b" * 2047, "a matcher list has at most 2048 characters, this has 2049", 2049),
     ],
-    ids=["nothing", "empty", "blank", "open brace", "rest", "no operator", "twice equal", "no value", "no name", "empty name", "open quote", "escape"]
-    + ["no comma", "NUL", "surrogate", "too long"],
+    ids=[
+        "nothing",
+        "empty",
+        "blank",
+        "open brace",
+        "rest",
+        "no operator",
+        "twice equal",
+        "no value",
+        "no name",
+        "empty name",
+        "open quote",
+        "escape",
+        "no comma",
+        "NUL",
+        "surrogate",
+        "too long",
+    ],
 )
 def test_what_is_no_matcher_list_is_refused_with_its_place(text, why, position):
     bad = compile_matcher(text)
@@ -103,8 +119,15 @@ def test_what_is_no_matcher_list_is_refused_with_its_place(text, why, position):
         "regex anchored",
         "alternatives anchored",
         "alternative",
-    ]
-    + ["not regex", "absent is not", "one of two", "both", "injected value", "newline", "UTF-8", "injected name"],
+        "not regex",
+        "absent is not",
+        "one of two",
+        "both",
+        "injected value",
+        "newline",
+        "UTF-8",
+        "injected name",
+    ],
 )
 def test_a_compiled_list_tells_alerts_apart_as_alertmanager_does(text, labels, matches):
     expression = compile_matcher(text)

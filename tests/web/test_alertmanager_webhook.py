@@ -76,8 +76,6 @@ async def test_200_follows_once_intake_has_kept_every_alert(tokens):
         "12 nested",
         "13 duplicate keys",
         "14 NaN",
-    ]
-    + [
         "15 integer",
         "16 surrogate",
         "17 missing",
@@ -89,8 +87,10 @@ async def test_200_follows_once_intake_has_kept_every_alert(tokens):
         "20 group",
         "21 labels",
         "22 fingerprint",
-    ]
-    + ["23 twice", "24 order", "25 payload"],
+        "23 twice",
+        "24 order",
+        "25 payload",
+    ],
 )
 async def test_only_what_is_no_json_is_refused_for_good(tokens, body, code, alerts):
     async with site(tokens) as server:
@@ -138,8 +138,9 @@ async def test_26_the_content_type_does_not_matter(tokens, header):
         "two headers",
         "two headers, one wrong",
         "bytes",
-    ]
-    + ["UTF-8", "proxy"],
+        "UTF-8",
+        "proxy",
+    ],
 )
 async def test_27_without_the_token_the_answer_is_401_and_no_byte_of_the_body_is_waited_for(tokens, headers):
     async with site(tokens) as server:

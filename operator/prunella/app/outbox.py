@@ -215,7 +215,7 @@ class Outbox:
 
 
 def _shown(receipt: Delivery, message: Message | None) -> bool:
-    """Whether the store knows what the receipt says. A message that was withdrawn while it was under way and arrived is not known yet: it disturbed."""
+    """Whether the store knows what the receipt says. What arrived after it was withdrawn is not known yet: it disturbed somebody."""
     if message is None:
         return not receipt.delivered
     return message.state is not MessageState.PENDING or (not receipt.final and message.attempts >= receipt.attempts)

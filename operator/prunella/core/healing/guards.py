@@ -145,7 +145,8 @@ def rights(world: World, plan: Plan) -> Refusal | None:
     if not preparation.rights_known:
         return Refusal(reason="EvidenceMissing", message="the API server did not say whether Prunella has the rights for it")
     if preparation.dry_run_error:
-        return Refusal(reason="MissingPermission", message=f"the API server would refuse the change: {preparation.dry_run_error}"[:1024])
+        reason = "QuotaHeadroom" if "exceeded quota" in preparation.dry_run_error else "EvidenceMissing"
+        return Refusal(reason=reason, message=f"the API server would refuse the change: {preparation.dry_run_error}"[:1024])
     return None
 
 
