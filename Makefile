@@ -12,7 +12,7 @@ demo: ## See it heal: a cluster in a box, a bad rollout before your eyes, the st
 	@$(RUN) hack/demo/demo.py
 
 demo-down: ## End the cluster that the demo left for you
-	@hack/cluster/box down prunella-demo
+	@$(RUN) hack/demo/demo.py --down
 
 test: ## Run everything that can run on this machine, and say what could not
 	@$(RUN) hack/test.py

@@ -167,7 +167,7 @@ LAYERS = (
     Layer(
         "types",
         "mypy --strict: the package, the box, the tools and the tests",
-        _check(["-m", "mypy", "-p", "prunella"], ["-m", "mypy", "hack", "tests"], env={"MYPYPATH": "operator:hack/cluster:hack:."}),
+        _check(["-m", "mypy", "-p", "prunella"], ["-m", "mypy", "hack", "tests"], env={"MYPYPATH": "operator:hack/cluster:hack:hack/demo:."}),
     ),
     Layer("contracts", "import-linter: who may import whom", _check(["-c", "from importlinter.cli import lint_imports_command as run; run()"])),
     Layer("verify", "generated files are up to date", _check(["hack/generate.py", "--check"])),

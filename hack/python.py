@@ -90,7 +90,7 @@ def say(message: str) -> None:
 
 def environment() -> dict[str, str]:
     """The caller's, with this clone's code before any other."""
-    return os.environ | {"PYTHONPATH": str(ROOT / "operator"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT / "operator"), str(ROOT / "hack")))}
 
 
 def main() -> NoReturn:

@@ -96,33 +96,37 @@ def remove_leftovers() -> None:
 
 @contextmanager
 def _kind() -> Iterator[Venue]:
+    require_kind()
+    name = f"prunella-test-{os.getpid()}"
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "kubeconfig"
+        try:
+            make_kind(name, config)
+            yield Venue((), bare_environment() | {"KUBECONFIG": str(config)})
+        finally:
+            end_kind(name)
+
+
+def require_kind() -> None:
+    """Say why kind can't run here, if it can't."""
     for program in ("docker", "kind"):
         if not shutil.which(program):
             raise CannotRun(f"CLUSTER=kind needs {program}, which is not installed")
     if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
         raise CannotRun("CLUSTER=kind needs a Docker daemon, and none answers")
-    name = f"prunella-test-{os.getpid()}"
-    with tempfile.TemporaryDirectory() as folder:
-        config = f"{folder}/kubeconfig"
-        command = [
-            "kind",
-            "create",
-            "cluster",
-            "--name",
-            name,
-            "--config",
-            str(ROOT / "hack" / "kind.yaml"),
-            "--kubeconfig",
-            config,
-            "--wait",
-            "120s",
-        ]
-        try:
-            if subprocess.run(command, env=bare_environment(), check=False).returncode:
-                raise CannotRun("kind could not make a cluster, see above")
-            yield Venue((), bare_environment() | {"KUBECONFIG": config})
-        finally:
-            _finish(["kind", "delete", "cluster", "--name", name])
+
+
+def make_kind(name: str, kubeconfig: Path) -> None:
+    """Make a cluster in Docker."""
+    config = str(ROOT / "hack" / "kind.yaml")
+    command = ["kind", "create", "cluster", "--name", name, "--config", config, "--kubeconfig", str(kubeconfig), "--wait", "120s"]
+    if subprocess.run(command, env=bare_environment(), check=False).returncode:
+        raise CannotRun("kind could not make a cluster, see above")
+
+
+def end_kind(name: str) -> None:
+    """End a cluster in Docker."""
+    _finish(["kind", "delete", "cluster", "--name", name])
 
 
 def _finish(command: list[str]) -> None:

@@ -1,6 +1,6 @@
 """The other end of Prunella's webhook in the demo: prints each message that somebody would have got, and keeps it in a file.
 
-    inbox.py HOST:PORT FILE
+inbox.py HOST:PORT FILE
 """
 
 from __future__ import annotations

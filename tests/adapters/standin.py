@@ -101,8 +101,10 @@ class StandIn:
             await self._leaving.wait()
         return web.Response()
 
-    def leave(self) -> None:
+    def release(self) -> None:
+        """End what hangs now; what comes later hangs again."""
         self._leaving.set()
+        self._leaving = asyncio.Event()
 
 
 def _whole(answer: Reply) -> web.Response:
@@ -124,7 +126,7 @@ async def standing_in() -> AsyncIterator[StandIn]:
     try:
         yield standin
     finally:
-        standin.leave()
+        standin.release()
         await runner.cleanup()
 
 
@@ -157,12 +159,13 @@ class Numbers:
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
+        self.gauges: dict[tuple[str, ...], float] = {}
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         self.counts[name, tuple(sorted(labels.items()))] += int(amount)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
-        pass
+        self.gauges[name, *labels.values()] = value
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         pass

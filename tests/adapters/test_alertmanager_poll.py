@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from tests.adapters.local import NOON, FixedClock, RecordedTelemetry, answering, head, nobody, serving
 
+from prunella.adapters.alertmanager import poll as polling
 from prunella.adapters.alertmanager.poll import AlertmanagerPoll
 from prunella.core.facts import UNKNOWN
 
@@ -136,6 +137,22 @@ async def test_without_any_peer_nothing_is_known():
 )
 async def test_a_peer_that_does_not_answer_as_alertmanager_is_no_peer(pieces):
     async with answering(*pieces) as url:
+        assert await poll(url) is UNKNOWN
+
+
+async def test_a_peer_whose_answer_never_ends_is_no_peer(monkeypatch):
+    monkeypatch.setattr(polling, "LONGEST_ANSWER", 1000)
+    monkeypatch.setattr(polling, "TIMEOUT_SECONDS", 0.3)
+    async with answering(head("HTTP/1.1 200 OK", "Content-Length: 2000"), b"[" * 1001) as long, answering(stall=True) as silent:
+        assert await poll(long) is UNKNOWN
+        assert await poll(silent) is UNKNOWN
+
+
+async def test_a_peer_that_does_not_tell_its_age_vouches_for_nothing():
+    async def handler(request):
+        return web.json_response([] if request.path.endswith("/alerts") else ["no status"])
+
+    async with serving(handler) as url:
         assert await poll(url) is UNKNOWN
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.adapters.standin import Lines, Numbers, Object, Reply, Silence, StandIn, bookmark, event, eventually, gone, listed, refusal, standing_in
 
 from prunella.adapters.clock import SystemClock
-from prunella.adapters.kubernetes import watched
+from prunella.adapters.kubernetes import resources, watched
 from prunella.adapters.kubernetes.client import connect_plainly
 from prunella.adapters.kubernetes.shelf import Change, Shelf
 from prunella.adapters.kubernetes.watch import Reflector, Tempo
@@ -266,6 +266,7 @@ async def test_an_object_of_ours_that_cannot_be_read_is_left_out_told_once_and_s
         event("MODIFIED", poison),
         event("ADDED", incident("later", "101", acknowledgement="me")),
         event("ADDED", incident("newer", "102", fieldOfANewerVersion=1)),
+        event("ADDED", incident("long-ago", "102", hold={"by": "ana", "reason": "x", "untilTime": "0001-01-01T00:00:00+14:00"})),
         event("MODIFIED", incident("poison", "103")),
         bookmark("104"),
     )
@@ -274,8 +275,21 @@ async def test_an_object_of_ours_that_cannot_be_read_is_left_out_told_once_and_s
         await eventually(lambda: seen.reflector._version == "104")
         assert {one.metadata.name for one in seen.shelf.values()} == {"good", "newer", "poison"}
     told = [(record.object, record.why) for record in caplog.records if record.getMessage().startswith("An object can't be read")]
-    assert [name for name, _ in told] == ["shop/poison", "shop/later"]
+    assert [name for name, _ in told] == ["shop/poison", "shop/later", "shop/long-ago"]
     assert told[0][1] == "spec.title: Input should be a valid string"
+    assert told[2][1] == "spec.hold.untilTime: Value error, must lie between the years 1 and 9999 in UTC"
+
+
+async def test_a_kind_of_trouble_that_nobody_thought_of_stops_nobody_either(server: StandIn, caplog: pytest.LogCaptureFixture):
+    def read(stored: Object) -> str:
+        return str(1 // (len(stored["metadata"]["name"]) - 1))
+
+    server.answers("GET", PODS, listed(pod("a"), pod("bcd")))
+    server.answers("WATCH", PODS, Lines())
+    async with watching(server, Watched(resources.POD, dict[str, Any], read)) as seen:
+        await eventually(seen.reflector.listed.is_set)
+        assert list(seen.shelf.values()) == ["0"]
+    assert caplog.records[0].why == "ZeroDivisionError: integer division or modulo by zero"
 
 
 async def test_a_foreign_object_that_cannot_be_read_is_left_out_and_stops_nobody(server: StandIn, caplog: pytest.LogCaptureFixture):

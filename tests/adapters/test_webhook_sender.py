@@ -223,6 +223,14 @@ async def test_the_connection_goes_to_the_judged_address_whatever_the_name_says_
     assert receiver.got[0][2]["Host"] == f"rebound.invalid:{port}"
 
 
+async def test_an_address_that_is_no_url_after_all_is_refused_without_being_said():
+    odd = Destination(url="https://:x/secret-path", host="x", port=443, addresses=("127.0.0.1",))
+    with pytest.raises(Permanent) as raised:
+        await post.post(odd, b"", {}, who="the webhook")
+    assert str(raised.value) == "the webhook could not be asked: the address is no URL"
+    assert raised.value.__cause__ is None
+
+
 async def test_a_private_address_that_nobody_named_is_never_asked():
     receiver = Receiver()
     async with serving(receiver) as url:

@@ -165,6 +165,13 @@ async def test_a_receiver_that_the_policy_does_not_name_is_a_failure_with_the_re
     assert desk.counted("nobody")["Failed"] == 1
 
 
+async def test_while_the_receivers_are_not_known_everything_stays_pending():
+    desk = Desk()
+    desk.outbox.send(incident(message("a")), None)
+    assert desk.outbox.idle()
+    assert await desk.send(message("a")) == (Delivery(key="a", delivered=True, method="hook", time=NOON),)
+
+
 async def test_the_same_message_is_never_under_way_twice():
     desk = Desk()
     desk.transports.gates["a"] = asyncio.Event()

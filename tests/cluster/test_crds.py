@@ -186,6 +186,14 @@ def test_what_must_not_change_does_not(stored: Kubectl, kind: str, path: str, va
     assert sentence in said
 
 
+def test_an_incident_without_a_source_stays_a_persons(prunella: Kubectl, namespace: str):
+    reported = example("Incident", "reported")
+    reported["spec"].pop("source")
+    prunella("create", "-n", namespace, "-f", "-", stdin=json.dumps(reported))
+    said = prunella.refused("patch", "incident", "reported", "-n", namespace, "--type=merge", "-p", json.dumps(merge("source", {"kind": "Watch"})))
+    assert "source must not change: it is how the Incident was opened; leave it as it is" in said
+
+
 @pytest.mark.parametrize(("kind", "path", "value"), ALLOWED, ids=[ids(row) for row in ALLOWED])
 def test_what_may_change_can(stored: Kubectl, kind: str, path: str, value: Any):
     account = stored.by(OPERATOR) if path == "targetRef.uid" else stored

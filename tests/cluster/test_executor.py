@@ -127,6 +127,29 @@ async def test_a_rollback_brings_the_old_template_back_with_a_stamp_and_touches_
     assert len(sets) == 2, "the old ReplicaSet is taken again, not a third one made"
 
 
+async def test_a_template_with_odd_characters_in_it_is_recognised_as_unchanged(shop: Shop):
+    odd = "".join(map(chr, [*range(1, 0x80), 0xE9, 0x2027, 0x2028, 0x2029, 0xFEFF, 0xFFFD, 0x1F331])) + "<a href='x'>&amp;</a> \\u003c"
+    made = deployment("web", BAD, env={"ODD": odd}, annotations={"odd": odd})
+    await must(shop.api, "POST", shop.path.removesuffix("/web"), made)
+    await shop.revisions(1)
+    raw = await shop.raw()
+    assert raw["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] == odd
+    patch = Patch(
+        target=await shop.ref(),
+        operations=(
+            {"op": "test", "path": "/metadata/uid", "value": raw["metadata"]["uid"]},
+            {"op": "test", "path": "/spec/template", "value": raw["spec"]["template"]},
+            {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": GOOD},
+        ),
+    )
+
+    assert isinstance(await Effects(shop.api).apply(patch, INTENT), Applied)
+
+    after = await shop.raw()
+    assert after["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] == odd
+    assert after["metadata"]["annotations"]["odd"] == odd
+
+
 async def test_a_target_without_annotations_gets_the_map_with_the_stamp(shop: Shop):
     # The controller puts its own annotations on a Deployment; those of a StatefulSet are the user's alone.
     path = f"/apis/apps/v1/namespaces/{shop.namespace}/statefulsets"

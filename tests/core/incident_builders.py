@@ -20,7 +20,7 @@ from prunella.api.escalation_policy import (
     Repeat,
 )
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec, Receiver, ReceiverMethod, SecretKeyRef
-from prunella.api.incident import Incident, IncidentSpec, IncidentStatus, OpeningSignal, Reporter, Source
+from prunella.api.incident import Incident, IncidentSpec, IncidentStatus, OpeningSignal, Owner, Reporter, Source
 from prunella.api.names import Cause, MessageKind, MessageState, Mode, Outcome, RemediationPhase, SourceKind, StepState
 from prunella.api.remediation import IncidentRef, Intent, Remediation, RemediationSpec, RemediationStatus, RunbookRef, StepStatus
 from prunella.core.draft import Draft
@@ -244,6 +244,25 @@ class Story:
     def status(self) -> IncidentStatus:
         """What is stored."""
         return self.incident.status
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is."""
+        assert self.status.owner is not None
+        return self.status.owner
+
+    @property
+    def parent(self) -> str | None:
+        """Name of the Incident that it is a duplicate of."""
+        return self.status.merged_into.name if self.status.merged_into else None
+
+    def opened_by(self, signal: OpeningSignal) -> Story:
+        """The same, opened by that signal."""
+        spec = self.incident.spec
+        assert spec.source is not None
+        changed = spec.model_copy(update={"source": spec.source.model_copy(update={"signal": signal})})
+        self.incident = self.incident.model_copy(update={"spec": changed})
+        return self
 
     def told(self) -> list[str]:
         """The timeline's names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prunella.core.facts import AlertFacts
@@ -139,6 +139,13 @@ def test_the_poll_has_a_shape_of_its_own(state, expected):
     assert (facts.silenced_by, facts.inhibited_by) == (("s1",), ("i1", "m1"))
 
 
+def test_what_need_not_be_there_is_empty():
+    status = {"state": "suppressed", "silencedBy": None}
+    facts = read_polled_alert({"status": status, "labels": FIRST}, NOON)
+    assert isinstance(facts, AlertFacts)
+    assert (facts.annotations, facts.silenced_by, facts.inhibited_by, facts.starts_time) == ({}, (), (), NOON)
+
+
 @pytest.mark.parametrize("status", ["firing", {}, {"state": "odd"}, None])
 def test_a_polled_alert_without_a_state_is_malformed(status):
     facts = read_polled_alert(RAW | {"status": status}, NOON)
@@ -146,9 +153,10 @@ def test_a_polled_alert_without_a_state_is_malformed(status):
     assert "status.state must be" in facts.why
 
 
-json = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda one: st.lists(one) | st.dictionaries(st.text(), one), max_leaves=8)
+json = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda one: st.lists(one) | st.dictionaries(st.text(), one), max_leaves=4)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*RAW, "updatedAt"]), json))
 def test_whatever_comes_in_is_facts_or_a_reason_never_a_traceback(changes):
     for answer in (read_alert(RAW | changes, NOON), read_polled_alert(RAW | changes, NOON)):

@@ -44,7 +44,7 @@ def resolve(looked_up=None, **labels) -> AlertTarget:
     )
 
 
-def workload(kind, name, uid, namespace="shop"):
+def workload(kind: str, name: str, uid: str, namespace: str = "shop") -> ObjectRef:
     return ObjectRef(api_version="apps/v1", kind=kind, namespace=namespace, name=name, uid=uid)
 
 
@@ -119,7 +119,7 @@ def test_c36_an_alert_of_a_deleted_pod_has_the_same_target_by_the_cache():
     ids=["traversal", "slash", "capitals", "too long", "line feed", "dash first", "query", "unicode"],
 )
 def test_a_name_that_is_none_is_never_looked_up(evil):
-    looked_up = []
+    looked_up: list[tuple[str, ...]] = []
     found = resolve(looked_up, namespace="shop", deployment=evil, pod=evil)
     assert looked_up == []
     assert found.by_itself
@@ -127,7 +127,7 @@ def test_a_name_that_is_none_is_never_looked_up(evil):
 
 @pytest.mark.parametrize("evil", ["../kube-system", "a" * 64, "shop.evil", "", "SHOP"], ids=["traversal", "too long", "dotted", "empty", "capitals"])
 def test_a_namespace_that_is_none_is_never_used(evil):
-    looked_up = []
+    looked_up: list[tuple[str, ...]] = []
     assert resolve(looked_up, namespace=evil, deployment="checkout").ref.namespace == "prunella-system"
     assert looked_up == []
 

@@ -211,6 +211,7 @@ def test_a_crash_holds_between_two_runs_and_says_when_it_will_be_over():
     up_again = container(restarts=2, running_since=ago(10), last_terminated=termination(finished=20))
     facts = rolling_facts(new_pod(up_again, ready_since=ago(9)))
     detection = detect(facts, NOON, Settings(), Surroundings())
+    assert detection.finding is not None
     assert detection.finding.cause is Cause.ROLLOUT_CRASH_LOOP
     assert detection.finding.restarted_time == ago(10)
     assert detection.look_again == later(51)
@@ -220,5 +221,6 @@ def test_a_crash_holds_between_two_runs_and_says_when_it_will_be_over():
 def test_a_finding_opens_later_where_the_policy_says_so():
     facts = rolling_facts(new_pod(crashing()))
     detection = detect(facts, NOON, Settings(open_after_seconds={Cause.ROLLOUT_CRASH_LOOP: 20}), Surroundings())
+    assert detection.finding is not None
     assert detection.finding.open_time == later(15)
     assert detection.look_again == later(15)

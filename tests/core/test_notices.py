@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from prunella.api.common import Condition
+from prunella.api.escalation_policy import Notice
 from prunella.api.incident import Plan
-from prunella.api.names import MessageKind, MessageState, Outcome, RemediationPhase
+from prunella.api.names import ConditionStatus, MessageKind, MessageState, Outcome, RemediationPhase
 from prunella.core.people import message, notices
 
 from .builders import later
-from .incident_builders import Story, draft_of, entry, healed, healing_policy, ladder, remediation, reported, watched, world
+from .incident_builders import Story, draft_of, entry, healed, healing_policy, ladder, remediation, reported, to, watched, world
 
 RELEASES = "1/notice/checkout-7f3kq-1/releases"
 
@@ -60,7 +61,7 @@ def test_a_notice_goes_out_though_the_incident_is_over():
 
 
 def blocked(made: Story, reason: str, message_: str = "no revision is known to be good", at: float = 5):
-    condition = Condition(type="RemediationAllowed", status="False", reason=reason, message=message_, last_transition_time=later(0))
+    condition = Condition(type="RemediationAllowed", status=ConditionStatus.FALSE, reason=reason, message=message_, last_transition_time=later(0))
     seen = world(made.incident, at=at)
     draft = draft_of(seen)
     rest = tuple(one for one in draft.status.conditions if one.type != "RemediationAllowed")
@@ -82,6 +83,11 @@ def test_each_reason_is_told_once_an_episode():
         blocked(made, reason)
     keys = [one.key for one in made.status.escalation.messages]
     assert keys == ["1/notice/NoKnownGood/releases", "1/notice/StormActive/releases"]
+
+
+def test_a_notice_is_only_for_what_it_names():
+    made = story(escalation_policies=(ladder(notices=(Notice(on=("Blocked",), notify=(to("releases"),)),)),), remediations=(healed(),))
+    assert made.sent(MessageKind.NOTICE) == []
 
 
 def test_a_policy_without_notices_sends_none():
@@ -118,7 +124,9 @@ def page() -> Story:
 def test_a_page_says_what_is_wrong_and_has_the_commands_to_copy():
     made = page()
     plan = Plan(runbook="roll-back-bad-rollout", hash="a41c9e", summary="roll back deploy/checkout 15 -> 14")
-    refused = Condition(type="RemediationAllowed", status="False", reason="NoKnownGood", message="none is stored", last_transition_time=later(0))
+    refused = Condition(
+        type="RemediationAllowed", status=ConditionStatus.FALSE, reason="NoKnownGood", message="none is stored", last_transition_time=later(0)
+    )
     status = made.status.model_copy(update={"plan": plan, "conditions": (*made.status.conditions, refused)})
     incident = made.incident.model_copy(update={"status": status})
     sent = message.envelope(incident, status.escalation.messages[0], links=(("Dashboard", "https://grafana.example.com/d/checkout"),))

@@ -21,7 +21,7 @@ def story(**shows) -> Story:
 
 
 def policy(made: Story) -> str | None:
-    ref = made.status.owner.escalation_policy_ref
+    ref = made.owner.escalation_policy_ref
     return f"{ref.namespace}/{ref.name}" if ref else None
 
 
@@ -49,15 +49,19 @@ def policy(made: Story) -> str | None:
             {"entries": (entry(policy="gone"),)},
             "shop",
             "prunella-system/fallback",
-            "CatalogEntry shop/checkout; CatalogEntry checkout asks for EscalationPolicy shop/gone, which is not there; "
-            "EscalationPolicy of HealingPolicy default",
+            (
+                "CatalogEntry shop/checkout; CatalogEntry checkout asks for EscalationPolicy shop/gone, which is not there; "
+                "EscalationPolicy of HealingPolicy default"
+            ),
         ),
         (
             {"namespace": NamespaceFacts(name="shop", labels={"prunella.dev/team": "ghost"})},
             "ghost",
             "prunella-system/fallback",
-            "namespace label prunella.dev/team=ghost; label prunella.dev/team asks for EscalationPolicy shop/ghost, which is not there; "
-            "EscalationPolicy of HealingPolicy default",
+            (
+                "namespace label prunella.dev/team=ghost; label prunella.dev/team asks for EscalationPolicy shop/ghost, which is not there; "
+                "EscalationPolicy of HealingPolicy default"
+            ),
         ),
     ],
     ids=[
@@ -74,7 +78,7 @@ def policy(made: Story) -> str | None:
 )
 def test_the_first_path_that_leads_to_an_owner_is_taken_and_written_down(shows, team, policy_ref, path):
     made = story(**shows)
-    assert (made.status.owner.team, policy(made), made.status.owner.resolved_by) == (team, policy_ref, path)
+    assert (made.owner.team, policy(made), made.owner.resolved_by) == (team, policy_ref, path)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +92,7 @@ def test_the_first_path_that_leads_to_an_owner_is_taken_and_written_down(shows, 
 )
 def test_of_several_entries_one_is_chosen_by_a_rule_that_is_said(entries, chosen, said):
     made = story(entries=entries, target=workload(labels={"app": "checkout", "track": "x"}))
-    assert made.status.owner.resolved_by == f"CatalogEntry shop/{chosen}{said}"
+    assert made.owner.resolved_by == f"CatalogEntry shop/{chosen}{said}"
 
 
 def test_c35_an_unknown_owner_is_a_condition_that_says_how_to_become_known():
@@ -104,7 +108,7 @@ def test_c35_an_unknown_owner_is_a_condition_that_says_how_to_become_known():
 def test_what_cannot_be_read_changes_no_owner_that_is_known(hidden):
     made = story(entries=(entry(),), namespace=LABELLED)
     made.shows(entries=(), **hidden).at(5)
-    assert made.status.owner.team == "shop"
+    assert made.owner.team == "shop"
 
 
 def test_a_policy_that_cannot_be_read_keeps_the_default_that_was_known():
@@ -116,8 +120,8 @@ def test_a_policy_that_cannot_be_read_keeps_the_default_that_was_known():
 def test_an_alert_that_stands_for_itself_is_its_namespaces():
     made = Story(alerted()).shows(finding=None, target=NOT_A_WORKLOAD, namespace=LABELLED)
     made.at(0)
-    assert (made.status.owner.team, made.status.owner.resolved_by) == ("shop", "namespace label prunella.dev/team=shop")
+    assert (made.owner.team, made.owner.resolved_by) == ("shop", "namespace label prunella.dev/team=shop")
 
 
 def test_the_tier_of_the_entry_is_kept():
-    assert story(entries=(entry(tier=1),)).status.owner.tier == 1
+    assert story(entries=(entry(tier=1),)).owner.tier == 1

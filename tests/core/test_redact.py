@@ -7,7 +7,7 @@ import time
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunella.core.redact import CUT, LIMIT, MARK, redact
@@ -123,6 +123,7 @@ def test_of_a_text_too_long_the_end_is_kept_from_a_white_space_on():
     assert redact(text) == f"{CUT} last words"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400))
 def test_redacting_a_redacted_text_changes_nothing(text):
     once = redact(text)
@@ -152,11 +153,13 @@ PIECES = [
 SURROUNDINGS = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 
+@settings(deadline=None)
 @given(SURROUNDINGS, st.sampled_from(["password=", "api_key: ", 'secret": "', "--token "]), SURROUNDINGS)
 def test_no_assigned_value_survives_whatever_stands_around(before, key, after):
     assert "hunter2hunter2" not in redact(f"{before} {key}hunter2hunter2 {after}")
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=40), st.text(max_size=80), st.text(max_size=80))
 def test_no_known_value_survives(secret, before, after):
     assert secret not in redact(f"{before}{secret}{after}", [secret]) or secret in MARK
@@ -183,6 +186,6 @@ def test_no_known_value_survives(secret, before, after):
     ids=lambda text: repr(text[:12]),
 )
 def test_a_hostile_text_costs_no_more_than_its_length(hostile):
-    began = time.perf_counter()
+    began = time.process_time()
     redact(hostile)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0

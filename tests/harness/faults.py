@@ -53,7 +53,9 @@ def _always_ready(namespace: str) -> Object:
 def _limited(namespace: str) -> Object:
     # As process 1, because the kernel's victim must be the container's first process to be told as OOMKilled.
     greedy = ["sh", "-c", 'x=$(head -c 20000000 /dev/zero | tr "\\0" a); exec /bin/run sleep 2147483647']
-    return workloads.changed(workloads.deployment(NAME, namespace, command=greedy), resources={"limits": {"memory": "256Mi"}, "requests": {"memory": "16Mi"}})
+    return workloads.changed(
+        workloads.deployment(NAME, namespace, command=greedy), resources={"limits": {"memory": "256Mi"}, "requests": {"memory": "16Mi"}}
+    )
 
 
 def _setting(namespace: str) -> tuple[Object, ...]:
@@ -66,7 +68,11 @@ FAULTS: dict[str, Fault] = {
         cause="RolloutCrashLoop", shows="Completed", good=_plain, bad=lambda good: workloads.changed(good, command=workloads.EXIT_ZERO)
     ),
     "image not found": Fault(
-        cause="RolloutImagePull", shows="ErrImagePull", good=_plain, bad=lambda good: workloads.changed(good, image="reg.local/nothing:here"), crashes=False
+        cause="RolloutImagePull",
+        shows="ErrImagePull",
+        good=_plain,
+        bad=lambda good: workloads.changed(good, image="reg.local/nothing:here"),
+        crashes=False,
     ),
     "missing ConfigMap key": Fault(
         cause="RolloutConfigError",

@@ -112,6 +112,40 @@ class Witness:
                     found.setdefault((end.pod, end.container, end.identity), end)
         return list(found.values())
 
+    def first_failing(self, since: datetime, belongs: Callable[[Object], bool]) -> datetime | None:
+        """When a container of these pods was first seen ended, or waiting for something that does not come by itself."""
+        seen = (one for one in self.sights("Pod", since=since) if belongs(one.object) and _fails(one.object))
+        return next((one.time for one in seen), None)
+
+    def restarts_reached(self, count: int, since: datetime, belongs: Callable[[Object], bool]) -> datetime | None:
+        """When a container of these pods was first seen with so many restarts."""
+        seen = (one for one in self.sights("Pod", since=since) if belongs(one.object))
+        return next((one.time for one in seen if any(state.get("restartCount", 0) >= count for state in _containers(one.object))), None)
+
+
+FAILING_REASONS = {
+    "CrashLoopBackOff",
+    "RunContainerError",
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+}
+
+
+def _containers(pod: Object) -> list[Object]:
+    status = pod.get("status", {})
+    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+
+
+def _fails(pod: Object) -> bool:
+    for container in _containers(pod):
+        state = container.get("state", {})
+        if state.get("waiting", {}).get("reason") in FAILING_REASONS or "terminated" in state or "terminated" in container.get("lastState", {}):
+            return True
+    return False
+
 
 @dataclass(frozen=True, slots=True)
 class Termination:
@@ -127,8 +161,7 @@ class Termination:
 
 
 def _ends(sight: Sight) -> Iterator[Termination]:
-    status = sight.object.get("status", {})
-    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+    for container in _containers(sight.object):
         for state in (container.get("lastState", {}), container.get("state", {})):
             end = state.get("terminated")
             if end and end.get("finishedAt"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.harness import story, workloads
 from tests.harness.api import Object
 from tests.harness.waiting import wait_for

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.harness.arena import Arena
 from tests.harness.faults import FAULTS, NAME, Fault
 from tests.harness.waiting import wait_for
@@ -27,7 +26,9 @@ def test_a_broken_version_shows_what_it_is_named_for(make_arena, fault: Fault):
         arena.api.apply(one)
     good = fault.good(arena.namespace)
     arena.kubectl_apply(good)
-    wait_for(lambda: arena.witness.spell("Deployment", NAME, arena.began).first, 40, "the good version is healthy", seen=lambda: arena.pods_in_words(NAME))
+    wait_for(
+        lambda: arena.witness.spell("Deployment", NAME, arena.began).first, 40, "the good version is healthy", seen=lambda: arena.pods_in_words(NAME)
+    )
     arena.kubectl_apply(fault.bad(good))
     wanted = fault.shows or "not ready"
     wait_for(lambda: wanted in reasons(arena), 30, f"a container is {wanted}", seen=lambda: arena.pods_in_words(NAME))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.harness import story, workloads
 from tests.harness.arena import condition
-from tests.harness.faults import FAULTS, NAME, Fault
+from tests.harness.faults import FAULTS, Fault
 from tests.harness.waiting import wait_for
 
 

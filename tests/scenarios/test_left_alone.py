@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
 from tests.harness import story, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena, condition
@@ -169,7 +168,7 @@ def test_r28_a_missing_right_is_said_and_not_silent(make_arena):
     wait_for(lambda: [one for one in arena.inbox.posts("releases") if "MissingPermission" in one.raw], 20, "the owner hears that it was blocked")
     # The remedy that the message names is one.
     arena.grant()
-    wait_for(lambda: arena.foreign_writes(), 90, "with the right it is rolled back")
+    wait_for(arena.foreign_writes, 90, "with the right it is rolled back")
 
 
 def test_a_protected_namespace_is_never_acted_in(make_arena):
@@ -200,6 +199,6 @@ def test_a_hold_by_a_person_keeps_automation_away_until_it_ends(arena):
     name = incident["metadata"]["name"]
     kubectl("patch", "incident", name, "-n", arena.namespace, "--type=merge", "-p", patch, kubeconfig=arena.installation.user("ana"))
     story.left_alone(arena, "held", "HumanOverride", name="held by a person")
-    effect = wait_for(lambda: arena.foreign_writes(), 60, "after the hold it is rolled back")[0]
+    effect = wait_for(arena.foreign_writes, 60, "after the hold it is rolled back")[0]
     assert effect.time > now() - timedelta(seconds=60)
     assert f"{effect.time:%Y-%m-%dT%H:%M:%S.%f}Z" > until, "not before the hold ended"

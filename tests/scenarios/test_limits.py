@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.harness import story, table, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena, condition, outline
@@ -23,7 +22,12 @@ def broken_with_query(arena: Arena, query: str, *, wait: int = 600) -> Object:
     """A heal whose proof asks Prometheus; returns the Incident."""
     pages_soon(arena)
     check = {"name": "errors", "promql": {"query": query, "success": "value < 0.01", "failure": "value > 0.05"}}
-    match = {"causes": ["RolloutCrashLoop"], "targets": {"selector": {"matchLabels": {"scenario": arena.namespace}}}, "dwellSeconds": 5, "minRestarts": 1}
+    match = {
+        "causes": ["RolloutCrashLoop"],
+        "targets": {"selector": {"matchLabels": {"scenario": arena.namespace}}},
+        "dwellSeconds": 5,
+        "minRestarts": 1,
+    }
     verify = SHORT | {"checks": [{"name": "healthy", "workloadHealthy": {}}, check]}
     arena.runbook("asks", match=match, verify=verify, limits={"maxAttempts": 1, "cooldownSeconds": 600})
     made = workloads.deployment("proved", arena.namespace, labels={"scenario": arena.namespace})
@@ -92,7 +96,9 @@ def test_no_better_after_the_rollback_stops_opens_the_breaker_pages_and_never_ro
     attempt = wait_for(lambda: [one for one in arena.remediations(incident) if one.get("status", {}).get("outcome")], 100, "the attempt ends")[0]
     assert attempt["status"]["phase"] == "Failed", attempt["status"]["message"]
     assert attempt["status"]["outcome"] in {"Ineffective", "Worsened"}
-    incident = arena.when(incident, lambda one: condition(one, "RemediationAllowed").get("reason") == "BreakerOpen", "the breaker is open", seconds=60)
+    incident = arena.when(
+        incident, lambda one: condition(one, "RemediationAllowed").get("reason") == "BreakerOpen", "the breaker is open", seconds=60
+    )
     page = paged(arena)
     assert page["incident"]["name"] == incident["metadata"]["name"]
     live = arena.api.get("Deployment", "doomed", arena.namespace)

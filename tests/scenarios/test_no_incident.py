@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.harness import table, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena
@@ -25,7 +24,12 @@ def test_a_starter_that_needs_90_s_in_both_revisions_is_given_its_time(arena):
     made = workloads.changed(workloads.deployment("slow", arena.namespace, replicas=1), command=start, readinessProbe=workloads.READY_WHEN_ASKED)
     arena.start(made, seconds=130)
     instant = arena.roll_out(workloads.respun(made, "2"))
-    wait_for(lambda: arena.witness.spell("Deployment", "slow", instant).first, 140, "the second revision is ready", seen=lambda: arena.pods_in_words("slow"))
+    wait_for(
+        lambda: arena.witness.spell("Deployment", "slow", instant).first,
+        140,
+        "the second revision is ready",
+        seen=lambda: arena.pods_in_words("slow"),
+    )
     quiet(arena, "a starter that needs 90 s")
 
 

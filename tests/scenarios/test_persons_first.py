@@ -76,8 +76,12 @@ def test_a_target_that_is_made_anew_under_its_name_is_another_object(arena):
     arena.kubectl_apply(workloads.changed(made, command=workloads.CRASH))
     arena.when(incident, lambda one: one["status"]["phase"] == "Resolved", "the old object's ends", seconds=60)
     assert arena.remediations(incident)[0]["status"]["outcome"] == "Stale"
-    second = wait_for(lambda: [one for one in arena.incidents("anew") if one["metadata"]["uid"] != incident["metadata"]["uid"]], 40, "the new opens its own")
+    second = wait_for(
+        lambda: [one for one in arena.incidents("anew") if one["metadata"]["uid"] != incident["metadata"]["uid"]], 40, "the new opens its own"
+    )
     assert len(second) == 1
     uid = arena.api.get("Deployment", "anew", arena.namespace)["metadata"]["uid"]
     assert second[0]["spec"]["targetRef"]["uid"] == uid
-    arena.when(second[0], lambda one: condition(one, "RemediationAllowed").get("reason") == "NoKnownGood", "what worked was another object", seconds=40)
+    arena.when(
+        second[0], lambda one: condition(one, "RemediationAllowed").get("reason") == "NoKnownGood", "what worked was another object", seconds=40
+    )

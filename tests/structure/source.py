@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +47,8 @@ class Call:
     first: tuple[str, ...]
     """What the first positional argument can be, where it is a literal (or a choice between literals)."""
     keywords: dict[str, tuple[str, ...]]
+    after_status: tuple[str, ...] = ()
+    """The argument after one that reads `ConditionStatus.…`: a condition's reason."""
 
     def __str__(self) -> str:
         return f"{shown(self.path)}:{self.line}"
@@ -72,4 +75,12 @@ def _calls() -> Iterator[Call]:
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
                 first = literals(node.args[0]) if node.args else ()
-                yield Call(path, node.lineno, name, first, {one.arg: literals(one.value) for one in node.keywords if one.arg})
+                keywords = {one.arg: literals(one.value) for one in node.keywords if one.arg}
+                yield Call(path, node.lineno, name, first, keywords, _after_status(node.args))
+
+
+def _after_status(arguments: list[ast.expr]) -> tuple[str, ...]:
+    for status, reason in pairwise(arguments):
+        if ast.unparse(status).startswith("ConditionStatus."):
+            return literals(reason)
+    return ()

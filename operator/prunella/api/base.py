@@ -105,13 +105,17 @@ def _parse_instant(value: object) -> object:
         if value.tzinfo is None:
             message = "must carry a time zone, for example '2026-11-24T09:41:07.000000Z'"
             raise ValueError(message)
-        return value.astimezone(UTC)
+        try:
+            return value.astimezone(UTC)
+        except OverflowError as error:
+            # '0001-01-01T00:00:00+14:00' passes the API server's format, and lies before the first instant that Python knows.
+            raise ValueError("must lie between the years 1 and 9999 in UTC") from error
     return value
 
 
 def micro_time(instant: datetime) -> str:
     """RFC 3339 in UTC with six digits, as Kubernetes writes a MicroTime."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 Instant = Annotated[

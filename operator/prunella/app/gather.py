@@ -128,6 +128,7 @@ class Gatherer:
             opted_in_workloads=self.opted_in_workloads(),
             storm_since=self.storm_since,
             healthy_since=sight.healthy_since if sight and same else None,
+            restart_sights=dict(sight.restarts) if sight and same else {},
             began_before_our_eyes=bool(sight and same and newest in sight.began_before_our_eyes),
         )
 

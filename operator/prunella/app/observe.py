@@ -38,6 +38,9 @@ class Sight:
     newest_hash: str = ""
     healthy_since: datetime | None = None
     began_before_our_eyes: set[str] = field(default_factory=set)
+    restarts: dict[int, datetime] = field(default_factory=dict)
+    """When so many restarts of the accused revision's failing container were first seen."""
+    accused: str = ""
 
 
 class Observer:
@@ -90,6 +93,7 @@ class Observer:
         if known_good.healthy(facts) is True:
             since = known_good.healthy_since(facts) or now
             sight.healthy_since = (before.healthy_since if before else None) or (now if before else since)
+        _count_restarts(sight, before, now)
         self._sights[key] = sight
         return sight
 
@@ -154,6 +158,16 @@ class Observer:
 
 def _any_open(sight: Sight) -> bool:
     return sight.detection.finding is not None
+
+
+def _count_restarts(sight: Sight, before: Sight | None, now: datetime) -> None:
+    finding = sight.detection.finding
+    if finding is None:
+        return
+    sight.accused = finding.accused_revision
+    if before is not None and before.accused == sight.accused:
+        sight.restarts = dict(before.restarts)
+    sight.restarts.setdefault(finding.restarts, now)
 
 
 def _record(namespace: str, name: str, spec: WorkloadRecordSpec, stored: WorkloadRecord | None) -> WorkloadRecord:

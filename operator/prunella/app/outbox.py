@@ -87,12 +87,17 @@ class Outbox:
         self._turns: dict[tuple[str, str], asyncio.Lock] = {}
         self._room = asyncio.Semaphore(CONCURRENT)
 
-    def send(self, incident: Incident, receivers: Sequence[Receiver]) -> None:
-        """Start whatever the stored Incident has Pending and nobody is sending. Give it the Incident as the API server answered the last write."""
+    def send(self, incident: Incident, receivers: Sequence[Receiver] | None) -> None:
+        """Start whatever the stored Incident has Pending and nobody is sending. Give it the Incident as the API server answered the last write.
+
+        `receivers` are those of the HealingPolicy; None means that it is not known now, and everything stays Pending.
+        """
         uid = incident.metadata.uid
         self._settle(incident)
         pending = {message.key: message for message in incident.status.escalation.messages if message.state is MessageState.PENDING}
         self._wanted[uid] = frozenset(pending)
+        if receivers is None:
+            return
         by_name = {receiver.name: receiver for receiver in receivers}
         for key, message in pending.items():
             slip = (uid, key)

@@ -18,6 +18,7 @@ from prunella.core.world import World
 
 def decide(world: World) -> Draft:
     """The Incident's next status, and what is wanted besides."""
+    world = _without_residue(world)
     draft = Draft(status=world.incident.status, now=world.now, generation=world.incident.metadata.generation)
     draft = signals.observe_signals(world, draft)
     draft = evidence.keep(world, draft)
@@ -31,6 +32,17 @@ def decide(world: World) -> Draft:
     draft = notices.notify(world, draft)
     draft = times.measure(world, draft)
     return render(world, draft)
+
+
+def _without_residue(world: World) -> World:
+    """While our effect takes hold, pods of the accused revision are there for a moment longer: they say nothing new of the target."""
+    finding, facts = world.known_finding, world.workload
+    if finding is None or facts is None or facts.newest is None or facts.newest.hash == finding.accused_revision:
+        return world
+    ours = (one for one in world.remediations if one.status.effect_time is not None and one.status.phase is not None and not one.status.phase.final)
+    accused = {one.spec.accused_revision for one in ours}
+    lingers = bool(accused) and (not finding.accused_revision or finding.accused_revision in accused)
+    return replace(world, finding=UNKNOWN) if lingers else world
 
 
 def _healthy(world: World) -> bool | UnknownT:

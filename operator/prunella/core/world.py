@@ -148,6 +148,8 @@ class World:
     """Since when the storm brake is on."""
     healthy_since: datetime | None = None
     """Since when the target was seen healthy without a break; None while it is not."""
+    restart_sights: Mapping[int, datetime] = field(default_factory=dict)
+    """By number of restarts of the failing container, when that many were first seen. The kubelet's own times are whole seconds."""
     began_before_our_eyes: bool = False
     """Whether the newest revision of the target appeared while we watched."""
     alert_rules: Mapping[str, int] = field(default_factory=dict)

@@ -43,8 +43,8 @@ def decode_webhook(body: bytes) -> WebhookBody | NotJson:
         document = parse(body)
     except RecursionError:
         return NotJson("it is nested too deeply")
-    except ValueError as error:
-        return NotJson(_why(error))
+    except json.JSONDecodeError as error:
+        return NotJson(f"{error.msg} at line {error.lineno}, column {error.colno}")  # the place, never the text around it
     if not isinstance(document, dict):
         return WebhookBody(alerts=(), oddities=("the body is no object, so it holds no alerts",))
     found = document.get("alerts")
@@ -65,7 +65,7 @@ def decode_webhook(body: bytes) -> WebhookBody | NotJson:
 
 
 def parse(body: bytes) -> Any:
-    """JSON in any Unicode encoding; strings without half surrogates, numbers without NaN. Raises ValueError and RecursionError."""
+    """JSON in any Unicode encoding; strings without half surrogates, numbers without NaN. Raises json.JSONDecodeError and RecursionError."""
     text = body.decode(json.detect_encoding(body), "replace")
     document = json.loads(text, parse_int=_integer, parse_constant=lambda _: None, parse_float=_float)
     # Only an escape can bring one half of a pair now, and nothing behind us could write it.
@@ -103,10 +103,3 @@ def _truncated(value: object) -> int:
 
 def _short(value: object) -> str:
     return value[:253] if isinstance(value, str) else ""
-
-
-def _why(error: ValueError) -> str:
-    """The parser's complaint and its place, never the text around it."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at line {error.lineno}, column {error.colno}"
-    return "it is not readable text"

@@ -1,8 +1,10 @@
 r"""How a request's body is spelled: byte for byte as Go spells JSON.
 
-The API server compares a JSON patch's `test` on a string by its bytes, with what Go's encoder makes of the stored object: it writes `<`, `>`, `&`
-and the two line separators as `\u003c` and so on, and all else that is not ASCII as itself. Spelled otherwise, a `test` on a template whose command
-holds `>&2` fails with 422 although nothing differs.
+The API server compares a JSON patch's `test` on a string by its bytes with what Go's encoder makes of the stored object: it writes `<`, `>`, `&` and
+the two line separators as `\u003c` and so on, and all else that is not ASCII as itself.
+
+The rule this module protects: a `test` fails only where something differs. Spelled otherwise, one on a template whose command holds `>&2` fails
+with 422 although nobody touched it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import msgspec
 
 _AS_GO: Final = (
     (b"&", b"\\u0026"),
-    (b"<", b"\u003c"),
+    (b"<", b"\\u003c"),
     (b">", b"\\u003e"),
     ("\u2028".encode(), b"\\u2028"),
     ("\u2029".encode(), b"\\u2029"),

@@ -109,6 +109,7 @@ def _checked(name: str) -> str:
 POD: Final = Resource(api_version="v1", kind="Pod", plural="pods")
 NAMESPACE: Final = Resource(api_version="v1", kind="Namespace", plural="namespaces", namespaced=False)
 EVENT: Final = Resource(api_version="v1", kind="Event", plural="events")
+CONFIG_MAP: Final = Resource(api_version="v1", kind="ConfigMap", plural="configmaps")
 DEPLOYMENT: Final = Resource(api_version="apps/v1", kind="Deployment", plural="deployments")
 STATEFUL_SET: Final = Resource(api_version="apps/v1", kind="StatefulSet", plural="statefulsets")
 DAEMON_SET: Final = Resource(api_version="apps/v1", kind="DaemonSet", plural="daemonsets")

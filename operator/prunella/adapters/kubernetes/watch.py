@@ -55,12 +55,23 @@ class Reflector(Generic[T]):
     """Keeps one shelf, or one namespace of it, as the API server has it."""
 
     def __init__(
-        self, api: Api, kind: Watched[T], shelf: Shelf[T], *, namespace: str | None, clock: Clock, telemetry: Telemetry, tempo: Tempo
+        self,
+        api: Api,
+        kind: Watched[T],
+        shelf: Shelf[T],
+        *,
+        namespace: str | None,
+        clock: Clock,
+        telemetry: Telemetry,
+        tempo: Tempo,
+        only_named: str = "",
     ) -> None:
+        """Of one name only, where `only_named` says so."""
         self._api = api
         self._kind = kind
         self._shelf = shelf
         self._namespace = namespace
+        self._narrowed = {"fieldSelector": f"metadata.name={only_named}"} if only_named else {}
         self._clock = clock
         self._telemetry = telemetry
         self._tempo = tempo
@@ -106,7 +117,7 @@ class Reflector(Generic[T]):
         gone = self._shelf.uids(self._namespace)
         token = ""
         while True:
-            query = {"limit": PAGE, **({"continue": token} if token else {})}
+            query = {**self._narrowed, "limit": PAGE, **({"continue": token} if token else {})}
             answer = await self._api.send(self._kind.resource.call("list", self._namespace, query=query, timeout=30.0))
             self._judge(answer, "list")
             try:
@@ -130,7 +141,7 @@ class Reflector(Generic[T]):
     async def _watch(self) -> None:
         """Follow the stream until the API server ends it in time. Raises where it ends in any other way."""
         planned = max(1, round(min(self._tempo.watch_seconds * self._jitter(0.1), self._seconds_to_resync())))
-        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": self._version, "timeoutSeconds": str(planned)}
+        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": self._version, "timeoutSeconds": str(planned), **self._narrowed}
         call = self._kind.resource.call("watch", self._namespace, query=query)
         opened = asyncio.get_running_loop().time()
         try:

@@ -80,6 +80,9 @@ class Watched(Generic[T]):
             return Seen(key, uid, version, self._read(stored))
         except pydantic.ValidationError as error:
             return Seen(key, uid, version, None, _first(error))
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+            # Nobody thought of what stands there; that is no reason to stop reading the others.
+            return Seen(key, uid, version, None, f"{type(error).__name__}: {error}")
 
 
 _ROUGH_PAGE: Final = msgspec.json.Decoder(wire.Listed[msgspec.Raw])

@@ -37,13 +37,7 @@ async def send(credential: Credential, envelope: Envelope, resolve: destinations
     for service in sender:
         service.redirects = False  # the URL could have asked for them
         await _judge(service, credential, resolve)
-    try:
-        # Its own deadline ends the services; ours ends the wait where it does not.
-        async with asyncio.timeout(timeout_seconds * 2):
-            result = await asyncio.to_thread(_notify, sender, envelope, timeout_seconds)
-    except TimeoutError as error:
-        raise Retryable(f"Apprise did not finish within {timeout_seconds * 2} s") from error
-    _told(result)
+    _told(await asyncio.to_thread(_notify, sender, envelope, timeout_seconds), timeout_seconds)
 
 
 def _sender(value: str) -> apprise.Apprise:
@@ -60,16 +54,14 @@ def _notify(sender: apprise.Apprise, envelope: Envelope, timeout_seconds: int) -
     return sender.notify(body=envelope.text, title=title, notify_type=kind, body_format=apprise.NotifyFormat.TEXT, timeout=timeout_seconds)
 
 
-def _told(result: AppriseResult) -> None:
+def _told(result: AppriseResult, timeout_seconds: int) -> None:
     match result.status:
         case AppriseResultStatus.SUCCESS:
             return
         case AppriseResultStatus.PARTIAL:
             raise Permanent("Apprise reached only some of the recipients; the next method tells the rest")
         case AppriseResultStatus.TIMEOUT:
-            raise Retryable(f"Apprise's service did not answer within {TIMEOUT_SECONDS} s")
-        case AppriseResultStatus.NOMATCH:
-            raise Permanent("Apprise found no service to tell")
+            raise Retryable(f"Apprise's service did not answer within {timeout_seconds} s")
         case _:
             raise Retryable("Apprise's service did not take the message")
 

@@ -120,7 +120,7 @@ def _working(look: Look) -> tuple[Revision, ...]:
 def _without_image(message: str, image: str) -> str:
     """The message without the words that are a reference or a URL."""
     names = {image, repository(image)}
-    return " ".join(word for word in message.split() if "/" not in word and word.strip("\":,;()") not in names)
+    return " ".join(word for word in message.split() if "/" not in word and word.strip('":,;()') not in names)
 
 
 def _symptom(look: Look, cause: Cause, found: tuple[_Failure, ...], accused: Revision | None) -> Symptom:

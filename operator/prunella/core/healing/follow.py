@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from prunella.api.common import Condition
 from prunella.api.incident import RemediationSummary
 from prunella.api.names import BREAKER_OUTCOMES, Mode, Outcome, RemediationPhase, RemediationState, StepState
 from prunella.api.remediation import Remediation
@@ -15,13 +16,26 @@ FAILED: Final = frozenset({Outcome.INEFFECTIVE, Outcome.WORSENED, Outcome.REVERT
 
 def follow(world: World, draft: Draft) -> Draft:
     """Compare each attempt with what the Incident says of it, and tell the difference."""
-    for one in world.remediations:
+    attempts = tuple(one for one in world.remediations if _tellable(one))
+    for one in attempts:
         before = next((summary for summary in draft.status.remediations if summary.name == one.metadata.name), None)
         draft = _tell(one, before, draft)
         draft = _column(one, draft)
         draft = draft.time("automation_started_time", one.status.started_time)
-    summaries = tuple(_summary(one) for one in world.remediations)
+    summaries = tuple(_summary(one) for one in attempts)
     return draft.with_status(remediations=summaries[-20:])
+
+
+def _tellable(one: Remediation) -> bool:
+    """An attempt between its intent and its effects is told once these are done: one write carries all of it. One that waits is told."""
+    if one.status.phase is RemediationPhase.PENDING:
+        return refused(one) is not None
+    return one.status.phase not in {None, RemediationPhase.DISPATCHED}
+
+
+def refused(one: Remediation) -> Condition | None:
+    """Why an attempt that has not acted waits."""
+    return next((condition for condition in one.status.conditions if condition.type == "RemediationAllowed" and condition.status == "False"), None)
 
 
 def _summary(one: Remediation) -> RemediationSummary:
@@ -46,7 +60,7 @@ def _tell(one: Remediation, before: RemediationSummary | None, draft: Draft) -> 
     if status.started_time is not None and not started(known):
         text = f"{spec.runbook_ref.name}, attempt {spec.attempt}: {status.plan}"
         draft = draft.note("RemediationStarted", text, time=status.started_time)
-    if status.effect_time is not None and known not in {RemediationPhase.VERIFYING, RemediationPhase.SUCCEEDED, RemediationPhase.FAILED}:
+    if status.effect_time is not None and not started(known):
         draft = _effects(one, draft)
     if status.outcome is None or (before is not None and before.outcome is status.outcome):
         return _unknown(one, known, draft)

@@ -12,7 +12,7 @@ from prunella.api.remediation import IncidentRef, Remediation, RemediationSpec, 
 from prunella.core.draft import Attempt, Draft, Prepare
 from prunella.core.world import World
 
-from . import guards, history, match, plan
+from . import follow, guards, history, match, plan
 from .refusal import Asked, Refusal, first_refusal
 
 ALLOWED: Final = "RemediationAllowed"
@@ -25,7 +25,11 @@ def judge(world: World, draft: Draft) -> Draft:
     draft = _retry(world, draft)
     if not _open(draft):
         return draft
-    if any(not _ended(one) for one in world.remediations):
+    under_way = next((one for one in world.remediations if not _ended(one)), None)
+    if under_way is not None:
+        waits = follow.refused(under_way)
+        if waits is not None:
+            return draft.condition(ALLOWED, ConditionStatus.FALSE, waits.reason, f"{under_way.metadata.name} waits: {waits.message}")
         return draft.condition(ALLOWED, ConditionStatus.TRUE, "Allowed", "an attempt is under way")
     status = draft.status
     chosen, left = match.choose(world, status)

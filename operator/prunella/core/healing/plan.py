@@ -134,7 +134,7 @@ def _due(world: World, status: IncidentStatus, fit: Fit, not_before: datetime) -
         wanted = match.min_restarts if match.min_restarts is not None else 3
         if finding.restarts < wanted:
             return None, f"{finding.restarts} of {wanted} restarts and {dwell} s"
-        due = max(due, finding.restarted_time or due)
+        due = max(due, min((seen for count, seen in world.restart_sights.items() if count >= wanted), default=finding.restarted_time or due))
     return due, f"{dwell} s"
 
 

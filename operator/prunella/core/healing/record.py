@@ -119,13 +119,16 @@ def quarantine(
 
 
 def release(record: WorkloadRecord | None, facts: WorkloadFacts, min_healthy_seconds: int, now: datetime) -> WorkloadRecordSpec | None:
-    """What to write once a quarantined revision that came back has been healthy for so long; None where nothing is released."""
+    """What to write once a quarantined revision that came back has been healthy for so long; None where nothing is released.
+
+    Health before it came into quarantine does not count.
+    """
     newest, since = rollout.newest(facts), known_good.healthy_since(facts)
-    if newest is None or since is None or now - since < timedelta(seconds=min_healthy_seconds):
-        return None
     own = _own(record, facts.workload.ref)
-    left = tuple(one for one in own.quarantined if one.hash != newest.hash)
-    return own.model_copy(update={"quarantined": left}) if len(left) < len(own.quarantined) else None
+    held = next((one for one in own.quarantined if newest is not None and one.hash == newest.hash), None)
+    if held is None or since is None or now - max(since, held.quarantined_time) < timedelta(seconds=min_healthy_seconds):
+        return None
+    return own.model_copy(update={"quarantined": tuple(one for one in own.quarantined if one is not held)})
 
 
 def _own(record: WorkloadRecord | None, target: ObjectRef) -> WorkloadRecordSpec:

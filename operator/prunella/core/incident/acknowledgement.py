@@ -20,10 +20,8 @@ from .states import State, acknowledged, check_move, state_of
 
 
 def hear(world: World, draft: Draft) -> Draft:
-    """What spec.acknowledgement means now."""
+    """What spec.acknowledgement means now. The Incident is not cancelled."""
     said, state = world.incident.spec.acknowledgement, state_of(draft.status)
-    if state is State.CANCELLED:
-        return draft
     if said is None:
         return _given_back(draft) if acknowledged(draft.status) and state is not State.RESOLVED else draft
     if state is State.RESOLVED:
@@ -99,7 +97,8 @@ def _second(draft: Draft, said: Acknowledgement) -> Draft:
 
 
 def _too_late(draft: Draft, said: Acknowledgement) -> Draft:
-    if said.episode != draft.status.episode or acknowledged(draft.status) or _noted(draft, "AcknowledgedLate", said.by):
+    told = any(_noted(draft, what, said.by) for what in ("Acknowledged", "AlsoAcknowledged", "AcknowledgedLate"))
+    if said.episode != draft.status.episode or acknowledged(draft.status) or told:
         return draft
     return draft.note("AcknowledgedLate", f"{said.by} acknowledged it after it was resolved: nothing changes", by=said.by)
 

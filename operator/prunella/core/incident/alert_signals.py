@@ -45,9 +45,9 @@ class Change(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The signal afterwards (None: there is still none), and what happened."""
+    """The signal afterwards, and what happened."""
 
-    signal: Signal | None
+    signal: Signal
     change: Change
 
 

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 
 from prunella.api.names import ConditionStatus, MessageKind
 from prunella.core.draft import Draft
+from prunella.core.world import World
 
 from .correlate import reopen_window_seconds
 from .states import State, check_move
 from .times import ttr
 
 
-def resolve(draft: Draft, reason: str, message: str, *, resolved: datetime, automation: bool, by: str = "prunella") -> Draft:
+def resolve(world: World, draft: Draft, reason: str, message: str, *, resolved: datetime, automation: bool, by: str = "prunella") -> Draft:
     """End the episode. `resolved` is the start of the healthy period; `automation` whether an attempt brought it."""
     check_move(draft.status, State.RESOLVED)
     source = "Operator" if by == "prunella" else "Human"
@@ -32,13 +33,14 @@ def resolve(draft: Draft, reason: str, message: str, *, resolved: datetime, auto
     if draft.status.times.acknowledged_time is None and by == "prunella":
         draft = draft.count("incidents_unacknowledged_total", reason="Automation" if automation else "AutoResolved")
     opening = "" if reason == "Verified" else f"{message}; "
-    return draft.note("Resolved", f"{opening}{ttr(draft.status)} after the fault began; {told(draft)}", by=by)
+    return draft.note("Resolved", f"{opening}{ttr(draft.status)} after the fault began; {told(world, draft)}", by=by)
 
 
-def told(draft: Draft) -> str:
+def told(world: World, draft: Draft) -> str:
     """Who was disturbed in this episode, and who was only told."""
     here = [one for one in draft.status.escalation.messages if one.key.startswith(f"{draft.status.episode}/")]
-    paged = _names([one.receiver for one in here if one.kind is MessageKind.PAGE and (one.attempts or one.sent_time)])
+    arrived = {delivery.key for delivery in world.deliveries}
+    paged = _names([one.receiver for one in here if one.kind is MessageKind.PAGE and (one.attempts or one.sent_time or one.key in arrived)])
     noticed = [one.receiver for one in here if one.kind is MessageKind.NOTICE]
     team = draft.status.owner.team if draft.status.owner else None
     said = f"{paged} was paged" if paged and " and " not in paged else (f"{paged} were paged" if paged else "nobody was paged")

@@ -22,7 +22,7 @@ def advance(world: World, draft: Draft, *, target_healthy: bool | UnknownT, heal
     draft = duplicates.merge(world, draft)
     if state_of(draft.status) is State.CANCELLED:
         return draft
-    draft = relapse.reopen(draft)
+    draft = relapse.reopen(world, draft)
     draft = acknowledgement.hear(world, draft)
     draft = relapse.fire_again(world, draft)
     mitigated_before = draft.has_condition("Mitigated")

@@ -15,6 +15,7 @@ from prunella.core.draft import Draft
 from prunella.core.facts import SHORT_KIND
 from prunella.core.world import World
 
+from .sources import opening_summary
 from .states import State, check_move
 
 SKEW_SECONDS: Final = 60
@@ -42,7 +43,7 @@ def begin(world: World, draft: Draft) -> Draft:
     ref = incident.spec.target_ref
     draft = draft.with_status(
         cause=opening.cause if opening else Cause.REPORTED,
-        summary=(opening.summary if opening and opening.summary else incident.spec.title),
+        summary=(opening_summary(opening) if opening and opening.summary else incident.spec.title),
         target=f"{SHORT_KIND.get(ref.kind, ref.kind.lower())}/{ref.name}",
         reporters=incident.spec.reporters,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from prunella.api.incident import Signal
+from prunella.api.incident import Resolution, Signal
 from prunella.api.names import ConditionStatus, Outcome, Priority, SignalState
 from prunella.api.remediation import Remediation
 from prunella.core import commands
@@ -46,9 +46,10 @@ def conclude(world: World, draft: Draft, *, target_healthy: bool | UnknownT, hea
     if over(draft.status):
         return draft
     if world.target is GONE:
-        return _target_gone(draft)
-    if world.incident.spec.resolution is not None:
-        draft = _by_person(world, draft, healthy_since if target_healthy is True else None)
+        return _target_gone(world, draft)
+    said = world.incident.spec.resolution
+    if said is not None:
+        draft = _by_person(world, draft, said, healthy_since if target_healthy is True else None)
         if over(draft.status):
             return draft
     attempt = remediated(world, draft)
@@ -71,19 +72,16 @@ def remediated(world: World, draft: Draft) -> Remediation | None:
     return proved[-1] if proved else None
 
 
-def _target_gone(draft: Draft) -> Draft:
+def _target_gone(world: World, draft: Draft) -> Draft:
     alerts = [signal for signal in not_over(draft.status) if signal.key.startswith(ALERT)]
     if alerts:
         return _waits(draft, f"the target was deleted, but {alert_name(alerts[0])} still fires on it")
     for signal in not_over(draft.status):
         draft = _end_signal(draft, signal, draft.now)
-    return resolve(draft, "SignalsCleared", "target deleted", resolved=draft.now, automation=False)
+    return resolve(world, draft, "SignalsCleared", "target deleted", resolved=draft.now, automation=False)
 
 
-def _by_person(world: World, draft: Draft, healthy_since: datetime | None) -> Draft:
-    said = world.incident.spec.resolution
-    if said is None:
-        return draft
+def _by_person(world: World, draft: Draft, said: Resolution, healthy_since: datetime | None) -> Draft:
     message = f"{said.by}: {said.summary}"[:1024]
     since = draft.status.episodes[-1].triggered_time if draft.status.episodes else draft.now
     if any(one.what == "Resolved" and one.message.startswith(message[:900]) and one.time < since for one in draft.status.timeline):
@@ -96,7 +94,7 @@ def _by_person(world: World, draft: Draft, healthy_since: datetime | None) -> Dr
     if at_work(world.remediations):
         return draft
     resolved = max(healthy_since, since) if healthy_since is not None else draft.now
-    return resolve(draft, "ByPerson", message, resolved=resolved, automation=False, by=said.by)
+    return resolve(world, draft, "ByPerson", message, resolved=resolved, automation=False, by=said.by)
 
 
 def _after_proof(world: World, draft: Draft, attempt: Remediation) -> Draft:
@@ -112,7 +110,7 @@ def _after_proof(world: World, draft: Draft, attempt: Remediation) -> Draft:
         draft = draft.again(draft.now + timedelta(seconds=POLL_AGAIN_SECONDS))
         return _waits(draft, f"the target is healthy again, but {alert_name(still[0])} is not over yet")
     resolved = attempt.status.healthy_since_time or ended
-    return resolve(draft, "Verified", attempt.status.message or "recovery was proved", resolved=resolved, automation=True)
+    return resolve(world, draft, "Verified", attempt.status.message or "recovery was proved", resolved=resolved, automation=True)
 
 
 def _cleared(world: World, draft: Draft, health: tuple[bool | UnknownT, datetime | None]) -> Draft:
@@ -133,15 +131,17 @@ def _cleared(world: World, draft: Draft, health: tuple[bool | UnknownT, datetime
         return draft.condition("Resolved", ConditionStatus.UNKNOWN, "NoData", "every signal is over, but whether the target is healthy can't be told")
     if not healthy or since is None:
         return _waits(draft, "every signal is over, but the target is not healthy yet", healthy_since=None)
-    return _stabilize(draft, max((since, *_alert_ends(draft), draft.status.times.started_time or since)))
+    return _stabilize(world, draft, max((since, *_alert_ends(draft), draft.status.times.started_time or since)))
 
 
-def _stabilize(draft: Draft, since: datetime) -> Draft:
+def _stabilize(world: World, draft: Draft, since: datetime) -> Draft:
     seconds = STABILIZE_SECONDS_P1 if draft.status.priority is Priority.P1 else STABILIZE_SECONDS
     due = since + timedelta(seconds=seconds)
     if draft.now < due:
         return _waits(draft, f"healthy since {since:%H:%M:%S}; it counts as over after {seconds} s", healthy_since=since).again(due)
-    return resolve(draft, "SignalsCleared", f"every signal is over and the target was healthy for {seconds} s", resolved=since, automation=False)
+    return resolve(
+        world, draft, "SignalsCleared", f"every signal is over and the target was healthy for {seconds} s", resolved=since, automation=False
+    )
 
 
 def _health(world: World, draft: Draft, *, target_healthy: bool | UnknownT, since: datetime | None) -> tuple[bool | UnknownT, datetime | None]:

@@ -28,18 +28,18 @@ LINGERING_SECONDS: Final = 60
 EPISODES: Final = 10
 
 
-def reopen(draft: Draft) -> Draft:
+def reopen(world: World, draft: Draft) -> Draft:
     """T11: open the next episode where the fault is back inside the reopen window."""
     resolved = draft.status.times.resolved_time
     if resolved is None or state_of(draft.status) is not State.RESOLVED:
         return draft
     if draft.now >= resolved + timedelta(seconds=reopen_window_seconds(draft.status.priority)):
         return draft
-    signal, look_again = newer(draft, resolved)
+    signal, look_again = newer(world, draft, resolved)
     if signal is None:
         return draft.again(look_again)
     check_move(draft.status, State.TRIGGERED)
-    return page_anew(_next_episode(draft, signal))
+    return page_anew(_next_episode(draft, signal, resolved))
 
 
 def fire_again(world: World, draft: Draft) -> Draft:
@@ -47,7 +47,7 @@ def fire_again(world: World, draft: Draft) -> Draft:
     mitigated = draft.status.times.mitigated_time
     if mitigated is None or state_of(draft.status) is not State.MITIGATED:
         return draft
-    signal, look_again = newer(draft, mitigated)
+    signal, look_again = newer(world, draft, mitigated)
     if signal is None:
         draft = draft.again(look_again)
         signal, look_again = _lingering(world, draft)
@@ -60,19 +60,28 @@ def fire_again(world: World, draft: Draft) -> Draft:
     return draft.note("FiringAgain", f"{message}; it was mitigated at {mitigated:%H:%M:%S}")
 
 
-def newer(draft: Draft, since: datetime) -> tuple[Signal | None, datetime | None]:
+def newer(world: World, draft: Draft, since: datetime) -> tuple[Signal | None, datetime | None]:
     """A signal that fires for the time after `since`; or when one that may do so has to be looked at again."""
     look_again: datetime | None = None
     for signal in firing(draft.status):
         if signal.first_seen_time <= since:
             continue
-        if signal.key.startswith(WATCH) or (signal.started_time is not None and signal.started_time > since):
+        started = _started(world, signal)
+        if signal.key.startswith(WATCH) or (started is not None and started > since):
             return signal, None
         deadline = signal.first_seen_time + timedelta(seconds=STILL_FIRING_SECONDS)
         if draft.now >= deadline:
             return signal, None
         look_again = deadline if look_again is None else min(look_again, deadline)
     return None, look_again
+
+
+def _started(world: World, signal: Signal) -> datetime | None:
+    """When the fault of an alert began, where that is known: its own word, else startsAt less the rule's `for`."""
+    if signal.started_time is not None or signal.alert_start_time is None:
+        return signal.started_time
+    seconds = world.alert_rules.get(signal.labels.get("alertname", ""))
+    return signal.alert_start_time - timedelta(seconds=seconds) if seconds is not None else None
 
 
 def _lingering(world: World, draft: Draft) -> tuple[Signal | None, datetime | None]:
@@ -84,12 +93,10 @@ def _lingering(world: World, draft: Draft) -> tuple[Signal | None, datetime | No
     return (signal, None) if draft.now >= deadline else (None, deadline)
 
 
-def _next_episode(draft: Draft, signal: Signal) -> Draft:
-    number, resolved = draft.status.episode + 1, draft.status.times.resolved_time
+def _next_episode(draft: Draft, signal: Signal, resolved: datetime) -> Draft:
+    number = draft.status.episode + 1
     message = f"episode {number}: {alert_name(signal)} fires again: {signal.summary}"
-    started = signal.started_time or signal.first_seen_time
-    if resolved is not None:
-        started = max(started, resolved)
+    started = max(signal.started_time or signal.first_seen_time, resolved)
     episode = Episode(number=number, started_time=min(started, draft.now), triggered_time=draft.now, reason="FiringAgain")
     for name, camel in (
         ("resolved_time", "resolvedTime"),

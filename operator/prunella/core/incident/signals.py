@@ -6,6 +6,7 @@ gives way to the watch's, never the reverse.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -19,23 +20,37 @@ from prunella.core.world import World
 
 from . import alert_signals, opening, overflow
 from .alert_signals import Change
-from .sources import ALERT, WATCH, alert_key, alert_name, opened_signal, watch_key
+from .sources import ALERT, WATCH, alert_key, alert_name, is_opener, opened_signal, watch_key
 
 CONFIRM_AGAIN_SECONDS: Final = 15
 
 
 def observe_signals(world: World, draft: Draft) -> Draft:
     """Seed the opening signal, open the Incident's story, then merge deliveries, the poll and the finding."""
-    seed = opened_signal(world.incident)
-    if seed is not None and seed.key not in {signal.key for signal in draft.status.signals}:
+    seed = opened_signal(world.incident, world.alerts)
+    known = {signal.key for signal in draft.status.signals}
+    if seed is not None and seed.key not in known:
         draft = draft.with_status(signals=(seed, *draft.status.signals))
     draft = opening.begin(world, draft)
+    counted = seed is not None and seed.key in known
     for alert in world.alerts:
-        draft = _deliver(world, draft, alert)
+        if not (counted and _opened_it(world, alert)):
+            draft = _deliver(world, draft, _with_rule(world, alert))
     draft = _poll(world, draft)
     draft = _watch(world, draft)
     draft = draft.with_status(signals=overflow.settle(draft.status.signals))
     return _conditions(world, draft)
+
+
+def _opened_it(world: World, alert: AlertFacts) -> bool:
+    source = world.incident.spec.source
+    return source is not None and source.signal is not None and is_opener(source.signal, alert)
+
+
+def _with_rule(world: World, alert: AlertFacts) -> AlertFacts:
+    """The alert with its rule's `for`, where Prometheus told it."""
+    seconds = world.alert_rules.get(alert.labels.get("alertname", ""))
+    return alert if seconds is None or alert.rule_for_seconds is not None else replace(alert, rule_for_seconds=seconds)
 
 
 def _deliver(world: World, draft: Draft, alert: AlertFacts) -> Draft:
@@ -49,8 +64,6 @@ def _deliver(world: World, draft: Draft, alert: AlertFacts) -> Draft:
     if alert.truncated:
         left_out = f"Alertmanager left {alert.truncated} alerts out of a message: every Alertmanager is asked for the rest"
         draft = draft.condition("Truncated", ConditionStatus.TRUE, "Truncated", left_out).wish(PollAlerts())
-    if merged.signal is None:
-        return draft
     if old is None:
         return _join(draft, merged.signal)
     draft = draft.with_status(signals=_put(draft.status.signals, merged.signal))
@@ -99,8 +112,9 @@ def _poll(world: World, draft: Draft) -> Draft:
     for signal in draft.status.signals:
         if not signal.key.startswith(ALERT) or signal.key == overflow.KEY:
             continue
-        merged = alert_signals.poll(signal, listed.get(signal.key.removeprefix(ALERT)), world.polled_time)
-        if merged.signal is not None and merged.signal != signal:
+        one = listed.get(signal.key.removeprefix(ALERT))
+        merged = alert_signals.poll(signal, _with_rule(world, one) if one is not None else None, world.polled_time)
+        if merged.signal != signal:
             draft = _tell(draft.with_status(signals=_put(draft.status.signals, merged.signal)), merged.signal, merged.change)
     return draft
 

@@ -6,12 +6,14 @@ lower bound.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.incident import Incident, OpeningSignal, Signal
 from prunella.api.names import Cause, SignalState, SourceKind
-from prunella.core.facts import AlertFacts, Finding, Labels
+from prunella.core.facts import AlertFacts, Labels
+from prunella.core.redact import redact
 
 from .alert_facts import DECIDING_LABELS
 
@@ -32,34 +34,8 @@ def alert_key(fingerprint: str) -> str:
     return f"{ALERT}{fingerprint}"
 
 
-def opening_by_watch(finding: Finding, now: datetime) -> OpeningSignal:
-    """The opening signal of an Incident that the watch opens."""
-    return OpeningSignal(
-        key=watch_key(finding.cause),
-        started_time=min(finding.started_time, now),
-        seen_time=now,
-        cause=Cause(finding.cause),
-        summary=finding.summary[:1024],
-    )
-
-
-def opening_by_alert(alert: AlertFacts) -> OpeningSignal:
-    """The opening signal of an Incident that an alert opens."""
-    started, exact = alert_started(alert)
-    return OpeningSignal(
-        key=alert_key(alert.fingerprint),
-        started_time=started,
-        lower_bound=not exact,
-        seen_time=alert.received_time,
-        alert_start_time=alert.starts_time,
-        cause=Cause.ALERT,
-        summary=alert_summary(alert),
-        labels=kept_labels(alert.labels),
-    )
-
-
-def opened_signal(incident: Incident) -> Signal | None:
-    """The opening signal as the first entry of status.signals; None for a person's report."""
+def opened_signal(incident: Incident, delivered: Iterable[AlertFacts] = ()) -> Signal | None:
+    """The opening signal as the first entry of status.signals; None for a report. Its delivery counts once, handed in or not."""
     source = incident.spec.source
     opening = source.signal if source is not None else None
     if source is None or opening is None:
@@ -74,10 +50,20 @@ def opened_signal(incident: Incident) -> Signal | None:
         last_seen_time=seen,
         started_time=None if opening.lower_bound else opening.started_time,
         alert_start_time=opening.alert_start_time,
-        count=1,
-        summary=opening.summary,
-        labels=opening.labels,
+        count=0 if any(is_opener(opening, alert) for alert in delivered) else 1,
+        summary=opening_summary(opening),
+        labels=kept_labels(opening.labels),
     )
+
+
+def opening_summary(opening: OpeningSignal) -> str:
+    """What opened it, in a sentence that may be shown and sent."""
+    return redact(opening.summary)[:ALERT_SUMMARY] if opening.key.startswith(ALERT) else opening.summary
+
+
+def is_opener(opening: OpeningSignal, alert: AlertFacts) -> bool:
+    """Whether this delivery is the very one that opened the Incident."""
+    return alert.state == "firing" and opening.key == alert_key(alert.fingerprint) and opening.seen_time == alert.received_time
 
 
 def alert_signal(alert: AlertFacts, state: SignalState, count: int) -> Signal:
@@ -118,7 +104,7 @@ def alert_summary(alert: AlertFacts) -> str:
     """The alert's own sentence, else its name."""
     name = alert.labels.get("alertname", "unnamed alert")
     said = alert.annotations.get("summary") or alert.annotations.get("description") or alert.annotations.get("message") or ""
-    return " ".join(f"{name}: {said}".split())[:ALERT_SUMMARY] if said else name[:ALERT_SUMMARY]
+    return redact(" ".join(f"{name}: {said}".split()) if said else name)[:ALERT_SUMMARY]
 
 
 def kept_labels(labels: Labels) -> Labels:

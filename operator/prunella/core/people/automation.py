@@ -32,6 +32,12 @@ def at_work(world: World, draft: Draft) -> bool:
     return allowed.status is ConditionStatus.TRUE or allowed.reason == WAITING
 
 
+def worked_until(world: World) -> datetime | None:
+    """When the newest attempt ended; None where none has. Until then a step had a reason to wait."""
+    ends = [one.status.ended_time or one.status.started_time for one in world.remediations]
+    return max((end for end in ends if end is not None), default=None)
+
+
 def failed_since(world: World, since: datetime) -> bool:
     """Whether an attempt ended without mending, or can't be known, after that instant: a person is needed now."""
     return any(_needs_a_person(one, since) for one in world.remediations)

@@ -72,7 +72,7 @@ def _climb(world: World, draft: Draft, policy: EscalationPolicySpec, *, rerouted
         next_loop = bool(climb.paged) and rung.loop != run.loop  # what was missed is made up for once, not loop after loop
         if climb.done or next_loop or draft.now < _when(world, climb, rung):
             break
-        climb = _start(world, climb, policy, rung, began=_began(climb, rung, draft.now, resumed=resumed))
+        climb = _start(world, climb, policy, rung, began=_began(world, climb, rung, resumed=resumed))
     draft = _told(climb)
     if climb.done and not climb.paged:
         return _set(draft, next_action_time=None).again(draft.now + timedelta(seconds=ASK_AGAIN_SECONDS))
@@ -129,12 +129,14 @@ def _unreached(climb: _Climb) -> datetime | None:
     return None if reached else climb.at_once
 
 
-def _began(climb: _Climb, rung: Rung, now: datetime, *, resumed: bool) -> datetime:
+def _began(world: World, climb: _Climb, rung: Rung, *, resumed: bool) -> datetime:
     """When the rung counts as started: when it was to start, where that was missed; so that what else was missed is found."""
+    now = climb.draft.now
     if climb.at_once is not None or (resumed and not climb.steps):
         return now
+    waited = rung.latest if automation.at_work(world, climb.draft) else min(automation.worked_until(world) or rung.due, rung.latest)
     planned = climb.draft.status.escalation.next_action_time if not climb.steps else None
-    return min(now, max(rung.due, planned or rung.due))
+    return min(now, max(rung.due, waited, planned or rung.due))
 
 
 def _told(climb: _Climb) -> Draft:

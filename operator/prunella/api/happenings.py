@@ -1,0 +1,91 @@
+"""What happens to an Incident, by name: entries of its timeline, the Events that `kubectl describe` shows, causes and outcomes.
+
+The rule it protects: as for reasons, each name in the code is documented here, and nothing else is. The reference pages are rendered from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from .names import Cause, Outcome
+
+INCIDENT: Final = "Incident"
+WORKLOAD: Final = "workload"
+POLICY: Final = "HealingPolicy"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A name, what happened, and on which objects it is an Event; on none it stands in the timeline only."""
+
+    name: str
+    meaning: str
+    events_on: tuple[str, ...] = ()
+
+
+HAPPENINGS: Final = (
+    Happening("Opened", "A fault was seen and became an Incident.", (INCIDENT,)),
+    Happening("PriorityAssessed", "Its priority was computed, or changed; the message has the inputs.", (INCIDENT,)),
+    Happening("Joined", "Another signal, or a person's report, is about the same fault."),
+    Happening("CauseRefined", "More evidence named a better cause."),
+    Happening("OwnerChanged", "Another team owns the target now."),
+    Happening("RemediationStarted", "An attempt stored its first intent; the message has the plan.", (INCIDENT,)),
+    Happening("RemediationSuggested", "The mode is Suggest: the plan and its diff stand on a Remediation.", (INCIDENT,)),
+    Happening("RemediationBlocked", "Nothing is done, and the message says why.", (INCIDENT, WORKLOAD)),
+    Happening("RolledBack", "The pod template of an earlier revision is in force again.", (INCIDENT, WORKLOAD)),
+    Happening("Restarted", "The pods are being made anew.", (INCIDENT, WORKLOAD)),
+    Happening("Verified", "Recovery was proved.", (INCIDENT,)),
+    Happening("RemediationFailed", "An attempt ended without recovery.", (INCIDENT,)),
+    Happening("RemediationCancelled", "An attempt ended because it was no longer needed, or no longer right."),
+    Happening("RemediationUnknown", "Whether an effect was done can't be known: a person decides.", (INCIDENT,)),
+    Happening("BreakerOpened", "Automation stays away from the target until a person says retry.", (INCIDENT,)),
+    Happening("RetryRequested", "A person said retry."),
+    Happening("Escalated", "Somebody was paged.", (INCIDENT,)),
+    Happening("PageFailed", "A page was delivered by none of its methods.", (INCIDENT,)),
+    Happening("NobodyReachable", "Nobody can be paged at all.", (INCIDENT,)),
+    Happening("Acknowledged", "A person took it.", (INCIDENT,)),
+    Happening("AlsoAcknowledged", "A second person took it."),
+    Happening("AcknowledgedLate", "A person took it after it was over."),
+    Happening("Unacknowledged", "A person gave it back."),
+    Happening("AckExpired", "The acknowledgement is too old: paging goes on."),
+    Happening("Mitigated", "It stopped hurting.", (INCIDENT,)),
+    Happening("FiringAgain", "It came back before it was resolved."),
+    Happening("UnseenRecovery", "An alert fell silent and fired again between two looks."),
+    Happening("ResolutionNotYet", "A person said that it is over, and a signal still fires."),
+    Happening("Resolved", "It is over.", (INCIDENT,)),
+    Happening("Reopened", "It came back within its watch window.", (INCIDENT,)),
+    Happening("Cancelled", "It was no fault of its own, for example a duplicate.", (INCIDENT,)),
+    Happening("StormStarted", "Too many workloads fail at once: no new action starts.", (POLICY,)),
+    Happening("StormEnded", "It has been calm long enough: actions resume.", (POLICY,)),
+)
+"""Every entry of a timeline, and every Event, in the order of a story."""
+
+CAUSES: Final = {
+    Cause.ROLLOUT_CRASH_LOOP: "Pods of the newest revision start and die, init containers too; pods of the one before do not.",
+    Cause.ROLLOUT_IMAGE_PULL: "The newest revision names an image that can't be pulled, and others can.",
+    Cause.ROLLOUT_CONFIG_ERROR: "The newest revision names a ConfigMap, Secret or key that does not exist.",
+    Cause.ROLLOUT_NOT_READY: "Pods of the newest revision run and never become ready.",
+    Cause.ROLLOUT_OUT_OF_MEMORY: "Pods of the newest revision are killed for memory.",
+    Cause.ROLLOUT_STUCK: "The rollout missed its deadline, and no pod says why.",
+    Cause.REGISTRY_UNREACHABLE: "Images can't be pulled, and not because of the newest revision: the registry does not answer.",
+    Cause.CRASH_LOOP: "Pods die again and again although nothing was rolled out.",
+    Cause.ALERT: "An alert fires, and nothing better is known.",
+    Cause.REPORTED: "A person reported it, and nothing better is known.",
+}
+"""What is wrong with the target."""
+
+OUTCOMES: Final = {
+    Outcome.REMEDIATED: "Done, and recovery was proved.",
+    Outcome.SIMULATED: "Only shown: the mode is Suggest.",
+    Outcome.INEFFECTIVE: "Done, and it is no better.",
+    Outcome.WORSENED: "Done, and it is worse than before.",
+    Outcome.REVERTED: "Done, and somebody put the replaced template back.",
+    Outcome.INCONCLUSIVE: "Done, and whether it helped could not be told. It counts as a failed attempt.",
+    Outcome.ABORTED: "A step failed.",
+    Outcome.RECOVERED_ITSELF: "Not needed: the target recovered.",
+    Outcome.STOPPED: "A person stopped it.",
+    Outcome.SUPERSEDED: "A person was faster.",
+    Outcome.STALE: "The target is gone, or another object bears its name.",
+}
+"""How an attempt ends."""

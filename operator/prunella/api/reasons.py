@@ -1,0 +1,129 @@
+"""Every reason that stands in a condition or a decision, with what it means and what a person can do about it.
+
+The rule it protects: a reason that the code gives is documented, and what is documented is given. The reference page is rendered from here; a test
+reads the code against it. A new reason is an API change and starts here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A CamelCase word, what it says, and the remedy; empty where nothing has to be done."""
+
+    name: str
+    meaning: str
+    remedy: str = ""
+
+
+REFUSALS: Final = (
+    # The plan: is there something that could be done?
+    Reason("NoRunbookMatches", "No Runbook is for this cause and this target.", "Look yourself; write a Runbook if it will come again."),
+    Reason("RunbooksTied", "Several Runbooks fit with the same priority.", "Give one of them a higher `spec.priority`."),
+    Reason("PreconditionFalse", "The Runbook's condition `when` is false, or could not be told.", "`prunella lint` checks it."),
+    Reason("ServiceAccountRequired", "A Runbook outside the operator's namespace names no account.", "Move it to prunella-system."),
+    Reason("ServiceAccountUnsupported", "Acting as another account is not supported yet.", "Remove serviceAccountName; move it to prunella-system."),
+    Reason("OldRevisionFails", "The revision before fails as well: going back would not help.", "Look for what both need."),
+    Reason("ChangeTooOld", "The change is older than the failure: it is not what broke it.", "Look at what changed lately outside of the workload."),
+    Reason(
+        "NoKnownGood", "No stored revision was seen healthy before the accused one.", "Roll back by hand with `kubectl rollout undo`, or forward."
+    ),
+    Reason("TargetPaused", "The rollout is paused: somebody is at work on it.", "`kubectl rollout resume` ends the pause."),
+    Reason("Irreversible", "It is marked prunella.dev/irreversible: going back over it could lose data.", "Decide yourself; mend it forward."),
+    Reason("RolloutInProgress", "The controller is not done with the newest template yet."),
+    Reason("StrategyUnsupported", "The update strategy is OnDelete, or a partition stages it.", "Roll back by hand."),
+    Reason("DwellRunning", "A plan is ready and waits until the fault has held long enough."),
+    Reason("NewestRevisionFails", "Why a rollback was chosen: the newest revision fails, and one before it does not."),
+    Reason("Allowed", "Every guard agrees, or an attempt is under way."),
+    # The guards, in their order.
+    Reason("UnmanagedResource", "The namespace is protected, or the kind is never changed.", "HealingPolicy `spec.protectedNamespaces` lists them."),
+    Reason("Paused", "Somebody paused automation, or the HealingPolicy could not be read.", "Remove the entry of HealingPolicy `spec.pauses`."),
+    Reason("ControlPlaneUnhealthy", "The API server does not answer its readiness check in time.", "It goes on by itself."),
+    Reason("EvidenceMissing", "What must be known could not be read, is old, or contradicts itself.", "See the message; it goes on by itself."),
+    Reason("AlertSourceStale", "The Runbook matched by an alert, and no Alertmanager was heard of for 600 s.", "Look at the route to Prunella."),
+    Reason("StormActive", "Too many workloads fail at once.", "Look for what they share; actions resume when it has been calm for a while."),
+    Reason("BreakerOpen", "An earlier attempt made it no better.", "Look at the target, then annotate the Incident prunella.dev/retry=<token>."),
+    Reason("HumanOverride", "A person holds the target, or changed it meanwhile.", "Remove `spec.hold` to let automation go on."),
+    Reason("QuarantinedReapplied", "A revision that was rolled back was applied again.", "It is yours to decide: mend it, or roll it back yourself."),
+    Reason("OwnedByGitOps", "Argo CD or Flux would undo the change.", "Revert in Git."),
+    Reason("OwnedByOperator", "Another controller owns the workload and would undo the change.", "Change its owner."),
+    Reason("RecentlyRemediated", "The last attempt at this revision is too recent.", "It looks again at `status.retryAfterTime`."),
+    Reason("ConsecutiveFailures", "As many attempts as the Runbook allows have been made.", "A person is needed."),
+    Reason("BudgetSpent", "The attempts of the target, namespace or cluster are spent for this window.", "HealingPolicy `spec.budgets`."),
+    Reason("Flapping", "It recovered and failed again too often within an hour.", "What is done does not last: look for the cause."),
+    Reason("DuplicateInProgress", "Another attempt at the same target has not ended.", "It waits."),
+    Reason("ConcurrencyReached", "Enough attempts are under way elsewhere.", "It waits; HealingPolicy `spec.concurrency`."),
+    Reason("TargetHealthy", "The target recovered by itself."),
+    Reason("TargetChanged", "The target is gone, or another object bears its name.", "A new object gets an Incident of its own."),
+    Reason("LastReadyReplica", "It would stop the last ready pod.", "Add a replica, or do it yourself."),
+    Reason(
+        "MissingPermission",
+        "Prunella's account may not do it, or the API server would refuse it.",
+        "`kubectl apply -n <namespace> -k manifests/opt-in`",
+    ),
+    # The mode, last.
+    Reason(
+        "ModeObserve", "The effective mode is Observe: it is only written down what would be done.", "Label the namespace prunella.dev/mode=Auto."
+    ),
+    Reason(
+        "ModeSuggest", "The effective mode is Suggest: a person has to do it.", "Raise the lowest of Runbook, namespace and HealingPolicy to Auto."
+    ),
+)
+"""Why nothing is done, or is not done yet; and the two that say why something is. In the order in which they are asked."""
+
+CONDITION_REASONS: Final = (
+    Reason("NotYet", "It has not happened yet."),
+    Reason("ByPerson", "A person acknowledged, or said that it is over."),
+    Reason("HealedBeforeFirstPage", "It was over before a page was due: nobody had to take it."),
+    Reason("AckExpired", "The acknowledgement is older than the policy's `ackTimeoutSeconds`: paging goes on.", "Acknowledge again."),
+    Reason("StaleEpisode", "The acknowledgement is for an earlier episode.", "Name the current one; the message has the command."),
+    Reason("RemediationSucceeded", "What automation did stopped it from hurting."),
+    Reason("FiringAgain", "It came back before it was resolved."),
+    Reason("Verified", "Recovery was proved."),
+    Reason("SignalsCleared", "Every source says that it is over, and the target is healthy."),
+    Reason("Reopened", "It came back within the watch window."),
+    Reason("Unknown", "Whether an effect was done can't be known.", "Look at the target; the attempt holds it until a person decides."),
+    Reason("NoData", "Every signal is over, but whether the target is healthy can't be told.", "Look yourself, then write `spec.resolution`."),
+    Reason("Accepted", "The object is in use."),
+    Reason("UnknownReference", "It names something that does not exist.", "The message names the nearest that does."),
+    Reason(
+        "InvalidExpression", "A CEL expression or a matcher can't be used.", "The message has the column; `prunella lint` finds it before you apply."
+    ),
+    Reason("NotDefault", "Only the HealingPolicy named default is in force.", "Rename it, or delete it."),
+)
+"""Reasons of the other conditions. A Remediation's `Succeeded` gives its outcome; one that is set only while it is true gives its own name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionType:
+    """A condition, where it stands, and what its being true means."""
+
+    name: str
+    on: str
+    meaning: str
+
+
+CONDITIONS: Final = (
+    ConditionType("Acknowledged", "Incident", "A person has it: nobody else is paged in this episode."),
+    ConditionType("Mitigated", "Incident", "It does not hurt any more."),
+    ConditionType("Resolved", "Incident", "It is over, and that was proved or said."),
+    ConditionType("RemediationAllowed", "Incident, Remediation", "Every guard agrees; if False, its reason is the first refusal."),
+    ConditionType("Succeeded", "Remediation", "The attempt did what it should; Unknown until it ends."),
+    ConditionType("Ready", "Runbook, EscalationPolicy, CatalogEntry, HealingPolicy", "The object is in use."),
+    ConditionType("Stalled", "Runbook, EscalationPolicy, CatalogEntry, HealingPolicy", "The object stays unused until a person changes something."),
+    ConditionType("OwnerUnknown", "Incident", "Nothing says whose the target is; the message has the command that does."),
+    ConditionType("NoResponder", "Incident", "A part of the escalation policy reaches nobody."),
+    ConditionType("PageFailed", "Incident", "A page was delivered by none of its receiver's methods."),
+    ConditionType("PolicyChanged", "Incident", "The escalation policy was changed since; the run under way goes on as it began."),
+    ConditionType("EscalationStale", "Incident", "A page was due long ago, for example because the operator was down."),
+    ConditionType("SourceUnreachable", "Incident", "No Alertmanager was heard of: an alert that is not seen is not taken to be over."),
+    ConditionType("Suppressed", "Incident", "An alert is silenced or inhibited: it is not over, and pages nobody."),
+    ConditionType("ConflictingSources", "Incident", "One source says that it is over, another that it is not; it counts as firing."),
+    ConditionType("ClockSkew", "Incident", "A source names a time that can't be true; the receipt counts instead."),
+    ConditionType("Truncated", "Incident", "There were more alerts than are kept, or a message left some out."),
+    ConditionType("EvidenceIncomplete", "Incident", "A log or the Events could not be had when it opened."),
+)
+"""Every condition. The first of an Incident are always there, the others only while they are true."""

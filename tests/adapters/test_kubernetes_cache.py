@@ -1,0 +1,104 @@
+"""The cache as a whole: when it may be believed, and where its watches point."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.adapters.standin import Lines, Numbers, Object, Silence, StandIn, event, eventually, listed, refusal, standing_in
+
+from prunella.adapters.kubernetes.cache import Cache
+from prunella.adapters.kubernetes.client import connect_plainly
+from prunella.adapters.kubernetes.resources import FOREIGN, OWN
+from prunella.adapters.kubernetes.watch import Tempo
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+QUICK = Tempo(first_pause_seconds=0.01, longest_pause_seconds=0.02)
+
+
+class Clock:
+    """The port Clock, set by the test."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+
+    def now(self) -> datetime:
+        return self.time
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[StandIn]:
+    async with standing_in() as standin:
+        for resource in (*FOREIGN, *OWN):
+            path = resource.call("list").path
+            standin.answers("GET", path, listed())
+            standin.answers("WATCH", path, Lines())
+        yield standin
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@asynccontextmanager
+async def running(server: StandIn, clock: Clock) -> AsyncIterator[Cache]:
+    async with connect_plainly(server.url, Numbers()) as api:
+        cache = Cache(api, clock, Numbers(), tempo=QUICK)
+        task = asyncio.create_task(cache.run())
+        try:
+            yield cache
+        finally:
+            task.cancel()
+            assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
+
+
+async def test_it_is_whole_only_when_every_kind_was_listed(server: StandIn, clock: Clock):
+    runbooks = "/apis/prunella.dev/v1alpha1/runbooks"
+    server.answers("GET", runbooks, refusal(403, "Forbidden"))
+    async with running(server, clock) as cache:
+        await eventually(lambda: server.count("WATCH") == 14)
+        await eventually(lambda: cache.silent_kinds(NOON) == ["Runbook"])
+        assert not cache.synced()
+
+        server.answers("GET", runbooks, listed())
+        await asyncio.wait_for(cache.until_synced(), 10)
+        assert cache.synced()
+        await eventually(lambda: not cache.silent_kinds(NOON))
+
+
+async def test_every_kind_is_silent_once_nothing_came_for_90_s(server: StandIn, clock: Clock):
+    async with running(server, clock) as cache:
+        await eventually(lambda: server.count("WATCH") == 15 and not cache.silent_kinds(NOON))
+        assert list(cache.silent_kinds(NOON + timedelta(seconds=90))) == []
+        assert len(cache.silent_kinds(NOON + timedelta(seconds=91))) == 15
+
+
+def owned(name: str, uid: str, kind: str, owner: str, version: str = "1") -> Object:
+    owners = [{"apiVersion": "apps/v1", "kind": kind, "name": "x", "uid": owner, "controller": True}]
+    return {"metadata": {"namespace": "shop", "name": name, "uid": uid, "resourceVersion": version, "ownerReferences": owners}}
+
+
+async def test_a_pod_is_told_as_its_workload_and_remembered_after_it_went(server: StandIn, clock: Clock):
+    told: list[tuple[str, ...]] = []
+    web = {"metadata": {"namespace": "shop", "name": "web", "uid": "d-1", "resourceVersion": "1"}}
+    server.answers("GET", "/apis/apps/v1/deployments", listed(web))
+    server.answers("GET", "/apis/apps/v1/replicasets", listed(owned("web-1", "rs-1", "Deployment", "d-1")))
+    server.answers("WATCH", "/api/v1/pods", Silence())
+    async with running(server, clock) as cache:
+        await asyncio.wait_for(cache.until_synced(), 10)
+        cache.subscribe(on_change=lambda *key: told.append(key), on_workload_change=lambda *key: told.append(("touched", *key)))
+        lines = (
+            event("ADDED", owned("web-1-a", "p-1", "ReplicaSet", "rs-1", "101")),
+            event("DELETED", owned("web-1-a", "p-1", "ReplicaSet", "rs-1", "102")),
+        )
+        server.answers("WATCH", "/api/v1/pods", Lines(lines))
+        server.release()
+        await eventually(lambda: len(told) == 4)
+        assert told == [("touched", "Deployment", "shop", "web"), ("Pod", "shop", "web-1-a")] * 2
+        assert cache.owner_of_pod("shop", "web-1-a") == ("Deployment", "web")
+        clock.time += timedelta(minutes=16)
+        assert cache.owner_of_pod("shop", "web-1-a") is None
