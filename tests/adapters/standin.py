@@ -159,13 +159,13 @@ class Numbers:
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
-        self.gauges: dict[tuple[str, ...], float] = {}
+        self.gauges: dict[tuple[str, ...], list[float]] = defaultdict(list)
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         self.counts[name, tuple(sorted(labels.items()))] += int(amount)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
-        self.gauges[name, *labels.values()] = value
+        self.gauges[name, *labels.values()].append(value)
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         pass

@@ -50,7 +50,7 @@ async def test_a_beat_that_is_seen_is_no_lag(server: StandIn):
     async with beating(server) as (heart, numbers):
         await eventually(lambda: server.count("PATCH") >= 3)
         assert not heart.lagging()
-        assert numbers.gauges["watch_lag_seconds", "ConfigMap"] < 0.2
+        assert max(numbers.gauges["watch_lag_seconds", "ConfigMap"]) < 0.2
     assert server.asked[0].query["fieldSelector"] == "metadata.name=prunella-heartbeat"
     assert "beatTime" in server.asked[-1].body["data"]
 
@@ -58,11 +58,10 @@ async def test_a_beat_that_is_seen_is_no_lag(server: StandIn):
 async def test_a_beat_that_is_not_seen_is_a_lag_until_it_is(server: StandIn):
     async with beating(server) as (heart, numbers):
         await eventually(heart.lagging)
-        assert numbers.gauges["watch_lag_seconds", "ConfigMap"] > 0
         server.answers("WATCH", MAPS, Lines((event("MODIFIED", beat("102")),)))
         server.release()
         await eventually(lambda: not heart.lagging())
-        assert numbers.gauges["watch_lag_seconds", "ConfigMap"] > 0.2, "it was seen late, and that is told"
+        assert max(numbers.gauges["watch_lag_seconds", "ConfigMap"]) > 0.2, "it was seen late, and that is told"
 
 
 async def test_a_write_of_somebody_else_after_ours_shows_that_ours_was_seen(server: StandIn):

@@ -19,6 +19,7 @@ from prunella.adapters.clock import SystemClock
 from prunella.adapters.kubernetes import watched
 from prunella.adapters.kubernetes.cache import Cache
 from prunella.adapters.kubernetes.client import Api
+from prunella.adapters.kubernetes.heartbeat import Heartbeat
 from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.adapters.kubernetes.shelf import Change, Seen, Shelf
 from prunella.adapters.kubernetes.watch import Reflector, Tempo
@@ -228,6 +229,25 @@ async def test_our_own_kinds_are_read_as_models_and_follow_their_changes(api: Ap
         await eventually(lambda: [found.spec.tier for found in cache.entries(namespace)] == [3])
         await must(api, "DELETE", f"{path}/web")
         await eventually(lambda: list(cache.entries(namespace)) == [])
+
+
+async def test_the_heartbeat_comes_back_through_the_watch(api: Api, namespace: str):
+    clock = SystemClock()
+    heart = Heartbeat(api, clock, Numbers(), namespace=namespace, every_seconds=0.2, longest_lag_seconds=2)
+    async with running(Cache(api, clock, Numbers(), heartbeat=heart)) as cache:
+        path = f"/api/v1/namespaces/{namespace}/configmaps"
+
+        async def beats() -> set[str]:
+            return {one["data"]["beatTime"] for one in (await must(api, "GET", path))["items"] if one["metadata"]["name"] == "prunella-heartbeat"}
+
+        first = await eventually(beats)
+
+        async def again() -> bool:
+            return await beats() != first
+
+        assert await eventually(again)
+        assert heart.lag_seconds() < 2
+        assert "ConfigMap" not in cache.silent_kinds(clock.now())
 
 
 async def box(*arguments: str) -> None:

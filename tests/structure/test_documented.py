@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from tests.structure.source import PACKAGE, PASCAL, calls, literals, python_files, tree
@@ -17,6 +18,9 @@ from prunella.app import publish
 TABLES = {PACKAGE / "api" / "reasons.py", PACKAGE / "api" / "happenings.py"}
 GIVES_REASONS = {"Refusal", "NotApplied", "Guilt", "end", "Decision", "GuardVerdict"}
 """Calls whose keyword `reason` becomes a reason on an object."""
+
+NOT_MEASURED_YET = {"incident_time_to_close_seconds", "incidents_closed_total"}
+"""Their names are fixed; an Incident can't be closed yet."""
 
 
 def given_reasons() -> dict[str, str]:
@@ -33,12 +37,12 @@ def given_reasons() -> dict[str, str]:
     return found
 
 
-def written_words() -> set[str]:
+def written_words(*but_not: Path) -> set[str]:
     """Every string in the package outside of the tables."""
     return {
         node.value
         for path in python_files("operator")
-        if path not in TABLES
+        if path not in TABLES | set(but_not)
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
@@ -89,7 +93,9 @@ def test_every_metric_that_is_measured_is_in_the_table_and_the_other_way_round()
     known = {metric.name for metric in METRICS}
     measured = {word for call in calls() if call.name in {"count", "gauge", "observe"} for word in call.first if "_" in word or word in known}
     assert {word for word in measured if word not in known} == set()
-    assert known - written_words() == set()
+    written = written_words(PACKAGE / "adapters" / "telemetry.py")
+    parts = {f"incident_time_to_{word}_seconds" for word in written} | {f"{word}_total" for word in written}
+    assert known - written - parts == NOT_MEASURED_YET
 
 
 @pytest.mark.parametrize("one", [*REFUSALS, *CONDITION_REASONS], ids=lambda one: one.name)

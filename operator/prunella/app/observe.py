@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -26,6 +26,10 @@ from .ports import Clock, Store, View
 
 log = logging.getLogger(__name__)
 PULL_CAUSES: Final = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE})
+
+
+RELEASE_SECONDS: Final = 3600
+"""A quarantined revision that somebody applied again and that stays healthy so long is good after all."""
 
 
 @dataclass
@@ -61,8 +65,10 @@ class Observer:
 
     def finding(self, facts: WorkloadFacts) -> Finding | UnknownT | None:
         """The finding of these facts now; UNKNOWN while the controller has not seen the newest template."""
+        workload = facts.workload
         detection = self._detect(facts, self._clock.now())
-        return detection.finding if detection.settled else UNKNOWN
+        finding = _steady(detection.finding, self._sights.get(WorkloadKey(workload.kind, workload.namespace, workload.name)))
+        return finding if detection.settled else UNKNOWN
 
     async def observe(self, key: WorkloadKey) -> datetime | None:
         """Look at one workload. Returns when to look again without a change."""
@@ -87,6 +93,7 @@ class Observer:
         if before is not None and before.uid != workload.uid:
             before = None
         detection = self._detect(facts, now)
+        detection = replace(detection, finding=_steady(detection.finding, before))
         memory = record.remember(before.memory if before else record.Memory(uid=workload.uid), facts, now)
         sight = Sight(uid=workload.uid, detection=detection, memory=memory, newest_hash=facts.newest.hash if facts.newest else "")
         sight.began_before_our_eyes = self._eyes(facts, before)
@@ -135,7 +142,7 @@ class Observer:
         if namespace is None or "prunella.dev/mode" not in namespace.labels or namespace.deleting:
             return
         stored = self._view.record(workload.namespace, record.record_name(workload.kind, workload.name))
-        wanted = record.record_update(stored, sight.memory, facts, self._policy(), now)
+        wanted = record.record_update(stored, sight.memory, facts, self._policy(), now) or record.release(stored, facts, RELEASE_SECONDS, now)
         if wanted is None:
             return
         try:
@@ -158,6 +165,14 @@ class Observer:
 
 def _any_open(sight: Sight) -> bool:
     return sight.detection.finding is not None
+
+
+def _steady(finding: Finding | None, sight: Sight | None) -> Finding | None:
+    """A crash loop's evidence is renewed with each crash; the time to open counts from its first."""
+    before = sight.detection.finding if sight is not None else None
+    if finding is None or before is None or (before.cause, before.accused_revision) != (finding.cause, finding.accused_revision):
+        return finding
+    return replace(finding, open_time=min(before.open_time, finding.open_time))
 
 
 def _count_restarts(sight: Sight, before: Sight | None, now: datetime) -> None:
