@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pages
 from prunella.api import crd
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def generated() -> dict[str, str]:
     """Path below the clone → its text."""
-    return {f"crds/{name}": text for name, text in crd.render().items()}
+    return {f"crds/{name}": text for name, text in crd.render().items()} | pages.pages()
 
 
 def stale(files: Mapping[str, str], root: Path = ROOT) -> list[str]:

@@ -20,6 +20,7 @@ from prunella.adapters.kubernetes.cache import Cache
 from prunella.adapters.kubernetes.client import Api, connect
 from prunella.adapters.kubernetes.discovery import missing_kinds
 from prunella.adapters.kubernetes.executor import Effects
+from prunella.adapters.kubernetes.heartbeat import Heartbeat
 from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.adapters.kubernetes.secrets import reader
 from prunella.adapters.kubernetes.store import Objects
@@ -80,6 +81,7 @@ class Operator:
         self._clock = SystemClock()
         self._evaluate = CelEvaluate()
         self._cache = Cache(api, self._clock, telemetry, namespaces=settings.watch_namespaces, operator_namespace=settings.namespace)
+        self._heartbeat = Heartbeat(api, self._clock, telemetry, namespace=settings.namespace)
         self._store = Objects(api)
         self._live = LiveReads(api)
         self._executor = Effects(api)
@@ -112,6 +114,7 @@ class Operator:
             clock=self._clock,
             evaluate=self._evaluate,
             operator_namespace=self._settings.namespace,
+            lagging=self._heartbeat.lagging,
         )
         reconciler = self._deciding(gatherer)
         organs = Organs(
@@ -132,6 +135,7 @@ class Operator:
             missing_kinds=lambda: missing_kinds(self._api, KINDS),
             kopf=self._kopf,
             polls=bool(self._settings.alertmanager_urls),
+            heartbeat=self._heartbeat.run,
             crds_timeout_seconds=self._settings.crds_timeout_seconds,
         )
         self._connect(heart, organs)

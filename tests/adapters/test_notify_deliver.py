@@ -1,5 +1,6 @@
 """Which transport carries a message, how its Secret is read, and that no value of it is ever said."""
 
+import traceback
 from datetime import timedelta
 
 import pytest
@@ -132,6 +133,19 @@ async def test_no_value_of_the_secret_stands_in_an_error_or_its_cause(status):
             await Transports(store, FixedClock()).deliver(ReceiverMethod(name="m", webhook=REF), envelope())
     texts = [str(raised.value), repr(raised.value), repr(raised.value.__cause__)]
     assert not [text for text in texts if "abcdef" in text or "signing-key" in text]
+
+
+@pytest.mark.parametrize("kind", [Permanent, Retryable])
+async def test_what_a_transport_lets_slip_is_blotted_on_its_way_out(kind):
+    async def careless(_host, _port):
+        raise kind("asking https://hooks.example.com/token-abcdef0123456789 failed")
+
+    store = SecretStore(ops=b"https://hooks.example.com/token-abcdef0123456789")
+    with pytest.raises(kind) as raised:
+        await Transports(store, FixedClock(), resolve=careless).deliver(ReceiverMethod(name="m", webhook=REF), envelope())
+    assert str(raised.value) == "asking [redacted] failed"
+    assert "abcdef" not in "".join(traceback.format_exception(raised.value)[-1:])
+    assert raised.value.__suppress_context__
 
 
 def test_values_and_the_parts_of_a_url_are_blotted_out_wherever_they_stand():

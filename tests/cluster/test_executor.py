@@ -233,6 +233,8 @@ async def test_without_rights_it_says_which_and_how_to_get_them(shop: Shop, tmp_
     async with session(await reader(shop, tmp_path)) as api:
         answer = await Effects(api).apply(patch, INTENT)
         tried = await Effects(api).dry_run(patch)
+        assert await LiveReads(api).may("patch", "apps", "deployments", shop.namespace) is False
+        assert await LiveReads(api).may("get", "apps", "deployments", shop.namespace) is True
 
     assert isinstance(answer, NotApplied)
     assert answer.reason == "MissingPermission"

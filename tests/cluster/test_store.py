@@ -269,12 +269,3 @@ async def test_events_and_the_log_of_a_pod_are_read_as_evidence(api: Api, namesp
     times = [time for time, *_ in events if time is not None]
     assert times == sorted(times)
     assert abs(times[-1] - datetime.now(UTC)) < timedelta(minutes=1)
-
-
-@pytest.mark.parametrize(
-    ("verb", "group", "resource", "allowed"),
-    [("patch", "apps", "deployments", True), ("delete", "", "pods", True)],
-    ids=["a change", "a deletion"],
-)
-async def test_the_admin_may_do_what_it_asks_about(api: Api, namespace: str, verb: str, group: str, resource: str, allowed: bool):
-    assert await LiveReads(api).may(verb, group, resource, namespace) is allowed

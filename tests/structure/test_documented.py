@@ -19,8 +19,8 @@ TABLES = {PACKAGE / "api" / "reasons.py", PACKAGE / "api" / "happenings.py"}
 GIVES_REASONS = {"Refusal", "NotApplied", "Guilt", "end", "Decision", "GuardVerdict"}
 """Calls whose keyword `reason` becomes a reason on an object."""
 
-NOT_MEASURED_YET = {"incident_time_to_close_seconds", "incidents_closed_total"}
-"""Their names are fixed; an Incident can't be closed yet."""
+NOT_MEASURED_YET = {"incident_time_to_close_seconds", "incidents_closed_total", "leader", "overdue_timers", "breakers_open"}
+"""Their names are fixed, and nothing measures them so far. Whoever measures one takes it out of here."""
 
 
 def given_reasons() -> dict[str, str]:
@@ -95,7 +95,7 @@ def test_every_metric_that_is_measured_is_in_the_table_and_the_other_way_round()
     assert {word for word in measured if word not in known} == set()
     written = written_words(PACKAGE / "adapters" / "telemetry.py")
     parts = {f"incident_time_to_{word}_seconds" for word in written} | {f"{word}_total" for word in written}
-    assert known - written - parts == NOT_MEASURED_YET
+    assert known - written - parts - {"build_info"} == NOT_MEASURED_YET
 
 
 @pytest.mark.parametrize("one", [*REFUSALS, *CONDITION_REASONS], ids=lambda one: one.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -53,6 +53,7 @@ class Gatherer:
         clock: Clock,
         evaluate: Evaluate,
         operator_namespace: str,
+        lagging: Callable[[], bool],
     ) -> None:
         self._view = view
         self._store = store
@@ -63,6 +64,7 @@ class Gatherer:
         self._clock = clock
         self._evaluate = evaluate
         self._namespace = operator_namespace
+        self._lagging = lagging
         self.active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
         self.polled_time: datetime | None = None
         self.alert_time: datetime | None = None
@@ -83,7 +85,7 @@ class Gatherer:
         namespace = incident.target_namespace
         target = await self._target(incident, live=live)
         facts = target if isinstance(target, WorkloadFacts) else None
-        fresh = not self._view.silent_kinds(now)
+        fresh = not self._lagging() and not self._view.silent_kinds(now)
         policy = await self._store.healing_policy() if live else self._view.healing_policy()
         seen = World(
             now=now,
@@ -182,8 +184,11 @@ class Gatherer:
 
     def _duplicates(self, incident: Incident, facts: WorkloadFacts | None, now: datetime) -> tuple[Incident, ...]:
         mine = targets.full_ref(incident, facts.workload.uid if facts else None)
+        name = incident.metadata.name
         others = [
-            one for one in targets.about(self._view.incidents(), mine) if one.metadata.uid != incident.metadata.uid and correlate.is_open(one, now)
+            one
+            for one in targets.about(self._view.incidents(), mine)
+            if one.metadata.uid != incident.metadata.uid and (correlate.is_open(one, now) or _merged_into(one, name))
         ]
         return tuple(sorted(others, key=lambda one: (one.metadata.creation_timestamp or now, one.metadata.name)))
 
@@ -216,3 +221,8 @@ def _over(incident: Incident) -> bool:
 
 def _place(incident: Incident) -> tuple[str, str]:
     return (incident.spec.target_ref.kind, incident.spec.target_ref.name)
+
+
+def _merged_into(incident: Incident, name: str) -> bool:
+    """A duplicate that has ended already still has its reporter to hand over."""
+    return incident.status.merged_into is not None and incident.status.merged_into.name == name

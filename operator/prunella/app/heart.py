@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from prunella.api.names import MessageState
 from prunella.core.facts import AlertFacts, UnknownT
+from prunella.core.incident import correlate
 
 from .brake import Brake
 from .errors import Permanent, PrunellaError, Retryable
@@ -73,7 +75,7 @@ class Organs:
 
 
 class Heart:
-    """Runs the organs. `missing_kinds` asks discovery; `kopf` runs Kopf until it ends."""
+    """Runs the organs. `missing_kinds` asks discovery; `kopf` and `heartbeat` run until they are cancelled."""
 
     def __init__(
         self,
@@ -81,12 +83,14 @@ class Heart:
         *,
         missing_kinds: Callable[[], Awaitable[Sequence[str]]],
         kopf: Callable[[], Awaitable[None]],
+        heartbeat: Callable[[], Awaitable[None]],
         polls: bool,
         crds_timeout_seconds: int,
     ) -> None:
         self._organs = organs
         self._missing_kinds = missing_kinds
         self._kopf = kopf
+        self._heartbeat = heartbeat
         self._polls = polls
         self._crds_timeout_seconds = crds_timeout_seconds
         self._poll_now = asyncio.Event()
@@ -102,6 +106,7 @@ class Heart:
             self.problems = ["the cache is not whole yet"]
             group.create_task(organs.cache.run())
             await organs.cache.until_synced()
+            organs.intake.remember()
             self.problems = []
             log.info("Ready")
             group.create_task(organs.queues.incidents.run(WORKERS))
@@ -112,13 +117,16 @@ class Heart:
             group.create_task(self._every(GAUGE_SECONDS, self._gauge))
             if self._polls:
                 group.create_task(self._poll_for_ever())
-            group.create_task(self._run_kopf())
+            group.create_task(self._run(self._kopf, "Kopf"))
+            group.create_task(self._run(self._heartbeat, "The heartbeat"))
 
     def changed(self, kind: str, namespace: str, name: str) -> None:
         """An object of a watched kind changed. Kopf wakes Incidents; here is woken what refers to the object."""
         if kind in PEOPLE_APPLY:
             self._wake_policies()
             self.wake_all()
+        elif kind == "Incident":
+            self._wake_parent(namespace, name)
         elif kind == "WorkloadRecord":
             workload_kind, _, workload = name.partition("-")
             for key_kind in ("Deployment", "StatefulSet", "DaemonSet"):
@@ -129,6 +137,15 @@ class Heart:
                 if facts.workload.namespace == name:
                     self._organs.queues.workloads.add(WorkloadKey(facts.workload.kind, name, facts.workload.name))
             self.wake_all()
+
+    def _wake_parent(self, namespace: str, name: str) -> None:
+        """What a duplicate hands over is taken when its parent is decided."""
+        merged = next(
+            (one.status.merged_into for one in self._organs.cache.incidents() if (one.metadata.namespace, one.metadata.name) == (namespace, name)),
+            None,
+        )
+        if merged is not None:
+            self._organs.queues.incidents.add(IncidentKey(merged.namespace or namespace, merged.name))
 
     def workload_changed(self, kind: str, namespace: str, name: str) -> None:
         """A workload, one of its revisions or one of its pods changed."""
@@ -171,9 +188,9 @@ class Heart:
                 raise Permanent(f"Gave up after {self._crds_timeout_seconds} s: {missing[0]}")
             await asyncio.sleep(1)
 
-    async def _run_kopf(self) -> None:
-        await self._kopf()
-        raise PrunellaError("Kopf ended by itself: the process must be started anew")
+    async def _run(self, part: Callable[[], Awaitable[None]], name: str) -> None:
+        await part()
+        raise PrunellaError(f"{name} ended by itself: the process must be started anew")
 
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
         """Repeat for ever; a failure is logged and does not end it."""
@@ -221,9 +238,11 @@ class Heart:
         self._gauged |= set(counts)
 
     def wake_all(self) -> None:
-        """Every Incident that is not cancelled is decided again."""
+        """Every Incident about which something may still be decided or told is decided again."""
+        now = self._organs.clock.now()
         for incident in self._organs.cache.incidents():
-            if incident.status.times.cancelled_time is None:
+            untold = any(one.state is MessageState.PENDING for one in incident.status.escalation.messages)
+            if untold or correlate.is_open(incident, now):
                 self._organs.queues.incidents.add(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))
 
     def _wake_policies(self) -> None:

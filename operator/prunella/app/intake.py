@@ -16,7 +16,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident, OpeningSignal
 from prunella.api.names import Cause, SourceKind
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding
-from prunella.core.incident import alert_facts, alert_target, correlate
+from prunella.core.incident import alert_facts, alert_target, correlate, sources
 
 from . import targets
 from .errors import AlreadyExists, Retryable
@@ -57,6 +57,17 @@ class Intake:
         self._wake = wake
         self._tombstones: OrderedDict[str, datetime] = OrderedDict()
         self.last_alert_time: datetime | None = None
+
+    def remember(self) -> None:
+        """After a start: the newest resolve of every fingerprint that an Incident knows."""
+        known = [
+            (signal.last_resolved_end_time, signal.key.removeprefix("alert/"))
+            for incident in self._view.incidents()
+            for signal in incident.status.signals
+            if signal.source is SourceKind.ALERTMANAGER and signal.last_resolved_end_time is not None
+        ]
+        for ended, fingerprint in sorted(known)[-TOMBSTONES:]:
+            self._tombstones[fingerprint] = ended
 
     async def found(self, finding: Finding) -> None:
         """A watch finding that may open its Incident."""
@@ -124,8 +135,7 @@ class Intake:
             self._telemetry.count("alerts_stale_dropped_total")
             return None
         signal = await self._signal(alert)
-        title = alert.annotations.get("summary") or alert.labels.get("alertname", "alert")
-        key, created = await self._incident(target, SourceKind.ALERTMANAGER, signal, title)
+        key, created = await self._incident(target, SourceKind.ALERTMANAGER, signal, signal.summary or alert.labels.get("alertname", "alert"))
         self._telemetry.count("alerts_received_total", result="Opened" if created else "Attached")
         return key
 
@@ -146,8 +156,8 @@ class Intake:
             seen_time=alert.received_time,
             alert_start_time=starts,
             cause=Cause.ALERT,
-            summary=(alert.annotations.get("summary") or alert.annotations.get("description") or name)[:1024],
-            labels=dict(alert.labels),
+            summary=sources.alert_summary(alert),
+            labels=sources.kept_labels(alert.labels),
         )
 
     def _target(self, alert: AlertFacts) -> ObjectRef:

@@ -18,6 +18,7 @@ from prunella.api.workload_record import WorkloadRecord, WorkloadRecordSpec
 from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
 from prunella.core.facts import UNKNOWN, Finding, UnknownT, WorkloadFacts
 from prunella.core.healing import known_good, record
+from prunella.core.incident import correlate
 
 from .errors import AlreadyExists, Conflict
 from .intake import Intake
@@ -159,7 +160,7 @@ class Observer:
     def _wake_incidents(self, key: WorkloadKey) -> None:
         for incident in self._view.incidents():
             ref = incident.spec.target_ref
-            if (ref.kind, incident.target_namespace, ref.name) == key and incident.status.times.cancelled_time is None:
+            if (ref.kind, incident.target_namespace, ref.name) == key and correlate.is_open(incident, self._clock.now()):
                 self._wake(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))
 
 

@@ -1,0 +1,448 @@
+"""A cluster in memory: workloads whose controllers react at once, kubelets whose crashes follow the clock, and effects that really change them.
+
+Pods of a template whose image is in `bad` crash as the kubelet lets them: 1 s after each start, with its back-off in between.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from prunella.api.common import ObjectRef
+from prunella.app.errors import OutcomeUnknown
+from prunella.core.facts import (
+    UNKNOWN,
+    AutoscalerFacts,
+    Container,
+    NamespaceFacts,
+    Owner,
+    Pod,
+    Revision,
+    Termination,
+    UnknownT,
+    Workload,
+    WorkloadCondition,
+    WorkloadFacts,
+)
+from prunella.core.healing.effects import Applied, DeletePod, DryRun, Effect, NotApplied, Patch, Settled, guarded_sha256
+from prunella.core.healing.steps.hand_back import hand_back
+
+from .clock import ManualClock
+from .pointer import TestFailedError, patched
+
+STARTS = (0.0, 2.0, 13.0, 34.0, 75.0, 156.0, 317.0, 618.0)
+"""Ages of a crashing pod at which its container is started; each run takes a second."""
+INTENT = "prunella.dev/intent-id"
+
+
+@dataclass
+class FakePod:
+    """One pod: which revision it runs, since when."""
+
+    name: str
+    uid: str
+    revision: str
+    created: datetime
+    bad: bool
+    version: int = 1
+
+    def facts(self, owner: FakeWorkload, now: datetime) -> Pod:
+        age = (now - self.created).total_seconds()
+        shown = self._crashing(age) if self.bad else Container(name="app", ready=age >= 1, running_since=self.created)
+        owner_uid = f"rs-{owner.uid}-{self.revision}" if owner.kind == "Deployment" else owner.uid
+        return Pod(
+            namespace=owner.namespace,
+            name=self.name,
+            uid=self.uid,
+            resource_version=str(self.version),
+            owner_uid=owner_uid,
+            owner_kind="ReplicaSet" if owner.kind == "Deployment" else owner.kind,
+            owner_name=owner.name,
+            revision=self.revision,
+            phase="Running",
+            ready=not self.bad and age >= 1,
+            ready_since=self.created + timedelta(seconds=0 if self.bad else 1),
+            created_time=self.created,
+            node="node-1",
+            containers=(shown,),
+        )
+
+    def _crashing(self, age: float) -> Container:
+        started = [start for start in STARTS if start <= age]
+        ended = [start + 1 for start in STARTS if start + 1 <= age]
+        last = self._end(ended[-1]) if ended else None
+        if not ended or len(started) > len(ended):
+            return Container(
+                name="app", restarts=len(started) - 1, running_since=self.created + timedelta(seconds=started[-1]), last_terminated=last
+            )
+        return Container(name="app", restarts=len(started) - 1, waiting_reason="CrashLoopBackOff", last_terminated=last)
+
+    def _end(self, age: float) -> Termination:
+        finished = self.created + timedelta(seconds=age)
+        return Termination(exit_code=1, reason="Error", started_time=finished - timedelta(seconds=1), finished_time=finished)
+
+
+@dataclass
+class FakeWorkload:
+    """A Deployment, StatefulSet or DaemonSet with its revisions (newest first), their templates and its pods."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    raw: dict[str, Any]
+    created: datetime
+    revisions: list[tuple[Revision, dict[str, Any]]] = field(default_factory=list)
+    pods: list[FakePod] = field(default_factory=list)
+    lagging: bool = False
+    """Whether the controller has not seen the newest template yet."""
+    changes: dict[str, Any] = field(default_factory=dict)
+    """Fields of Workload that a test sets."""
+
+    @property
+    def ref(self) -> ObjectRef:
+        return ObjectRef(api_version="apps/v1", kind=self.kind, namespace=self.namespace, name=self.name, uid=self.uid)
+
+    @property
+    def template(self) -> dict[str, Any]:
+        template: dict[str, Any] = self.raw["spec"]["template"]
+        return template
+
+
+def template_of(image: str, **metadata: Any) -> dict[str, Any]:
+    """A pod template with one container."""
+    return {"metadata": {"labels": {"app": "checkout"}, **metadata}, "spec": {"containers": [{"name": "app", "image": image}]}}
+
+
+@dataclass
+class FakeCluster:
+    """Foreign objects. Implements the ports `Live` and `Executor`."""
+
+    clock: ManualClock
+    bad: set[str] = field(default_factory=set)
+    heals: bool = True
+    """Whether pods of good images come up."""
+    workloads: dict[tuple[str, str, str], FakeWorkload] = field(default_factory=dict)
+    namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+    autoscalers: list[AutoscalerFacts] = field(default_factory=list)
+    forbidden: set[tuple[str, str]] = field(default_factory=set)
+    """Verb and resource that access reviews deny, and that effects are refused for."""
+    unreadable: bool = False
+    """Whether live reads fail."""
+    well: bool = True
+    """Whether the API server is healthy."""
+    dry_run_error: str = ""
+    logs: str | UnknownT = "FATAL: unknown flag --cache-size"
+    gate: Callable[[str, str], None] = field(default=lambda _when, _intent: None)
+    """Called with 'before' or 'after' and the intent's id around every effect."""
+    lost_before: int = 0
+    """So many effects are sent and never arrive."""
+    lost_after: int = 0
+    """So many effects arrive and their answer is lost."""
+    effects: list[tuple[str, Effect]] = field(default_factory=list)
+    """What was really done, by intent."""
+    hand_backs: int = 0
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    dry_runs: int = 0
+    changed: Callable[[FakeWorkload], None] = field(default=lambda _one: None)
+    number: int = 0
+
+    # what people and controllers do
+
+    def namespace_of(self, name: str, **labels: str) -> None:
+        self.namespaces[name] = {key.replace("__", "/").replace("_", "."): value for key, value in labels.items()}
+
+    def create(self, name: str = "checkout", kind: str = "Deployment", namespace: str = "shop", *, image: str = "shop/app:1", replicas: int = 3, age: float = 86_400.0) -> FakeWorkload:
+        """A workload that has been healthy since so many seconds."""
+        self.number += 1
+        uid = f"w-{self.number}"
+        created = self.clock.now() - timedelta(seconds=age)
+        meta = {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": "1", "generation": 1, "annotations": {}, "managedFields": []}
+        raw = {"apiVersion": "apps/v1", "kind": kind, "metadata": meta, "spec": {"replicas": replicas, "template": template_of(image)}}
+        made = FakeWorkload(kind=kind, namespace=namespace, name=name, uid=uid, raw=raw, created=created)
+        self.workloads[kind, namespace, name] = made
+        self._revise(made, created)
+        made.pods = [self._pod(made, index, created) for index in range(replicas)]
+        self.changed(made)
+        return made
+
+    def set_image(self, one: FakeWorkload, image: str) -> None:
+        """A person rolls out another image."""
+        one.raw["spec"]["template"] = template_of(image)
+        self._bump(one)
+        self._react(one)
+
+    def touch(self, one: FakeWorkload, **changes: Any) -> None:
+        one.changes |= changes
+        self.changed(one)
+
+    def remove(self, one: FakeWorkload) -> None:
+        del self.workloads[one.kind, one.namespace, one.name]
+        self.changed(one)
+
+    def next_change(self) -> datetime | None:
+        """When a pod changes by itself next."""
+        now = self.clock.now()
+        ages = sorted({*STARTS, *(start + 1 for start in STARTS)})
+        known = [pod.created + timedelta(seconds=age) for one in self.workloads.values() for pod in one.pods for age in (ages if pod.bad else (1.0,))]
+        return min((time for time in known if time > now), default=None)
+
+    def facts(self, one: FakeWorkload) -> WorkloadFacts:
+        now = self.clock.now()
+        pods = tuple(pod.facts(one, now) for pod in one.pods)
+        newest = one.revisions[0][0]
+        replicas = one.raw["spec"]["replicas"]
+        updated = [pod for pod in pods if pod.revision == newest.hash]
+        ready = sum(pod.ready for pod in pods)
+        complete = len(updated) == replicas and ready == replicas and len(pods) == replicas
+        generation = one.raw["metadata"]["generation"]
+        given: dict[str, Any] = {
+            "resource_version": one.raw["metadata"]["resourceVersion"],
+            "generation": generation,
+            "observed_generation": generation - 1 if one.lagging else generation,
+            "created_time": one.created,
+            "desired": replicas,
+            "updated": len(updated),
+            "ready": ready,
+            "available": ready,
+            "labels": {"app": one.name},
+            "annotations": {key: value for key, value in one.raw["metadata"]["annotations"].items() if key.startswith("prunella.dev/")},
+            "strategy": "RollingUpdate",
+            **self._by_kind(one, newest, complete=complete),
+        }
+        workload = Workload(kind=one.kind, namespace=one.namespace, name=one.name, uid=one.uid, **(given | one.changes))
+        return WorkloadFacts(workload=workload, revisions=tuple(self._counted(one, revision) for revision, _ in one.revisions), pods=pods)
+
+    def _by_kind(self, one: FakeWorkload, newest: Revision, *, complete: bool) -> dict[str, Any]:
+        if one.kind == "StatefulSet":
+            older = next((pod.revision for pod in one.pods if pod.revision != newest.hash), newest.hash)
+            return {"pod_management": "OrderedReady", "update_revision": newest.hash, "current_revision": newest.hash if complete else older}
+        if one.kind == "DaemonSet":
+            return {}
+        reason = "NewReplicaSetAvailable" if complete else "ReplicaSetUpdated"
+        return {"conditions": (WorkloadCondition(type="Progressing", status="True", reason=reason, last_update_time=newest.created_time),)}
+
+    def _counted(self, one: FakeWorkload, revision: Revision) -> Revision:
+        count = sum(pod.revision == revision.hash for pod in one.pods) if one.kind == "Deployment" else 0
+        return Revision(
+            namespace=one.namespace,
+            name=revision.name,
+            uid=revision.uid,
+            owner_uid=one.uid,
+            hash=revision.hash,
+            number=revision.number,
+            created_time=revision.created_time,
+            replicas=count,
+            images=revision.images,
+        )
+
+    def _revise(self, one: FakeWorkload, created: datetime) -> None:
+        """The template's revision becomes the newest one, made anew or found again."""
+        template = copy.deepcopy(one.template)
+        number = max((revision.number for revision, _ in one.revisions), default=0) + 1
+        same = next((entry for entry in one.revisions if entry[1] == template), None)
+        if same is not None:
+            one.revisions.remove(same)
+            old = same[0]
+        else:
+            hash_ = f"h{number}" if one.kind != "StatefulSet" else f"{one.name}-h{number}"
+            name = f"{one.name}-h{number}"
+            old = Revision(namespace=one.namespace, name=name, uid=f"rs-{one.uid}-{hash_}", owner_uid=one.uid, hash=hash_, number=number, created_time=created)
+        image = template["spec"]["containers"][0]["image"]
+        newest = Revision(
+            namespace=one.namespace, name=old.name, uid=old.uid, owner_uid=one.uid, hash=old.hash, number=number, created_time=old.created_time, images=(image,)
+        )
+        one.revisions.insert(0, (newest, template))
+
+    def _pod(self, one: FakeWorkload, index: int, created: datetime) -> FakePod:
+        self.number += 1
+        newest = one.revisions[0][0]
+        name = f"{one.name}-{index}" if one.kind == "StatefulSet" else f"{one.name}-{newest.hash}-{self.number}"
+        image = one.template["spec"]["containers"][0]["image"]
+        return FakePod(name=name, uid=f"p-{self.number}", revision=newest.hash, created=created, bad=image in self.bad or not self.heals)
+
+    def _react(self, one: FakeWorkload) -> None:
+        """The controller: a bad template gets one pod, a good one all."""
+        if one.lagging:
+            self.changed(one)
+            return
+        now, replicas = self.clock.now(), one.raw["spec"]["replicas"]
+        if one.revisions[0][1] != one.template:
+            self._revise(one, now)
+        newest = one.revisions[0][0].hash
+        if one.kind == "StatefulSet":
+            self._react_in_order(one, newest, now)
+        elif one.template["spec"]["containers"][0]["image"] in self.bad:
+            one.pods = [pod for pod in one.pods if not pod.bad]
+            if one.kind == "DaemonSet":
+                one.pods = one.pods[1:]
+            one.pods.append(self._pod(one, 0, now))
+        else:
+            kept = [pod for pod in one.pods if pod.revision == newest and not pod.bad][:replicas]
+            one.pods = [*kept, *(self._pod(one, index, now) for index in range(len(kept), replicas))]
+        self.changed(one)
+
+    def _react_in_order(self, one: FakeWorkload, newest: str, now: datetime) -> None:
+        """OrderedReady: from the highest ordinal down, and never past a pod that is not ready: a broken one is waited for, for ever."""
+        replicas = one.raw["spec"]["replicas"]
+        by_ordinal = {int(pod.name.rsplit("-", 1)[-1]): pod for pod in one.pods}
+        for ordinal in range(replicas):
+            if ordinal not in by_ordinal:
+                by_ordinal[ordinal] = self._pod(one, ordinal, now)
+        for ordinal in reversed(range(replicas)):
+            if by_ordinal[ordinal].bad:
+                break
+            if by_ordinal[ordinal].revision != newest:
+                by_ordinal[ordinal] = self._pod(one, ordinal, now)
+        one.pods = [by_ordinal[ordinal] for ordinal in sorted(by_ordinal)]
+
+    def _bump(self, one: FakeWorkload) -> None:
+        meta = one.raw["metadata"]
+        meta["generation"] += 1
+        meta["resourceVersion"] = str(int(meta["resourceVersion"]) + 1)
+
+    # the port Live
+
+    async def raw(self, ref: ObjectRef) -> dict[str, Any] | UnknownT | None:
+        if self.unreadable:
+            return UNKNOWN
+        one = self._find(ref)
+        return copy.deepcopy(one.raw) if one is not None else None
+
+    async def workload(self, ref: ObjectRef) -> WorkloadFacts | UnknownT | None:
+        if self.unreadable:
+            return UNKNOWN
+        one = self._find(ref)
+        return self.facts(one) if one is not None else None
+
+    async def template(self, kind: str, revision: Revision) -> dict[str, Any] | UnknownT | None:
+        if self.unreadable:
+            return UNKNOWN
+        for one in self.workloads.values():
+            for stored, template in one.revisions:
+                if (one.kind, stored.uid) == (kind, revision.uid):
+                    return copy.deepcopy(template)
+        return None
+
+    async def namespace(self, name: str) -> NamespaceFacts | UnknownT | None:
+        if self.unreadable:
+            return UNKNOWN
+        return NamespaceFacts(name=name, labels=self.namespaces[name]) if name in self.namespaces else None
+
+    async def log_tail(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int) -> str | UnknownT:
+        return self.logs
+
+    async def events_of(self, namespace: str, uids: Iterable[str]) -> Sequence[tuple[datetime | None, str, str, str]] | UnknownT:
+        return [(self.clock.now(), "Warning", "BackOff", "Back-off restarting failed container")]
+
+    async def may(self, verb: str, group: str, resource: str, namespace: str, name: str = "", subresource: str = "") -> bool | UnknownT:
+        if self.unreadable:
+            return UNKNOWN
+        self.asked.append((verb, resource))
+        return (verb, resource) not in self.forbidden
+
+    async def healthy(self) -> bool:
+        return self.well
+
+    # the port Executor
+
+    async def apply(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
+        own = isinstance(effect, Patch) and not effect.stamped
+        if own:
+            return self._handed_back(effect, intent_id)
+        self.gate("before", intent_id)
+        if self.lost_before:
+            self.lost_before -= 1
+            raise OutcomeUnknown("the request was sent and no answer came")
+        answer = self._do(effect, intent_id)
+        if isinstance(answer, Applied):
+            self.effects.append((intent_id, effect))
+        self.gate("after", intent_id)
+        if self.lost_after:
+            self.lost_after -= 1
+            raise OutcomeUnknown("the request was sent and no answer came")
+        return answer
+
+    async def dry_run(self, effect: Effect) -> DryRun | UnknownT:
+        self.dry_runs += 1
+        if self.unreadable:
+            return UNKNOWN
+        return DryRun(accepted=not self.dry_run_error, message=self.dry_run_error, diff="-image: new\n+image: old")
+
+    async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
+        if self.unreadable:
+            return UNKNOWN
+        if action == "Delete":
+            return Settled.NOT_APPLIED if self._find_pod(effect_target) is not None else Settled.APPLIED
+        one = self._find(effect_target)
+        if one is None:
+            return Settled.GONE
+        if one.raw["metadata"]["annotations"].get(INTENT) == intent_id:
+            return Settled.APPLIED
+        return Settled.NOT_APPLIED if guarded_sha256(one.template) == before.get("guardedSha256") else Settled.CHANGED
+
+    def _do(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
+        verb, resource = ("patch", {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}.get(effect.target.kind, ""))
+        if isinstance(effect, DeletePod):
+            verb, resource = "delete", "pods"
+        if (verb, resource) in self.forbidden:
+            return NotApplied(reason="MissingPermission", message=f"Prunella may not {verb} {resource} in {effect.target.namespace}")
+        return self._delete(effect) if isinstance(effect, DeletePod) else self._patch(effect, intent_id)
+
+    def _patch(self, effect: Patch, intent_id: str) -> Applied | NotApplied:
+        one = self._find(effect.target)
+        if one is None:
+            return NotApplied(reason="TargetChanged", message=f"{effect.target.kind} {effect.target.name} is gone, or another object bears its name")
+        try:
+            one.raw = patched(one.raw, effect.operations)
+        except TestFailedError as error:
+            reason = "HumanOverride" if error.path == effect.guarded_path else "TargetChanged"
+            return NotApplied(reason=reason, message=f"{effect.target.name} was changed by somebody else after it was judged")
+        one.raw["metadata"]["annotations"][INTENT] = intent_id
+        one.raw["metadata"]["managedFields"].append({"manager": "prunella", "operation": "Update"})
+        self._bump(one)
+        self._react(one)
+        meta = one.raw["metadata"]
+        return Applied(
+            after={"resourceVersion": meta["resourceVersion"], "generation": str(meta["generation"]), "guardedSha256": guarded_sha256(one.template)}
+        )
+
+    def _delete(self, effect: DeletePod) -> Applied | NotApplied:
+        found = self._find_pod(effect.target)
+        if found is None:
+            return Applied(after={"pod": "gone"})
+        owner, pod = found
+        if str(pod.version) != effect.resource_version:
+            return NotApplied(reason="TargetChanged", message=f"{pod.name} is not the pod any more that was judged")
+        owner.pods.remove(pod)
+        self._react(owner)
+        return Applied(after={"pod": "deleted"})
+
+    def _handed_back(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
+        self.gate("before", intent_id)
+        one = self._find(effect.target)
+        if one is None:
+            return NotApplied(reason="TargetChanged", message="gone")
+        assert isinstance(effect, Patch)
+        try:
+            one.raw = patched(one.raw, effect.operations)
+        except TestFailedError:
+            return NotApplied(reason="", message="written to in the meantime")
+        assert hand_back(one.raw) is None
+        self.hand_backs += 1
+        self.gate("after", intent_id)
+        return Applied(after={})
+
+    def _find(self, ref: ObjectRef) -> FakeWorkload | None:
+        one = self.workloads.get((ref.kind, ref.namespace or "", ref.name))
+        return one if one is not None and ref.uid in {None, one.uid} else None
+
+    def _find_pod(self, ref: ObjectRef) -> tuple[FakeWorkload, FakePod] | None:
+        return next(((one, pod) for one in self.workloads.values() for pod in one.pods if pod.uid == ref.uid), None)
+
+
+def owned_by(kind: str = "Postgres", name: str = "main") -> Owner:
+    return Owner(api_version="example.com/v1", kind=kind, name=name)

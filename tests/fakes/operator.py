@@ -1,0 +1,258 @@
+"""The operator over fakes, in virtual time: everything wired as `compose` wires it, with the queue's part played by the test.
+
+`run` serves what is due, moves the clock to the next thing that will be due, and so on. A fresh Operator on the same API server and cluster is a
+restarted process: what only lived in memory is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from prunella.adapters.cel import CelEvaluate
+from prunella.api.common import Metadata, NamespacedRef
+from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
+from prunella.api.incident import Incident
+from prunella.api.names import INCIDENT_LABEL, Mode
+from prunella.api.remediation import Remediation
+from prunella.app.brake import Brake
+from prunella.app.errors import Conflict, OutcomeUnknown, Retryable
+from prunella.app.gather import Gatherer
+from prunella.app.intake import Intake
+from prunella.app.keys import IncidentKey, WorkloadKey
+from prunella.app.observe import Observer
+from prunella.app.once import Once
+from prunella.app.outbox import Outbox
+from prunella.app.permit import Permit
+from prunella.app.prepare import Preparer
+from prunella.app.prove import Prover
+from prunella.app.publish import Publisher
+from prunella.app.quarantine import Quarantine
+from prunella.app.reconcile import Reconciler
+from prunella.app.remediate import Runner
+from prunella.core.people.message import envelope
+
+from tests.core.incident_builders import ladder, receivers
+
+from .api import FakeApi, Stored
+from .clock import ManualClock
+from .cluster import FakeCluster, FakeWorkload
+from .outside import FakeAlertmanager, FakeDeliver, FakeQueries, FakeTelemetry
+from .view import FakeView
+
+HOT = 150
+"""So many servings at one instant are a loop without an end."""
+
+
+@lru_cache(maxsize=1)
+def cel() -> CelEvaluate:
+    """One engine for all: it keeps nothing but compiled expressions."""
+    return CelEvaluate()
+
+
+@dataclass
+class Place:
+    """What outlives the operator: the API server, the cluster, the outside."""
+
+    clock: ManualClock = field(default_factory=ManualClock)
+    alertmanager: FakeAlertmanager = field(default_factory=FakeAlertmanager)
+    queries: FakeQueries = field(default_factory=FakeQueries)
+    deliver: FakeDeliver = field(default_factory=FakeDeliver)
+    telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
+
+    def __post_init__(self) -> None:
+        self.api = FakeApi(self.clock)
+        self.cluster = FakeCluster(self.clock)
+        self.view = FakeView(self.api, self.cluster)
+
+    def policy(self, **changes: Any) -> None:
+        """HealingPolicy `default`: Auto, receivers and a default escalation, as a user would set them."""
+        ref = NamespacedRef(namespace="prunella-system", name="ops")
+        names = ("primary", "secondary", "ops", "releases")
+        spec = HealingPolicySpec(**({"mode": Mode.AUTO, "receivers": receivers(*names), "default_escalation_policy_ref": ref} | changes))
+        self.api.apply(HealingPolicy(metadata=Metadata(name="default"), spec=spec))
+
+
+def shop(*runbooks: Any, namespace_mode: str = "Auto", **policy: Any) -> Place:
+    """A place with an opted-in namespace `shop`, an escalation policy and these Runbooks."""
+    place = Place()
+    place.cluster.namespaces["shop"] = {"prunella.dev/mode": namespace_mode} if namespace_mode else {}
+    place.policy(**policy)
+    place.api.apply(ladder(name="ops", namespace="prunella-system"))
+    for runbook in runbooks:
+        place.api.apply(runbook)
+    return place
+
+
+class Operator:
+    """One process. `place` is what it works on."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.pending: dict[IncidentKey | WorkloadKey, None] = {}
+        self.timers: dict[IncidentKey | WorkloadKey, datetime] = {}
+        self.retries: list[Exception] = []
+        self.served = 0
+        place.api.changed = self._stored
+        place.cluster.changed = self._moved
+        self._wire(place)
+        for one in [*place.cluster.workloads.values()]:
+            self._moved(one)
+        for stored in list(place.api.objects.values()):
+            self._stored(stored)
+
+    def _wire(self, place: Place) -> None:
+        clock, api, view, cluster = place.clock, place.api, place.view, place.cluster
+        self.intake = Intake(view, api, clock, place.telemetry, place.queries, operator_namespace="prunella-system", wake=self.wake)
+        self.observer = Observer(view, api, self.intake, clock, self.wake)
+        self.gatherer = Gatherer(
+            view=view,
+            store=api,
+            live=cluster,
+            observer=self.observer,
+            alerts=place.alertmanager,
+            queries=place.queries,
+            clock=clock,
+            evaluate=cel(),
+            operator_namespace="prunella-system",
+        )
+        preparer = Preparer(cluster, cluster, clock)
+        quarantine = Quarantine(api, clock)
+        once = Once(api, cluster, quarantine, clock, place.telemetry)
+        prover = Prover(
+            gatherer=self.gatherer, live=cluster, executor=cluster, queries=place.queries, once=once, quarantine=quarantine, clock=clock
+        )
+        permit = Permit(self.gatherer, preparer)
+        runner = Runner(view=view, store=api, gatherer=self.gatherer, preparer=preparer, permit=permit, once=once, prover=prover, clock=clock)
+        self.outbox = Outbox(
+            deliver=place.deliver,
+            clock=clock,
+            telemetry=place.telemetry,
+            envelope=lambda incident, message, _: envelope(incident, message),
+            requeue=lambda namespace, name: self.wake(IncidentKey(namespace, name)),
+        )
+        self.reconciler = Reconciler(
+            store=api,
+            gatherer=self.gatherer,
+            preparer=preparer,
+            publisher=Publisher(api, place.telemetry),
+            runner=runner,
+            clock=clock,
+            telemetry=place.telemetry,
+            again=self.wake_at,
+            outbox=self.outbox,
+            view=view,
+        )
+        self.intake.deliver = self.reconciler.deliver_alerts
+        self.brake = Brake(view, api, self.gatherer, clock, place.telemetry)
+        self.brake.wake_all = self.wake_all
+
+    def wake(self, key: IncidentKey | WorkloadKey) -> None:
+        self.pending[key] = None
+
+    def wake_at(self, key: IncidentKey | WorkloadKey, at: datetime) -> None:
+        """An earlier timer of the key stands."""
+        self.timers[key] = min(at, self.timers.get(key, at))
+
+    def wake_all(self) -> None:
+        for incident in self.place.api.all(Incident):
+            self.wake(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))
+
+    def _stored(self, one: Stored) -> None:
+        """What Kopf and the watch tell."""
+        namespace = one.metadata.namespace or ""
+        if isinstance(one, Incident):
+            self.wake(IncidentKey(namespace, one.metadata.name))
+        elif isinstance(one, Remediation):
+            self.wake(IncidentKey(namespace, one.metadata.labels[INCIDENT_LABEL]))
+        elif not type(one).__name__ == "WorkloadRecord":
+            self.wake_all()
+
+    def _moved(self, one: FakeWorkload) -> None:
+        self.wake(WorkloadKey(one.kind, one.namespace, one.name))
+
+    async def take(self, *alerts: Mapping[str, Any], truncated: int = 0) -> None:
+        """A webhook body."""
+        self.gatherer.alert_time = self.place.clock.now()
+        await self.intake.alerts(alerts, self.place.clock.now(), truncated)
+
+    async def settle(self) -> None:
+        """Serve everything that is due now, and let messages arrive."""
+        served = 0
+        while True:
+            while self.pending:
+                served += 1
+                assert served < HOT, f"a loop without an end: {list(self.pending)}"
+                key = next(iter(self.pending))
+                del self.pending[key]
+                await self._serve(key)
+                if not isinstance(key, WorkloadKey):
+                    await self.brake.look()
+            if self.outbox.idle():
+                break
+            await asyncio.sleep(0)
+        self.served += served
+
+    async def _serve(self, key: IncidentKey | WorkloadKey) -> None:
+        try:
+            if isinstance(key, WorkloadKey):
+                again = await self.observer.observe(key)
+                if again is not None:
+                    self.wake_at(key, again)
+            else:
+                await self.reconciler.reconcile(key)
+        except Conflict as error:
+            self.retries.append(error)
+            self.wake_at(key, self.place.clock.now() + timedelta(seconds=0.05))
+        except Retryable as error:
+            self.retries.append(error)
+            self.wake_at(key, self.place.clock.now() + timedelta(seconds=error.delay))
+        except OutcomeUnknown as error:
+            self.retries.append(error)
+            self.wake_at(key, self.place.clock.now() + timedelta(seconds=1))
+
+    async def run(self, seconds: float) -> None:
+        """Live for so long."""
+        clock = self.place.clock
+        end = clock.now() + timedelta(seconds=seconds)
+        await self.settle()
+        while True:
+            known = [*self.timers.values(), *(time for time in (self.place.cluster.next_change(),) if time is not None)]
+            due = min((time for time in known if time <= end), default=None)
+            if due is None:
+                break
+            moves = self.place.cluster.next_change()
+            clock.set(due)
+            if moves is not None and moves <= clock.now():
+                for one in list(self.place.cluster.workloads.values()):
+                    self._moved(one)
+            for key in [key for key, at in self.timers.items() if at <= clock.now()]:
+                del self.timers[key]
+                self.wake(key)
+            await self.settle()
+        clock.set(end)
+        await self.settle()
+
+    async def close(self) -> None:
+        await self.outbox.close()
+
+    # what tests read
+
+    @property
+    def incident(self) -> Incident:
+        return self.place.api.one(Incident)
+
+    @property
+    def remediations(self) -> Sequence[Remediation]:
+        return sorted(self.place.api.all(Remediation), key=lambda one: one.metadata.name)
+
+    def condition(self, type_: str) -> tuple[str, str]:
+        found = next((one for one in self.incident.status.conditions if one.type == type_), None)
+        return (found.status.value, found.reason) if found else ("", "")
+
+    def told(self) -> list[str]:
+        return [one.what for one in self.incident.status.timeline]

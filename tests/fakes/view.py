@@ -1,0 +1,102 @@
+"""The cache, as fresh as the test lets it be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from prunella.api.catalog_entry import CatalogEntry
+from prunella.api.escalation_policy import EscalationPolicy
+from prunella.api.healing_policy import HealingPolicy
+from prunella.api.incident import Incident
+from prunella.api.remediation import Remediation
+from prunella.api.runbook import Runbook
+from prunella.api.workload_record import WorkloadRecord
+from prunella.core.facts import AutoscalerFacts, NamespaceFacts, Pod, WorkloadFacts
+
+from .api import FakeApi, Stored
+from .cluster import FakeCluster
+
+Some = TypeVar("Some", Incident, Remediation, Runbook, EscalationPolicy, CatalogEntry, WorkloadRecord, HealingPolicy)
+
+
+@dataclass
+class FakeView:
+    """Implements the port `View`. While it is stale it shows what was there when it became so."""
+
+    api: FakeApi
+    cluster: FakeCluster
+    silent: list[str] = field(default_factory=list)
+    departed: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """Owners of pods that are gone."""
+    _objects: dict[tuple[str, str, str], Stored] | None = None
+    _workloads: dict[tuple[str, str, str], WorkloadFacts] | None = None
+
+    def go_stale(self, *, workloads: bool = True) -> None:
+        """The watch lags from now on."""
+        self._objects = dict(self.api.objects)
+        if workloads:
+            self._workloads = {key: self.cluster.facts(one) for key, one in self.cluster.workloads.items()}
+
+    def catch_up(self) -> None:
+        self._objects = self._workloads = None
+
+    def _all(self, kind: type[Some]) -> list[Some]:
+        objects = self.api.objects if self._objects is None else self._objects
+        return [one for one in objects.values() if isinstance(one, kind)]
+
+    def workloads(self) -> Iterable[WorkloadFacts]:
+        if self._workloads is not None:
+            return list(self._workloads.values())
+        return [self.cluster.facts(one) for one in self.cluster.workloads.values()]
+
+    def workload(self, kind: str, namespace: str, name: str) -> WorkloadFacts | None:
+        if self._workloads is not None:
+            return self._workloads.get((kind, namespace, name))
+        one = self.cluster.workloads.get((kind, namespace, name))
+        return self.cluster.facts(one) if one is not None else None
+
+    def owner_of_pod(self, namespace: str, pod: str) -> tuple[str, str] | None:
+        for facts in self.workloads():
+            if facts.workload.namespace == namespace and any(one.name == pod for one in facts.pods):
+                return facts.workload.kind, facts.workload.name
+        return self.departed.get((namespace, pod))
+
+    def workload_of_pod(self, pod: Pod) -> WorkloadFacts | None:
+        return next((facts for facts in self.workloads() if pod in facts.pods), None)
+
+    def namespace(self, name: str) -> NamespaceFacts | None:
+        labels = self.cluster.namespaces.get(name)
+        return NamespaceFacts(name=name, labels=labels) if labels is not None else None
+
+    def autoscalers(self, namespace: str) -> Sequence[AutoscalerFacts]:
+        return [one for one in self.cluster.autoscalers if one.namespace == namespace]
+
+    def incidents(self) -> Iterable[Incident]:
+        return self._all(Incident)
+
+    def remediations(self) -> Iterable[Remediation]:
+        return self._all(Remediation)
+
+    def runbooks(self) -> Iterable[Runbook]:
+        return self._all(Runbook)
+
+    def healing_policy(self) -> HealingPolicy | None:
+        return next((one for one in self._all(HealingPolicy) if one.metadata.name == "default"), None)
+
+    def entries(self, namespace: str) -> Sequence[CatalogEntry]:
+        return [one for one in self._all(CatalogEntry) if one.metadata.namespace == namespace]
+
+    def escalation_policies(self) -> Iterable[EscalationPolicy]:
+        return self._all(EscalationPolicy)
+
+    def record(self, namespace: str, name: str) -> WorkloadRecord | None:
+        return next((one for one in self._all(WorkloadRecord) if (one.metadata.namespace, one.metadata.name) == (namespace, name)), None)
+
+    def synced(self) -> bool:
+        return True
+
+    def silent_kinds(self, now: datetime) -> Sequence[str]:
+        return self.silent
