@@ -5,6 +5,7 @@ The rule it protects: a page that can be rendered is never written by hand.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -94,7 +95,11 @@ def reasons() -> Iterator[str]:
     yield from ("# Reasons", "", "Every cause, reason, condition and outcome that stands on an object, and what a person can do about it.", "")
     yield from ("## Causes", "", "`status.cause` of an Incident: what is wrong with its target.", "")
     yield from _table(("cause", "what is seen"), ((f"`{cause}`", text) for cause, text in CAUSES.items()))
-    yield from ("## Why something is not done, or is", "", "Reason of `RemediationAllowed` and of `status.decisions[]`, in the order in which they are asked: ")
+    yield from (
+        "## Why something is not done, or is",
+        "",
+        "Reason of `RemediationAllowed` and of `status.decisions[]`, in the order in which they are asked: ",
+    )
     yield from ("first whether there is a plan, then the guards, then the mode. The first refusal is the reason.", "")
     yield from _table(("reason", "meaning", "what to do"), ((f"`{one.name}`", one.meaning, one.remedy) for one in REFUSALS))
     yield from ("## Conditions", "")
@@ -108,7 +113,10 @@ def reasons() -> Iterator[str]:
 def events() -> Iterator[str]:
     """What happens, and where it is an Event."""
     yield from ("# Events and timeline", "")
-    yield from ("Each stands in `status.timeline` of the Incident, except those of the HealingPolicy. Events expire after an hour; the timeline stays.", "")
+    yield from (
+        "Each stands in `status.timeline` of the Incident, except those of the HealingPolicy. Events expire after an hour; the timeline stays.",
+        "",
+    )
     told = ((f"`{one.name}`", ", ".join(one.events_on) or "timeline only", one.meaning) for one in HAPPENINGS)
     yield from _table(("name", "Event on", "what happened"), told)
 
@@ -124,9 +132,10 @@ def flags() -> Iterator[str]:
     """Each command with its options and their environment twins."""
     yield from ("# Command line", "", "A flag wins over its environment variable. How to behave stands in resources, never in a flag.", "")
     for name, command in COMMANDS.items():
-        yield from (f"## prunella {name}", "", click.unstyle(command.help or "").strip(), "")
+        yield from (f"## prunella {name}", "", inspect.cleandoc(command.help or ""), "")
         options = [one for one in command.params if isinstance(one, click.Option)]
-        yield from _table(("flag", "environment", "default", "meaning"), map(_option, options))
+        if options:
+            yield from _table(("flag", "environment", "default", "meaning"), map(_option, options))
 
 
 def _option(option: click.Option) -> Sequence[str]:

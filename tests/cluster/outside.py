@@ -9,10 +9,12 @@ import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
+import yaml
 
 from prunella.adapters.kubernetes.client import Api, connect
 
@@ -71,6 +73,18 @@ async def must(api: Api, method: str, path: str, body: object = None, content_ty
     status, answer = await api.request(method, path, query, body, content_type)
     assert 200 <= status < 300, f"{method} {path}: {status} {answer}"
     return answer
+
+
+async def kubeconfig_of(api: Api, namespace: str, account: str, folder: Path) -> str:
+    """A kubeconfig with a token of that ServiceAccount."""
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+    token = (await must(api, "POST", path, {"spec": {"expirationSeconds": 600}}))["status"]["token"]
+    config = yaml.safe_load(Path(KUBECONFIG).read_text())
+    user = next(context["context"]["user"] for context in config["contexts"] if context["name"] == config["current-context"])
+    config["users"] = [{"name": user, "user": {"token": token}}]
+    file = folder / f"{account}.kubeconfig"
+    file.write_text(yaml.safe_dump(config))
+    return str(file)
 
 
 async def eventually(question: Callable[[], T | Awaitable[T]], *, seconds: float = SOON) -> T:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.cluster.outside import (
-    KUBECONFIG,
     Numbers,
     deployment,
     eventually,
+    kubeconfig_of,
     kubectl,
     kubectl_attempt,
     must,
@@ -261,13 +260,7 @@ async def reader(shop: Shop, folder: Path) -> str:
         "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": namespace}],
     }
     await must(shop.api, "POST", f"{rbac}/rolebindings", binding)
-    token = await must(shop.api, "POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/reader/token", {"spec": {"expirationSeconds": 600}})
-    config = yaml.safe_load(Path(KUBECONFIG).read_text())
-    user = next(context["context"]["user"] for context in config["contexts"] if context["name"] == config["current-context"])
-    config["users"] = [{"name": user, "user": {"token": token["status"]["token"]}}]
-    path = folder / "reader.kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    return str(path)
+    return await kubeconfig_of(shop.api, namespace, "reader", folder)
 
 
 async def test_a_dry_run_shows_the_difference_and_writes_nothing(shop: Shop):

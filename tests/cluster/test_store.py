@@ -1,14 +1,19 @@
-"""Our own kinds on a real API server: elections, compare-and-swap, live reads, and Events that kubectl shows."""
+"""Our own kinds on a real API server: elections, compare-and-swap, live reads, and Events that kubectl shows.
+
+The operator's own account does it, with the rights and under the policies that an install gives it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.cluster.outside import deployment, eventually, kubectl, must, needs_control_plane, own_namespace, session
+from tests.cluster.conftest import Kubectl
+from tests.cluster.outside import kubeconfig_of, deployment, eventually, kubectl, must, needs_control_plane, own_namespace, session
 
 from prunella.adapters.kubernetes.client import Api
 from prunella.adapters.kubernetes.reads import LiveReads
@@ -30,6 +35,17 @@ NOON = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
 async def api() -> AsyncIterator[Api]:
     async with session() as api:
         yield api
+
+
+@pytest.fixture
+async def operator(prunella: Kubectl, api: Api, tmp_path: Path) -> AsyncIterator[Api]:
+    async with session(await kubeconfig_of(api, "prunella-system", "prunella", tmp_path)) as operator:
+        yield operator
+
+
+@pytest.fixture
+def store(operator: Api) -> Objects:
+    return Objects(operator)
 
 
 @pytest.fixture
@@ -65,8 +81,7 @@ def record(namespace: str, *hashes: str) -> WorkloadRecord:
     )
 
 
-async def test_of_five_creates_under_one_name_exactly_one_wins(api: Api, namespace: str):
-    store = Objects(api)
+async def test_of_five_creates_under_one_name_exactly_one_wins(api: Api, store: Objects, namespace: str):
     answers = await asyncio.gather(*(store.create_incident(incident(namespace)) for _ in range(5)), return_exceptions=True)
 
     won = [answer for answer in answers if isinstance(answer, Incident)]
@@ -78,8 +93,7 @@ async def test_of_five_creates_under_one_name_exactly_one_wins(api: Api, namespa
     assert await store.incident(namespace, "another") is None
 
 
-async def test_a_status_is_replaced_only_on_the_version_that_was_read(api: Api, namespace: str):
-    store = Objects(api)
+async def test_a_status_is_replaced_only_on_the_version_that_was_read(api: Api, store: Objects, namespace: str):
     created = await store.create_incident(incident(namespace))
     entry = TimelineEntry(sequence=1, time=NOON, what="Opened", message="web is broken")
     told = IncidentStatus(phase=Phase.TRIGGERED, timeline=(entry,), remediation="none yet")
@@ -94,8 +108,7 @@ async def test_a_status_is_replaced_only_on_the_version_that_was_read(api: Api, 
     assert cleared.status.timeline[0].time == NOON, "to the microsecond"
 
 
-async def test_a_status_write_changes_nothing_that_people_own(api: Api, namespace: str):
-    store = Objects(api)
+async def test_a_status_write_changes_nothing_that_people_own(api: Api, store: Objects, namespace: str):
     created = await store.create_incident(incident(namespace))
     tampered = created.spec.model_copy(update={"title": "another"})
 
@@ -105,8 +118,7 @@ async def test_a_status_write_changes_nothing_that_people_own(api: Api, namespac
     assert written.metadata.generation == created.metadata.generation
 
 
-async def test_a_status_of_an_incident_that_is_gone_is_a_lost_race(api: Api, namespace: str):
-    store = Objects(api)
+async def test_a_status_of_an_incident_that_is_gone_is_a_lost_race(api: Api, store: Objects, namespace: str):
     created = await store.create_incident(incident(namespace))
     await must(api, "DELETE", f"/apis/prunella.dev/v1alpha1/namespaces/{namespace}/incidents/web-7f3kq")
 
@@ -114,8 +126,7 @@ async def test_a_status_of_an_incident_that_is_gone_is_a_lost_race(api: Api, nam
         await store.put_incident_status(created)
 
 
-async def test_attempts_of_an_incident_are_those_with_its_uid_in_the_order_of_their_numbers(api: Api, namespace: str):
-    store = Objects(api)
+async def test_attempts_of_an_incident_are_those_with_its_uid_in_the_order_of_their_numbers(api: Api, store: Objects, namespace: str):
     first = await store.create_incident(incident(namespace, "web-7f3kq"))
     other = await store.create_incident(incident(namespace, "web-aaaaa"))
     for number in (10, 2, 1):
@@ -134,8 +145,7 @@ async def test_attempts_of_an_incident_are_those_with_its_uid_in_the_order_of_th
     assert await store.remediation(namespace, "web-7f3kq-9") is None
 
 
-async def test_a_record_is_created_then_replaced_and_never_overwritten_unseen(api: Api, namespace: str):
-    store = Objects(api)
+async def test_a_record_is_created_then_replaced_and_never_overwritten_unseen(api: Api, store: Objects, namespace: str):
     created = await store.put_record(record(namespace, "aaa"))
     with pytest.raises(AlreadyExists):
         await store.put_record(record(namespace, "bbb"))
@@ -155,44 +165,34 @@ async def test_conditions_are_written_without_touching_the_rest(api: Api, namesp
     await must(api, "POST", path, {"apiVersion": "prunella.dev/v1alpha1", "kind": "CatalogEntry", "metadata": {"name": "web"}, "spec": spec})
     ready = Condition(type="Ready", status=ConditionStatus.TRUE, last_transition_time=NOON, reason="Accepted", message="in use")
 
-    await Objects(api).put_conditions("CatalogEntry", namespace, "web", 1, [ready])
+    await store.put_conditions("CatalogEntry", namespace, "web", 1, [ready])
 
     stored = await must(api, "GET", f"{path}/web")
     assert stored["status"]["observedGeneration"] == 1
     assert Condition.read(stored["status"]["conditions"][0]) == ready
     assert stored["spec"]["team"] == "shop"
     with pytest.raises(Conflict):
-        await Objects(api).put_conditions("CatalogEntry", namespace, "gone", 1, [ready])
+        await store.put_conditions("CatalogEntry", namespace, "gone", 1, [ready])
 
 
-async def test_the_policy_is_read_live_and_its_storm_comes_and_goes(api: Api):
-    store = Objects(api)
-    path = "/apis/prunella.dev/v1alpha1/healingpolicies"
-    body = {"apiVersion": "prunella.dev/v1alpha1", "kind": "HealingPolicy", "metadata": {"name": "default"}, "spec": {"mode": "Auto"}}
-    made = (await api.request("GET", f"{path}/default"))[0] == 404
-    if made:
-        assert await store.healing_policy() is None
-        await must(api, "POST", path, body)
-    try:
-        await store.put_storm(NOON, "12 workloads are failing")
-        policy = await store.healing_policy()
-        assert (policy.status.storm_since_time, policy.status.storm_message) == (NOON, "12 workloads are failing")
-        await store.put_storm(None, None)
-        policy = await store.healing_policy()
-        assert (policy.status.storm_since_time, policy.status.storm_message) == (None, None)
-    finally:
-        if made:
-            await must(api, "DELETE", f"{path}/default")
+async def test_the_policy_is_read_live_and_its_storm_comes_and_goes(store: Objects):
+    await store.put_storm(NOON, "12 workloads are failing")
+    stormy = await store.healing_policy()
+    await store.put_storm(None, None)
+    calm = await store.healing_policy()
+
+    assert (stormy.status.storm_since_time, stormy.status.storm_message) == (NOON, "12 workloads are failing")
+    assert (calm.status.storm_since_time, calm.status.storm_message) == (None, None)
+    assert calm.spec == stormy.spec
 
 
 async def test_what_the_schema_refuses_is_permanent_with_the_api_servers_words(api: Api, namespace: str):
     bad = incident(namespace, "Not_A_Name")
     with pytest.raises(Permanent, match="a lowercase RFC 1123 subdomain"):
-        await Objects(api).create_incident(bad)
+        await store.create_incident(bad)
 
 
-async def test_an_event_is_seen_in_describe_and_a_repeat_is_no_second_one(api: Api, namespace: str):
-    store = Objects(api)
+async def test_an_event_is_seen_in_describe_and_a_repeat_is_no_second_one(api: Api, store: Objects, namespace: str):
     created = await store.create_incident(incident(namespace))
     meta = created.metadata
     ref = ObjectRef(api_version="prunella.dev/v1alpha1", kind="Incident", namespace=namespace, name=meta.name, uid=meta.uid)
@@ -223,7 +223,7 @@ async def test_an_event_of_a_cluster_scoped_object_and_one_that_is_refused_stop_
     nowhere = ObjectRef(api_version="v1", kind="Pod", namespace="no-such-namespace", name="x", uid="u-3")
     name = f"default.{uuid4().hex[:8]}"
     for ref in (policy, nowhere):
-        await Objects(api).emit_event(regarding=ref, name=name, reason="StormStarted", message="too much fails", warning=True, time=NOON)
+        await store.emit_event(regarding=ref, name=name, reason="StormStarted", message="too much fails", warning=True, time=NOON)
 
     stored = await must(api, "GET", f"/api/v1/namespaces/default/events/{name}")
     assert stored["involvedObject"]["kind"] == "HealingPolicy"
@@ -231,7 +231,7 @@ async def test_an_event_of_a_cluster_scoped_object_and_one_that_is_refused_stop_
 
 
 async def test_live_reads_of_what_is_not_there_say_none_and_what_fails_says_unknown(api: Api, namespace: str):
-    live = LiveReads(api)
+    live = LiveReads(operator)
     ref = ObjectRef(api_version="apps/v1", kind="Deployment", namespace=namespace, name="web")
     assert await live.raw(ref) is None
     assert await live.workload(ref) is None
@@ -257,7 +257,7 @@ async def test_events_and_the_log_of_a_pod_are_read_as_evidence(api: Api, namesp
         },
     }
     stored = await must(api, "POST", f"/api/v1/namespaces/{namespace}/pods", made)
-    live = LiveReads(api)
+    live = LiveReads(operator)
 
     async def tail() -> str:
         text = await live.log_tail(namespace, "one", "app", previous=False, lines=1)

@@ -293,10 +293,10 @@ class FakeCluster:
             if ordinal not in by_ordinal:
                 by_ordinal[ordinal] = self._pod(one, ordinal, now)
         for ordinal in reversed(range(replicas)):
+            if by_ordinal[ordinal].revision != newest and not by_ordinal[ordinal].bad:
+                by_ordinal[ordinal] = self._pod(one, ordinal, now)
             if by_ordinal[ordinal].bad:
                 break
-            if by_ordinal[ordinal].revision != newest:
-                by_ordinal[ordinal] = self._pod(one, ordinal, now)
         one.pods = [by_ordinal[ordinal] for ordinal in sorted(by_ordinal)]
 
     def _bump(self, one: FakeWorkload) -> None:

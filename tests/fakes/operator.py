@@ -63,6 +63,8 @@ class Place:
     queries: FakeQueries = field(default_factory=FakeQueries)
     deliver: FakeDeliver = field(default_factory=FakeDeliver)
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
+    lagging: bool = False
+    """Whether the heartbeat lags: what the watches say may be old."""
 
     def __post_init__(self) -> None:
         self.api = FakeApi(self.clock)
@@ -100,6 +102,7 @@ class Operator:
         place.api.changed = self._stored
         place.cluster.changed = self._moved
         self._wire(place)
+        self.intake.remember()
         for one in [*place.cluster.workloads.values()]:
             self._moved(one)
         for stored in list(place.api.objects.values()):
@@ -119,6 +122,7 @@ class Operator:
             clock=clock,
             evaluate=cel(),
             operator_namespace="prunella-system",
+            lagging=lambda: place.lagging,
         )
         preparer = Preparer(cluster, cluster, clock)
         quarantine = Quarantine(api, clock)

@@ -7,6 +7,7 @@ import http.client
 import json
 import ssl
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def path_of(kind: str, namespace: str | None = None, name: str = "", subresource
 
 
 class Api:
-    """The API server as one user sees it. Every call is a connection of its own, so that threads share nothing."""
+    """The API server as one user sees it. Every thread keeps a connection of its own."""
 
     def __init__(self, kubeconfig: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text())
@@ -96,6 +97,7 @@ class Api:
         self.host, self.port = url.hostname or "", url.port or 443
         self._tls = ssl.create_default_context(cafile=_file(cluster, "certificate-authority"))
         self._headers: dict[str, str] = {}
+        self._mine = threading.local()
         if "token" in user:
             self._headers["Authorization"] = f"Bearer {user['token']}"
         else:
@@ -103,19 +105,34 @@ class Api:
 
     def request(self, method: str, path: str, body: object = None, content_type: str = "application/json", seconds: float = 15) -> Answer:
         """One request, one answer; raises OSError where there was none."""
-        connection = http.client.HTTPSConnection(self.host, self.port, timeout=seconds, context=self._tls)
+        headers = self._headers | ({"Content-Type": content_type} if body is not None else {})
+        data = None if body is None else json.dumps(body)
+        kept: http.client.HTTPSConnection | None = getattr(self._mine, "connection", None)
+        connection = kept or http.client.HTTPSConnection(self.host, self.port, timeout=seconds, context=self._tls)
+        self._mine.connection = None
         try:
-            headers = self._headers | ({"Content-Type": content_type} if body is not None else {})
-            connection.request(method, path, body=None if body is None else json.dumps(body), headers=headers)
+            connection.request(method, path, body=data, headers=headers)
             answer = connection.getresponse()
             raw = answer.read()
-        finally:
+        except (OSError, http.client.HTTPException):
             connection.close()
+            if kept is None:
+                raise
+            # The server may have closed what was kept; on a new connection it is one try.
+            return self.request(method, path, body, content_type, seconds)
+        self._mine.connection = connection
         try:
             decoded = json.loads(raw) if raw else {}
         except ValueError:
             decoded = {"message": raw.decode(errors="replace")}
         return Answer(answer.status, decoded)
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        kept: http.client.HTTPSConnection | None = getattr(self._mine, "connection", None)
+        self._mine.connection = None
+        if kept is not None:
+            kept.close()
 
     def _must(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Object:
         answer = self.request(method, path, body, content_type)

@@ -158,7 +158,7 @@ class Arena:
 
     def pods(self, name: str) -> list[Object]:
         """The pods of a workload."""
-        return self.api.list("Pod", self.namespace, f"app={name}")
+        return [pod for pod in self.witness.current("Pod") if pod["metadata"].get("labels", {}).get("app") == name]
 
     def pods_in_words(self, name: str) -> str:
         """What the kubelet says of a workload's containers."""
@@ -171,7 +171,7 @@ class Arena:
 
     def incidents(self, target: str | None = None) -> list[Object]:
         """The namespace's Incidents, oldest first; of one target by its name."""
-        found = self.api.list("Incident", self.namespace)
+        found = self.witness.current("Incident")
         kept = [one for one in found if target is None or one["spec"]["targetRef"]["name"] == target]
         return sorted(kept, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]))
 
@@ -183,7 +183,7 @@ class Arena:
 
     def again(self, incident: Object) -> Object:
         """The Incident as it is now."""
-        return self.api.get("Incident", incident["metadata"]["name"], self.namespace)
+        return next(one for one in self.witness.current("Incident") if one["metadata"]["uid"] == incident["metadata"]["uid"])
 
     def when(self, incident: Object, probe: Callable[[Object], object], what: str, *, seconds: float = HEAL_SECONDS) -> Object:
         """The Incident once the probe holds for it."""
@@ -198,7 +198,7 @@ class Arena:
 
     def remediations(self, incident: Object | None = None) -> list[Object]:
         """The attempts, oldest first."""
-        found = self.api.list("Remediation", self.namespace)
+        found = self.witness.current("Remediation")
         uid = incident["metadata"]["uid"] if incident else None
         kept = [one for one in found if uid is None or one["spec"]["incidentRef"]["uid"] == uid]
         return sorted(kept, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]))

@@ -42,6 +42,7 @@ def installation() -> Iterator[Installation]:
     made.enter()
     yield made
     made.leave()
+    made.api.close()
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .api import Api, Object, path_of
+from .api import API_VERSIONS, Api, Object, path_of
 from .instants import now, parse
 
-DEFAULT_KINDS = ("Pod", "Deployment")
+DEFAULT_KINDS = ("Pod", "Deployment", "Incident", "Remediation")
+SYNC_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,14 @@ class Witness:
         self._ended = threading.Event()
         self._connections: dict[str, http.client.HTTPSConnection] = {}
         self._threads: dict[str, threading.Thread] = {}
+        self._standing: dict[str, dict[str, Object]] = {}
+        self._synced: dict[str, threading.Event] = {}
 
     def watch(self, *kinds: str) -> None:
         """Begin to watch these kinds as well."""
         for kind in kinds:
             if kind not in self._threads:
+                self._synced[kind] = threading.Event()
                 thread = threading.Thread(target=self._follow, args=(kind,), daemon=True, name=f"witness-{self._namespace}-{kind}")
                 self._threads[kind] = thread
                 thread.start()
@@ -70,12 +74,16 @@ class Witness:
             with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
                 self._once(kind)
             self._ended.wait(0.2)
+        self._api.close()
 
     def _once(self, kind: str) -> None:
         path = path_of(kind, self._namespace)
         listed = self._api.request("GET", path)
+        with self._lock:
+            self._standing[kind] = {}
         for item in listed.body.get("items") or []:
-            self._keep("LISTED", kind, item)
+            self._keep("LISTED", kind, {"apiVersion": API_VERSIONS[kind], "kind": kind, **item})
+        self._synced[kind].set()
         version = listed.body["metadata"]["resourceVersion"]
         connection, answer = self._api.open(f"{path}?watch=1&resourceVersion={version}&timeoutSeconds=3600")
         self._connections[kind] = connection
@@ -92,6 +100,17 @@ class Witness:
         sight = Sight(now(), change, kind, item)
         with self._lock:
             self._sights.append(sight)
+            if change == "DELETED":
+                self._standing[kind].pop(item["metadata"]["uid"], None)
+            else:
+                self._standing[kind][item["metadata"]["uid"]] = item
+
+    def current(self, kind: str) -> list[Object]:
+        """The objects of a watched kind as they are by the last word, a few milliseconds old."""
+        if not self._synced[kind].wait(SYNC_SECONDS):
+            raise AssertionError(f"{kind} of {self._namespace} could not be listed")
+        with self._lock:
+            return list(self._standing[kind].values())
 
     def sights(self, kind: str, name: str | None = None, since: datetime | None = None) -> list[Sight]:
         """What was seen of a kind, or of one object, oldest first."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.common import Condition
@@ -37,6 +37,16 @@ class Problem(NamedTuple):
     message: str
 
 
+class Known(Protocol):
+    """What else there is: the cache has it, and so have the files that `prunella lint` is given."""
+
+    def healing_policy(self) -> HealingPolicy | None:
+        """The one named default."""
+
+    def escalation_policies(self) -> Iterable[EscalationPolicy]:
+        """Every EscalationPolicy."""
+
+
 Applied = Runbook | EscalationPolicy | CatalogEntry | HealingPolicy
 
 SAMPLE: Mapping[str, object] = {
@@ -47,7 +57,7 @@ SAMPLE: Mapping[str, object] = {
 """What a condition may read, with empty values: enough to find a misspelt name."""
 
 
-def problems(one: Applied, view: View, evaluate: Evaluate, operator_namespace: str) -> Iterable[Problem]:
+def problems(one: Applied, view: Known, evaluate: Evaluate, operator_namespace: str) -> Iterable[Problem]:
     """Everything that is wrong with one object, worst first."""
     match one:
         case Runbook():
@@ -106,7 +116,7 @@ def _receivers(targets: Iterable[NotifyTarget], known: set[str]) -> Iterable[Pro
             yield Problem("UnknownReference", f"receiver '{name}' is not in HealingPolicy `spec.receivers`{hint}")
 
 
-def _policy(namespace: str, name: str, view: View) -> Iterable[Problem]:
+def _policy(namespace: str, name: str, view: Known) -> Iterable[Problem]:
     names = [one.metadata.name for one in view.escalation_policies() if one.metadata.namespace == namespace]
     if name not in names:
         near = get_close_matches(name, names, n=1)

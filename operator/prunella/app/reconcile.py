@@ -68,6 +68,7 @@ class Reconciler:
         self._view = view
         self._locks: defaultdict[IncidentKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._mail: defaultdict[IncidentKey, Mailbox] = defaultdict(Mailbox)
+        self._uids: dict[IncidentKey, str] = {}
 
     async def deliver_alerts(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
         """Put alerts on an Incident; returns once they are stored, raises Retryable or Conflict where they could not be."""
@@ -90,6 +91,7 @@ class Reconciler:
             incident = await self._store.incident(*key)
             if incident is None:
                 return None
+            self._uids[key] = incident.metadata.uid
             try:
                 incident, draft = await self._decide(key, incident)
             except Conflict:
@@ -137,7 +139,7 @@ class Reconciler:
     def _hand_over(self, incident: Incident) -> None:
         """What the stored Incident says is Pending goes to the outbox."""
         policy = self._view.healing_policy()
-        self._outbox.send(incident, policy.spec.receivers if policy is not None else ())
+        self._outbox.send(incident, policy.spec.receivers if policy is not None else None)
 
     async def _answer(self, world: World, draft: Draft) -> World:
         for need in draft.needs:
@@ -189,5 +191,8 @@ class Reconciler:
             log.info("The attempt exists already", extra={"remediation": attempt.name})
 
     def _forget(self, key: IncidentKey) -> None:
+        uid = self._uids.pop(key, None)
+        if uid is not None:
+            self._outbox.forget(uid)
         self._locks.pop(key, None)
         self._mail.pop(key, None)

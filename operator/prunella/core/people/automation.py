@@ -27,7 +27,7 @@ def at_work(world: World, draft: Draft) -> bool:
         return True
     plan = draft.status.plan
     allowed = next((one for one in draft.status.conditions if one.type == "RemediationAllowed"), None)
-    if plan is None or plan.due_time is None or allowed is None:
+    if plan is None or allowed is None:
         return False
     return allowed.status is ConditionStatus.TRUE or allowed.reason == WAITING
 

@@ -1,0 +1,201 @@
+"""`prunella lint` finds what the cluster would refuse or ignore, with its place and a remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from prunella.cli.lint import command
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAD = "apiVersion: prunella.dev/v1alpha1\n"
+RUNBOOK = """\
+apiVersion: prunella.dev/v1alpha1
+kind: Runbook
+metadata: {name: mine, namespace: prunella-system}
+spec:
+  title: Roll it back
+  match:
+    causes: [RolloutCrashLoop]
+  mode: Auto
+  steps:
+  - name: back
+    rollBack: {to: KnownGood}
+  verify:
+    checks:
+    - {name: healthy, workloadHealthy: {}}
+"""
+POLICY = """\
+apiVersion: prunella.dev/v1alpha1
+kind: HealingPolicy
+metadata: {name: default}
+spec:
+  receivers:
+  - {name: ops, methods: [{name: hook, webhook: {key: ops}}]}
+"""
+ESCALATION = """\
+apiVersion: prunella.dev/v1alpha1
+kind: EscalationPolicy
+metadata: {name: shop, namespace: shop}
+spec:
+  steps:
+  - {name: first, afterSeconds: 60, notify: [{channelRef: {name: ops}}]}
+  catchAll: [{channelRef: {name: ops}}]
+"""
+
+
+def lint(folder: Path, *texts: str) -> tuple[int, str]:
+    names = []
+    for number, text in enumerate(texts):
+        file = folder / f"{number}.yaml"
+        file.write_text(text)
+        names.append(str(file))
+    done = CliRunner().invoke(command, names)
+    return done.exit_code, done.output.replace(f"{folder}/", "")
+
+
+def swapped(old: str, new: str, text: str = RUNBOOK) -> str:
+    assert old in text
+    return text.replace(old, new)
+
+
+def test_good_files_pass(tmp_path):
+    assert lint(tmp_path, RUNBOOK, POLICY, ESCALATION) == (0, "3 files, 3 objects: 0 errors, 0 warnings\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (swapped("title:", "titel:"), "0.yaml:5:3: error: spec.titel is unknown; did you mean 'title'?"),
+        (swapped("title: Roll it back\n  ", ""), "0.yaml:4:1: error: spec.title is missing"),
+        (swapped("rollBack:", "rolBack:"), "0.yaml:11:5: error: spec.steps[0].rolBack is unknown; did you mean 'rollBack'?"),
+        (
+            swapped("RolloutCrashLoop", "RolloutCrashLop"),
+            "0.yaml:7:14: error: spec.match.causes[0] can't be 'RolloutCrashLop'; did you mean 'RolloutCrashLoop'?",
+        ),
+        (swapped("mode: Auto", "mode: auto"), "0.yaml:8:3: error: spec.mode can't be 'auto'; did you mean 'Auto'?"),
+        (swapped("mode: Auto", "mode: Sometimes"), "0.yaml:8:3: error: spec.mode can't be 'Sometimes'; it may be Observe, Suggest, Approve, Auto"),
+        (swapped("mode: Auto", "mode: on"), "0.yaml:8:3: error: spec.mode is true to YAML: put the word in quotes"),
+        (swapped("title: Roll it back", "title: 1.8"), "0.yaml:5:3: error: spec.title is the number 1.8 to YAML: put it in quotes"),
+        (
+            swapped("mode: Auto", "mode: Auto\n  limits: {cooldownSeconds: 5m}"),
+            "0.yaml:9:12: error: spec.limits.cooldownSeconds must be a whole number, not '5m'; units are not known, the name says seconds",
+        ),
+        (swapped("  steps:\n  - name: back\n    rollBack: {to: KnownGood}\n", "  steps: []\n"), "0.yaml:9:3: error: spec.steps must have at least 1"),
+        (
+            swapped("    rollBack: {to: KnownGood}", "    rollBack: {to: KnownGood}\n    restart: {}"),
+            "0.yaml:10:5: error: spec.steps[0] must have exactly one of rollBack, restart, captureEvidence and escalate: two actions are two steps",
+        ),
+        (
+            swapped("  verify:", "  - {name: back, restart: {}}\n  verify:"),
+            "0.yaml:12:6: error: spec.steps[1].name stands twice: names are unique here",
+        ),
+        (
+            swapped("    causes: [RolloutCrashLoop]", "    causes: [RolloutCrashLoop]\n    targets: {selector: {}}"),
+            "0.yaml:8:15: error: spec.match.targets.selector must name at least one label in matchLabels: an empty selector would mean everything",
+        ),
+        (swapped("  match:", "  match:\n    when: target.newest =="), "0.yaml:7:5: error: `spec.match.when`: column 17: Syntax error"),
+        (
+            swapped("  match:", "  match:\n    when: target.nowhere == 'x'"),
+            '0.yaml:7:5: error: `spec.match.when`: NOT_FOUND: Key not found in map : "nowhere"',
+        ),
+        (
+            swapped("  match:", "  match:\n    alerts: ['{alertname=x']"),
+            "0.yaml:7:5: error: `spec.match.alerts[0]`: expected ',' or '}' after a matcher",
+        ),
+        (swapped("kind: Runbook", "kind: Runbok"), "0.yaml:2:1: error: there is no kind 'Runbok'; did you mean 'Runbook'?"),
+        (swapped("v1alpha1", "v1"), "0.yaml:1:1: error: apiVersion 'prunella.dev/v1' is not served; it is prunella.dev/v1alpha1"),
+        (swapped("{name: mine, namespace", "{nmae: mine, namespace"), "0.yaml:3:1: error: metadata.name is missing"),
+        (swapped("spec:", "sepc:"), "0.yaml:4:1: error: 'sepc' is unknown; did you mean 'spec'?"),
+        (
+            swapped("name: default", "name: mine", POLICY),
+            "0.yaml:1:1: error: the object must be named 'default': there is one HealingPolicy; edit that one",
+        ),
+        (swapped("{key: ops}", "{kay: ops}", POLICY), "0.yaml:6:51: error: spec.receivers[0].methods[0].webhook.kay is unknown; did you mean 'key'?"),
+        (HEAD + "kind: Runbook\nkind: Runbook\n", "0.yaml:3:1: error: 'kind' stands twice; only one of them would count"),
+        ("a:\n\tb: 1\n", "0.yaml:2:1: error: a tab stands where YAML wants spaces"),
+        ("a: [1, 2\nb: 3\n", "0.yaml:2:2: error: expected ',' or ']', but got ':'"),
+        ("on: 1\n", "0.yaml:1:1: error: 'on' is a bool to YAML, and a key must be text: put it in quotes"),
+        ("a: &x [*x]\n", "0.yaml:1:4: error: it is nested more than 40 levels deep, or an anchor refers to itself"),
+        ("a: &x {b: 1}\nc:\n  <<: *x\n", "0.yaml:3:3: error: kubectl does not know the merge key '<<': write the fields out"),
+        ("a: '\x01'\n", "0.yaml:1:1: error: it is no YAML"),
+    ],
+    ids=[
+        "a misspelt field",
+        "a missing field",
+        "a misspelt action",
+        "a misspelt cause",
+        "a mode in lower case",
+        "a mode that does not exist",
+        "on for a word",
+        "a number for a text",
+        "a duration with a unit",
+        "no steps",
+        "two actions in a step",
+        "a name twice",
+        "an empty selector",
+        "a broken condition",
+        "a condition over nothing",
+        "a broken matcher",
+        "a misspelt kind",
+        "another version",
+        "no name",
+        "a misspelt spec",
+        "a second HealingPolicy",
+        "deep inside",
+        "a key twice",
+        "a tab",
+        "a missing bracket",
+        "a key that is no text",
+        "an anchor in itself",
+        "a merge key",
+        "a control character",
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place_and_the_remedy(text, line, tmp_path):
+    code, output = lint(tmp_path, text)
+    assert code == 1
+    assert [shown for shown in output.splitlines() if shown.startswith(line)] != [], output
+
+
+@pytest.mark.parametrize(
+    ("texts", "line"),
+    [
+        (
+            (POLICY, swapped("ops", "opps", ESCALATION)),
+            "1.yaml:4:1: warning: receiver 'opps' is not in HealingPolicy `spec.receivers`; did you mean 'ops'?",
+        ),
+        ((ESCALATION,), "0.yaml:4:1: warning: whether its receivers exist can't be told: no HealingPolicy is among the files"),
+        ((RUNBOOK, RUNBOOK), "1.yaml:3:12: warning: Runbook mine is also in "),
+        ((RUNBOOK + "status: {}\n",), "0.yaml:15:1: warning: status is the operator's: leave it out"),
+    ],
+    ids=["a receiver that is nowhere", "no policy to ask", "the same object twice", "a status"],
+)
+def test_what_may_be_right_in_the_cluster_is_a_warning_and_no_failure(texts, line, tmp_path):
+    code, output = lint(tmp_path, *texts)
+    assert code == 0
+    assert [shown for shown in output.splitlines() if shown.startswith(line)] != [], output
+
+
+def test_objects_of_others_are_not_looked_at(tmp_path):
+    assert lint(tmp_path, "apiVersion: v1\nkind: Secret\nwhatever: 1\n") == (0, "1 file, 0 objects: 0 errors, 0 warnings\n")
+
+
+def test_one_mistake_hides_no_other(tmp_path):
+    code, output = lint(tmp_path, swapped("title:", "titel:") + "---\n" + swapped("mode: Auto", "mode: auto"))
+    assert code == 1
+    assert output.splitlines()[-1] == "1 file, 2 objects: 3 errors, 0 warnings"
+
+
+def test_a_folder_is_searched_for_yaml_files():
+    done = CliRunner().invoke(command, [str(ROOT / "runbooks")])
+    assert done.output.splitlines()[-1] == "3 files, 2 objects: 0 errors, 0 warnings"
+
+
+def test_what_is_shipped_is_clean():
+    done = CliRunner().invoke(
+        command, [str(ROOT / name) for name in ("runbooks", "manifests/default", "manifests/samples", "manifests/demo", "manifests/opt-in")]
+    )
+    assert done.exit_code == 0, done.output
