@@ -161,6 +161,9 @@ def timed(layer: Layer, *, nightly: bool) -> Result:
     return replace(result, seconds=time.monotonic() - began)
 
 
+IMPORT_LINTER = "from importlinter.cli import lint_imports_command as run; run()"
+CODE = {"PYTHONPATH": "operator"}
+
 LAYERS = (
     Layer("format", "ruff format", _check(["-m", "ruff", "format", "--check", "."])),
     Layer("lint", "ruff check", _check(["-m", "ruff", "check", "."])),
@@ -169,8 +172,8 @@ LAYERS = (
         "mypy --strict: the package, the box, the tools and the tests",
         _check(["-m", "mypy", "-p", "prunella"], ["-m", "mypy", "hack", "tests"], env={"MYPYPATH": "operator:hack/cluster:hack:hack/demo:."}),
     ),
-    Layer("contracts", "import-linter: who may import whom", _check(["-c", "from importlinter.cli import lint_imports_command as run; run()"])),
-    Layer("verify", "generated files are up to date", _check(["hack/generate.py", "--check"])),
+    Layer("contracts", "import-linter: who may import whom", _check(["-c", IMPORT_LINTER], env=CODE)),
+    Layer("verify", "generated files are up to date", _check(["hack/generate.py", "--check"], env=CODE)),
     Layer("unit", "fast tests, no cluster", _tests(*FAST)),
     Layer("box", "the cluster in a box, from outside", _box_tests),
     Layer("cluster", "a real control plane", _cluster_tests("cluster", monitoring=False, workers=False)),

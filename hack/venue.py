@@ -44,8 +44,8 @@ def wanted() -> str:
 
 
 def bare_environment() -> dict[str, str]:
-    """The caller's, without a way to a cluster that nobody asked for."""
-    return {name: value for name, value in os.environ.items() if name not in {"KUBECONFIG", "CLUSTER"}}
+    """The caller's, without a way to a cluster that nobody asked for, and without this clone's code for what is installed elsewhere."""
+    return {name: value for name, value in os.environ.items() if name not in {"KUBECONFIG", "CLUSTER", "PYTHONPATH"}}
 
 
 @contextmanager

@@ -48,7 +48,8 @@ class Stage:
     @property
     def environment(self) -> dict[str, str]:
         """For kubectl and prunella."""
-        return venue.bare_environment() | ({"KUBECONFIG": str(self.kubeconfig)} if self.kubeconfig else {})
+        code = {"PYTHONPATH": str(ROOT / "operator")}
+        return venue.bare_environment() | code | ({"KUBECONFIG": str(self.kubeconfig)} if self.kubeconfig else {})
 
     def kubectl(self, *words: str, stdin: str = "", quiet: bool = False, shown: str = "") -> str:
         """Run kubectl; show the line and its output unless quiet. Raises GaveUpError with what kubectl said."""

@@ -34,6 +34,7 @@ from prunella.app.intake import Intake
 from prunella.app.keys import IncidentKey
 from prunella.app.observe import Observer
 from prunella.app.once import Once
+from prunella.app.orphans import Orphans
 from prunella.app.outbox import Outbox
 from prunella.app.permit import Permit
 from prunella.app.ports import Queries
@@ -180,6 +181,7 @@ class Operator:
             preparer=preparer,
             publisher=Publisher(self._store, self._telemetry),
             runner=runner,
+            orphans=Orphans(self._cache, self._store, once, prover),
             outbox=self._outbox,
             clock=self._clock,
             telemetry=self._telemetry,

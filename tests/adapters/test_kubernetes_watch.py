@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from prunella.adapters.kubernetes.watch import Reflector, Tempo
 from prunella.adapters.kubernetes.watched import Watched
 
 PODS = "/api/v1/pods"
-FAST = Tempo(silence_seconds=0.4, first_pause_seconds=0.01, longest_pause_seconds=0.05)
+FAST = Tempo(quiet_seconds=0.2, silence_seconds=0.4, first_pause_seconds=0.01, longest_pause_seconds=0.05)
 PATIENT = Tempo(first_pause_seconds=0.01, longest_pause_seconds=0.05)
 
 
@@ -166,17 +166,36 @@ async def test_an_error_in_the_stream_that_is_not_410_means_to_list_anew(server:
     assert "etcdserver: no leader" in caplog.records[0].why
 
 
-async def test_a_stream_that_says_nothing_is_taken_for_dead_and_meanwhile_is_no_evidence(server: StandIn):
-    server.answers("GET", PODS, listed(pod("a")), Silence(), listed(pod("b"), version="200"))
+async def test_a_stream_that_says_nothing_is_opened_anew_and_if_that_one_does_not_either_all_is_listed(server: StandIn):
+    server.answers("GET", PODS, listed(pod("a")), listed(pod("b"), version="200"))
     server.answers("WATCH", PODS, Lines())
     async with watching(server, tempo=FAST) as seen:
-        await eventually(lambda: server.count("WATCH") == 1)
+        await eventually(lambda: server.count("GET") == 2)
+        assert seen.names == {"b"}
+        assert seen.reconnects == 0, "a quiet kind is no trouble"
+    versions = [asked.query["resourceVersion"] for asked in server.asked if "watch" in asked.query]
+    assert versions[:2] == ["100", "100"]
+
+
+async def test_what_the_first_silent_stream_lost_the_second_one_brings(server: StandIn):
+    server.answers("GET", PODS, listed())
+    server.answers("WATCH", PODS, Lines(), Lines((event("ADDED", pod("lost", "101")),)), Lines())
+    async with watching(server, tempo=FAST) as seen:
+        await eventually(lambda: server.count("WATCH") == 3)
+        assert seen.names == {"lost"}
+        assert server.count("GET") == 1
+
+
+async def test_silence_of_the_list_and_of_the_watch_is_no_evidence(server: StandIn):
+    server.answers("GET", PODS, listed(pod("a")), Silence())
+    server.answers("WATCH", PODS, Lines(), Lines(), Silence())
+    async with watching(server, tempo=FAST) as seen:
+        await eventually(seen.reflector.listed.is_set)
         reflector = seen.reflector
         assert not reflector.silent(reflector.heard_time)
-        assert reflector.silent(reflector.heard_time + timedelta(seconds=0.5))
         await eventually(lambda: server.count("GET") == 2)
-        assert reflector.silent(datetime.now(UTC))
-        assert seen.reconnects == 1
+        await eventually(lambda: reflector.silent(datetime.now(UTC)))
+        assert seen.names == {"a"}, "what was known is still shown"
 
 
 async def test_bookmarks_keep_a_quiet_stream_alive(server: StandIn):

@@ -113,7 +113,7 @@ def test_good_files_pass(tmp_path):
             swapped("name: default", "name: mine", POLICY),
             "0.yaml:1:1: error: the object must be named 'default': there is one HealingPolicy; edit that one",
         ),
-        (swapped("{key: ops}", "{kay: ops}", POLICY), "0.yaml:6:51: error: spec.receivers[0].methods[0].webhook.kay is unknown; did you mean 'key'?"),
+        (swapped("{key: ops}", "{kay: ops}", POLICY), "0.yaml:6:50: error: spec.receivers[0].methods[0].webhook.kay is unknown; did you mean 'key'?"),
         (HEAD + "kind: Runbook\nkind: Runbook\n", "0.yaml:3:1: error: 'kind' stands twice; only one of them would count"),
         ("a:\n\tb: 1\n", "0.yaml:2:1: error: a tab stands where YAML wants spaces"),
         ("a: [1, 2\nb: 3\n", "0.yaml:2:2: error: expected ',' or ']', but got ':'"),

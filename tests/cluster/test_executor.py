@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cluster.conftest import Kubectl
 from tests.cluster.outside import (
     Numbers,
     deployment,
@@ -226,41 +227,35 @@ async def test_a_target_made_anew_after_the_last_look_is_refused_by_the_uid_test
     assert await shop.image() == BAD
 
 
-async def test_without_rights_it_says_which_and_how_to_get_them(shop: Shop, tmp_path: Path):
+async def test_without_rights_it_says_which_and_the_command_that_it_names_gives_them(shop: Shop, prunella: Kubectl, tmp_path: Path):
     await shop.roll_out()
     patch = await shop.rollback()
-    async with session(await reader(shop, tmp_path)) as api:
-        answer = await Effects(api).apply(patch, INTENT)
-        tried = await Effects(api).dry_run(patch)
-        assert await LiveReads(api).may("patch", "apps", "deployments", shop.namespace) is False
-        assert await LiveReads(api).may("get", "apps", "deployments", shop.namespace) is True
+    async with session(await kubeconfig_of(shop.api, "prunella-system", "prunella", tmp_path)) as operator:
+        effects, live = Effects(operator), LiveReads(operator)
+        refused = await effects.apply(patch, INTENT)
+        tried = await effects.dry_run(patch)
 
-    assert isinstance(answer, NotApplied)
-    assert answer.reason == "MissingPermission"
-    assert answer.message.startswith(
-        f"Prunella may not patch deployments.apps in {shop.namespace}; the namespace's owner grants it with "
-        f"`kubectl apply -n {shop.namespace} -k manifests/opt-in`"
-    )
-    assert isinstance(tried, DryRun)
-    assert not tried.accepted
-    assert tried.message == answer.message
-    assert await shop.image() == BAD
+        assert isinstance(refused, NotApplied)
+        assert refused.reason == "MissingPermission"
+        assert refused.message.startswith(
+            f"Prunella may not patch deployments.apps in {shop.namespace}; the namespace's owner grants it with "
+            f"`kubectl apply -n {shop.namespace} -k manifests/opt-in`"
+        )
+        assert tried == DryRun(accepted=False, message=refused.message)
+        assert await live.may("patch", "apps", "deployments", shop.namespace) is False
+        assert await shop.image() == BAD
 
+        prunella("apply", "-n", shop.namespace, "-k", "manifests/opt-in")
 
-async def reader(shop: Shop, folder: Path) -> str:
-    """A kubeconfig of an account that may read Deployments here and nothing else."""
-    namespace = shop.namespace
-    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
-    await must(shop.api, "POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "reader"}})
-    rules = [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list"]}]
-    await must(shop.api, "POST", f"{rbac}/roles", {"metadata": {"name": "reader"}, "rules": rules})
-    binding = {
-        "metadata": {"name": "reader"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
-        "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": namespace}],
-    }
-    await must(shop.api, "POST", f"{rbac}/rolebindings", binding)
-    return await kubeconfig_of(shop.api, namespace, "reader", folder)
+        async def granted() -> bool:
+            return await live.may("patch", "apps", "deployments", shop.namespace) is True
+
+        await eventually(granted)
+        assert (await effects.dry_run(patch)).accepted
+        assert isinstance(await effects.apply(patch, INTENT), Applied)
+        assert await shop.image() == GOOD
+        back = hand_back(await shop.raw())
+        assert back is not None
 
 
 async def test_a_dry_run_shows_the_difference_and_writes_nothing(shop: Shop):

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 from tests.cluster.conftest import Kubectl
-from tests.cluster.outside import kubeconfig_of, deployment, eventually, kubectl, must, needs_control_plane, own_namespace, session
+from tests.cluster.outside import deployment, eventually, kubeconfig_of, kubectl, must, needs_control_plane, own_namespace, session
 
 from prunella.adapters.kubernetes.client import Api
 from prunella.adapters.kubernetes.reads import LiveReads
@@ -81,7 +81,7 @@ def record(namespace: str, *hashes: str) -> WorkloadRecord:
     )
 
 
-async def test_of_five_creates_under_one_name_exactly_one_wins(api: Api, store: Objects, namespace: str):
+async def test_of_five_creates_under_one_name_exactly_one_wins(store: Objects, namespace: str):
     answers = await asyncio.gather(*(store.create_incident(incident(namespace)) for _ in range(5)), return_exceptions=True)
 
     won = [answer for answer in answers if isinstance(answer, Incident)]
@@ -93,7 +93,7 @@ async def test_of_five_creates_under_one_name_exactly_one_wins(api: Api, store: 
     assert await store.incident(namespace, "another") is None
 
 
-async def test_a_status_is_replaced_only_on_the_version_that_was_read(api: Api, store: Objects, namespace: str):
+async def test_a_status_is_replaced_only_on_the_version_that_was_read(store: Objects, namespace: str):
     created = await store.create_incident(incident(namespace))
     entry = TimelineEntry(sequence=1, time=NOON, what="Opened", message="web is broken")
     told = IncidentStatus(phase=Phase.TRIGGERED, timeline=(entry,), remediation="none yet")
@@ -108,7 +108,7 @@ async def test_a_status_is_replaced_only_on_the_version_that_was_read(api: Api, 
     assert cleared.status.timeline[0].time == NOON, "to the microsecond"
 
 
-async def test_a_status_write_changes_nothing_that_people_own(api: Api, store: Objects, namespace: str):
+async def test_a_status_write_changes_nothing_that_people_own(store: Objects, namespace: str):
     created = await store.create_incident(incident(namespace))
     tampered = created.spec.model_copy(update={"title": "another"})
 
@@ -126,7 +126,7 @@ async def test_a_status_of_an_incident_that_is_gone_is_a_lost_race(api: Api, sto
         await store.put_incident_status(created)
 
 
-async def test_attempts_of_an_incident_are_those_with_its_uid_in_the_order_of_their_numbers(api: Api, store: Objects, namespace: str):
+async def test_attempts_of_an_incident_are_those_with_its_uid_in_the_order_of_their_numbers(store: Objects, namespace: str):
     first = await store.create_incident(incident(namespace, "web-7f3kq"))
     other = await store.create_incident(incident(namespace, "web-aaaaa"))
     for number in (10, 2, 1):
@@ -145,7 +145,7 @@ async def test_attempts_of_an_incident_are_those_with_its_uid_in_the_order_of_th
     assert await store.remediation(namespace, "web-7f3kq-9") is None
 
 
-async def test_a_record_is_created_then_replaced_and_never_overwritten_unseen(api: Api, store: Objects, namespace: str):
+async def test_a_record_is_created_then_replaced_and_never_overwritten_unseen(store: Objects, namespace: str):
     created = await store.put_record(record(namespace, "aaa"))
     with pytest.raises(AlreadyExists):
         await store.put_record(record(namespace, "bbb"))
@@ -159,7 +159,7 @@ async def test_a_record_is_created_then_replaced_and_never_overwritten_unseen(ap
     assert await store.record(namespace, "deployment-none") is None
 
 
-async def test_conditions_are_written_without_touching_the_rest(api: Api, namespace: str):
+async def test_conditions_are_written_without_touching_the_rest(api: Api, store: Objects, namespace: str):
     path = f"/apis/prunella.dev/v1alpha1/namespaces/{namespace}/catalogentries"
     spec = {"selector": {"matchLabels": {"app": "web"}}, "team": "shop"}
     await must(api, "POST", path, {"apiVersion": "prunella.dev/v1alpha1", "kind": "CatalogEntry", "metadata": {"name": "web"}, "spec": spec})
@@ -186,7 +186,7 @@ async def test_the_policy_is_read_live_and_its_storm_comes_and_goes(store: Objec
     assert calm.spec == stormy.spec
 
 
-async def test_what_the_schema_refuses_is_permanent_with_the_api_servers_words(api: Api, namespace: str):
+async def test_what_the_schema_refuses_is_permanent_with_the_api_servers_words(store: Objects, namespace: str):
     bad = incident(namespace, "Not_A_Name")
     with pytest.raises(Permanent, match="a lowercase RFC 1123 subdomain"):
         await store.create_incident(bad)
@@ -218,7 +218,9 @@ async def test_an_event_is_seen_in_describe_and_a_repeat_is_no_second_one(api: A
     assert stored[0]["related"]["name"] == "web"
 
 
-async def test_an_event_of_a_cluster_scoped_object_and_one_that_is_refused_stop_nothing(api: Api, namespace: str, caplog: pytest.LogCaptureFixture):
+async def test_an_event_of_a_cluster_scoped_object_and_one_that_is_refused_stop_nothing(
+    api: Api, store: Objects, namespace: str, caplog: pytest.LogCaptureFixture
+):
     policy = ObjectRef(api_version="prunella.dev/v1alpha1", kind="HealingPolicy", name="default", uid="u-2")
     nowhere = ObjectRef(api_version="v1", kind="Pod", namespace="no-such-namespace", name="x", uid="u-3")
     name = f"default.{uuid4().hex[:8]}"
@@ -230,7 +232,7 @@ async def test_an_event_of_a_cluster_scoped_object_and_one_that_is_refused_stop_
     assert "An Event could not be written" in caplog.text
 
 
-async def test_live_reads_of_what_is_not_there_say_none_and_what_fails_says_unknown(api: Api, namespace: str):
+async def test_live_reads_of_what_is_not_there_say_none_and_what_fails_says_unknown(api: Api, operator: Api, namespace: str):
     live = LiveReads(operator)
     ref = ObjectRef(api_version="apps/v1", kind="Deployment", namespace=namespace, name="web")
     assert await live.raw(ref) is None
@@ -247,7 +249,7 @@ async def test_live_reads_of_what_is_not_there_say_none_and_what_fails_says_unkn
     assert await live.workload(other) is None
 
 
-async def test_events_and_the_log_of_a_pod_are_read_as_evidence(api: Api, namespace: str):
+async def test_events_and_the_log_of_a_pod_are_read_as_evidence(api: Api, operator: Api, namespace: str):
     made = {
         "metadata": {"name": "one"},
         "spec": {

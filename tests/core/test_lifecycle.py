@@ -481,13 +481,22 @@ def test_a_person_may_end_what_cannot_be_known_but_not_interrupt_what_runs():
 
 
 @pytest.mark.parametrize("seen", [None, UNKNOWN], ids=["the watch sees nothing", "the watch is stale"])
-@pytest.mark.parametrize("attempts", [(), (remediation(RemediationPhase.VERIFYING),)], ids=["nothing runs", "an attempt is under way"])
-def test_r33_a_target_that_is_gone_ends_its_incident(attempts, seen):
-    story = open_story().shows(target=GONE, finding=seen, remediations=attempts)
+def test_r33_a_target_that_is_gone_ends_its_incident(seen):
+    story = open_story().shows(target=GONE, finding=seen, remediations=())
     story.at(50, healthy=UNKNOWN)
     assert story.condition("Resolved") == ("True", "SignalsCleared")
     assert story.says_condition("Resolved") == "target deleted"
     assert story.status.times.resolved_time == later(50)
+
+
+def test_r33_an_attempt_under_way_is_ended_first():
+    story = open_story().shows(target=GONE, finding=None, remediations=(remediation(RemediationPhase.VERIFYING),))
+    story.at(40, healthy=UNKNOWN)
+    assert story.condition("Resolved") == ("False", "NotYet")
+    assert "the target was deleted" in story.says_condition("Resolved")
+    assert "is ended first" in story.says_condition("Resolved")
+    story.shows(remediations=(remediation(RemediationPhase.CANCELLED, Outcome.STALE),)).at(50, healthy=UNKNOWN)
+    assert story.condition("Resolved") == ("True", "SignalsCleared")
 
 
 def test_r33_unless_an_alert_still_fires_on_it():

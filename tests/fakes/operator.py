@@ -26,6 +26,7 @@ from prunella.app.intake import Intake
 from prunella.app.keys import IncidentKey, WorkloadKey
 from prunella.app.observe import Observer
 from prunella.app.once import Once
+from prunella.app.orphans import Orphans
 from prunella.app.outbox import Outbox
 from prunella.app.permit import Permit
 from prunella.app.prepare import Preparer
@@ -145,6 +146,7 @@ class Operator:
             preparer=preparer,
             publisher=Publisher(api, place.telemetry),
             runner=runner,
+            orphans=Orphans(view, api, once, prover),
             clock=clock,
             telemetry=place.telemetry,
             again=self.wake_at,

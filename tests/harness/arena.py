@@ -97,17 +97,20 @@ class Arena:
 
     def start_applied(self, kind: str, name: str, *, seconds: float = START_SECONDS) -> Good:
         """Wait until a workload that was applied has been healthy for long enough to be gone back to."""
+        return self.proven(kind, name, self.began, seconds=seconds)
+
+    def proven(self, kind: str, name: str, since: datetime, *, seconds: float = START_SECONDS) -> Good:
+        """Wait until a workload has been healthy since an instant for long enough to be gone back to."""
         self.witness.watch(kind)
-        since = self.began
         wait_for(lambda: self.witness.spell(kind, name, since).began, seconds, f"{kind} {name} is healthy", seen=lambda: self.pods_in_words(name))
         # Ready is known to the second only, and a revision counts from its last pod's.
         enough = timedelta(seconds=KNOWN_GOOD_SECONDS + 1.5)
 
-        def proven() -> bool:
+        def long_enough() -> bool:
             began = self.witness.spell(kind, name, since).began
             return began is not None and now() - began > enough
 
-        wait_for(proven, KNOWN_GOOD_SECONDS + 20, f"{kind} {name} has been healthy for long enough")
+        wait_for(long_enough, KNOWN_GOOD_SECONDS + 20, f"{kind} {name} has been healthy for long enough")
         return self.good(kind, name)
 
     def good(self, kind: str, name: str) -> Good:

@@ -37,25 +37,19 @@ def _crash(good: Object) -> Object:
 
 
 def _failing_init(good: Object) -> Object:
-    init = workloads.container(command=["sh", "-c", "echo 'no database' >&2; exit 4"]) | {"name": "migrate"}
+    init = workloads.container(command=["sh", "-c", "echo 'no database' >&2; exit 4"], name="migrate", readinessProbe=None)
     return workloads.with_pod_spec(good, initContainers=[init])
 
 
 def _never_ready(good: Object) -> Object:
-    return workloads.changed(good, readinessProbe={"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 2, "timeoutSeconds": 5})
-
-
-def _always_ready(namespace: str) -> Object:
-    probe = {"exec": {"command": ["true"]}, "periodSeconds": 1, "failureThreshold": 2, "timeoutSeconds": 5}
-    return workloads.changed(_plain(namespace), readinessProbe=probe)
+    return workloads.changed(good, readinessProbe=workloads.answers("/no-such-page"))
 
 
 def _limited(namespace: str) -> Object:
     # As process 1, because the kernel's victim must be the container's first process to be told as OOMKilled.
-    greedy = ["sh", "-c", 'x=$(head -c 20000000 /dev/zero | tr "\\0" a); exec /bin/run sleep 2147483647']
-    return workloads.changed(
-        workloads.deployment(NAME, namespace, command=greedy), resources={"limits": {"memory": "256Mi"}, "requests": {"memory": "16Mi"}}
-    )
+    greedy = ["sh", "-c", 'x=$(head -c 20000000 /dev/zero | tr "\\0" a); exec /bin/run httpd -f -p 8080 -h /www']
+    resources = {"limits": {"memory": "256Mi"}, "requests": {"memory": "16Mi"}}
+    return workloads.changed(workloads.deployment(NAME, namespace, command=greedy), resources=resources)
 
 
 def _setting(namespace: str) -> tuple[Object, ...]:
@@ -91,7 +85,7 @@ FAULTS: dict[str, Fault] = {
         crashes=False,
         seconds=180,
     ),
-    "readiness never true": Fault(cause="RolloutNotReady", shows="", good=_always_ready, bad=_never_ready, crashes=False, seconds=180),
+    "readiness never true": Fault(cause="RolloutNotReady", shows="", good=_plain, bad=_never_ready, crashes=False, seconds=180),
     "failing init container": Fault(cause="RolloutCrashLoop", shows="Error", good=_plain, bad=_failing_init),
     "memory limit too small": Fault(
         cause="RolloutOutOfMemory",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,8 +30,13 @@ INTENT = "prunella.dev/intent-id"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def healed(arena: Arena, good: Good, fault: datetime, cause: str, *, name: str, seconds: float = 120, events: int = EVENTS) -> Object:
-    """All that a heal must show. `good` is what it must have gone back to, `fault` the instant before the bad version was applied."""
+def healed(
+    arena: Arena, good: Good, fault: datetime, cause: str, *, name: str, seconds: float = 120, accused: Callable[[Object], bool] | None = None
+) -> Object:
+    """All that a heal must show. `good` is what it must have gone back to, `fault` the instant before the bad version was applied.
+
+    `accused` tells the pods of the version that was rolled back, where there was another bad one.
+    """
     kind, target = good.kind, good.name
     incident = arena.incident(target, seconds=seconds)
     incident = arena.when(incident, lambda one: one.get("status", {}).get("phase") == "Resolved", "is resolved", seconds=seconds)
@@ -48,7 +54,7 @@ def healed(arena: Arena, good: Good, fault: datetime, cause: str, *, name: str, 
     limit = WRITES + (STATEFULSET_WRITES if kind == "StatefulSet" else 0)
     # --- in time, by the clocks of the witness and the audit log ---
     opened = next(one.time for one in arena.writes(fault) if one.resource == "incidents" and one.verb == "create")
-    due = _due(arena, good, fault, cause, opened)
+    due = _due(arena, accused or (lambda pod: not good.made(pod)), fault, cause, opened)
     delay = (effect.time - due).total_seconds()
     times = {key: parse(value) for key, value in incident["status"]["times"].items()}
     first = spell.first
@@ -69,7 +75,7 @@ def healed(arena: Arena, good: Good, fault: datetime, cause: str, *, name: str, 
     )
     assert len(bill.counted) <= limit, f"{len(bill.counted)} writes, {limit} are permitted:\n{bill.lines}"
     assert len(bill.hand_backs) == 1, f"field ownership is handed back once:\n{bill.lines}"
-    assert len(bill.events) <= events, f"{len(bill.events)} Events:\n{bill.lines}"
+    assert len(bill.events) <= EVENTS, f"{len(bill.events)} Events:\n{bill.lines}"
     assert delay <= 1.0, f"the effect came {delay:.2f} s after it was due"
     assert effect.time >= parse(attempt["spec"]["dueTime"]), "not before it was due by the operator's own word"
     assert effect.time - opened >= timedelta(seconds=DWELL_SECONDS - 1), "the signal held for the dwell"
@@ -89,12 +95,12 @@ def _reasons(arena: Arena, incident: Object) -> list[str]:
     return [one["reason"] for one in arena.events("Incident", incident["metadata"]["name"])]
 
 
-def _due(arena: Arena, good: Good, fault: datetime, cause: str, opened: datetime) -> datetime:
+def _due(arena: Arena, accused: Callable[[Object], bool], fault: datetime, cause: str, opened: datetime) -> datetime:
     """When the effect was due, independent of the operator: the dwell over, and for crashes the restarts seen."""
     due = opened + timedelta(seconds=DWELL_SECONDS)
     if cause not in CRASHES:
         return due
-    reached = arena.witness.restarts_reached(MIN_RESTARTS, fault, lambda pod: not good.made(pod))
+    reached = arena.witness.restarts_reached(MIN_RESTARTS, fault, accused)
     assert reached is not None, f"no container was restarted {MIN_RESTARTS} times"
     return max(due, reached)
 

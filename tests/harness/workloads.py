@@ -8,7 +8,7 @@ from typing import Any
 from .api import API_VERSIONS, Object
 
 GOOD_IMAGE = "localhost/box:v1"
-SLEEP = ["/bin/run", "sleep", "2147483647"]
+SERVE = ["/bin/run", "httpd", "-f", "-p", "8080", "-h", "/www"]
 SWITCH = "/switch/crash"
 
 
@@ -19,14 +19,22 @@ def shell(script: str) -> list[str]:
 
 CRASH = ["sh", "-c", "echo 'FATAL: unknown flag --cache-size' >&2; exit 1"]
 EXIT_ZERO = ["sh", "-c", "echo done; exit 0"]
-SWITCHED = shell(f"while ! test -e {SWITCH}; do sleep 0.2; done; echo 'FATAL: the dependency is gone' >&2; exit 1")
+SWITCHED = shell(f"httpd -p 8080 -h /www; while ! test -e {SWITCH}; do sleep 0.2; done; echo 'FATAL: the dependency is gone' >&2; exit 1")
 """Runs well until somebody touches SWITCH, then crashes for ever: the file outlives the container."""
-READY_WHEN_ASKED: Object = {"exec": {"command": ["test", "-e", "/tmp/ready"]}, "periodSeconds": 1, "failureThreshold": 2, "timeoutSeconds": 5}
+CRASH_LATER = ["sh", "-c", "httpd -p 8080 -h /www; sleep 30; echo 'FATAL: lease lost' >&2; exit 1"]
+"""Serves for half a minute, so that its rollout is complete before it crashes."""
+
+
+def answers(path: str = "/", **more: Any) -> Object:
+    """A readiness probe by HTTP: the kubelet asks itself, so it costs next to nothing; and what crashes at once is never Ready for a moment."""
+    return {"httpGet": {"path": path, "port": 8080}, "periodSeconds": 1, "failureThreshold": 2, "timeoutSeconds": 5, **more}
 
 
 def container(*, command: list[str] | None = None, image: str = GOOD_IMAGE, **more: Any) -> Object:
-    """One container named app."""
-    return {"name": "app", "image": image, "imagePullPolicy": "IfNotPresent", "command": command or SLEEP, **more}
+    """One container named app that serves on port 8080 and is ready when it answers."""
+    named = {"name": "app", "image": image, "imagePullPolicy": "IfNotPresent", "command": command or SERVE}
+    made = named | {"readinessProbe": answers()} | more
+    return {key: value for key, value in made.items() if value is not None}
 
 
 def template(name: str, app: Object, *, labels: dict[str, str] | None = None, **spec: Any) -> Object:
@@ -117,7 +125,7 @@ def autoscaler(name: str, namespace: str, target: str, least: int, most: int) ->
 
 def shop(namespace: str, *, ratio: float, replicas: int = 2) -> Object:
     """A Deployment whose pods serve an error ratio to Prometheus."""
-    serve = f"mkdir -p /tmp/www; echo 'shop_error_ratio {ratio}' > /tmp/www/metrics; exec httpd -f -p 8080 -h /tmp/www"
-    made = deployment("shop", namespace, replicas=replicas, command=["sh", "-c", serve])
+    serve = f"mkdir -p /tmp/www; echo 'shop_error_ratio {ratio}' > /tmp/www/metrics; httpd -f -p 8080 -h /tmp/www"
+    made = changed(deployment("shop", namespace, replicas=replicas, command=shell(serve)), readinessProbe=answers("/metrics"))
     made["spec"]["template"]["metadata"]["annotations"] = {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}
     return made

@@ -39,6 +39,6 @@ def test_the_fixed_version_goes_out_without_conflict_or_force(arena, first_serve
     assert "deployment.apps/fixed" in said
     live = arena.api.get("Deployment", "fixed", arena.namespace)
     container = live["spec"]["template"]["spec"]["containers"][0]
-    assert (container["image"], container["command"]) == ("localhost/box:v2", workloads.SLEEP)
+    assert (container["image"], container["command"]) == ("localhost/box:v2", workloads.SERVE)
     wait_for(lambda: arena.witness.spell("Deployment", "fixed", instant).began, 40, "the fixed version runs")
     assert kept(live["metadata"]["annotations"]) == kept(good.annotations)

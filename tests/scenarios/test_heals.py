@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.harness import story, workloads
+from tests.harness.api import Object
 from tests.harness.arena import condition
 from tests.harness.faults import FAULTS, Fault
 from tests.harness.waiting import wait_for
@@ -57,7 +58,7 @@ def test_a_deployment_that_an_autoscaler_owns_heals_and_keeps_its_replicas(arena
 def test_a_rollout_that_was_complete_and_crashes_half_a_minute_later_heals(arena):
     made = workloads.deployment("late", arena.namespace)
     good = arena.start(made)
-    instant = arena.roll_out(workloads.changed(made, command=["sh", "-c", "sleep 30; echo 'FATAL: lease lost' >&2; exit 1"]))
+    instant = arena.roll_out(workloads.changed(made, command=workloads.CRASH_LATER))
     done = wait_for(lambda: arena.witness.spell("Deployment", "late", instant).first, 25, "the bad version's rollout is complete")
     incident = story.healed(arena, good, instant, "RolloutCrashLoop", name="crash 30 s after a complete rollout", seconds=170)
     first = story.first_failure(arena, instant, good)
@@ -70,8 +71,13 @@ def test_a_second_bad_version_before_the_first_was_rolled_back_goes_back_to_the_
     good = arena.start(made)
     instant = arena.roll_out(workloads.changed(made, command=workloads.CRASH))
     incident = arena.incident("twice")
-    arena.roll_out(workloads.changed(made, command=["sh", "-c", "echo 'FATAL: another bug' >&2; exit 2"]))
-    healed = story.healed(arena, good, instant, "RolloutCrashLoop", name="v3 before v2 was rolled back")
+    second = ["sh", "-c", "echo 'FATAL: another bug' >&2; exit 2"]
+    arena.roll_out(workloads.changed(made, command=second))
+
+    def of_second(pod: Object) -> bool:
+        return bool(pod["spec"]["containers"][0].get("command") == second)
+
+    healed = story.healed(arena, good, instant, "RolloutCrashLoop", name="v3 before v2 was rolled back", accused=of_second)
     assert healed["metadata"]["uid"] == incident["metadata"]["uid"], "it is one Incident"
     assert condition(healed, "Resolved")["status"] == "True"
     record = arena.record("Deployment", "twice")

@@ -81,11 +81,14 @@ def test_a_promql_check_that_shows_the_fault_ends_the_attempt_as_ineffective(are
 
 
 def no_better(arena: Arena) -> Object:
-    """A version that crashes, and a known-good one that can't start any more; returns the Incident."""
+    """A version that crashes, a known-good one that can't start any more, and an older one that could: only the breaker keeps automation from it."""
     pages_soon(arena)
     arena.api.apply(workloads.config_map("settings", arena.namespace, here="1"))
-    made = workloads.from_config(workloads.deployment("doomed", arena.namespace, strategy={"type": "Recreate"}), "settings", "here")
-    arena.start(made)
+    oldest = workloads.deployment("doomed", arena.namespace, strategy={"type": "Recreate"})
+    arena.start(oldest)
+    made = workloads.from_config(oldest, "settings", "here")
+    instant = arena.roll_out(made)
+    arena.proven("Deployment", "doomed", instant)
     arena.api.patch("ConfigMap", "settings", {"data": {"here": None, "other": "1"}}, arena.namespace)
     arena.roll_out(workloads.changed(made, command=workloads.CRASH, env=None))
     return arena.incident("doomed")

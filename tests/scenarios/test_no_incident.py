@@ -20,8 +20,8 @@ def quiet(arena: Arena, name: str) -> None:
 
 @pytest.mark.timeout(420, func_only=True)
 def test_a_starter_that_needs_90_s_in_both_revisions_is_given_its_time(arena):
-    start = workloads.shell("sleep 90; touch /tmp/ready; sleep 2147483647")
-    made = workloads.changed(workloads.deployment("slow", arena.namespace, replicas=1), command=start, readinessProbe=workloads.READY_WHEN_ASKED)
+    start = workloads.shell("sleep 90; httpd -f -p 8080 -h /www")
+    made = workloads.deployment("slow", arena.namespace, replicas=1, command=start)
     arena.start(made, seconds=130)
     instant = arena.roll_out(workloads.respun(made, "2"))
     wait_for(
@@ -48,7 +48,7 @@ KINDS: dict[str, dict[str, object]] = {"Deployment": {}, "StatefulSet": {}, "Dae
 
 
 def made_of(kind: str, namespace: str) -> Object:
-    probe = {"exec": {"command": ["true"]}, "initialDelaySeconds": 2, "periodSeconds": 1, "timeoutSeconds": 5}
+    probe = workloads.answers(initialDelaySeconds=2)
     return workloads.workload(kind, "normal", namespace, workloads.template("normal", workloads.container(readinessProbe=probe)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from prunella.api.names import ConditionStatus, Outcome
+from prunella.api.names import ConditionStatus, Outcome, StepState
 from prunella.api.remediation import Remediation, RemediationStatus, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.draft import set_condition
@@ -36,6 +36,11 @@ def records(remediation: Remediation, step: RunbookStep) -> tuple[StepStatus, ..
     return tuple(one for one in remediation.status.steps if one.name == step.name or one.name.startswith(f"{step.name}/"))
 
 
+def open_step(remediation: Remediation) -> StepStatus | None:
+    """The intent that has no outcome yet."""
+    return next((step for step in remediation.status.steps if step.state is StepState.INTENDED), None)
+
+
 def replace_step(status: RemediationStatus, step: StepStatus) -> RemediationStatus:
     """The status with one step's record replaced."""
     return status.model_copy(update={"steps": tuple(step if one.name == step.name else one for one in status.steps)})
@@ -56,9 +61,12 @@ def _with(status: RemediationStatus, type_: str, value: ConditionStatus, reason:
     return status.model_copy(update={"conditions": conditions, "observed_generation": 1})
 
 
-def one_effect_is_all(runbook: Runbook, remediation: Remediation) -> bool:
-    """Whether nothing can follow the first effect: one step, and not a StatefulSet whose broken pods may have to go."""
-    return len(runbook.spec.steps) == 1 and remediation.spec.target_ref.kind != "StatefulSet"
+def is_all(runbook: Runbook, remediation: Remediation, step: StepStatus, *, last: bool) -> bool:
+    """Whether nothing can follow this effect: it is of the last step, and no broken pod of a StatefulSet may have to go after it."""
+    final = runbook.spec.steps[-1]
+    if step.name.split("/", 1)[0] != final.name:
+        return False
+    return last or final.roll_back is None or remediation.spec.target_ref.kind != "StatefulSet"
 
 
 def effect_text(step: StepStatus) -> str:

@@ -31,6 +31,8 @@ class Brake:
         self._clock = clock
         self._telemetry = telemetry
         self._state: StormState | None = None
+        self._untold: tuple[StormState, StormState] | None = None
+        """What has yet to be stored and told: a write may fail."""
 
     async def look(self) -> None:
         """Bring the brake up to date."""
@@ -42,12 +44,13 @@ class Brake:
         self._state = after
         self._gatherer.storm_since = after.since
         self._telemetry.gauge("storm_active", 1 if after.since else 0)
-        if (after.since is None) == (before.since is None):
-            return
-        log.warning("The storm brake changed", extra={"active": after.since is not None, "why": after.message})
-        self.wake_all()
-        if policy is not None:
-            await self._tell(policy, before, after)
+        if (after.since is None) != (before.since is None):
+            log.warning("The storm brake changed", extra={"active": after.since is not None, "why": after.message})
+            self._untold = (before, after)
+            self.wake_all()
+        if self._untold is not None and policy is not None:
+            await self._tell(policy, *self._untold)
+            self._untold = None
 
     async def _tell(self, policy: HealingPolicy, before: StormState, after: StormState) -> None:
         await self._store.put_storm(after.since, after.message or None)

@@ -10,6 +10,7 @@ from typing import Final
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident
 from prunella.api.names import Cause, ConditionStatus, SignalState, SourceKind
+from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, UnknownT, WorkloadFacts
 from prunella.core.healing import record
@@ -24,6 +25,7 @@ from .ports import AlertSource, Clock, Live, Queries, Store, View
 
 KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 ALERT_FRESH: Final = timedelta(seconds=600)
+CACHE_CATCHES_UP: Final = timedelta(seconds=60)
 
 
 @dataclass
@@ -65,11 +67,27 @@ class Gatherer:
         self._evaluate = evaluate
         self._namespace = operator_namespace
         self._lagging = lagging
+        self._started: dict[str, tuple[Remediation, datetime]] = {}
         self.active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
         self.polled_time: datetime | None = None
         self.alert_time: datetime | None = None
         self.storm_since: datetime | None = None
         self.control_plane_ok = True
+
+    def wrote(self, remediation: Remediation) -> None:
+        """An intent was stored. Until the cache shows it, the attempt counts as it was stored: two must not take the last place of a budget."""
+        self._started[remediation.metadata.uid] = (remediation, self._clock.now())
+
+    def _attempts(self, now: datetime) -> tuple[Remediation, ...]:
+        """Every attempt of the cluster, by the cache and by what was just written."""
+        known = {one.metadata.uid: one for one in self._view.remediations()}
+        for uid, (stored, at) in list(self._started.items()):
+            cached = known.get(uid)
+            if now - at > CACHE_CATCHES_UP or (cached is not None and cached.status.started_time is not None):
+                del self._started[uid]
+            else:
+                known[uid] = stored
+        return tuple(known.values())
 
     async def poll(self) -> Mapping[str, AlertFacts] | UnknownT:
         """Ask every Alertmanager now."""
@@ -125,7 +143,7 @@ class Gatherer:
             seen,
             remediations=tuple(await self._store.remediations_of(seen.incident)),
             own_remediation_uid=own_remediation_uid,
-            all_remediations=tuple(self._view.remediations()),
+            all_remediations=self._attempts(seen.now),
             open_incidents=self.open_incidents(seen.now),
             opted_in_workloads=self.opted_in_workloads(),
             storm_since=self.storm_since,

@@ -19,7 +19,7 @@ from prunella.core.facts import UNKNOWN, AlertFacts, Finding
 from prunella.core.incident import alert_facts, alert_target, correlate, sources
 
 from . import targets
-from .errors import AlreadyExists, Retryable
+from .errors import AlreadyExists, PrunellaError, Retryable
 from .keys import IncidentKey
 from .ports import Clock, Queries, Store, Telemetry, View
 
@@ -87,26 +87,36 @@ class Intake:
         """Every alert of one body. Raises Retryable where one of them could not be stored; a bad member never fails the others."""
         self.last_alert_time = received
         groups: dict[IncidentKey, list[AlertFacts]] = defaultdict(list)
+        failed: list[BaseException] = []
         for one in raw:
             alert = alert_facts.read_alert(one, received, truncated=truncated)
             if not isinstance(alert, AlertFacts):
                 log.warning("Quarantined an alert", extra={"why": alert.why})
                 self._telemetry.count("alerts_received_total", result="Quarantined")
                 continue
-            key = await self._place(alert)
+            try:
+                key = await self._place(alert)
+            except PrunellaError as error:
+                failed.append(error)  # the others are stored first; then it is said that this one was not
+                continue
             if key is not None:
                 groups[key].append(alert)
         if truncated:
             log.warning("Alertmanager truncated a group: the poll brings the rest", extra={"truncated": truncated})
         results = await asyncio.gather(*(self.deliver(key, alerts) for key, alerts in groups.items()), return_exceptions=True)
-        failed = [result for result in results if isinstance(result, BaseException)]
+        failed += [result for result in results if isinstance(result, BaseException)]
         if failed:
-            raise Retryable(f"{len(failed)} of {len(groups)} Incidents could not be stored: {failed[0]}", delay=2.0) from failed[0]
+            raise Retryable(f"{len(failed)} of {len(raw)} alerts could not be stored, or the Incidents of some: {failed[0]}", delay=2.0) from failed[
+                0
+            ]
 
     async def polled(self, active: Mapping[str, AlertFacts]) -> None:
         """The repair: what Alertmanager has active and no Incident knows is taken in; what an Incident knows is decided again."""
         known: dict[str, IncidentKey] = {}
+        now = self._clock.now()
         for incident in self._view.incidents():
+            if not correlate.is_open(incident, now):
+                continue  # what fires after it was closed belongs to another one
             for signal in incident.status.signals:
                 if signal.source is SourceKind.ALERTMANAGER:
                     known[signal.key.removeprefix("alert/")] = self._key(incident)
@@ -134,6 +144,10 @@ class Intake:
             self._telemetry.count("alerts_received_total", result="Stale")
             self._telemetry.count("alerts_stale_dropped_total")
             return None
+        joined = correlate.correlate(target, incidents, alert.received_time)
+        if isinstance(joined, correlate.Attach):
+            self._telemetry.count("alerts_received_total", result="Attached")
+            return self._key(joined.incident)
         signal = await self._signal(alert)
         key, created = await self._incident(target, SourceKind.ALERTMANAGER, signal, signal.summary or alert.labels.get("alertname", "alert"))
         self._telemetry.count("alerts_received_total", result="Opened" if created else "Attached")
@@ -165,10 +179,15 @@ class Intake:
             alert,
             owner_of_pod=self._view.owner_of_pod,
             workload_uid=self._uid,
-            namespace_exists=lambda name: self._view.namespace(name) is not None,
+            namespace_exists=self._takes_objects,
             operator_namespace=self._namespace,
         )
         return found.ref
+
+    def _takes_objects(self, name: str) -> bool:
+        """Whether an Incident can be made in that namespace; one that is being deleted takes none."""
+        namespace = self._view.namespace(name)
+        return namespace is not None and not namespace.deleting
 
     def _uid(self, kind: str, namespace: str, name: str) -> str | None:
         facts = self._view.workload(kind, namespace, name)

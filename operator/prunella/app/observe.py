@@ -81,10 +81,10 @@ class Observer:
             return None
         before = self._sights.get(key)
         sight = self._look(key, facts, before, now)
-        await self._remember(facts, sight, now)
         finding = sight.detection.finding
         if finding is not None and finding.open_time <= now:
             await self._intake.found(finding)
+        await self._remember(facts, sight, now)
         if self._differs(before, sight):
             self._wake_incidents(key)
         return sight.detection.look_again

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from datetime import timedelta
+from typing import Final
 
 from prunella.api.names import PHASE_OF, ConditionStatus, OnFailure, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Intent, Remediation, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
-from prunella.core.healing.effects import Applied, Effect, NotApplied, Patch, Settled
+from prunella.core.healing.effects import Applied, DeletePod, Effect, NotApplied, Patch, Settled
 
 from . import attempt
 from .errors import Conflict, OutcomeUnknown, PrunellaError
@@ -23,6 +24,9 @@ from .ports import Clock, Executor, Store, Telemetry
 from .quarantine import Quarantine
 
 log = logging.getLogger(__name__)
+PATCH: Final = "Patch"
+UNREADABLE: Final = timedelta(seconds=600)
+"""How long a target may be unreadable before a person is told that an effect can't be known."""
 
 
 class Once:
@@ -42,7 +46,7 @@ class Once:
         name = step.name if number == 0 else f"{step.name}/{number}"
         intent = Intent(
             id=hashlib.sha256(f"{remediation.metadata.uid}/{name}".encode()).hexdigest()[:16],
-            action="Patch" if isinstance(effect, Patch) else "Delete",
+            action=PATCH if isinstance(effect, Patch) else "Delete",
             target_ref=effect.target,
             patch_sha256=effect.sha256,
             written_time=now,
@@ -76,14 +80,25 @@ class Once:
             log.warning("No answer to an effect: the target is looked at", extra={"remediation": remediation.metadata.name, "step": step.name})
             return
         if isinstance(answer, NotApplied):
+            if await self._arrived_late(step.intent):
+                await self._applied(remediation, runbook, step, Applied(after={}))
+                return
             await self._not_applied(remediation, step, answer, runbook)
             return
         if remediation.spec.due_time is not None:
             delay = (self._clock.now() - remediation.spec.due_time).total_seconds()
             self._telemetry.observe("remediation_effect_delay_seconds", max(delay, 0.0), effect=step.intent.action)
-        await self._applied(remediation, runbook, step, answer)
+        await self._applied(remediation, runbook, step, answer, last=isinstance(effect, DeletePod) and effect.last)
 
-    async def _applied(self, remediation: Remediation, runbook: Runbook, step: StepStatus, answer: Applied) -> Remediation:
+    async def _arrived_late(self, intent: Intent) -> bool:
+        """Whether it was refused because an earlier try, given up for lost, arrived after all: it bears the same id."""
+        if intent.action != PATCH:
+            return False
+        return await self._executor.settle(intent.target_ref, intent.id, intent.before, intent.action) is Settled.APPLIED
+
+    async def _applied(
+        self, remediation: Remediation, runbook: Runbook | None, step: StepStatus, answer: Applied, *, last: bool = False
+    ) -> Remediation:
         now = self._clock.now()
         before = step.intent.before if step.intent else {}
         after = {key: value for key, value in before.items() if key in {"toRevision", "toHash"}} | dict(answer.after)
@@ -92,7 +107,7 @@ class Once:
         )
         status = attempt.replace_step(remediation.status, done).model_copy(update={"effect_time": now})
         stored = remediation.model_copy(update={"status": status})
-        if attempt.one_effect_is_all(runbook, stored):
+        if runbook is not None and attempt.is_all(runbook, stored, step, last=last):
             # Nothing else can follow: the outcome and the start of verification are one write.
             status = status.model_copy(update={"phase": RemediationPhase.VERIFYING, "verify_started_time": now})
             stored = stored.model_copy(update={"status": status})
@@ -130,7 +145,7 @@ class Once:
             return
         await self.end(changed, Outcome.ABORTED, f"step {step.name} failed: {answer.message}", reason=answer.reason)
 
-    async def recover(self, remediation: Remediation, runbook: Runbook, step: StepStatus) -> bool:
+    async def recover(self, remediation: Remediation, runbook: Runbook | None, step: StepStatus) -> bool:
         """An intent without an outcome: what the target shows decides. False where it could not be looked at."""
         intent = step.intent
         if intent is None:
@@ -163,8 +178,11 @@ class Once:
                     Outcome.ABORTED,
                     f"step {step.name} was not done before its deadline",
                 )
-            case UnknownT():
+            case UnknownT() if now - intent.written_time < UNREADABLE:
                 return False
+            case UnknownT():
+                seconds = int(UNREADABLE.total_seconds())
+                await self._unknown(remediation, step, f"the target could not be read for {seconds} s: whether the effect happened can't be told")
         return True
 
     async def _unknown(self, remediation: Remediation, step: StepStatus, message: str) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from prunella.api.incident import Incident
-from prunella.api.names import StepState
+from prunella.api.names import Mode, StepState
 from prunella.api.remediation import GuardVerdict, Remediation
+from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
 from prunella.core.facts import WorkloadFacts
 from prunella.core.healing import guards, match, plan
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.world import GONE, Preparation, World
 
+from . import attempt
 from .gather import Gatherer, Mailbox
 from .prepare import Preparer
 
@@ -45,16 +47,20 @@ class Permit:
             return Refusal(reason="EvidenceMissing", message="the target could not be read")
         if facts.workload.uid != remediation.spec.target_ref.uid:
             return Refusal(reason="TargetChanged", message=f"{facts.workload.short} was made anew: the plan was for another object")
+        runbook = attempt.runbook_of(remediation, world.runbooks)
+        if runbook is None:
+            return Refusal(reason="EvidenceMissing", message="the Runbook could not be read as it was when the attempt was made")
         if any(one.state is StepState.APPLIED and one.intent is not None for one in remediation.status.steps):
-            return self._going_on(world, remediation, facts)
+            return self._going_on(world, remediation, facts, runbook)
         made = self._plan(world, remediation)
         if isinstance(made, Refusal):
             return made
-        if world.preparation is None or world.preparation.plan_hash != made.hash:
+        if guards.prepared(world, made) is None:
             wish = Prepare(plan_hash=made.hash, runbook=made.runbook, accused_hash=made.accused.hash if made.accused else "", to=made.to)
-            world = replace(world, preparation=await self._preparer.prepare(world, wish))
+            mail.preparation = await self._preparer.prepare(world, wish)
+            world = replace(world, preparation=mail.preparation)
         asked = guards.ask(world, made)
-        refusal = first_refusal(asked)
+        refusal = first_refusal(asked) or _lowered(remediation, made)
         if refusal is not None:
             return refusal
         return Permitted(plan=made, facts=facts, guards=_verdicts(asked), preparation=world.preparation)
@@ -84,11 +90,8 @@ class Permit:
             return Refusal(reason="HumanOverride", message=f"revision {newest.number} is there now, not the accused one: somebody was faster")
         return refusal
 
-    def _going_on(self, world: World, remediation: Remediation, facts: WorkloadFacts) -> Permitted | Refusal:
-        """After the first effect only what could make the next one wrong is asked: pause, hold, control plane, fresh evidence."""
-        runbook = next((one for one in world.runbooks if one.metadata.name == remediation.spec.runbook_ref.name), None)
-        if runbook is None:
-            return Refusal(reason="EvidenceMissing", message="the Runbook could not be read")
+    def _going_on(self, world: World, remediation: Remediation, facts: WorkloadFacts, runbook: Runbook) -> Permitted | Refusal:
+        """After the first effect only what could make the next one wrong is asked: pause, control plane, evidence, a person's veto, the mode."""
         accused = facts.revision(remediation.spec.accused_revision or "")
         made = plan.Plan(
             runbook=runbook,
@@ -97,14 +100,22 @@ class Permit:
             to=None,
             summary=remediation.status.plan,
             hash=remediation.spec.plan_hash,
-            mode=remediation.spec.mode,
+            mode=plan.effective_mode(runbook, world),
             due_time=None,
         )
-        for guard in (guards.protected, guards.pause, guards.control_plane, guards.evidence):
+        for guard in (guards.protected, guards.pause, guards.control_plane, guards.evidence, guards.veto):
             refusal = guard(world, made)
             if refusal is not None:
                 return refusal
+        lowered = _lowered(remediation, made)
+        if lowered is not None:
+            return lowered
         return Permitted(plan=made, facts=facts, guards=remediation.status.guards, preparation=None)
+
+
+def _lowered(remediation: Remediation, made: plan.Plan) -> Refusal | None:
+    """The last gate, asked again: the mode was Auto when the attempt was made, and somebody lowered it since."""
+    return guards.gate(made, None) if remediation.spec.mode is Mode.AUTO else None
 
 
 def _verdicts(asked: tuple[Asked, ...]) -> tuple[GuardVerdict, ...]:

@@ -7,6 +7,7 @@ under the same deadline.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,11 +16,13 @@ from prunella.api.incident import Incident
 from prunella.api.names import CheckResult, Mode, Outcome, SourceKind, StepState
 from prunella.api.remediation import Measurement, Remediation
 from prunella.api.runbook import Check, Runbook
+from prunella.core import rollout
 from prunella.core.facts import UNKNOWN, UnknownT, WorkloadFacts
 from prunella.core.healing import effects, queries, verify
 from prunella.core.healing.steps import hand_back
 from prunella.core.world import GONE, World
 
+from .errors import OutcomeUnknown
 from .gather import Gatherer, Mailbox
 from .once import Once
 from .ports import Clock, Executor, Live, Queries
@@ -66,8 +69,8 @@ class Prover:
         override = await self._overridden(world, remediation)
         if override is not None:
             outcome, reason, message = override
-            self._courses.pop(remediation.metadata.uid, None)
             await self._once.end(_measured(remediation, course), outcome, message, reason=reason)
+            self._courses.pop(remediation.metadata.uid, None)
             return True, None
         if now < course.next_look:
             return False, course.next_look
@@ -92,13 +95,13 @@ class Prover:
         )
         if verdict is None:
             return False
-        self._courses.pop(remediation.metadata.uid, None)
-        await self._hand_back(remediation)
+        await self.hand_back(remediation)
         measured = _measured(remediation, course)
         if verdict.outcome is Outcome.REMEDIATED:
             since = max(world.healthy_since or world.now, remediation.status.effect_time or world.now)
             measured = measured.model_copy(update={"status": measured.status.model_copy(update={"healthy_since_time": since})})
         await self._once.end(measured, verdict.outcome, verdict.message)
+        self._courses.pop(remediation.metadata.uid, None)
         return True
 
     async def _look(self, check: Check, world: World, remediation: Remediation, course: Course) -> verify.Look:
@@ -152,13 +155,13 @@ class Prover:
             return None
         present = effects.guarded_sha256(raw.get("spec", {}).get("template"))
         ours = wrote.outcome.after.get("guardedSha256")
-        if ours is None or present == ours:
+        if present == ours or (ours is None and not _foreign(world, wrote.outcome.after)):
             return None
         if present == wrote.intent.before.get("guardedSha256"):
             return Outcome.REVERTED, "HumanOverride", "exactly the replaced template came back: somebody or something reverts what we do"
         return Outcome.SUPERSEDED, "HumanOverride", "somebody changed the pod template during verification: theirs stands"
 
-    async def _hand_back(self, remediation: Remediation) -> None:
+    async def hand_back(self, remediation: Remediation) -> None:
         """Remove our entry of managedFields, so that the user's next apply does not conflict with us. Idempotent."""
         if remediation.spec.mode is not Mode.AUTO:
             return
@@ -169,10 +172,19 @@ class Prover:
             patch = hand_back.hand_back(raw)
             if patch is None:
                 return
-            answer = await self._executor.apply(patch, "")
+            try:
+                answer = await self._executor.apply(patch, "")
+            except OutcomeUnknown:
+                continue  # what is left to do is read again
             if isinstance(answer, effects.Applied):
                 return
         log.warning("Field ownership could not be handed back", extra={"remediation": remediation.metadata.name})
+
+
+def _foreign(world: World, after: Mapping[str, str]) -> bool:
+    """Whether another revision is the newest than the one that was put back. Asked where the API server's answer to the effect was lost."""
+    newest = rollout.newest(world.workload) if world.workload is not None else None
+    return newest is not None and "toHash" in after and newest.hash != after["toHash"]
 
 
 def _ready_before(remediation: Remediation) -> int:

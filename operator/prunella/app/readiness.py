@@ -16,7 +16,7 @@ from prunella.api.healing_policy import HealingPolicy
 from prunella.api.names import ConditionStatus
 from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
-from prunella.core.healing import match, matchers
+from prunella.core.healing import match, matchers, queries
 from prunella.core.world import Evaluate, Unevaluable
 
 from .ports import Clock, Store, View
@@ -94,6 +94,9 @@ def _runbook(runbook: Runbook, evaluate: Evaluate, operator_namespace: str) -> I
     for check in runbook.spec.verify.checks:
         if check.promql is None:
             continue
+        wrong = queries.wrong_with(check.promql.query)
+        if wrong is not None:
+            yield Problem("InvalidExpression", f"`spec.verify.checks[{check.name}].promql.query`: {wrong}")
         for field, expression in (("success", check.promql.success), ("failure", check.promql.failure)):
             verdict = evaluate(expression, {"value": 1.5})
             if isinstance(verdict, Unevaluable):

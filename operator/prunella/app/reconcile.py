@@ -20,12 +20,13 @@ from prunella.core import draft as wishes
 from prunella.core.decide import decide
 from prunella.core.draft import Draft
 from prunella.core.facts import AlertFacts
-from prunella.core.incident.material import material
+from prunella.core.incident.material import tells_something
 from prunella.core.world import GONE, World
 
 from .errors import AlreadyExists, Conflict, Retryable
 from .gather import Gatherer, Mailbox
 from .keys import IncidentKey
+from .orphans import Orphans
 from .outbox import Outbox
 from .ports import Clock, Store, Telemetry, View
 from .prepare import Preparer
@@ -33,9 +34,11 @@ from .publish import Publisher
 from .remediate import Runner
 
 log = logging.getLogger(__name__)
-TRIES: Final = 6
+TRIES: Final = 20
 QUESTIONS: Final = 2
 FLUSH: Final = timedelta(seconds=10)
+TAKEN: Final = timedelta(seconds=1)
+"""When to look again where an attempt's name is taken, and the cache may not show by whom yet."""
 MAIL_CAP: Final = 2000
 
 
@@ -50,6 +53,7 @@ class Reconciler:
         preparer: Preparer,
         publisher: Publisher,
         runner: Runner,
+        orphans: Orphans,
         clock: Clock,
         telemetry: Telemetry,
         again: Callable[[IncidentKey, datetime], None],
@@ -61,6 +65,7 @@ class Reconciler:
         self._preparer = preparer
         self._publisher = publisher
         self._runner = runner
+        self._orphans = orphans
         self._clock = clock
         self._telemetry = telemetry
         self._again = again
@@ -89,6 +94,7 @@ class Reconciler:
         """Decide, store and act until nothing more follows at once."""
         for _ in range(TRIES):
             incident = await self._store.incident(*key)
+            await self._orphans.settle(key, incident)
             if incident is None:
                 return None
             self._uids[key] = incident.metadata.uid
@@ -97,8 +103,8 @@ class Reconciler:
             except Conflict:
                 continue
             self._publisher.count(draft.counts)
-            if draft.attempt is not None:
-                await self._create(incident, draft.attempt)
+            if draft.attempt is not None and not await self._create(incident, draft.attempt):
+                draft = draft.again(self._clock.now() + TAKEN)
             moved, look = await self._runner.drive(incident, self._mail[key])
             draft = draft.again(look)
             if not moved:
@@ -158,8 +164,7 @@ class Reconciler:
 
     async def _write(self, incident: Incident, draft: Draft, *, force: bool) -> Incident | None:
         """Store the status if something that matters changed. None where nothing was written."""
-        same = material(draft.status) == material(incident.status)
-        if same and not (force and draft.status != incident.status):
+        if not tells_something(incident.status, draft.status) and not (force and draft.status != incident.status):
             return None
         wanted = incident.model_copy(update={"status": draft.status})
         return await self._store.put_incident_status(wanted)
@@ -174,7 +179,8 @@ class Reconciler:
         mail.dirty_since = mail.dirty_since or self._clock.now()
         self._again(key, mail.dirty_since + FLUSH)
 
-    async def _create(self, incident: Incident, attempt: wishes.Attempt) -> None:
+    async def _create(self, incident: Incident, attempt: wishes.Attempt) -> bool:
+        """The create is the election. False where the name is taken."""
         metadata = Metadata(
             name=attempt.name,
             namespace=incident.metadata.namespace,
@@ -189,6 +195,8 @@ class Reconciler:
         except AlreadyExists:
             # Somebody else has this attempt, or an answer was lost: the live list of the next pass says which.
             log.info("The attempt exists already", extra={"remediation": attempt.name})
+            return False
+        return True
 
     def _forget(self, key: IncidentKey) -> None:
         uid = self._uids.pop(key, None)

@@ -14,6 +14,7 @@ from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
+from prunella.core.healing import history
 from prunella.core.healing.effects import DeletePod, Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
@@ -62,6 +63,9 @@ class Runner:
         """Go on with the attempt that has not ended. True where something was stored (decide again); else when to look again."""
         for remediation in await self._store.remediations_of(incident):
             phase = remediation.status.phase
+            if phase is RemediationPhase.UNKNOWN and _retried(incident, remediation):
+                await self._once.end(remediation, Outcome.STOPPED, "a person looked at the target and asked for another try")
+                return True, None
             if phase is not None and (phase.final or phase is RemediationPhase.UNKNOWN):
                 continue
             return await self._drive(incident, remediation, mail)
@@ -70,9 +74,7 @@ class Runner:
     async def _drive(self, incident: Incident, remediation: Remediation, mail: Mailbox) -> tuple[bool, datetime | None]:
         runbook = attempt.runbook_of(remediation, self._view.runbooks())
         if runbook is None:
-            text = f"Runbook {remediation.spec.runbook_ref.name} is gone or was changed during the run"
-            await self._once.end(remediation, Outcome.ABORTED if remediation.status.started_time else Outcome.SUPERSEDED, text)
-            return True, None
+            return await self._without_runbook(remediation)
         phase = remediation.status.phase or RemediationPhase.PENDING
         if remediation.spec.mode is not Mode.AUTO:
             return await self._simulate(incident, remediation, mail)
@@ -80,13 +82,26 @@ class Runner:
             return await self._prover.prove(incident, remediation, runbook, mail)
         return await self._act(incident, remediation, runbook, mail)
 
+    async def _without_runbook(self, remediation: Remediation) -> tuple[bool, datetime | None]:
+        """Its Runbook is gone or another one now. What was begun is settled, and nothing is begun."""
+        open_step = attempt.open_step(remediation)
+        if open_step is not None:
+            return await self._recover(remediation, None, open_step)
+        if remediation.status.effect_time is not None:
+            await self._prover.hand_back(remediation)
+        text = f"Runbook {remediation.spec.runbook_ref.name} is gone or was changed during the run"
+        await self._once.end(remediation, Outcome.ABORTED if remediation.status.started_time else Outcome.SUPERSEDED, text)
+        return True, None
+
+    async def _recover(self, remediation: Remediation, runbook: Runbook | None, step: StepStatus) -> tuple[bool, datetime | None]:
+        settled = await self._once.recover(remediation, runbook, step)
+        return settled, None if settled else self._clock.now() + SETTLE_RETRY
+
     async def _simulate(self, incident: Incident, remediation: Remediation, mail: Mailbox) -> tuple[bool, datetime | None]:
         """Suggest: the plan, the guards and the dry run's diff, and nothing else."""
         permitted = await self._permit.ask(incident, remediation, mail)
         if isinstance(permitted, Refusal):
-            outcome = attempt.LIVE_END.get(permitted.reason, Outcome.STALE)
-            await self._once.end(remediation, outcome, permitted.message)
-            return True, None
+            return await self._refused(remediation, permitted)
         status = remediation.status.model_copy(
             update={
                 "plan": permitted.plan.summary,
@@ -102,10 +117,9 @@ class Runner:
         return True, None
 
     async def _act(self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox) -> tuple[bool, datetime | None]:
-        open_step = next((step for step in remediation.status.steps if step.state is StepState.INTENDED), None)
+        open_step = attempt.open_step(remediation)
         if open_step is not None:
-            settled = await self._once.recover(remediation, runbook, open_step)
-            return settled, None if settled else self._clock.now() + SETTLE_RETRY
+            return await self._recover(remediation, runbook, open_step)
         if remediation.status.started_time is not None and self._clock.now() - remediation.status.started_time > RUN:
             await self._once.end(remediation, Outcome.ABORTED, f"the run took longer than {int(RUN.total_seconds())} s")
             return True, None
@@ -119,6 +133,7 @@ class Runner:
                 step, following = chosen
                 if isinstance(following, Patch | DeletePod):
                     remediation = await self._once.intend(remediation, step, following, permitted)
+                    self._gatherer.wrote(remediation)
                 else:
                     return await self._other(incident, remediation, step, following, mail)
             else:
@@ -166,6 +181,11 @@ class Runner:
     ) -> tuple[bool, datetime | None]:
         """What a step wants that is no effect: wait, evidence, a page, or a refusal of its own."""
         match following:
+            case Wait() if remediation.status.started_time is None:
+                # Nothing was done yet: it says why, and stands in nobody's way while it waits.
+                return await self._refused(
+                    remediation, Refusal(reason="RolloutInProgress", message=following.message, look_again_time=following.until_time)
+                )
             case Wait():
                 return False, following.until_time
             case Refusal():
@@ -182,14 +202,24 @@ class Runner:
     async def _mark(self, remediation: Remediation, step: RunbookStep, message: str) -> None:
         now = self._clock.now()
         record = StepStatus(name=step.name, state=StepState.APPLIED, message=message[:1024], outcome=StepOutcome(observed_time=now))
-        status = remediation.status.model_copy(update={"phase": RemediationPhase.DISPATCHED, "steps": (*remediation.status.steps, record)})
+        phase = remediation.status.phase or RemediationPhase.PENDING  # Dispatched means that an intent is stored: this is none
+        status = remediation.status.model_copy(update={"phase": phase, "steps": (*remediation.status.steps, record)})
         await self._once.put(remediation.model_copy(update={"status": status}))
 
     async def _steps_done(self, remediation: Remediation) -> None:
         """Every step is done: verification begins, or ends at once where nothing was changed."""
         now = self._clock.now()
         if remediation.status.effect_time is None:
+            # It did all that it says, so it is spent: else the same would be done again and again.
+            spent = remediation.status.model_copy(update={"started_time": remediation.status.started_time or now})
+            remediation = remediation.model_copy(update={"status": spent})
             await self._once.end(remediation, Outcome.ABORTED, "the Runbook changed nothing: a person has to look")
             return
         status = remediation.status.model_copy(update={"phase": RemediationPhase.VERIFYING, "verify_started_time": now})
         await self._once.put(remediation.model_copy(update={"status": status}))
+
+
+def _retried(incident: Incident, remediation: Remediation) -> bool:
+    """Whether a person said retry after it was found that the attempt's effect can't be known."""
+    retried, since = incident.status.last_handled_retry_time, history.unknown_since(remediation)
+    return retried is not None and since is not None and retried > since

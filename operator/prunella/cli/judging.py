@@ -86,11 +86,11 @@ def _of_itself(document: Document) -> Iterator[Trouble]:
     if not isinstance(data.get("spec"), dict):
         yield document.trouble(("spec",), "spec is missing")
         return
-    rules = list(_rules(crd.schema_of(kind), data, (), document))
-    yield from rules
+    schema = crd.schema_of(kind)
+    yield from _rules(schema, data, (), document)
     model = kind.model.model_fields["spec"].annotation
     if isinstance(model, type) and issubclass(model, WireModel):
-        yield from _fields(document, model, data["spec"], {place for place, _ in _broken(crd.schema_of(kind), data, ())})
+        yield from _fields(document, model, schema)
 
 
 def _name(document: Document) -> Iterator[Trouble]:
@@ -99,31 +99,30 @@ def _name(document: Document) -> Iterator[Trouble]:
         yield document.trouble(("metadata",), "metadata.name is missing")
 
 
-def _fields(document: Document, model: type[WireModel], spec: object, broken: set[FieldPath]) -> Iterator[Trouble]:
+def _fields(document: Document, model: type[WireModel], schema: Mapping[str, Any]) -> Iterator[Trouble]:
+    broken = {place for place, _ in _broken(schema, document.data, ())}
     try:
-        model.model_validate(spec)
+        model.model_validate(document.data["spec"])
     except pydantic.ValidationError as error:
         details = error.errors(include_url=False)
         for detail in details:
             path = ("spec", *detail["loc"])
-            if detail["type"] == "too_short" and any(
-                len(one["loc"]) > len(detail["loc"]) and one["loc"][: len(detail["loc"])] == detail["loc"] for one in details
-            ):
+            if detail["type"] == "too_short" and any(_below(one["loc"], detail["loc"]) for one in details):
                 continue  # what is in it is wrong, and pydantic counts only what is right
             said = any(path[: len(place)] == place and len(path) <= len(place) + 1 for place in broken)
             if not said or detail["type"] == "extra_forbidden":
-                yield document.trouble(path, _sentence(detail, path, model))
+                yield document.trouble(path, _sentence(detail, path, schema))
 
 
 def _below(path: FieldPath, parent: FieldPath) -> bool:
     return len(path) > len(parent) and path[: len(parent)] == parent
 
 
-def _sentence(detail: ErrorDetails, path: FieldPath, model: type[WireModel]) -> str:
+def _sentence(detail: ErrorDetails, path: FieldPath, schema: Mapping[str, Any]) -> str:
     name, given = _spelled(path), detail["input"]
     match detail["type"]:
         case "extra_forbidden":
-            return f"{name} is unknown{_near(str(path[-1]), _known(model, path[1:-1]))}"
+            return f"{name} is unknown{_near(str(path[-1]), _known(schema, path[:-1]))}"
         case "missing":
             return f"{name} is missing"
         case "enum" | "literal_error" | "string_type" if isinstance(given, bool):
@@ -144,24 +143,14 @@ def _sentence(detail: ErrorDetails, path: FieldPath, model: type[WireModel]) -> 
             return f"{name}: {detail['msg'].removeprefix('Value error, ')}"
 
 
-def _known(model: type[WireModel], path: Sequence[str | int]) -> list[str]:
-    """Names of the fields at a place of a model."""
-    here: Any = model
+def _known(schema: Mapping[str, Any], path: FieldPath) -> list[str]:
+    """Names of the fields at a place."""
     for part in path:
-        if isinstance(part, int):
-            continue
-        field = next((one for name, one in here.model_fields.items() if part in {name, one.alias}), None)
-        inner = _model_in(field.annotation) if field is not None else None
+        inner = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
         if inner is None:
             return []
-        here = inner
-    return [field.alias or name for name, field in here.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> type[WireModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, WireModel):
-        return annotation
-    return next((found for one in getattr(annotation, "__args__", ()) if (found := _model_in(one)) is not None), None)
+        schema = inner
+    return list(schema.get("properties", {}))
 
 
 def _rules(schema: Mapping[str, Any], data: object, path: FieldPath, document: Document) -> Iterator[Trouble]:

@@ -16,6 +16,7 @@ from prunella.api.incident import Decision, Incident, Message, Signal
 from prunella.api.names import ConditionStatus, MessageKind, MessageState, Mode, Outcome, Phase, RemediationPhase, SourceKind, StepState, Verdict
 from prunella.api.remediation import Remediation, StepStatus
 
+from .facts import SHORT_KIND
 from .lines import Row, Tale, clock, span
 
 RENDERED: Final = frozenset(
@@ -64,7 +65,8 @@ def story(incident: Incident, remediations: Sequence[Remediation], now: datetime
 def _head(incident: Incident, now: datetime) -> str:
     status = incident.status
     began = status.times.started_time or incident.metadata.creation_timestamp or now
-    target = status.target or f"{incident.spec.target_ref.kind.lower()}/{incident.spec.target_ref.name}"
+    ref = incident.spec.target_ref
+    target = status.target or f"{SHORT_KIND.get(ref.kind, ref.kind.lower())}/{ref.name}"
     parts = (incident.metadata.name, status.priority or "-", status.phase or "not looked at yet", target)
     ago = span((now - began).total_seconds())
     return f"{'   '.join(str(part) for part in parts)}   (times in UTC, began {began.astimezone(UTC):%Y-%m-%d}, {ago} ago)"

@@ -25,9 +25,8 @@ from . import watched
 from .client import Api
 from .decode import newest_first
 from .departed import DepartedPods
-from .heartbeat import Heartbeat
 from .kinship import Kinship
-from .resources import CONFIG_MAP, OWN
+from .resources import OWN
 from .shelf import Change, Shelf
 from .watch import Reflector, Tempo
 from .watched import Watched
@@ -51,13 +50,11 @@ class Cache:
         namespaces: Sequence[str] = (),
         operator_namespace: str = OPERATOR_NAMESPACE,
         tempo: Tempo | None = None,
-        heartbeat: Heartbeat | None = None,
     ) -> None:
         self._api, self._clock, self._telemetry = api, clock, telemetry
         self._namespaces = tuple(dict.fromkeys(namespaces))
         self._operator_namespace = operator_namespace
         self._tempo = tempo or Tempo()
-        self._heartbeat = heartbeat
         self._reflectors: list[Reflector[Any]] = []
         self._on_change: list[OnChange] = []
         self._on_workload_change: list[OnChange] = []
@@ -87,8 +84,6 @@ class Cache:
         async with asyncio.TaskGroup() as group:
             for reflector in self._reflectors:
                 group.create_task(reflector.run(), name=f"watch {reflector.name}")
-            if self._heartbeat is not None:
-                group.create_task(self._heartbeat.run(), name="heartbeat")
 
     async def until_synced(self) -> None:
         """Wait until every kind was listed once."""
@@ -100,9 +95,8 @@ class Cache:
         return all(reflector.listed.is_set() for reflector in self._reflectors)
 
     def silent_kinds(self, now: datetime) -> Sequence[str]:
-        """Kinds of which nothing was heard for 90 s, or whose stream is down; ConfigMap where our heartbeat is seen too late."""
-        silent = {reflector.name for reflector in self._reflectors if reflector.silent(now)}
-        return sorted(silent | ({CONFIG_MAP.kind} if self._heartbeat is not None and self._heartbeat.lagging() else set()))
+        """Kinds of which nothing was heard for 90 s, or whose stream is down."""
+        return sorted({reflector.name for reflector in self._reflectors if reflector.silent(now)})
 
     def workloads(self) -> Iterable[WorkloadFacts]:
         """Every watched workload."""

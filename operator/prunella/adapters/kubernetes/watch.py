@@ -35,7 +35,10 @@ class Tempo:
     """How patient a watch is, in seconds. The API server sends a bookmark about every minute."""
 
     watch_seconds: float = 300.0
+    quiet_seconds: float = 75.0
+    """A stream that says nothing for so long is opened anew: the API server sends no bookmarks of a kind that never changed since its start."""
     silence_seconds: float = 90.0
+    """After so long without a word nothing of the kind is believed."""
     overtime_seconds: float = 15.0
     """How long after its time a stream is left open before we end it ourselves."""
     resync_seconds: float = 600.0
@@ -80,6 +83,8 @@ class Reflector(Generic[T]):
         self._resync_at = 0.0
         self._pauses = 0
         self._complained = ""
+        self._quiet = False
+        """Whether the stream before this one brought nothing."""
         self.heard_time: datetime | None = None
         """When the API server last said something of this kind."""
         self.down = True
@@ -145,12 +150,15 @@ class Reflector(Generic[T]):
         call = self._kind.resource.call("watch", self._namespace, query=query)
         opened = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(planned + self._tempo.overtime_seconds), self._api.stream(call, silence=self._tempo.silence_seconds) as stream:
+            async with asyncio.timeout(planned + self._tempo.overtime_seconds), self._api.stream(call, silence=self._tempo.quiet_seconds) as stream:
                 self._judge(stream.head, "watch")
                 self._heard()
                 await self._follow(stream.content)
-        except aiohttp.SocketTimeoutError as error:
-            raise _Broken(f"nothing came for {self._tempo.silence_seconds:g} s") from error
+        except aiohttp.SocketTimeoutError:
+            # Quiet once: another connection may bring what this one lost. Quiet again: only a list tells.
+            self._version = "" if self._quiet else self._version
+            self._quiet = not self._quiet
+            return
         except TimeoutError:
             return
         lived = asyncio.get_running_loop().time() - opened
@@ -186,6 +194,7 @@ class Reflector(Generic[T]):
             case _:
                 raise _Broken(f"the stream brought an event of the unknown type '{type_[:40]}'")
         self._version = seen.version or self._version
+        self._quiet = False
         self._progressed()
 
     def _take(self, seen: Seen[T], *, listed: bool) -> None:

@@ -32,8 +32,8 @@ class Accused:
     alert: Signal | None = None
 
 
-def accuse(world: World, fit: Fit) -> Accused | Refusal | None:
-    """The accused revision."""
+def accuse(world: World, fit: Fit) -> Accused | Refusal:
+    """The accused revision, or why none can be accused."""
     facts = world.workload
     if facts is None or facts.newest is None:
         return Refusal(reason="NoKnownGood", message="no revision of the target is stored: there is nothing to go back to")

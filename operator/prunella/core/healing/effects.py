@@ -44,6 +44,8 @@ class DeletePod:
     target: ObjectRef
     resource_version: str
     before: Mapping[str, str] = field(default_factory=dict)
+    last: bool = False
+    """Whether no other pod has to go after it."""
 
     @property
     def sha256(self) -> str:

@@ -68,8 +68,9 @@ def _tell(one: Remediation, before: RemediationSummary | None, draft: Draft) -> 
 
 
 def _effects(one: Remediation, draft: Draft) -> Draft:
-    event = "Restarted" if "restart" in one.status.plan else "RolledBack"
-    done = [step for step in one.status.steps if step.state is StepState.APPLIED and step.outcome is not None]
+    done = [step for step in one.status.steps if step.state is StepState.APPLIED and step.intent is not None]
+    rolled = any(step.intent is not None and "toRevision" in step.intent.before for step in done)
+    event = "RolledBack" if rolled else "Restarted"
     message = "; ".join(step.message for step in done if step.message) or one.status.plan
     return draft.note(event, message, time=one.status.effect_time)
 

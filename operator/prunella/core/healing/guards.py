@@ -6,13 +6,14 @@ Each takes the World and the plan and says None (yes) or why not. The executor a
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.names import MODE_LABEL, Mode, SignalState, SourceKind
 from prunella.core.facts import UNKNOWN
-from prunella.core.world import GONE, World
+from prunella.core.world import GONE, Preparation, World
 
 from . import history, ownership
 from .plan import Plan
@@ -20,6 +21,11 @@ from .refusal import Asked, Refusal
 
 KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 MIN_RULE_FOR_SECONDS: Final = 120
+SOON: Final = timedelta(seconds=10)
+"""When to look again where what is missing comes back by itself, and no event tells."""
+ANSWER_HOLDS: Final = timedelta(seconds=60)
+REFUSAL_HOLDS: Final = timedelta(seconds=15)
+"""How long what the API server said about a plan is believed; a no for less, because rights are granted without an event."""
 
 Guard = Callable[[World, Plan], Refusal | None]
 
@@ -50,15 +56,25 @@ def control_plane(world: World, plan: Plan) -> Refusal | None:  # noqa: ARG001 -
     """The API server must be well before anything is added to its work."""
     if world.control_plane_ok:
         return None
-    return Refusal(reason="ControlPlaneUnhealthy", message="the API server does not answer its readiness check in time")
+    message = "the API server does not answer its readiness check in time"
+    return Refusal(reason="ControlPlaneUnhealthy", message=message, look_again_time=world.now + SOON)
 
 
 def evidence(world: World, plan: Plan) -> Refusal | None:
     """Complete, live and agreeing evidence. Missing, stale or partial is never permission."""
+    missing = _unread(world) or _alert_missing(world, plan)
+    return replace(missing, look_again_time=world.now + SOON) if missing is not None else history.contradicted(world, plan)
+
+
+def _unread(world: World) -> Refusal | None:
     if not world.watch_fresh or world.finding is UNKNOWN or world.target is UNKNOWN:
         return Refusal(reason="EvidenceMissing", message="a watch of the cluster is silent: what is known of the target may be old")
     if world.record is UNKNOWN or world.namespace is UNKNOWN:
         return Refusal(reason="EvidenceMissing", message="the target's record or namespace could not be read")
+    return None
+
+
+def _alert_missing(world: World, plan: Plan) -> Refusal | None:
     if plan.by_alert is None:
         return None
     if not world.alert_source_fresh:
@@ -81,19 +97,24 @@ def storm(world: World, plan: Plan) -> Refusal | None:
 
 def person(world: World, plan: Plan) -> Refusal | None:
     """A person's veto, or a person's decision to bring a quarantined revision back."""
-    hold = world.incident.spec.hold
-    if hold is not None and (hold.until_time is None or hold.until_time > world.now):
-        return Refusal(reason="HumanOverride", message=f"{hold.by} holds it: {hold.reason}", look_again_time=hold.until_time)
-    if plan.workload.annotations.get(MODE_LABEL) == Mode.OBSERVE:
-        return Refusal(reason="HumanOverride", message=f"{plan.workload.short} is annotated {MODE_LABEL}: Observe")
-    superseded = history.superseded(world)
-    if superseded is not None:
-        return superseded
+    refusal = veto(world, plan) or history.superseded(world)
+    if refusal is not None:
+        return refusal
     if plan.accused is not None and history.quarantined(world, plan.accused.hash):
         return Refusal(
             reason="QuarantinedReapplied",
             message=f"revision {plan.accused.number} was rolled back before and somebody applied it again: that is a person's decision",
         )
+    return None
+
+
+def veto(world: World, plan: Plan) -> Refusal | None:
+    """A person keeps automation away: a hold on the Incident, or the workload's own annotation."""
+    hold = world.incident.spec.hold
+    if hold is not None and (hold.until_time is None or hold.until_time > world.now):
+        return Refusal(reason="HumanOverride", message=f"{hold.by} holds it: {hold.reason}", look_again_time=hold.until_time)
+    if plan.workload.annotations.get(MODE_LABEL) == Mode.OBSERVE:
+        return Refusal(reason="HumanOverride", message=f"{plan.workload.short} is annotated {MODE_LABEL}: Observe")
     return None
 
 
@@ -132,10 +153,23 @@ def blast_radius(world: World, plan: Plan) -> Refusal | None:  # noqa: ARG001 - 
 
 def rights(world: World, plan: Plan) -> Refusal | None:
     """The acting account may do it, and the API server would accept it."""
-    preparation = world.preparation
-    if preparation is None or preparation.plan_hash != plan.hash:
+    preparation = prepared(world, plan)
+    if preparation is None:
         return Refusal(reason="EvidenceMissing", message="the API server was not asked yet whether the plan is permitted")
-    namespace = plan.workload.namespace
+    refusal = _answered_no(preparation, plan.workload.namespace)
+    return replace(refusal, look_again_time=preparation.prepared_time + REFUSAL_HOLDS) if refusal is not None else None
+
+
+def prepared(world: World, plan: Plan) -> Preparation | None:
+    """What the API server said about this plan, while it may be believed; None means: ask (again)."""
+    found = world.preparation
+    if found is None or found.plan_hash != plan.hash:
+        return None
+    holds = REFUSAL_HOLDS if _answered_no(found, plan.workload.namespace) is not None else ANSWER_HOLDS
+    return found if world.now - found.prepared_time < holds else None
+
+
+def _answered_no(preparation: Preparation, namespace: str) -> Refusal | None:
     if preparation.missing_rights:
         missing = ", ".join(preparation.missing_rights)
         return Refusal(

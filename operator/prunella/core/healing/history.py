@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.healing_policy import Budget, HealingPolicy, HealingPolicySpec
-from prunella.api.names import BREAKER_OUTCOMES, Outcome, RemediationPhase
+from prunella.api.names import BREAKER_OUTCOMES, ConditionStatus, Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
+from prunella.core.facts import SHORT_KIND
 from prunella.core.world import World
 
 from .plan import Plan
@@ -19,6 +20,8 @@ from .refusal import Refusal
 
 FLAPS: Final = 3
 FLAP_WINDOW: Final = timedelta(hours=1)
+CONTRADICTED: Final = timedelta(seconds=10)
+"""How long the watch is not believed where a live read said otherwise."""
 
 
 def _policy(world: World) -> HealingPolicySpec:
@@ -48,15 +51,29 @@ def breaker(world: World, plan: Plan) -> Refusal | None:
     for one in of_target(world, plan.workload.uid):
         unknown = one.status.phase is RemediationPhase.UNKNOWN
         bad = unknown or (one.status.outcome in BREAKER_OUTCOMES)
-        ended = one.status.ended_time or one.status.started_time
+        ended = unknown_since(one) if unknown else one.status.ended_time
         if not bad or (retried is not None and ended is not None and ended <= retried):
             continue
-        how = "its effect can't be known" if unknown else f"it ended {one.status.outcome}"
-        return Refusal(
-            reason="BreakerOpen",
-            message=f"{one.metadata.name}: {how}. Look at {plan.workload.short}, then annotate the Incident prunella.dev/retry=<token>",
-        )
+        message = _look_first(one, "its effect can't be known" if unknown else f"it ended {one.status.outcome}")
+        return Refusal(reason="BreakerOpen", message=message)
     return None
+
+
+def unknown_message(remediation: Remediation) -> str:
+    """What a person has to do about an attempt whose effect can't be known."""
+    return _look_first(remediation, "its effect can't be known")
+
+
+def _look_first(remediation: Remediation, how: str) -> str:
+    ref = remediation.spec.target_ref
+    short = f"{SHORT_KIND.get(ref.kind, ref.kind.lower())}/{ref.name}"
+    return f"{remediation.metadata.name}: {how}. Look at {short}, then annotate the Incident prunella.dev/retry=<token>"
+
+
+def unknown_since(remediation: Remediation) -> datetime | None:
+    """When it was found that the attempt's effect can't be known: only a retry after that lets go of it."""
+    said = next((one for one in remediation.status.conditions if one.type == "Succeeded" and one.status is ConditionStatus.UNKNOWN), None)
+    return said.last_transition_time if said is not None else remediation.status.started_time
 
 
 def superseded(world: World) -> Refusal | None:
@@ -75,6 +92,21 @@ def superseded(world: World) -> Refusal | None:
     return None
 
 
+def contradicted(world: World, plan: Plan) -> Refusal | None:
+    """An attempt with this very plan found the target otherwise by a live read, a moment ago: what the watch shows is old."""
+    for one in world.remediations:
+        ended = one.status.ended_time
+        if one.status.phase is not RemediationPhase.CANCELLED or spent(one) or one.spec.plan_hash != plan.hash or ended is None:
+            continue
+        if world.now - ended < CONTRADICTED:
+            return Refusal(
+                reason="EvidenceMissing",
+                message=f"{one.metadata.name} found it otherwise a moment ago ({one.status.message}): the watch has yet to catch up",
+                look_again_time=ended + CONTRADICTED,
+            )
+    return None
+
+
 def quarantined(world: World, revision_hash: str) -> bool:
     """Whether the revision was rolled back before and came back."""
     record = world.record
@@ -89,6 +121,8 @@ def _counted(world: World, plan: Plan) -> tuple[Remediation, ...]:
     chain: list[Remediation] = []
     last = world.now
     for one in reversed(of_target(world, plan.workload.uid)):
+        if one.metadata.uid == world.own_remediation_uid:  # recovered after a crash, it goes on: it is no attempt before itself
+            continue
         if not spent(one) or one.spec.accused_revision != accused or one.status.outcome is Outcome.SIMULATED:
             continue
         ended = one.status.ended_time or one.status.started_time or world.now
@@ -135,7 +169,8 @@ def budgets(world: World, plan: Plan) -> Refusal | None:
     """At most so many attempts per window: of the target, its namespace, the cluster."""
     limits = _policy(world).budgets
     namespace = plan.workload.namespace
-    started = [one for one in _all(world) if spent(one) and one.status.outcome is not Outcome.SIMULATED]
+    others = [one for one in _all(world) if one.metadata.uid != world.own_remediation_uid]
+    started = [one for one in others if spent(one) and one.status.outcome is not Outcome.SIMULATED]
     scopes = (
         (f"target {plan.workload.short}", limits.per_target, [one for one in started if one.spec.target_ref.uid == plan.workload.uid]),
         (f"namespace {namespace}", limits.per_namespace, [one for one in started if (one.metadata.namespace or "") == namespace]),

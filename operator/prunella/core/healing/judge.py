@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api import incident as api
 from prunella.api.common import Condition
-from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationState, Verdict
+from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, RemediationState, Verdict
 from prunella.api.remediation import IncidentRef, Remediation, RemediationSpec, RunbookRef
 from prunella.core.draft import Attempt, Draft, Prepare
+from prunella.core.facts import UNKNOWN
 from prunella.core.world import World
 
 from . import follow, guards, history, match, plan
@@ -18,19 +20,21 @@ from .refusal import Asked, Refusal, first_refusal
 ALLOWED: Final = "RemediationAllowed"
 QUIET: Final = frozenset({"ModeObserve", "ModeSuggest", "DwellRunning", "RolloutInProgress", "TargetHealthy", "ConcurrencyReached", "Allowed"})
 """Reasons that are a state, not a refusal that somebody must hear of."""
+BLINK: Final = timedelta(seconds=2)
+TIMED: Final = frozenset({"RecentlyRemediated", "BudgetSpent", "Flapping", "HumanOverride"})
+"""Refusals that end at an instant which is known: people are shown it."""
 
 
 def judge(world: World, draft: Draft) -> Draft:
     """Decide about automation for an Incident that is open, not mitigated, and has no attempt under way."""
-    draft = _retry(world, draft)
+    draft = _retry(world, draft).with_status(retry_after_time=None)
     if not _open(draft):
         return draft
+    if world.finding is UNKNOWN and any(one.type == ALLOWED for one in draft.status.conditions):
+        return draft.again(world.now + BLINK)  # a watch blinks, or the controller has not caught up: what was decided stands, and nothing is begun
     under_way = next((one for one in world.remediations if not _ended(one)), None)
     if under_way is not None:
-        waits = follow.refused(under_way)
-        if waits is not None:
-            return draft.condition(ALLOWED, ConditionStatus.FALSE, waits.reason, f"{under_way.metadata.name} waits: {waits.message}")
-        return draft.condition(ALLOWED, ConditionStatus.TRUE, "Allowed", "an attempt is under way")
+        return _under_way(under_way, draft)
     status = draft.status
     chosen, left = match.choose(world, status)
     decisions = [_decision(world.now, one.runbook.metadata.name, Verdict.NOT_CHOSEN, one.why) for one in left]
@@ -44,9 +48,19 @@ def judge(world: World, draft: Draft) -> Draft:
     return _guarded(world, draft.with_status(plan=shown), made, decisions)
 
 
+def _under_way(attempt: Remediation, draft: Draft) -> Draft:
+    """Nothing new is begun: an attempt runs, waits, or can't be known, which is the end of automation until a person has looked."""
+    if attempt.status.phase is RemediationPhase.UNKNOWN:
+        return _blocked(draft, Refusal(reason="BreakerOpen", message=history.unknown_message(attempt)))
+    waits = follow.refused(attempt)
+    if waits is not None:
+        return _blocked(draft, Refusal(reason=waits.reason, message=f"{attempt.metadata.name} waits: {waits.message}"))
+    return draft.condition(ALLOWED, ConditionStatus.TRUE, "Allowed", "an attempt is under way")
+
+
 def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.Decision]) -> Draft:
     name = made.runbook.metadata.name
-    if made.mode is not Mode.OBSERVE and (world.preparation is None or world.preparation.plan_hash != made.hash):
+    if made.mode is not Mode.OBSERVE and guards.prepared(world, made) is None and not _suggested(world, made):
         draft = draft.wish(Prepare(plan_hash=made.hash, runbook=made.runbook, accused_hash=made.accused.hash if made.accused else "", to=made.to))
     verdicts = guards.ask(world, made)
     refusal = first_refusal(verdicts)
@@ -69,8 +83,7 @@ def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.De
 
 def _unprepared(world: World, made: plan.Plan, verdicts: tuple[Asked, ...]) -> bool:
     """Whether the only thing in the way is that the API server was not asked yet."""
-    asked = world.preparation is not None and world.preparation.plan_hash == made.hash
-    return not asked and all(one.refusal is None or one.shown_only or one.guard == "Rights" for one in verdicts)
+    return guards.prepared(world, made) is None and all(one.refusal is None or one.shown_only or one.guard == "Rights" for one in verdicts)
 
 
 def _gated(world: World, draft: Draft, made: plan.Plan, gate: Refusal, decisions: list[api.Decision]) -> Draft:
@@ -79,13 +92,16 @@ def _gated(world: World, draft: Draft, made: plan.Plan, gate: Refusal, decisions
     draft = draft.condition(ALLOWED, ConditionStatus.FALSE, gate.reason, gate.message)
     if gate.reason == "ModeObserve":
         return draft
-    simulated = any(one.spec.plan_hash == made.hash and one.status.outcome is Outcome.SIMULATED for one in world.remediations)
-    return draft if simulated else _attempt(world, draft, made)
+    return draft if _suggested(world, made) else _attempt(world, draft, made)
+
+
+def _suggested(world: World, made: plan.Plan) -> bool:
+    """Whether this very plan was shown to people already."""
+    return any(one.spec.plan_hash == made.hash and one.status.outcome is Outcome.SIMULATED for one in world.remediations)
 
 
 def _attempt(world: World, draft: Draft, made: plan.Plan) -> Draft:
     incident = world.incident
-    numbers = [int(one.metadata.name.rsplit("-", 1)[-1]) for one in world.remediations if one.metadata.name.rsplit("-", 1)[-1].isdigit()]
     runbook = made.runbook
     spec = RemediationSpec(
         incident_ref=IncidentRef(name=incident.metadata.name, uid=incident.metadata.uid),
@@ -104,28 +120,29 @@ def _attempt(world: World, draft: Draft, made: plan.Plan) -> Draft:
         plan_hash=made.hash,
         due_time=made.due_time,
     )
-    name = f"{incident.metadata.name}-{max(numbers, default=0) + 1}"
-    return _with_attempt(draft, Attempt(name=name, spec=spec))
+    return replace(draft, attempt=Attempt(name=f"{incident.metadata.name}-{_number(world)}", spec=spec))
 
 
-def _with_attempt(draft: Draft, attempt: Attempt) -> Draft:
-    return Draft(
-        status=draft.status,
-        now=draft.now,
-        generation=draft.generation,
-        look_again=draft.look_again,
-        needs=draft.needs,
-        attempt=attempt,
-        counts=draft.counts,
-    )
+def _number(world: World) -> int:
+    """One more than the highest there is under this name: the attempts of an Incident that was deleted may still bear it."""
+    name, namespace = world.incident.metadata.name, world.incident.metadata.namespace
+    known = (*world.remediations, *(one for one in world.all_remediations if one.metadata.namespace == namespace))
+    tails = (one.metadata.name.rpartition("-") for one in known)
+    return max((int(tail) for head, _, tail in tails if head == name and tail.isdecimal()), default=0) + 1
 
 
 def _refuse(draft: Draft, refusal: Refusal, decisions: list[api.Decision], *, about: str) -> Draft:
     if about:
         decisions = [*decisions, _decision(draft.now, about, Verdict.REFUSED, refusal)]
+    return _blocked(_decide(draft, decisions), refusal)
+
+
+def _blocked(draft: Draft, refusal: Refusal) -> Draft:
+    """The refusal on the Incident; where it is one that somebody must hear of, it is told, once for each reason."""
     before = next((one for one in draft.status.conditions if one.type == ALLOWED), None)
-    draft = _decide(draft, decisions)
     draft = draft.condition(ALLOWED, ConditionStatus.FALSE, refusal.reason, refusal.message)
+    if refusal.reason in TIMED:
+        draft = draft.with_status(retry_after_time=refusal.look_again_time)
     if refusal.reason not in QUIET:
         draft = draft.with_status(remediation=f"Blocked: {refusal.reason}", remediation_state=RemediationState.BLOCKED)
         if _new_reason(before, refusal):

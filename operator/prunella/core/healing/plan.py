@@ -70,7 +70,7 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
         return accused
     to: Revision | None = None
     not_before = world.now
-    if rolls_back and accused is not None:
+    if accused is not None:
         ground = _rollback_ground(world, facts, accused)
         if isinstance(ground, Refusal):
             return ground

@@ -51,7 +51,7 @@ def over_threshold(incidents: tuple[OpenIncident, ...], opted_in_workloads: int,
         kind, failing = worst[0]
         total = max(opted_in_workloads, 1)
         if failing >= limits.min_workloads and failing * 100 > limits.percent * total:
-            return f"{failing} of {total} workloads in opted-in namespaces fail at once ({kind}), more than {limits.percent} %"
+            return f"{failing} workloads fail at once ({kind}), more than {limits.percent} % of the {total} in opted-in namespaces"
     for cause, names in sorted(namespaces.items()):
         if len(names) > limits.namespaces:
             return f"{cause} in {len(names)} namespaces at once, more than {limits.namespaces}"

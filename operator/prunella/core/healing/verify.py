@@ -6,7 +6,7 @@ what could not be told often enough is Inconclusive.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from prunella.api.names import CheckResult, Outcome
@@ -102,9 +102,9 @@ def promql(check: Check, answer: QueryValue, world: World) -> Look:
 
 def tally(before: Tally, looks: tuple[Look, ...], verify: Verify) -> Tally:
     """Count one round. The worst check of the round decides; an optional check may be Inconclusive."""
-    optional = {check.name for check in verify.checks if check.optional}
-    results = {look.result for look in looks if not (look.check in optional and look.result in {CheckResult.INCONCLUSIVE, CheckResult.ERROR})}
-    conclusive = any(look.conclusive for look in looks if look.result is CheckResult.FAILURE)
+    counted = [look for look in looks if not _waived(look, verify)]
+    results = {look.result for look in counted}
+    conclusive = any(look.conclusive for look in counted if look.result is CheckResult.FAILURE)
     if CheckResult.FAILURE in results:
         return Tally(failures=before.failures + 1 if conclusive else 0, last=looks)
     if CheckResult.ERROR in results:
@@ -113,7 +113,20 @@ def tally(before: Tally, looks: tuple[Look, ...], verify: Verify) -> Tally:
         return Tally(errors=errors, inconclusive=as_inconclusive, last=looks)
     if CheckResult.INCONCLUSIVE in results:
         return Tally(inconclusive=before.inconclusive + 1, last=looks)
-    return replace(Tally(successes=before.successes + 1, last=looks))
+    return Tally(successes=before.successes + 1, last=looks)
+
+
+def _waived(look: Look, verify: Verify) -> bool:
+    """Whether the look proves nothing and disproves nothing.
+
+    An optional check may be Inconclusive. An alert looks back over the fault for a while: beside another check it gates Resolved, not the outcome.
+    """
+    check = next((one for one in verify.checks if one.name == look.check), None)
+    if check is None or look.result is CheckResult.SUCCESS:
+        return False
+    if check.optional and look.result in {CheckResult.INCONCLUSIVE, CheckResult.ERROR}:
+        return True
+    return check.alert_cleared is not None and any(one.alert_cleared is None and not one.optional for one in verify.checks)
 
 
 def verdict(counted: Tally, verify: Verify, started: datetime, now: datetime, *, ready_before: int, ready_now: int) -> Verdict | None:

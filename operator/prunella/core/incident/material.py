@@ -9,15 +9,19 @@ from typing import Final
 
 from prunella.api.common import Condition
 from prunella.api.incident import Decision, IncidentStatus, Message, Signal
-from prunella.api.names import MessageKind, MessageState, Verdict
+from prunella.api.names import MessageKind, MessageState, SourceKind, Verdict
 
 UNDER_WAY: Final = frozenset({"DwellRunning", "RolloutInProgress", "Allowed"})
 """Reasons of RemediationAllowed between which an attempt passes within moments: the Remediation tells, and the write after the effect."""
 
 
-def material(status: IncidentStatus) -> object:
-    """A value that is equal for two statuses exactly where storing the second would tell nobody anything new."""
-    riding = any(not one.phase.final for one in status.remediations)
+def tells_something(before: IncidentStatus, after: IncidentStatus) -> bool:
+    """Whether storing the second would tell anybody anything new. Both are seen alike: what rides, by the second, is left out of both."""
+    riding = _riding(after)
+    return _material(before, riding=riding) != _material(after, riding=riding)
+
+
+def _material(status: IncidentStatus, *, riding: bool) -> IncidentStatus:
     messages = tuple(_message(message) for message in status.escalation.messages)
     plan = status.plan.model_copy(update={"due_time": None}) if status.plan is not None else None
     return status.model_copy(
@@ -34,10 +38,20 @@ def material(status: IncidentStatus) -> object:
     )
 
 
+def _riding(status: IncidentStatus) -> bool:
+    """Whether an attempt is about to begin or under way: its end is a write."""
+    by_type = {one.type: one for one in status.conditions}
+    if any(by_type[name].status == "True" for name in ("Mitigated", "Resolved") if name in by_type):
+        return False
+    allowed = by_type.get("RemediationAllowed")
+    return (allowed is not None and allowed.reason == "Allowed") or any(not one.phase.final for one in status.remediations)
+
+
 def _signal(signal: Signal, *, riding: bool) -> Signal:
     quiet = {"count": 0, "last_seen_time": signal.first_seen_time, "summary": ""}
-    if riding:
-        # An attempt is under way and its end is a write: that the fault is gone, or comes back, is told then.
+    if riding and signal.source is SourceKind.WATCH:
+        # An attempt is under way and its end is a write: that the fault is gone, or comes back, is told then. The watch can be asked again at any
+        # time; what an alert said was answered with 200 and stands nowhere else.
         quiet |= {"state": "", "last_resolved_end_time": None}
     return signal.model_copy(update=quiet)
 

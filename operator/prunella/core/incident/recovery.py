@@ -73,6 +73,9 @@ def remediated(world: World, draft: Draft) -> Remediation | None:
 
 
 def _target_gone(world: World, draft: Draft) -> Draft:
+    running = at_work(world.remediations)
+    if running:
+        return _waits(draft, f"the target was deleted; {running[0].metadata.name} is ended first")
     alerts = [signal for signal in not_over(draft.status) if signal.key.startswith(ALERT)]
     if alerts:
         return _waits(draft, f"the target was deleted, but {alert_name(alerts[0])} still fires on it")

@@ -18,6 +18,7 @@ from . import pages, responders
 
 NOT_BLOCKED: Final = frozenset(
     {"Allowed", "DwellRunning", "ModeObserve", "ModeSuggest", "NoRunbookMatches", "TargetHealthy", "DuplicateInProgress", "AwaitingApproval"}
+    | {"RolloutInProgress", "ConcurrencyReached"}
 )
 """Reasons that keep nothing from happening that was wanted: it waits, it runs already, or nobody asked for more."""
 

@@ -13,6 +13,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import StepState
 from prunella.api.remediation import StepStatus
 from prunella.api.runbook import RunbookStep
+from prunella.core import rollout
 from prunella.core.facts import Pod, WorkloadFacts
 from prunella.core.healing.effects import DeletePod, Json, Patch, guarded_sha256
 from prunella.core.healing.refusal import Refusal
@@ -74,6 +75,11 @@ def _broken_pod(live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
     workload = live.facts.workload
     if workload.observed_generation < workload.generation:
         return Wait(until_time=live.now + SETTLE, message="the controller has not seen the old template yet")
+    newest, wrote = rollout.newest(live.facts), done[0].intent
+    if newest is not None and wrote is not None and newest.hash != wrote.before.get("toHash"):
+        return Refusal(
+            reason="HumanOverride", message=f"{workload.short} runs revision {newest.number} now, not the one that was put back: somebody was faster"
+        )
     deleted = {one.intent.target_ref.uid for one in done if one.intent is not None and one.state is StepState.APPLIED}
     remaining = [pod for pod in broken_pods(live.facts, live.accused_hash) if pod.uid not in deleted]
     if not remaining:
@@ -82,6 +88,7 @@ def _broken_pod(live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
     return DeletePod(
         target=ObjectRef(api_version="v1", kind="Pod", namespace=pod.namespace, name=pod.name, uid=pod.uid),
         resource_version=pod.resource_version,
+        last=len(remaining) == 1,
         before={"pod": pod.name, "revision": pod.revision, "ready": "false"},
     )
 

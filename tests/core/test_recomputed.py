@@ -1,0 +1,138 @@
+"""Why is nothing done here? The answer is the operator's own judgement, asked again, with what could not be read said aloud."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.core import builders, stories
+
+from prunella.api.common import Metadata
+from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
+from prunella.api.incident import Incident
+from prunella.api.names import Cause
+from prunella.api.runbook import Runbook, RunbookSpec
+from prunella.core.detect.detect import Settings, Surroundings, detect
+from prunella.core.facts import UNKNOWN, Finding, NamespaceFacts, WorkloadFacts
+from prunella.core.recomputed import Asks, opened, recompute, unopened
+from prunella.core.world import World
+
+NOW = builders.NOON
+RIGHTS = Asks(missing_rights=())
+
+
+def runbook(name: str = "roll-back-bad-rollout", *, causes: tuple[Cause, ...] = (Cause.ROLLOUT_CRASH_LOOP,), **spec: Any) -> Runbook:
+    steps = [{"name": "back", "rollBack": {}}]
+    whole = {"title": "Roll it back", "mode": "Auto", "match": {"causes": list(causes), "dwellSeconds": 10, "minRestarts": 2}, "steps": steps}
+    verify = {"checks": [{"name": "healthy", "workloadHealthy": {}}]}
+    return Runbook(
+        metadata=Metadata(name=name, namespace="prunella-system", uid=name), spec=RunbookSpec.model_validate(whole | {"verify": verify} | spec)
+    )
+
+
+def world(facts: WorkloadFacts, finding: Finding | None, **changes: Any) -> World:
+    """An opted-in shop, a ceiling of Auto, and one Runbook."""
+    defaults: dict[str, Any] = {
+        "policy": HealingPolicy(metadata=Metadata(name="default"), spec=HealingPolicySpec.model_validate({"mode": "Auto"})),
+        "namespace": NamespaceFacts(name="shop", labels={"prunella.dev/mode": "Auto"}),
+        "runbooks": (runbook(),),
+        "began_before_our_eyes": True,
+    }
+    incident = opened(finding, NOW) if finding else unopened(facts)
+    return World(now=NOW, incident=incident, target=facts, finding=finding, **(defaults | changes))
+
+
+def told(facts: WorkloadFacts, finding: Finding | None = None, asks: Asks = RIGHTS, before: Incident | None = None, **changes: Any) -> list[str]:
+    return recompute(world(facts, finding, **changes), before, asks).lines()
+
+
+def crash() -> tuple[WorkloadFacts, Finding]:
+    facts = builders.rolling_facts(builders.new_pod(builders.crashing(restarts=3, finished=20)))
+    finding = detect(facts, NOW, Settings(), Surroundings()).finding
+    assert finding is not None
+    return facts, finding
+
+
+def has(lines: list[str], *words: str) -> bool:
+    text = "\n".join(lines)
+    return all(word in text for word in words)
+
+
+def test_a_healthy_workload_is_said_to_be_well_and_what_would_happen_if_it_failed():
+    lines = told(builders.healthy_facts())
+    assert lines[0] == "deploy/checkout   shop   as of now, recomputed: it has no open Incident   (times in UTC, 2026-11-24)"
+    assert has(lines, "3 of 3 ready, revision 2", "nothing is wrong with it", "roll-back-bad-rollout: Auto")
+    assert not has(lines, "not done")
+
+
+def test_a_namespace_that_has_not_opted_in_is_named_as_the_reason():
+    lines = told(builders.healthy_facts(), namespace=NamespaceFacts(name="shop"))
+    assert has(lines, "namespace shop: Observe", "no label prunella.dev/mode: nobody has opted in", "ModeObserve")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"storm_since": NOW - timedelta(seconds=5)}, "StormActive"),
+        ({"control_plane_ok": False}, "ControlPlaneUnhealthy"),
+        ({"policy": UNKNOWN}, "Paused"),
+    ],
+    ids=["a storm", "a sick control plane", "no policy to read"],
+)
+def test_guards_that_would_refuse_are_named_even_while_nothing_is_wrong(changes, reason):
+    assert has(told(builders.healthy_facts(), **changes), f"if it failed now: {reason}")
+
+
+def test_missing_rights_are_named_with_the_command_that_grants_them():
+    lines = told(builders.healthy_facts(), asks=Asks(missing_rights=("patch deployments.apps in shop",)))
+    assert has(lines, "MissingPermission", "kubectl apply -n shop -k manifests/opt-in")
+
+
+def test_rights_that_may_not_be_asked_are_left_out_and_said():
+    asks = Asks(guards=True, unread=("you may not ask what Prunella's account may do",))
+    lines = told(builders.healthy_facts(), asks=asks)
+    assert not has(lines, "Rights:")
+    assert has(lines, "not read", "you may not ask what Prunella's account may do", "it counts as unknown")
+
+
+def test_a_fault_without_an_incident_shows_the_plan_and_asks_whether_the_operator_runs():
+    facts, finding = crash()
+    lines = told(facts, finding)
+    assert has(lines, finding.summary.split(";", maxsplit=1)[0], "an Incident was due, and there is none")
+    assert has(lines, "roll-back-bad-rollout: roll back deploy/checkout 3 (h3) -> 2 (h2)", "effective mode Auto")
+
+
+def test_a_fault_that_no_runbook_is_for_says_so_and_which_were_considered():
+    facts, finding = crash()
+    lines = told(facts, finding, runbooks=(runbook(causes=(Cause.ROLLOUT_IMAGE_PULL,)),))
+    assert has(lines, "no Runbook: NoRunbookMatches", "considered", "it is for RolloutImagePull; the cause is RolloutCrashLoop")
+
+
+def test_a_plan_that_refuses_says_why():
+    facts, finding = crash()
+    paused = replace(facts, workload=replace(facts.workload, paused=True))
+    assert has(told(paused, replace(finding, workload=paused.workload)), "roll-back-bad-rollout: TargetPaused")
+
+
+def test_each_guard_is_shown_on_demand():
+    facts, finding = crash()
+    lines = told(facts, finding, asks=Asks(guards=True, missing_rights=()))
+    assert has(lines, "Protected: yes", "Storm: yes", "Rights: yes")
+
+
+def test_a_short_trouble_is_no_incident_yet():
+    facts, finding = crash()
+    lines = told(facts, replace(finding, open_time=NOW + timedelta(seconds=20)))
+    assert has(lines, "12:00:20.0", "an Incident is opened, if it holds until then")
+
+
+def test_the_last_incident_is_mentioned():
+    before, _ = stories.healed()
+    assert has(told(builders.healthy_facts(), before=before), "before", "checkout-7f3kq: Resolved")
+
+
+def test_a_workload_that_can_not_be_read_is_not_called_well():
+    lines = recompute(replace(world(builders.healthy_facts(), None), target=UNKNOWN), None, RIGHTS).lines()
+    assert has(lines, "not there, or it can't be read", "whether something is wrong can't be told")
