@@ -1,0 +1,423 @@
+"""The guards: each one's yes and each of its noes, with reason and sentence; their order is the policy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from prunella.api.healing_policy import Pause
+from prunella.api.incident import Hold
+from prunella.api.names import Mode, Outcome, RemediationPhase, SignalState
+from prunella.api.runbook import Restart, RunbookStep
+from prunella.core.facts import UNKNOWN, NamespaceFacts, Owner
+from prunella.core.healing import guards
+from prunella.core.healing.refusal import Asked, Refusal, first_refusal
+from prunella.core.world import GONE
+from tests.fakes.runbooks import runbook
+
+from .builders import ago, later
+from .healing_builders import alert_signal, attempt, ill, incident, permitted, planned, policy, prepared, signal
+from .records import quarantined_revision, record_of
+
+ORDER = (
+    "Protected",
+    "Pause",
+    "ControlPlane",
+    "Evidence",
+    "Storm",
+    "Person",
+    "Owner",
+    "Budget",
+    "OnePerTarget",
+    "Target",
+    "BlastRadius",
+    "Rights",
+)
+RESTART = RunbookStep(name="restart", restart=Restart())
+
+
+def answers(world, made):
+    return {asked.guard: asked.refusal for asked in guards.ask(world, made)}
+
+
+def test_the_order_of_the_list_is_the_policy():
+    assert tuple(name for name, _ in guards.GUARDS) == ORDER
+
+
+def test_where_nothing_speaks_against_it_every_guard_says_yes():
+    world = permitted()
+    assert answers(world, planned(world)) == dict.fromkeys(ORDER)
+
+
+def test_all_are_asked_and_the_first_refusal_in_the_order_is_the_reason():
+    world = permitted(control_plane_ok=False, storm_since=ago(5), policy=policy(pauses=(Pause(name="freeze", reason="year end"),)))
+    asked = guards.ask(world, planned(world))
+    assert tuple(one.guard for one in asked) == ORDER
+    assert [one.guard for one in asked if one.refusal] == ["Pause", "ControlPlane", "Storm"]
+    assert first_refusal(asked).reason == "Paused"
+
+
+def test_a_refusal_that_is_only_shown_is_no_reason():
+    shown = Asked(guard="Rights", refusal=Refusal(reason="MissingPermission", message="no"), shown_only=True)
+    real = Asked(guard="Target", refusal=Refusal(reason="TargetHealthy", message="well"))
+    assert first_refusal((shown,)) is None
+    assert first_refusal((shown, real)).reason == "TargetHealthy"
+
+
+@pytest.mark.parametrize(("mode", "shown"), [(Mode.OBSERVE, True), (Mode.SUGGEST, True), (Mode.APPROVE, True), (Mode.AUTO, False)])
+def test_missing_rights_are_a_reason_only_where_the_mode_would_act(mode, shown):
+    world = ill()
+    made = planned(world, mode=mode)
+    world = replace(world, preparation=prepared(made, missing_rights=("patch deployments.apps in shop",)))
+    asked = guards.ask(world, made)
+    assert asked[-1].refusal.reason == "MissingPermission", "it is shown in every mode"
+    assert asked[-1].shown_only == shown
+    assert (first_refusal(asked) is None) == shown
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"namespace": "kube-system"}, "namespace kube-system is protected: nothing is ever changed there"),
+        ({"namespace": "monitoring"}, "namespace monitoring is protected: nothing is ever changed there"),
+        ({"namespace": "healers"}, "namespace healers is protected: nothing is ever changed there"),
+        ({"kind": "ReplicaSet"}, "a ReplicaSet is not changed by automation"),
+    ],
+    ids=["kube-system", "another of the list", "the operator's own", "a kind that is none of ours"],
+)
+def test_protected_namespaces_and_kinds_are_left_alone(facts, message):
+    world = ill(operator_namespace="healers", runbooks=(runbook(namespace="healers"),))
+    made = planned(world)
+    made = replace(made, workload=replace(made.workload, **facts))
+    refusal = guards.protected(world, made)
+    assert (refusal.reason, refusal.message) == ("UnmanagedResource", message)
+
+
+def test_the_operators_namespace_is_protected_even_if_the_policy_cannot_be_read():
+    world = ill(policy=UNKNOWN)
+    made = planned(world)
+    refusal = guards.protected(world, replace(made, workload=replace(made.workload, namespace="prunella-system")))
+    assert refusal.reason == "UnmanagedResource"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (UNKNOWN, "the HealingPolicy 'default' could not be read: without the kill switch nothing is done"),
+        (
+            policy(pauses=(Pause(name="freeze", reason="year end", by="ana"),)),
+            "paused by 'freeze': year end (by ana); remove it from HealingPolicy `spec.pauses` to go on",
+        ),
+        (
+            policy(pauses=(Pause(name="shop", reason="sale", namespaces=("shop",)),)),
+            "paused by 'shop': sale; remove it from HealingPolicy `spec.pauses` to go on",
+        ),
+        (policy(pauses=(Pause(name="pay", reason="audit", namespaces=("pay",)),)), None),
+        (policy(), None),
+    ],
+    ids=["unreadable", "everywhere", "here", "elsewhere", "nowhere"],
+)
+def test_a_pause_holds_where_it_says(given, message):
+    world = ill(policy=given)
+    refusal = guards.pause(world, planned(world))
+    assert refusal == (None if message is None else Refusal(reason="Paused", message=message))
+
+
+def test_an_ill_control_plane_is_given_no_more_work():
+    world = ill(control_plane_ok=False)
+    assert guards.control_plane(world, planned(world)) == Refusal(
+        reason="ControlPlaneUnhealthy", message="the API server does not answer its readiness check in time", look_again_time=later(10)
+    )
+
+
+OLD = "a watch of the cluster is silent: what is known of the target may be old"
+UNREAD = "the target's record or namespace could not be read"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"watch_fresh": False}, OLD),
+        ({"finding": UNKNOWN}, OLD),
+        ({"target": UNKNOWN}, OLD),
+        ({"record": UNKNOWN}, UNREAD),
+        ({"namespace": UNKNOWN}, UNREAD),
+        ({}, None),
+    ],
+    ids=["silent watch", "finding unknown", "target unknown", "record unknown", "namespace unknown", "all there"],
+)
+def test_missing_evidence_is_no_permission(changes, message):
+    made = planned(ill())
+    refusal = guards.evidence(replace(ill(), **changes), made)
+    if message is None:
+        assert refusal is None
+    else:
+        assert (refusal.reason, refusal.message, refusal.look_again_time) == ("EvidenceMissing", message, later(10))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "message"),
+    [
+        (
+            {"alert_source_fresh": False},
+            "AlertSourceStale",
+            "neither a webhook nor a good poll of Alertmanager for 600 s: the alert may be old",
+        ),
+        ({"alert_rules": {}}, "EvidenceMissing", "Prometheus did not tell the `for` of rule HighErrors: one sample is no proof"),
+        ({"alert_rules": {"HighErrors": 119}}, "EvidenceMissing", "rule HighErrors has `for` 119 s; at least 120 s are needed to act on it"),
+        ({"alert_rules": {"HighErrors": 120}}, None, None),
+    ],
+    ids=["no word for 600 s", "rule unknown", "rule too quick", "two minutes are enough"],
+)
+def test_where_only_an_alert_accuses_its_source_and_rule_must_be_good(changes, reason, message):
+    world = replace(ill(alert_rules={"HighErrors": 300}), **changes)
+    refusal = guards.evidence(world, planned(ill(), by_alert=alert_signal()))
+    assert (refusal and (refusal.reason, refusal.message)) == (None if reason is None else (reason, message))
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_r36_a_stale_alert_source_does_not_hold_back_what_the_watch_sees(fresh):
+    world = ill(alert_source_fresh=fresh)
+    assert guards.evidence(world, planned(world)) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "refuses"),
+    [
+        ({}, True),
+        ({"ended": 10}, False),
+        ({"plan": "another"}, False),
+        ({"started": 12}, False),
+        ({"phase": RemediationPhase.FAILED}, False),
+        ({"ended": None}, False),
+    ],
+    ids=["a moment ago", "ten seconds ago", "another plan", "it acted", "it failed", "it has no end"],
+)
+def test_a_live_read_that_said_otherwise_is_believed_for_ten_seconds(changes, refuses):
+    made = planned(ill())
+    given = {"ended": 9, "phase": RemediationPhase.CANCELLED, "plan": made.hash, "started": None} | changes
+    before = attempt(
+        outcome=Outcome.RECOVERED_ITSELF,
+        ended=given["ended"],
+        phase=given["phase"],
+        plan_hash=given["plan"],
+        message="checkout shows no fault any more",
+        started_time=ago(12) if given["started"] else None,
+    )
+    refusal = guards.evidence(ill(remediations=(before,)), made)
+    expected = Refusal(
+        reason="EvidenceMissing",
+        message="checkout-7f3kq-1 found it otherwise a moment ago (checkout shows no fault any more): the watch has yet to catch up",
+        look_again_time=later(1),
+    )
+    assert refusal == (expected if refuses else None)
+
+
+def test_in_a_storm_nothing_is_done_to_the_single_one():
+    world = ill(storm_since=ago(1))
+    assert guards.storm(world, planned(world)) == Refusal(
+        reason="StormActive", message="too many workloads fail at once: the single one is not at fault; people look first"
+    )
+
+
+def test_an_attempt_that_did_harm_opens_the_breaker():
+    world = ill(remediations=(attempt(outcome=Outcome.WORSENED),))
+    assert guards.storm(world, planned(world)) == Refusal(
+        reason="BreakerOpen",
+        message="checkout-7f3kq-1: it ended Worsened. Look at deploy/checkout, then annotate the Incident prunella.dev/retry=<token>",
+    )
+
+
+@pytest.mark.parametrize(
+    ("until", "refuses"), [(None, True), (1, True), (0, False), (-5, False)], ids=["without an end", "not over", "just over", "long over"]
+)
+def test_a_hold_keeps_automation_away_until_it_ends(until, refuses):
+    at = None if until is None else later(until)
+    world = ill(incident=incident(spec={"hold": Hold(by="ana", reason="looking", until_time=at)}))
+    expected = Refusal(reason="HumanOverride", message="ana holds it: looking", look_again_time=at) if refuses else None
+    assert guards.person(world, planned(world)) == expected
+
+
+@pytest.mark.parametrize(("value", "refuses"), [("Observe", True), ("Auto", False), ("", False)])
+def test_a_workload_may_opt_out_by_its_own_annotation(value, refuses):
+    world = ill()
+    made = planned(world)
+    made = replace(made, workload=replace(made.workload, annotations={"prunella.dev/mode": value}))
+    expected = Refusal(reason="HumanOverride", message="deploy/checkout is annotated prunella.dev/mode: Observe") if refuses else None
+    assert guards.person(world, made) == expected
+
+
+def test_a_person_who_changed_the_target_during_an_attempt_has_it():
+    world = ill(remediations=(attempt(outcome=Outcome.SUPERSEDED, phase=RemediationPhase.CANCELLED),))
+    assert guards.person(world, planned(world)) == Refusal(
+        reason="HumanOverride", message="somebody changed the target during checkout-7f3kq-1: theirs stands, automation stays away"
+    )
+
+
+@pytest.mark.parametrize(("hash_", "refuses"), [("h3", True), ("h1", False)], ids=["the accused one", "another"])
+def test_a_quarantined_revision_that_came_back_is_a_persons_decision(hash_, refuses):
+    world = ill()
+    made = planned(world)
+    refusal = guards.person(replace(world, record=record_of(quarantined=(quarantined_revision(hash_),))), made)
+    expected = Refusal(
+        reason="QuarantinedReapplied",
+        message="revision 3 was rolled back before and somebody applied it again: that is a person's decision",
+    )
+    assert refusal == (expected if refuses else None)
+
+
+def test_a_plan_that_accuses_no_revision_asks_for_no_quarantine():
+    world = ill(record=record_of(quarantined=(quarantined_revision("h3"),)))
+    assert guards.person(world, planned(ill(), accused=None)) is None
+
+
+def test_another_owner_would_change_it_back():
+    world = ill()
+    made = planned(world)
+    owned = replace(made, workload=replace(made.workload, owner=Owner(api_version="example.com/v1", kind="Shop", name="main")))
+    assert guards.owner(world, owned).reason == "OwnedByOperator"
+    assert guards.owner(world, made) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"remediations": (attempt(1, ended=9000), attempt(2, ended=1700))}, "ConsecutiveFailures"),
+        ({"remediations": (attempt(1, ended=1700),)}, "RecentlyRemediated"),
+        ({"all_remediations": tuple(attempt(n, name=f"other-{n}", ended=1900 + n, accused_revision="h9") for n in (1, 2, 3))}, "BudgetSpent"),
+        ({}, None),
+    ],
+    ids=["attempts", "cooldown", "budget", "free"],
+)
+def test_the_budget_guard_asks_attempts_then_cooldown_then_budgets(changes, reason):
+    world = ill(**changes)
+    refusal = guards.budget(world, planned(ill()))
+    assert (refusal and refusal.reason) == reason
+
+
+@pytest.mark.parametrize(
+    ("others", "reason"),
+    [
+        ((attempt(1, ended=None),), "DuplicateInProgress"),
+        ((attempt(1, ended=None, target_ref=attempt().spec.target_ref.model_copy(update={"uid": "other"})),), "ConcurrencyReached"),
+        ((), None),
+    ],
+    ids=["at this target", "in this namespace", "none"],
+)
+def test_one_attempt_at_a_time(others, reason):
+    refusal = guards.one_per_target(ill(all_remediations=others), planned(ill()))
+    assert (refusal and refusal.reason) == reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "plan", "reason", "message"),
+    [
+        ({"target": GONE}, {}, "TargetChanged", "deploy/checkout is gone or was made anew: the plan was for another object"),
+        ({"finding": None}, {}, "TargetHealthy", "deploy/checkout shows no fault any more"),
+        ({"finding": None}, {"by_alert": alert_signal()}, None, None),
+        ({"finding": None, "incident": incident(signal(), alert_signal())}, {}, None, None),
+        ({"finding": None, "incident": incident(alert_signal(state=SignalState.RESOLVED))}, {}, "TargetHealthy", None),
+        ({}, {}, None, None),
+    ],
+    ids=["gone", "healthy", "accused by an alert", "an alert fires as well", "the alert is over", "still ill"],
+)
+def test_the_target_must_still_be_that_object_and_still_be_ill(changes, plan, reason, message):
+    refusal = guards.target(ill(**changes), planned(ill(), **plan))
+    assert (refusal and refusal.reason) == reason
+    if message is not None:
+        assert refusal.message == message
+
+
+@pytest.mark.parametrize(
+    ("facts", "steps", "refuses"),
+    [
+        ({"strategy": "Recreate"}, (RESTART,), True),
+        ({"kind": "StatefulSet", "desired": 1}, (RESTART,), True),
+        ({"kind": "StatefulSet", "desired": 2}, (RESTART,), False),
+        ({"strategy": "Recreate", "ready": 0}, (RESTART,), False),
+        ({}, (RESTART,), False),
+        ({"strategy": "Recreate"}, (), False),
+    ],
+    ids=["Recreate", "StatefulSet of one", "StatefulSet of two", "nothing is ready anyway", "RollingUpdate", "a rollback"],
+)
+def test_a_restart_never_stops_the_last_ready_pods(facts, steps, refuses):
+    made = planned(ill())
+    made = replace(made, runbook=runbook("r", *steps), workload=replace(made.workload, **facts))
+    refusal = guards.blast_radius(ill(), made)
+    short = "sts/checkout" if "kind" in facts else "deploy/checkout"
+    message = f"a restart would stop the last ready pods of {short} before new ones are there"
+    assert refusal == (Refusal(reason="LastReadyReplica", message=message) if refuses else None)
+
+
+@pytest.mark.parametrize(
+    ("preparation", "reason", "message", "again"),
+    [
+        (None, "EvidenceMissing", "the API server was not asked yet whether the plan is permitted", None),
+        ({"plan_hash": "other"}, "EvidenceMissing", "the API server was not asked yet whether the plan is permitted", None),
+        (
+            {"missing_rights": ("patch deployments.apps in shop", "delete pods in shop")},
+            "MissingPermission",
+            "Prunella may not patch deployments.apps in shop, delete pods in shop; `kubectl apply -n shop -k manifests/opt-in` grants it in shop",
+            15,
+        ),
+        ({"rights_known": False}, "EvidenceMissing", "the API server did not say whether Prunella has the rights for it", 15),
+        (
+            {"dry_run_error": "exceeded quota: pods"},
+            "QuotaHeadroom",
+            "the API server would refuse the change: exceeded quota: pods",
+            15,
+        ),
+        ({"dry_run_error": "denied by policy"}, "EvidenceMissing", "the API server would refuse the change: denied by policy", 15),
+        ({}, None, None, None),
+    ],
+    ids=["not asked", "asked for another plan", "rights missing", "rights unknown", "quota", "refused", "permitted"],
+)
+def test_r28_the_api_server_must_permit_it(preparation, reason, message, again):
+    world = ill()
+    made = planned(world)
+    if preparation is not None:
+        given = prepared(made, **{key: value for key, value in preparation.items() if key != "plan_hash"})
+        world = replace(world, preparation=replace(given, **{key: value for key, value in preparation.items() if key == "plan_hash"}))
+    refusal = guards.rights(world, made)
+    assert refusal == (None if reason is None else Refusal(reason=reason, message=message, look_again_time=later(again) if again else None))
+
+
+@pytest.mark.parametrize(
+    ("age", "changes", "holds"),
+    [
+        (59, {}, True),
+        (60, {}, False),
+        (14, {"missing_rights": ("patch deployments.apps in shop",)}, True),
+        (15, {"missing_rights": ("patch deployments.apps in shop",)}, False),
+        (15, {"rights_known": False}, False),
+        (15, {"dry_run_error": "no"}, False),
+    ],
+)
+def test_what_the_api_server_said_is_believed_for_a_minute_and_a_no_for_a_quarter(age, changes, holds):
+    world = ill()
+    made = planned(world)
+    world = replace(world, preparation=prepared(made, prepared_time=ago(age), **changes))
+    assert (guards.prepared(world, made) is not None) == holds
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason", "message"),
+    [
+        (Mode.AUTO, None, None),
+        (Mode.OBSERVE, "ModeObserve", "would {}; the effective mode is Observe, so nothing is done"),
+        (Mode.SUGGEST, "ModeSuggest", "suggests to {}; the effective mode is Suggest, a person has to do it"),
+        (Mode.APPROVE, "ModeSuggest", "suggests to {}; the effective mode is Approve, a person has to do it"),
+    ],
+)
+def test_the_mode_is_the_last_gate(mode, reason, message):
+    made = planned(ill(), mode=mode)
+    refusal = guards.gate(made, later(5))
+    expected = None if reason is None else Refusal(reason=reason, message=message.format(made.summary), look_again_time=later(5))
+    assert refusal == expected
+
+
+def test_a_namespace_that_is_not_read_is_not_asked_twice():
+    """A namespace without labels is read and opts in to nothing: that is a mode, not missing evidence."""
+    world = ill(namespace=NamespaceFacts(name="shop"))
+    assert guards.evidence(world, planned(world)) is None
