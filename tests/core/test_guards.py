@@ -283,7 +283,7 @@ def test_another_owner_would_change_it_back():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"remediations": (attempt(1, ended=9000), attempt(2, ended=1700))}, "ConsecutiveFailures"),
+        ({"remediations": (attempt(1, ended=3000), attempt(2, ended=1700))}, "ConsecutiveFailures"),
         ({"remediations": (attempt(1, ended=1700),)}, "RecentlyRemediated"),
         ({"all_remediations": tuple(attempt(n, name=f"other-{n}", ended=1900 + n, accused_revision="h9") for n in (1, 2, 3))}, "BudgetSpent"),
         ({}, None),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from prunella.core import rollout
 from prunella.core.draft import Draft
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing import follow, judge, known_good
@@ -35,14 +36,22 @@ def decide(world: World) -> Draft:
 
 
 def _without_residue(world: World) -> World:
-    """While our effect takes hold, pods of the accused revision are there for a moment longer: they say nothing new of the target."""
-    finding, facts = world.known_finding, world.workload
-    if finding is None or facts is None or facts.newest is None or facts.newest.hash == finding.accused_revision:
+    """A rollout under way proves nothing: pods of the revision before are there for a while, and those of the new one are not there yet.
+
+    So while the newest revision is neither complete nor accused, what is seen changes nothing: not after our own rollback, and not after a person's
+    apply. A rollout that somebody holds up on purpose (paused, OnDelete, partition) is none that is waited for.
+    """
+    facts, finding = world.workload, world.finding
+    if facts is None or isinstance(finding, UnknownT):
+        return world
+    held_up = facts.workload.paused or facts.workload.strategy == "OnDelete" or facts.workload.partition > 0
+    newest = rollout.newest(facts)
+    if newest is None or (finding is not None and finding.accused_revision == newest.hash):
         return world
     ours = (one for one in world.remediations if one.status.effect_time is not None and one.status.phase is not None and not one.status.phase.final)
-    accused = {one.spec.accused_revision for one in ours}
-    lingers = bool(accused) and (not finding.accused_revision or finding.accused_revision in accused)
-    return replace(world, finding=UNKNOWN) if lingers else world
+    taking_hold = finding is not None and any(finding.accused_revision in {"", one.spec.accused_revision} for one in ours)
+    under_way = not held_up and rollout.incomplete(facts) and (finding is None or finding.accused_revision != "")
+    return replace(world, finding=UNKNOWN) if taking_hold or under_way else world
 
 
 def _healthy(world: World) -> bool | UnknownT:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from prunella.api.names import CheckResult, Outcome
 from prunella.api.runbook import Check, Verify
-from prunella.core.facts import Finding, UnknownT, WorkloadFacts
+from prunella.core.facts import Finding, Pod, UnknownT, WorkloadFacts
 from prunella.core.world import QueryValue, Unevaluable, World
 
 from . import known_good
@@ -57,9 +57,7 @@ def workload_healthy(facts: WorkloadFacts | UnknownT | None, finding: Finding | 
     workload = facts.workload
     count = f"{workload.available}/{workload.desired} available"
     newest = facts.newest
-    restarted = [
-        pod.name for pod in facts.pods if newest and pod.revision == newest.hash and not pod.deleting and _failed_since(facts, pod.name, effect_time)
-    ]
+    restarted = [pod.name for pod in (facts.pods_of(newest.hash) if newest is not None else ()) if _failed_since(pod, effect_time)]
     if restarted:
         return Look(check=check, result=CheckResult.FAILURE, value=f"{count}; {restarted[0]} restarted since the effect", conclusive=True)
     if isinstance(finding, Finding) and newest is not None and finding.accused_revision == newest.hash:
@@ -69,16 +67,14 @@ def workload_healthy(facts: WorkloadFacts | UnknownT | None, finding: Finding | 
     return Look(check=check, result=CheckResult.SUCCESS, value=f"{count}, 0 restarts")
 
 
-def _failed_since(facts: WorkloadFacts, pod_name: str, effect_time: datetime) -> bool:
+def _failed_since(pod: Pod, effect_time: datetime) -> bool:
     """Whether a container of the pod ended after the effect. The kubelet writes whole seconds, so the effect's own second does not count."""
-    for pod in facts.pods:
-        if pod.name != pod_name:
-            continue
-        for container in pod.containers:
-            for end in (container.terminated, container.last_terminated):
-                normal = container.init and not container.sidecar and end is not None and end.exit_code == 0
-                if end is not None and not normal and end.finished_time is not None and end.finished_time > effect_time:
-                    return True
+    for container in pod.containers:
+        for end in (container.terminated, container.last_terminated):
+            if end is None or end.finished_time is None or (container.init and not container.sidecar and end.exit_code == 0):
+                continue
+            if end.finished_time > effect_time:
+                return True
     return False
 
 

@@ -1,0 +1,94 @@
+"""The storm brake: on at once, off after a calm; shares are compared without rounding."""
+
+from __future__ import annotations
+
+import pytest
+
+from prunella.api.healing_policy import Storm
+from prunella.api.names import Cause
+from prunella.core.healing.storm import CLASS_OF, StormState, brake, over_threshold
+from prunella.core.world import OpenIncident
+
+from .builders import NOON, ago, later
+
+CRASH, PULL, REGISTRY = Cause.ROLLOUT_CRASH_LOOP, Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE
+
+
+def failing(*causes, namespaces=("shop",)):
+    """One failing workload for each cause, spread over the namespaces."""
+    return tuple(
+        OpenIncident(uid=f"i{index}", namespace=namespaces[index % len(namespaces)], target=f"Deployment/shop/w{index}", cause=cause)
+        for index, cause in enumerate(causes)
+    )
+
+
+def test_every_cause_but_a_persons_word_belongs_to_a_class():
+    assert set(Cause) - set(CLASS_OF) == {Cause.REPORTED}
+
+
+@pytest.mark.parametrize(
+    ("incidents", "total", "message"),
+    [
+        ((), 10, ""),
+        (failing(CRASH, CRASH), 5, ""),
+        (failing(CRASH, CRASH, CRASH), 14, "3 workloads fail at once (crashing), more than 20 % of the 14 in opted-in namespaces"),
+        (failing(CRASH, CRASH, CRASH), 15, ""),
+        (failing(CRASH, CRASH, PULL), 5, ""),
+        (failing(PULL, REGISTRY, PULL), 5, "3 workloads fail at once (image pull), more than 20 % of the 5 in opted-in namespaces"),
+        (failing(Cause.REPORTED, Cause.REPORTED, Cause.REPORTED), 3, ""),
+        ((*failing(CRASH, CRASH), *failing(CRASH)), 5, ""),
+        (failing(CRASH, CRASH, CRASH), 0, "3 workloads fail at once (crashing), more than 20 % of the 1 in opted-in namespaces"),
+        (failing(CRASH, CRASH, CRASH, CRASH, namespaces=("a", "b", "c", "d")), 1000, "RolloutCrashLoop in 4 namespaces at once, more than 3"),
+        (failing(CRASH, CRASH, CRASH, namespaces=("a", "b", "c")), 1000, ""),
+        (failing(CRASH, PULL, CRASH, PULL, namespaces=("a", "b", "c", "d")), 1000, ""),
+    ],
+    ids=[
+        "calm",
+        "too few",
+        "over a fifth",
+        "exactly a fifth",
+        "two classes",
+        "one class, two causes",
+        "reported ones",
+        "one workload twice",
+        "none opted in",
+        "four namespaces",
+        "three namespaces",
+        "four namespaces, two causes",
+    ],
+)
+def test_the_brake_goes_on_when_too_much_fails_at_once(incidents, total, message):
+    assert over_threshold(incidents, total, Storm()) == message
+
+
+def test_r38_an_image_outage_of_five_workloads_is_one_storm():
+    state = brake(StormState(), failing(PULL, PULL, REGISTRY, PULL, PULL), 20, Storm(), NOON)
+    assert state == StormState(since=NOON, message="5 workloads fail at once (image pull), more than 20 % of the 20 in opted-in namespaces")
+
+
+MANY, FEW = failing(CRASH, CRASH, CRASH), failing(CRASH)
+ON = StormState(since=ago(50), message="3 workloads …")
+
+
+@pytest.mark.parametrize(
+    ("before", "incidents", "after"),
+    [
+        (StormState(), FEW, StormState()),
+        (ON, MANY, ON),
+        (ON, FEW, StormState(since=ago(50), message="3 workloads …", below_since=NOON)),
+        (
+            StormState(since=ago(700), message="m", below_since=ago(599)),
+            FEW,
+            StormState(since=ago(700), message="m", below_since=ago(599)),
+        ),
+        (StormState(since=ago(700), message="m", below_since=ago(600)), FEW, StormState()),
+        (StormState(since=ago(700), message="m", below_since=ago(599)), MANY, StormState(since=ago(700), message="m")),
+    ],
+    ids=["stays off", "stays on", "the calm begins", "the calm is not over", "the calm was long enough", "the calm is broken"],
+)
+def test_the_brake_goes_off_by_itself_after_a_calm(before, incidents, after):
+    assert brake(before, incidents, 5, Storm(), NOON) == after
+
+
+def test_a_storm_that_returns_after_the_calm_is_another_one():
+    assert brake(StormState(), MANY, 5, Storm(), later(5)).since == later(5)

@@ -1,0 +1,241 @@
+"""Proof of recovery: what each check says, how rounds are counted, and how it ends. No data is never health (R14, R32)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prunella.api.names import CheckResult, Outcome
+from prunella.api.runbook import AlertCleared, Check, PromQL, Verify, WorkloadHealthy
+from prunella.core.facts import UNKNOWN
+from prunella.core.healing import verify
+from prunella.core.healing.verify import Look, Tally
+from prunella.core.world import QueryValue, Unevaluable
+
+from .builders import NOON, ago, container, healthy_facts, later, pods, termination
+from .healing_builders import crashed, ill, seen
+
+S, F, I, E = CheckResult.SUCCESS, CheckResult.FAILURE, CheckResult.INCONCLUSIVE, CheckResult.ERROR
+HEALTHY = Check(name="healthy", workload_healthy=WorkloadHealthy())
+RATIO = Check(name="errors", promql=PromQL(query="ratio", success="good", failure="bad"))
+CLEARED = Check(name="cleared", alert_cleared=AlertCleared())
+
+
+def ended(seconds_before, **changes):
+    """A container that runs again after an end."""
+    return container(last_terminated=termination(finished=seconds_before), **changes)
+
+
+@pytest.mark.parametrize(
+    ("facts", "finding", "result", "value", "conclusive"),
+    [
+        (UNKNOWN, None, I, "the workload could not be read", False),
+        (None, None, I, "the workload could not be read", False),
+        (healthy_facts(observed_generation=1), None, I, "the controller has not seen the change yet", False),
+        (healthy_facts(), None, S, "3/3 available, 0 restarts", False),
+        (healthy_facts(available=2), None, F, "2/3 available", False),
+        (replace(healthy_facts(), pods=pods(3, "h2", ended(5))), None, F, "3/3 available; checkout-h2-0 restarted since the effect", True),
+        (replace(healthy_facts(), pods=pods(3, "h2", ended(11))), None, S, "3/3 available, 0 restarts", False),
+        (replace(healthy_facts(), pods=pods(3, "h2", ended(10))), None, S, "3/3 available, 0 restarts", False),
+        (replace(healthy_facts(), pods=(*pods(3), *pods(1, "h1", ended(5)))), None, S, "3/3 available, 0 restarts", False),
+        (replace(healthy_facts(), pods=(*pods(3), *pods(1, "h2", ended(5), deleting=True, uid="d"))), None, S, "3/3 available, 0 restarts", False),
+        (healthy_facts(), seen(crashed(), accused_revision="h2", summary="it fails"), F, "3/3 available; it fails", True),
+        (healthy_facts(), seen(crashed(), accused_revision="h3"), S, "3/3 available, 0 restarts", False),
+        (healthy_facts(), UNKNOWN, S, "3/3 available, 0 restarts", False),
+    ],
+    ids=[
+        "unreadable",
+        "not found is no success",
+        "not observed",
+        "healthy",
+        "not yet",
+        "restarted",
+        "restarted before",
+        "in the effect's second",
+        "another revision's pod",
+        "a pod on its way out",
+        "accused itself",
+        "the other is accused",
+        "finding unknown",
+    ],
+)
+def test_a_workload_is_healthy_when_all_of_it_runs_without_a_restart_since_the_effect(facts, finding, result, value, conclusive):
+    look = verify.workload_healthy(facts, finding, ago(10), "healthy")
+    assert look == Look(check="healthy", result=result, value=value, conclusive=conclusive)
+
+
+@pytest.mark.parametrize(
+    ("changes", "result"),
+    [
+        ({"init": True, "terminated": termination(0, finished=5)}, S),
+        ({"init": True, "terminated": termination(1, finished=5)}, F),
+        ({"init": True, "sidecar": True, "terminated": termination(0, finished=5)}, F),
+        ({"terminated": termination(0, finished=5)}, F),
+        ({"terminated": replace(termination(1), finished_time=None)}, S),
+    ],
+    ids=["an init container is done", "an init container failed", "a sidecar ended", "a container ended well", "an end without a time"],
+)
+def test_an_init_container_that_finished_is_no_restart(changes, result):
+    facts = replace(healthy_facts(), pods=pods(3, "h2", container(**changes), container("app"), ready=True))
+    assert verify.workload_healthy(facts, None, ago(10), "healthy").result is result
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdicts", "result", "value", "conclusive"),
+    [
+        (QueryValue(error="503"), {}, E, "503", False),
+        (QueryValue(missing="no sample"), {}, I, "no sample", False),
+        (QueryValue(), {}, I, "no data", False),
+        (QueryValue(value=0.5), {"good": True, "bad": False}, S, "0.5", False),
+        (QueryValue(value=0.5), {"good": False, "bad": True}, F, "0.5", True),
+        (QueryValue(value=0.5), {"good": True, "bad": True}, F, "0.5", True),
+        (QueryValue(value=0.5), {"good": False, "bad": False}, I, "0.5 is neither success nor failure", False),
+        (QueryValue(value=1e9), {"good": Unevaluable("no"), "bad": False}, E, "'good': no", False),
+        (QueryValue(value=0.0), {"good": True, "bad": Unevaluable("no")}, E, "'bad': no", False),
+    ],
+    ids=["down", "missing", "nothing", "success", "failure", "both", "neither", "success can't be told", "failure can't be told"],
+)
+def test_a_query_is_three_valued_and_a_failed_one_an_error(answer, verdicts, result, value, conclusive):
+    world = ill(evaluate=lambda expression, variables: verdicts[expression])
+    assert verify.promql(RATIO, answer, world) == Look(check="errors", result=result, value=value, conclusive=conclusive)
+
+
+def test_a_check_that_is_no_query_is_an_error():
+    assert verify.promql(HEALTHY, QueryValue(value=1), ill()) == Look(check="healthy", result=E, value="not a promql check")
+
+
+def plan_of(*checks, **changes):
+    return Verify(checks=checks or (HEALTHY,), **changes)
+
+
+def look(result, check="healthy", *, conclusive=False):
+    return Look(check=check, result=result, conclusive=conclusive)
+
+
+BEFORE = Tally(successes=2, failures=2, inconclusive=2, errors=4)
+
+
+@pytest.mark.parametrize(
+    ("looks", "counts"),
+    [
+        ((look(S),), (3, 0, 0, 0)),
+        ((look(S), look(S, "errors")), (3, 0, 0, 0)),
+        ((look(S), look(F, "errors", conclusive=True)), (0, 3, 0, 0)),
+        ((look(F), look(S, "errors")), (0, 0, 0, 0)),
+        ((look(F), look(F, "errors", conclusive=True)), (0, 3, 0, 0)),
+        ((look(F, conclusive=True), look(E, "errors")), (0, 3, 0, 0)),
+        ((look(S), look(I, "errors")), (0, 0, 3, 0)),
+        ((look(I), look(E, "errors")), (0, 0, 3, 5)),
+    ],
+    ids=[
+        "one more",
+        "all",
+        "disproved",
+        "not yet",
+        "not yet, and disproved",
+        "failure is worse than an error",
+        "no data",
+        "the fifth error counts as no data",
+    ],
+)
+def test_the_worst_check_of_a_round_counts_and_ends_the_others_row(looks, counts):
+    after = verify.tally(BEFORE, looks, plan_of(HEALTHY, RATIO))
+    assert (after.successes, after.failures, after.inconclusive, after.errors) == counts
+    assert after.last == looks
+
+
+@pytest.mark.parametrize(("errors", "inconclusive"), [(0, 0), (3, 0), (4, 1), (9, 1)], ids=["first", "fourth", "fifth", "tenth"])
+def test_up_to_the_limit_an_error_is_only_an_error(errors, inconclusive):
+    after = verify.tally(Tally(errors=errors), (look(E),), plan_of())
+    assert (after.errors, after.inconclusive) == (errors + 1, inconclusive)
+
+
+OPTIONAL = RATIO.model_copy(update={"optional": True})
+
+
+@pytest.mark.parametrize(
+    ("result", "conclusive", "counts"),
+    [(I, False, (1, 0, 0)), (E, False, (1, 0, 0)), (F, True, (0, 1, 0)), (S, False, (1, 0, 0))],
+    ids=["no data", "error", "failure", "success"],
+)
+def test_an_optional_check_may_be_inconclusive_and_never_a_failure(result, conclusive, counts):
+    after = verify.tally(Tally(), (look(S), look(result, "errors", conclusive=conclusive)), plan_of(HEALTHY, OPTIONAL))
+    assert (after.successes, after.failures, after.inconclusive) == counts
+
+
+@pytest.mark.parametrize(
+    ("checks", "result", "successes"),
+    [
+        ((HEALTHY, CLEARED), F, 1),
+        ((HEALTHY, CLEARED), I, 1),
+        ((CLEARED,), F, 0),
+        ((CLEARED,), S, 1),
+        ((OPTIONAL, CLEARED), F, 0),
+    ],
+    ids=["beside another", "Alertmanager is down", "alone it proves", "alone and over", "beside an optional one"],
+)
+def test_r15_an_alert_that_looks_back_gates_resolved_and_not_the_outcome(checks, result, successes):
+    looks = tuple(look(S, check.name) if check is not CLEARED else look(result, "cleared") for check in checks)
+    assert verify.tally(Tally(), looks, plan_of(*checks)).successes == successes
+
+
+def test_a_look_of_a_check_that_is_not_in_the_runbook_counts():
+    assert verify.tally(Tally(), (look(F, "another"),), plan_of()).successes == 0
+
+
+LAST = (Look(check="healthy", result=S, value="3/3 available"), Look(check="errors", result=S, value="0.1"))
+BAD = (Look(check="healthy", result=F, value="1/3 available"),)
+DARK = (Look(check="errors", result=I, value="no data"),)
+
+
+@pytest.mark.parametrize(
+    ("tally", "seconds", "ready", "outcome", "message"),
+    [
+        (Tally(successes=3, last=LAST), 9999, (3, 3), Outcome.REMEDIATED, "healthy 3 of 3 times: healthy 3/3 available; errors 0.1"),
+        (Tally(successes=2, last=LAST), 599, (3, 3), None, None),
+        (Tally(failures=3, last=BAD), 30, (3, 3), Outcome.INEFFECTIVE, "no recovery, 3 times in a row: healthy Failure: 1/3 available"),
+        (Tally(failures=3, last=BAD), 30, (3, 2), Outcome.WORSENED, "no recovery, 3 times in a row: healthy Failure: 1/3 available"),
+        (Tally(failures=2, last=BAD), 30, (3, 2), None, None),
+        (Tally(inconclusive=3, last=DARK), 30, (3, 0), Outcome.INCONCLUSIVE, "recovery could not be told 3 times in a row: errors Inconclusive: no data"),
+        (Tally(inconclusive=2, last=DARK), 30, (3, 3), None, None),
+        (Tally(last=BAD), 599, (3, 3), None, None),
+        (Tally(last=BAD), 600, (3, 3), Outcome.INEFFECTIVE, "no recovery within 600 s: healthy Failure: 1/3 available"),
+        (Tally(last=BAD), 600, (3, 2), Outcome.WORSENED, "no recovery within 600 s: healthy Failure: 1/3 available"),
+        (Tally(last=DARK), 600, (3, 3), Outcome.INCONCLUSIVE, "recovery could not be told within 600 s: errors Inconclusive: no data"),
+        (Tally(), 600, (3, 3), Outcome.INCONCLUSIVE, "recovery could not be told within 600 s: nothing could be looked at"),
+        (Tally(successes=2, last=LAST), 600, (3, 3), Outcome.INCONCLUSIVE, None),
+    ],
+    ids=[
+        "proved",
+        "almost",
+        "disproved",
+        "worse than before",
+        "not often enough",
+        "dark",
+        "not dark enough",
+        "time is left",
+        "too late",
+        "too late and worse",
+        "too late in the dark",
+        "nobody looked",
+        "too late for the last success",
+    ],
+)
+def test_it_is_settled_by_repetition_or_by_time(tally, seconds, ready, outcome, message):
+    verdict = verify.verdict(tally, plan_of(), ago(seconds), NOON, ready_before=ready[0], ready_now=ready[1])
+    assert (verdict and verdict.outcome) == outcome
+    if message is not None:
+        assert verdict.message == message
+
+
+@given(st.lists(st.sampled_from([S, F, I, E]), max_size=40))
+def test_nothing_is_proved_without_that_many_successes_in_a_row(results):
+    plan, counted = plan_of(), Tally()
+    for index, result in enumerate(results):
+        counted = verify.tally(counted, (look(result, conclusive=result is F),), plan)
+        verdict = verify.verdict(counted, plan, NOON, later(index), ready_before=3, ready_now=3)
+        if verdict is not None and verdict.outcome is Outcome.REMEDIATED:
+            assert results[index - 2 : index + 1] == [S, S, S]
