@@ -180,7 +180,11 @@ class Arena:
 
     def incident(self, target: str, *, seconds: float = INCIDENT_SECONDS) -> Object:
         """The one Incident of a target, once it is there."""
-        found = wait_for(lambda: self.incidents(target), seconds, f"an Incident of {target}", seen=lambda: self.pods_in_words(target))
+
+        def told() -> list[Object]:
+            return [one for one in self.incidents(target) if one.get("status", {}).get("phase")]
+
+        found = wait_for(told, seconds, f"an Incident of {target}", seen=lambda: self.pods_in_words(target))
         assert len(found) == 1, [one["metadata"]["name"] for one in found]
         return found[0]
 

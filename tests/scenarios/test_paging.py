@@ -1,4 +1,4 @@
-"""Who is told, over real HTTP: nobody where automation was faster, else primary, then the catch-all; until a person takes it, and all when it is over."""
+"""Who is told, over real HTTP: nobody where automation was faster, else primary, then the catch-all, until a person takes it."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
 from tests.harness import prometheus, story, table, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena, condition, outline
@@ -28,8 +27,8 @@ def signal(incident: Object, name: str) -> Object:
 @pytest.mark.timeout(420, func_only=True)
 def test_an_error_ratio_opens_an_incident_that_no_watch_sees_and_a_runbook_for_the_alert_heals_it(arena):
     ratio, name = RATIO.format(namespace=arena.namespace), alertname(arena, "ErrorsAfterRollout")
-    check = {"name": "errors", "promql": {"query": RATIO.format(namespace="${target.namespace}").replace("{{", "{").replace("}}", "}")}}
-    check["promql"] |= {"success": "value < 0.01", "failure": "value > 0.4"}
+    question = RATIO.format(namespace="${target.namespace}")
+    check = {"name": "errors", "promql": {"query": question, "success": "value < 0.01", "failure": "value > 0.4"}}
     verify = {"stabilizeSeconds": 5, "intervalSeconds": 3, "successes": 3, "timeoutSeconds": 120, "failureLimit": 10}
     checks = [{"name": "healthy", "workloadHealthy": {}}, check, {"name": "cleared", "alertCleared": {}}]
     match = {"alerts": [f'{{alertname="{name}"}}'], "targets": {"kinds": ["Deployment"]}, "dwellSeconds": 5}

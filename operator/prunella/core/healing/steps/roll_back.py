@@ -84,6 +84,8 @@ def _broken_pod(live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
     remaining = [pod for pod in broken_pods(live.facts, live.accused_hash) if pod.uid not in deleted]
     if not remaining:
         return Done(message="the template is back" if len(done) == 1 else f"the template is back, {len(done) - 1} broken pods were deleted")
+    if any(pod.deleting and pod.uid in deleted for pod in live.facts.pods):
+        return Wait(until_time=live.now + SETTLE, message="the pod that was deleted is not gone yet: one at a time")
     pod = remaining[0]
     return DeletePod(
         target=ObjectRef(api_version="v1", kind="Pod", namespace=pod.namespace, name=pod.name, uid=pod.uid),

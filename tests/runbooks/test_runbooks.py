@@ -1,0 +1,64 @@
+"""The shipped Runbooks: they lint, they say what they do, and they go no further than they should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from prunella.api.names import ROLLOUT_CAUSES, Cause, Mode
+from prunella.api.runbook import Runbook
+from prunella.cli.lint import command as lint
+
+FOLDER = Path(__file__).resolve().parents[2] / "runbooks"
+FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml")
+RUNBOOKS = {path.stem: Runbook.read(yaml.safe_load(path.read_text())) for path in FILES}
+
+
+def test_lint_finds_nothing_in_them():
+    done = CliRunner().invoke(lint, [str(FOLDER)])
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[-1].endswith("0 errors, 0 warnings")
+
+
+def test_each_is_in_the_kustomization_and_in_the_operators_namespace():
+    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
+    assert sorted(listed) == [path.name for path in FILES]
+    assert {one.metadata.namespace for one in RUNBOOKS.values()} == {"prunella-system"}
+    assert {name: one.metadata.name for name, one in RUNBOOKS.items()} == {name: name for name in RUNBOOKS}
+
+
+def test_each_is_explained_in_the_folders_readme():
+    text = (FOLDER / "README.md").read_text()
+    assert [name for name in RUNBOOKS if name not in text] == []
+
+
+def test_a_rollback_is_made_by_itself_and_a_restart_is_only_suggested():
+    assert RUNBOOKS["roll-back-bad-rollout"].spec.mode is Mode.AUTO
+    assert RUNBOOKS["restart-crash-looping-pods"].spec.mode is Mode.SUGGEST
+
+
+def test_a_rollback_is_for_what_a_rollout_brought_and_nothing_else():
+    spec = RUNBOOKS["roll-back-bad-rollout"].spec
+    assert set(spec.match.causes) <= ROLLOUT_CAUSES
+    assert Cause.REGISTRY_UNREACHABLE not in spec.match.causes
+    assert spec.match.when == "target.failingRevision == target.newestRevision"
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_each_proves_recovery_by_the_workload_itself(name):
+    spec = RUNBOOKS[name].spec
+    assert any(check.workload_healthy is not None and not check.optional for check in spec.verify.checks)
+    assert spec.verify.successes * spec.verify.interval_seconds + spec.verify.stabilize_seconds < spec.verify.timeout_seconds
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_each_gives_up_after_few_attempts(name):
+    assert RUNBOOKS[name].spec.limits.max_attempts <= 2
+
+
+def test_no_two_of_them_fit_the_same_cause():
+    causes = [cause for one in RUNBOOKS.values() for cause in one.spec.match.causes]
+    assert len(causes) == len(set(causes))

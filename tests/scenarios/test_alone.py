@@ -1,0 +1,163 @@
+"""What needs the box to itself: shipped storm values, a stopped operator, a stopped Prometheus, a stopped API server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from tests.harness import etcd, prometheus, story, table, workloads
+from tests.harness.api import Object
+from tests.harness.arena import Arena, condition, outline
+from tests.harness.installation import LIMITS, Installation, escalation_policy
+from tests.harness.instants import now, parse
+from tests.harness.waiting import holds_for, wait_for
+
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(300, func_only=True)]
+OLD = timedelta(minutes=45)
+"""Older than W."""
+
+
+@pytest.fixture
+def shipped_storm(installation: Installation, box_lock: None) -> Iterator[None]:
+    """The storm brake as it is shipped."""
+    installation.api.patch("HealingPolicy", "default", {"spec": {"storm": None}})
+    shipped = installation.api.get("HealingPolicy", "default")["spec"].get("storm", {})
+    assert shipped.get("minWorkloads", 3) == 3
+    yield
+    installation.set_policy(**LIMITS)
+    wait_for(lambda: not installation.api.get("HealingPolicy", "default").get("status", {}).get("stormSinceTime"), 60, "the storm is over")
+
+
+def storms(installation: Installation, since: str) -> list[Object]:
+    """Events that tell of a storm that began."""
+    found = installation.api.list("Event", "default")
+    return [one for one in found if one["reason"] == "StormStarted" and (one.get("eventTime") or one.get("firstTimestamp") or "") >= since]
+
+
+def registry_goes_down_under(arena: Arena, count: int) -> list[Object]:
+    """That many workloads that worked roll out an image of a registry that refuses connections; returns their Incidents."""
+    names = [f"app{number}" for number in range(count)]
+    made = [workloads.deployment(name, arena.namespace, replicas=1) for name in names]
+    arena.kubectl_apply(*made)
+    for name in names:
+        arena.proven("Deployment", name, arena.began)
+    arena.kubectl_apply(*(workloads.changed(one, image="down.local/box:v1") for one in made))
+    return [arena.incident(name, seconds=60) for name in names]
+
+
+@pytest.mark.parametrize("count", [3, 5], ids=["three workloads", "R38 five workloads"])
+def test_r38_a_registry_that_is_down_is_one_storm_and_no_rollback(arena, shipped_storm, count, request):
+    since = now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    incidents = registry_goes_down_under(arena, count)
+    for incident in incidents:
+        name = incident["spec"]["targetRef"]["name"]
+        row = f"{request.node.callspec.id}: {name}"
+        story.left_alone(arena, name, "NoRunbookMatches", name=row, cause="RegistryUnreachable")
+    wait_for(lambda: storms(arena.installation, since), 20, "StormStarted")
+    holds_for(lambda: len(storms(arena.installation, since)) == 1, 15, "one storm", interval=1)
+    assert arena.installation.api.get("HealingPolicy", "default")["status"]["stormSinceTime"]
+    # While it lasts, what would be rolled back otherwise is left alone too.
+    victim = workloads.deployment("victim", arena.namespace)
+    arena.start(victim)
+    arena.roll_out(workloads.changed(victim, command=workloads.CRASH))
+    story.left_alone(arena, "victim", "StormActive", name=f"{request.node.callspec.id}: a crash meanwhile")
+    assert arena.foreign_writes() == []
+
+
+def test_a_rollout_that_was_stuck_before_we_came_is_not_reverted(arena):
+    installation: Installation = arena.installation
+    installation.stop_operator()
+    try:
+        made = workloads.deployment("ancient", arena.namespace)
+        arena.start(made)
+        fault = arena.roll_out(workloads.changed(made, command=workloads.CRASH))
+        wait_for(lambda: arena.witness.restarts_reached(2, fault, lambda _pod: True), 40, "it crash-loops")
+        for kind in ("Pod", "ReplicaSet", "Deployment"):
+            for one in arena.api.list(kind, arena.namespace):
+                etcd.age(arena.api, kind, one["metadata"]["name"], arena.namespace, OLD)
+        born = parse(arena.api.get("Deployment", "ancient", arena.namespace)["metadata"]["creationTimestamp"])
+        assert now() - born > OLD
+    finally:
+        installation.start_operator()
+    incident = story.left_alone(arena, "ancient", "ChangeTooOld", name="stuck since before we came")
+    assert "30 min" in condition(incident, "RemediationAllowed")["message"]
+    holds_for(lambda: not arena.foreign_writes(), 20, "it is left alone", interval=1)
+
+
+def broken_with_query(arena: Arena, query: str) -> Object:
+    """A heal whose proof asks Prometheus; returns the Incident."""
+    steps = [{"name": "primary", "afterSeconds": 1, "waitWhileRemediatingSeconds": 600, "notify": [{"contactRef": {"name": "primary"}}]}]
+    arena.team(escalation_policy("sre", arena.namespace, steps=steps))
+    check = {"name": "errors", "promql": {"query": query, "success": "value < 0.01", "failure": "value > 0.05"}}
+    match = {
+        "causes": ["RolloutCrashLoop"],
+        "targets": {"selector": {"matchLabels": {"scenario": arena.namespace}}},
+        "dwellSeconds": 5,
+        "minRestarts": 1,
+    }
+    verify = {"stabilizeSeconds": 2, "intervalSeconds": 2, "successes": 2, "timeoutSeconds": 60, "checks": [check]}
+    arena.runbook("asks", match=match, verify=verify, limits={"maxAttempts": 1, "cooldownSeconds": 600})
+    made = workloads.deployment("proved", arena.namespace, labels={"scenario": arena.namespace})
+    arena.start(made)
+    arena.roll_out(workloads.changed(made, command=workloads.CRASH))
+    return arena.incident("proved")
+
+
+def ends_inconclusive(arena: Arena, incident: Object, name: str) -> Object:
+    """The attempt could not be proved: it counts, and a person is called."""
+    attempt = wait_for(lambda: [one for one in arena.remediations(incident) if one.get("status", {}).get("outcome")], 120, "the attempt ends")[0]
+    assert (attempt["status"]["phase"], attempt["status"]["outcome"]) == ("Failed", "Inconclusive"), attempt["status"]["message"]
+    after = arena.again(incident)
+    assert condition(after, "Mitigated")["status"] == "False", outline(after)
+
+    def paged() -> bool:
+        return any(one.body["data"]["customData"]["kind"] == "Page" for one in arena.inbox.posts("primary"))
+
+    wait_for(paged, 40, "a person is called")
+    table.add(arena.installation.folder, table.Row(scenario=name, expected="Inconclusive, a page", seen="Inconclusive, a page"))
+    status: Object = attempt["status"]
+    return status
+
+
+def test_r14_prometheus_that_is_down_while_verifying_is_inconclusive(arena):
+    incident = broken_with_query(arena, "vector(0)")
+    arena.installation.box("stop", "prometheus")
+    try:
+        status = ends_inconclusive(arena, incident, "R14 Prometheus down")
+        assert {one["result"] for one in status["measurements"] if one["check"] == "errors"} == {"Error"}
+    finally:
+        arena.installation.box("start", "prometheus")
+
+
+def test_r14_an_answer_with_warnings_is_no_answer(arena):
+    file = arena.installation.state / "prometheus" / "prometheus.yml"
+    before = file.read_text()
+    config = json.loads(before)
+    # A second storage that can't be reached: Prometheus answers from its own and warns that this may not be all.
+    config["remote_read"] = [{"url": "http://192.0.2.1:5999/read", "read_recent": True}]
+    file.write_text(json.dumps(config))
+    prometheus.reload()
+    try:
+        incident = broken_with_query(arena, 'min(up{job="prometheus"}) - 1')
+        status = ends_inconclusive(arena, incident, "R14 an answer with warnings")
+        assert any("warn" in one["value"].lower() for one in status["measurements"] if one["check"] == "errors"), status["measurements"]
+    finally:
+        file.write_text(before)
+        prometheus.reload()
+
+
+def test_r40_an_alert_while_the_api_server_is_down_is_answered_503_and_comes_back(arena):
+    made = workloads.deployment("lost", arena.namespace)
+    arena.start(made)
+    labels = {"alertname": f"Lost{arena.namespace.replace('-', '')}", "severity": "critical", "namespace": arena.namespace, "deployment": "lost"}
+    body = prometheus.body(prometheus.alert(labels))
+    arena.installation.box("stop", "kube-apiserver")
+    try:
+        assert prometheus.webhook(body, arena.installation.token) == 503
+    finally:
+        arena.installation.box("start", "kube-apiserver")
+    wait_for(lambda: prometheus.webhook(body, arena.installation.token) == 200, 60, "the retry is taken", interval=1)
+    incident = arena.incident("lost")
+    assert incident["spec"]["source"]["kind"] == "Alertmanager"
