@@ -82,7 +82,8 @@ def leaves_alone(stage: Stage) -> None:
     for one in stage.messages():
         first, *rest = one["text"].splitlines() or [""]
         say(f"  {one['kind']:<10} to {one['receiver']:<10} {one['title']}")
-        say("\n".join(f"{'':<26}{line}" for line in ([first] if first not in one["title"] else []) + rest))
+        repeated = first.split(" ", 1)[-1] in one["title"]
+        say("\n".join(f"{'':<26}{line}" for line in (rest if repeated else [first, *rest])))
 
 
 def yours(stage: Stage, *, left: bool) -> None:

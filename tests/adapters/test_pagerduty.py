@@ -77,8 +77,7 @@ async def test_a_page_triggers_with_everything_that_the_person_needs():
         (MessageKind.PAGE, "detected", "trigger"),
         (MessageKind.STAND_DOWN, "resolved", "resolve"),
         (MessageKind.STAND_DOWN, "cancelled", "resolve"),
-        (MessageKind.STAND_DOWN, "acknowledged", "acknowledge"),
-        (MessageKind.NOTICE, "acknowledged", "acknowledge"),
+        (MessageKind.ACKNOWLEDGEMENT, "acknowledged", "acknowledge"),
         (MessageKind.NOTICE, "remediated", None),
     ],
 )
@@ -87,7 +86,7 @@ def test_kind_and_event_choose_the_action(kind, event, action):
 
 
 @pytest.mark.parametrize(
-    ("kind", "event", "action"), [(MessageKind.STAND_DOWN, "resolved", "resolve"), (MessageKind.NOTICE, "acknowledged", "acknowledge")]
+    ("kind", "event", "action"), [(MessageKind.STAND_DOWN, "resolved", "resolve"), (MessageKind.ACKNOWLEDGEMENT, "acknowledged", "acknowledge")]
 )
 async def test_resolve_and_acknowledge_need_three_fields(kind, event, action):
     server = PagerDuty()

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from prunella.api.incident import IncidentStatus
-from prunella.api.names import Mode, Outcome, Phase, RemediationPhase
+from prunella.api.names import Mode, Outcome, Phase, RemediationPhase, SignalState
 from prunella.core.decide import decide
 from prunella.core.draft import CaptureEvidence, Prepare
 from prunella.core.facts import UNKNOWN
-from prunella.core.world import GONE, Capture
+from prunella.core.world import GONE, Capture, Preparation
 from tests.fakes.runbooks import runbook
 
 from .builders import NOON, healthy_facts, later, new_pod, pods
@@ -69,41 +69,62 @@ def test_without_facts_health_is_not_known():
 
 
 RESIDUE = replace(healthy_facts(), pods=(*pods(3), new_pod()))
+"""Revision 2 is the newest and serves; a pod of revision 3 is still there."""
+HELD_UP = replace(RESIDUE, workload=replace(RESIDUE.workload, paused=True))
+OURS = (attempt(1, ended=None, effect_time=NOON),)
 
 
 @pytest.mark.parametrize(
-    ("facts", "accused", "remediation", "quiet"),
+    ("facts", "accused", "attempts", "quiet"),
     [
-        (RESIDUE, "h3", attempt(1, ended=None, effect_time=NOON), True),
-        (RESIDUE, "", attempt(1, ended=None, effect_time=NOON), True),
-        (RESIDUE, "h1", attempt(1, ended=None, effect_time=NOON), False),
-        (RESIDUE, "h3", attempt(1, ended=None), False),
-        (RESIDUE, "h3", attempt(1, Outcome.REMEDIATED, ended=1, effect_time=NOON, phase=RemediationPhase.SUCCEEDED), False),
-        (crashed(), "h3", attempt(1, ended=None, effect_time=NOON), False),
-        (replace(crashed(), revisions=()), "h3", attempt(1, ended=None, effect_time=NOON), False),
+        (RESIDUE, "h3", (), True),
+        (RESIDUE, "h3", OURS, True),
+        (RESIDUE, "", OURS, True),
+        (RESIDUE, "", (), False),
+        (HELD_UP, "h3", (), False),
+        (HELD_UP, "h3", OURS, True),
+        (HELD_UP, "h3", (attempt(1, ended=None),), False),
+        (HELD_UP, "h3", (attempt(1, Outcome.REMEDIATED, ended=1, effect_time=NOON, phase=RemediationPhase.SUCCEEDED),), False),
+        (HELD_UP, "h1", OURS, False),
+        (replace(RESIDUE, workload=replace(RESIDUE.workload, strategy="OnDelete")), "h3", (), False),
+        (replace(RESIDUE, workload=replace(RESIDUE.workload, partition=1)), "h3", (), False),
+        (healthy_facts(), "h1", (), False),
+        (crashed(), "h3", OURS, False),
+        (replace(crashed(), revisions=()), "h3", OURS, False),
     ],
     ids=[
-        "pods of the accused revision linger",
-        "no revision in particular",
-        "another revision fails",
-        "nothing was done yet",
-        "the attempt is over",
-        "the accused one is the newest again",
+        "a rollout is under way",
+        "after our own rollback",
+        "after our own rollback, nobody is accused",
+        "nobody is accused",
+        "somebody holds the rollout up",
+        "held up, after our own rollback",
+        "held up, and nothing was done yet",
+        "held up, and the attempt is over",
+        "held up, and another revision fails",
+        "OnDelete",
+        "partition",
+        "the rollout is complete",
+        "the newest is accused",
         "no revisions",
     ],
 )
-def test_while_our_effect_takes_hold_what_lingers_says_nothing_new(facts, accused, remediation, quiet):
+def test_while_a_rollout_is_under_way_the_revision_before_says_nothing_new(facts, accused, attempts, quiet):
     before = incident().status.signals[0].last_seen_time
-    world = ill(facts=facts, finding=seen(crashed(), accused_revision=accused), remediations=(remediation,), now=later(5))
-    draft = decide(world)
-    seen_again = draft.status.signals[0].last_seen_time > before
-    assert seen_again != quiet
+    world = ill(facts=facts, finding=seen(crashed(), accused_revision=accused), remediations=attempts, now=later(5))
+    assert (decide(world).status.signals[0].last_seen_time > before) != quiet
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"), [(RESIDUE, SignalState.FIRING), (healthy_facts(), SignalState.RESOLVED)], ids=["under way", "complete"]
+)
+def test_while_a_rollout_is_under_way_that_nothing_fails_is_no_end(facts, state):
+    world = ill(facts=facts, finding=None, now=later(5))
+    assert decide(world).status.signals[0].state is state
 
 
 def test_the_attempt_is_wished_for_after_everything_was_prepared():
     world = ill(incident=incident())
     wish = next(need for need in decide(world).needs if isinstance(need, Prepare))
-    from prunella.core.world import Preparation
-
     ready = replace(world, preparation=Preparation(plan_hash=wish.plan_hash, prepared_time=NOON))
     assert decide(ready).attempt.name == "checkout-7f3kq-1"

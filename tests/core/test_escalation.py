@@ -291,6 +291,18 @@ def test_an_acknowledgement_stops_the_ladder():
     assert made.pages() == ["1/1/0/primary/primary"]
 
 
+def test_everyone_who_was_paged_hears_once_who_has_it():
+    made = story()
+    made.at(60)
+    made.at(61, deliveries=made.receipts(61))
+    acknowledged(made, 100)
+    told = [one for one in made.status.escalation.messages if one.kind is MessageKind.ACKNOWLEDGEMENT]
+    assert [(one.key, one.receiver) for one in told] == [("1/1/acknowledged/primary", "primary")]
+    assert told[0].text.endswith("ana has it")
+    made.at(200)
+    assert len([one for one in made.status.escalation.messages if one.kind is MessageKind.ACKNOWLEDGEMENT]) == 1
+
+
 def test_a_hold_stops_no_page():
     made = story().says(hold=Hold(by="ana", reason="I look myself"))
     made.at(60)

@@ -139,11 +139,12 @@ class EscalationState(StrEnum):
 
 
 class MessageKind(StrEnum):
-    """A page wakes somebody; a notice and a stand-down never do."""
+    """A page wakes somebody; a notice, an acknowledgement (somebody has it) and a stand-down (it is over) never do."""
 
     PAGE = "Page"
     NOTICE = "Notice"
     STAND_DOWN = "StandDown"
+    ACKNOWLEDGEMENT = "Acknowledgement"
 
 
 class MessageState(StrEnum):

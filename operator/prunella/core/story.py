@@ -126,7 +126,8 @@ def _considered(incident: Incident, remediations: Sequence[Remediation], now: da
         waited = span((due - status.times.triggered_time).total_seconds())
         yield Row(label="waited", time=due, what=f"{waited} until the action was due", why="one failure is not a verdict")
     chosen = [one for one in status.decisions if one.verdict is not Verdict.NOT_CHOSEN]
-    yield from (_decision(one, modes.get(one.about), acted, now) for one in chosen)
+    last = max((one.status.started_time for one in remediations if one.status.started_time is not None), default=None)
+    yield from (_decision(one, modes.get(one.about), last, now) for one in chosen)
     allowed = _condition(incident, "RemediationAllowed")
     if not chosen and allowed is not None and allowed.status is ConditionStatus.FALSE:
         yield Row(label="not done", time=allowed.last_transition_time, what=f"nothing: {allowed.reason}", why=allowed.message)

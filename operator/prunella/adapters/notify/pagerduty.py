@@ -41,11 +41,11 @@ async def send(credential: Credential, envelope: Envelope, cluster: str, resolve
 
 def action_of(envelope: Envelope) -> str | None:
     """trigger, acknowledge or resolve; None for what must not alert."""
-    if envelope.event == "acknowledged":
-        return "acknowledge"
     match envelope.kind:
         case MessageKind.PAGE:
             return "trigger"
+        case MessageKind.ACKNOWLEDGEMENT:
+            return "acknowledge"
         case MessageKind.STAND_DOWN:
             return "resolve"
         case MessageKind.NOTICE:

@@ -46,7 +46,8 @@ def escalate(world: World, draft: Draft) -> Draft:
     if draft.status.times.cancelled_time is not None or draft.status.times.resolved_time is not None:
         return _over(draft)
     if draft.has_condition("Acknowledged"):
-        return _stopped(pages.withdraw_unsent(draft)).without_condition("NoResponder")
+        draft = pages.taken(pages.withdraw_unsent(draft), _taken(world, draft))
+        return _stopped(draft).without_condition("NoResponder")
     draft, rerouted = _adopt(world, draft)
     policy = draft.status.escalation.policy
     draft = responders.watch_over(world, draft, policy)
@@ -226,6 +227,11 @@ def _over(draft: Draft) -> Draft:
         text = "it was over before the first page was due: nobody was called"
         draft = draft.condition("Acknowledged", ConditionStatus.FALSE, "HealedBeforeFirstPage", text)
     return _stopped(draft)
+
+
+def _taken(world: World, draft: Draft) -> str:
+    said = world.incident.spec.acknowledgement
+    return f"{draft.status.target or 'the target'}: {said.by if said is not None else 'somebody'} has it"
 
 
 def _end(draft: Draft) -> str:

@@ -64,6 +64,8 @@ def _title(incident: Incident, message: Message) -> str:
             title = f"[{incident.status.priority or Priority.P1}] {target}: {summary}"
         case MessageKind.STAND_DOWN:
             title = f"Stand down: {target}"
+        case MessageKind.ACKNOWLEDGEMENT:
+            title = f"Taken: {message.text}"
         case MessageKind.NOTICE:
             title = f"For your information: {message.text}"
     return title[:253]
@@ -89,6 +91,8 @@ def _event(message: Message) -> str:
             return "escalated"
         case MessageKind.STAND_DOWN:
             return "resolved"
+        case MessageKind.ACKNOWLEDGEMENT:
+            return "acknowledged"
         case MessageKind.NOTICE:
             return "notified"
 

@@ -91,6 +91,15 @@ def stand_down(draft: Draft, text: str) -> Draft:
     return draft
 
 
+def taken(draft: Draft, text: str) -> Draft:
+    """Tell everyone who was paged in this run that somebody has it, once each."""
+    run = f"{draft.status.episode}/{draft.status.escalation.run}"
+    paged = [one.receiver for one in of_run(draft.status) if one.state is not MessageState.FAILED]
+    for receiver in dict.fromkeys(paged):
+        draft = add(draft, key=f"{run}/acknowledged/{receiver}", kind=MessageKind.ACKNOWLEDGEMENT, receiver=receiver, text=text)
+    return draft
+
+
 def bounded(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """At most 64. What goes first: pages that ended and whose receiver has a newer one; then the oldest that ended."""
     while len(messages) > CAP:
