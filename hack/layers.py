@@ -5,6 +5,7 @@ The rule it protects: nothing is skipped silently. A layer that can't run counts
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,9 @@ import venue
 
 ROOT = venue.ROOT
 FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks", "docs")
-MOST_WORKERS = 8
+ON_EVERY_CORE = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
+IN_NAMESPACES_OF_THEIR_OWN = ("-n", "8", "--dist", "loadgroup")
+"""Scenarios mostly wait; their cluster does the work."""
 NOTHING_COLLECTED = 5
 
 
@@ -67,9 +70,9 @@ def _check(*commands: Sequence[str], env: dict[str, str] | None = None) -> Run:
     return run
 
 
-def _tests(*folders: str, workers: bool = False) -> Run:
+def _tests(*folders: str, spread: Sequence[str] = ()) -> Run:
     def run(*, nightly: bool) -> Result:
-        return _pytest(folders, venue.Venue((), venue.bare_environment()), nightly=nightly, workers=workers)
+        return _pytest(folders, venue.Venue((), venue.bare_environment()), nightly=nightly, spread=spread)
 
     return run
 
@@ -85,20 +88,20 @@ def _box_tests(*, nightly: bool) -> Result:
     return _tests(*folders)(nightly=nightly)
 
 
-def _cluster_tests(folder: str, *, monitoring: bool, workers: bool) -> Run:
+def _cluster_tests(folder: str, *, monitoring: bool, spread: Sequence[str] = ()) -> Run:
     def run(*, nightly: bool) -> Result:
         if not _there((folder,)):
             return Result()
         try:
             with venue.opened(folder, monitoring=monitoring) as place:
-                return _pytest((folder,), place, nightly=nightly, workers=workers)
+                return _pytest((folder,), place, nightly=nightly, spread=spread)
         except venue.CannotRun as error:
             return _cannot((folder,), str(error))
 
     return run
 
 
-def _pytest(folders: Sequence[str], place: venue.Venue, *, nightly: bool, workers: bool) -> Result:
+def _pytest(folders: Sequence[str], place: venue.Venue, *, nightly: bool, spread: Sequence[str]) -> Result:
     there = _there(folders)
     if not there:
         return Result()
@@ -106,7 +109,7 @@ def _pytest(folders: Sequence[str], place: venue.Venue, *, nightly: bool, worker
         report = Path(folder) / "report.xml"
         command = [*place.prefix, sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", "-o", "junit_logging=no", *there]
         command += [] if nightly else ["-m", "not nightly"]
-        command += ["-n", str(MOST_WORKERS), "--dist", "loadgroup"] if workers else []
+        command += spread
         code = _call(command, place.environment)
         if not report.exists():
             return Result(failed=1)
@@ -174,8 +177,8 @@ LAYERS = (
     ),
     Layer("contracts", "import-linter: who may import whom", _check(["-c", IMPORT_LINTER], env=CODE)),
     Layer("verify", "generated files are up to date", _check(["hack/generate.py", "--check"], env=CODE)),
-    Layer("unit", "fast tests, no cluster", _tests(*FAST)),
+    Layer("unit", "fast tests, no cluster", _tests(*FAST, spread=ON_EVERY_CORE)),
     Layer("box", "the cluster in a box, from outside", _box_tests),
-    Layer("cluster", "a real control plane", _cluster_tests("cluster", monitoring=False, workers=False)),
-    Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, workers=True)),
+    Layer("cluster", "a real control plane", _cluster_tests("cluster", monitoring=False)),
+    Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, spread=IN_NAMESPACES_OF_THEIR_OWN)),
 )

@@ -26,8 +26,10 @@ MARK = ".complete"
 
 
 def cache() -> Path:
-    """Where everything is kept that is made once: PRUNELLA_CACHE, or ~/.cache/prunella."""
-    return Path(os.environ.get("PRUNELLA_CACHE") or Path.home() / ".cache" / "prunella")
+    """Where everything is kept that is made once: PRUNELLA_CACHE, or the user's cache folder."""
+    if given := os.environ.get("PRUNELLA_CACHE"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prunella"
 
 
 def folder() -> Path:

@@ -83,7 +83,10 @@ def _alertmanager(box: Box) -> None:
         "group_interval": "1s",
         "repeat_interval": "10s",
     }
-    _write(folder / "alertmanager.yml", {"global": {"resolve_timeout": "5s"}, "route": route, "receivers": [{"name": "prunella", "webhook_configs": [webhook]}]})
+    _write(
+        folder / "alertmanager.yml",
+        {"global": {"resolve_timeout": "5s"}, "route": route, "receivers": [{"name": "prunella", "webhook_configs": [webhook]}]},
+    )
     # A folder that can be handed to the operator as it is.
     (box.state / "tokens").mkdir()
     (box.state / "tokens" / ALERTMANAGER).write_text(token.read_text())

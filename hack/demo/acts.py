@@ -45,8 +45,12 @@ def shop(stage: Stage) -> None:
     stage.apply("manifests/demo")
     for namespace in ("shop", "pay"):
         stage.kubectl("apply", "-n", namespace, "-k", str(ROOT / "manifests/opt-in"), shown=f"kubectl apply -n {namespace} -k manifests/opt-in")
-    for namespace, name, replicas in (("pay", "vault", 1), ("pay", "ledger", 2), ("shop", "checkout", 3)):
-        until(f"{name} is ready", lambda where=(name, namespace), wanted=replicas: _ready(stage, *where) == wanted, 60.0)
+    replicas = {("pay", "vault"): 1, ("pay", "ledger"): 2, ("shop", "checkout"): 3}
+
+    def ready() -> bool:
+        return all(_ready(stage, name, namespace) == wanted for (namespace, name), wanted in replicas.items())
+
+    until("all of them are ready", ready, 90.0)
     stage.await_operator()
     stage.kubectl("get", "deployments", "-A")
 

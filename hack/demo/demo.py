@@ -32,7 +32,7 @@ def main() -> int:
         return 1
     try:
         code, left = _play(kind), sys.stdin.isatty()
-    except venue.CannotRun as error:
+    except (venue.CannotRun, GaveUpError) as error:
         say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
@@ -47,7 +47,6 @@ def _play(kind: str) -> int:
     began = time.monotonic()
     title("A cluster")
     stage = stages.box() if kind == "box" else stages.elsewhere(kind)
-    done = False
     try:
         acts.install(stage)
         acts.shop(stage)
@@ -55,12 +54,11 @@ def _play(kind: str) -> int:
         acts.leaves_alone(stage)
         say(f"\nthat took {time.monotonic() - began:.0f} s")
         acts.yours(stage, left=sys.stdin.isatty())
-        done = True
     except GaveUpError as error:
         say(f"\nerror: {error}")
         return 1
     finally:
-        if kind != "box" or not (done and sys.stdin.isatty()):
+        if kind != "box":  # in a box they live and die with it
             stage.end_programs()
     return 0
 

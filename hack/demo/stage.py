@@ -26,6 +26,7 @@ NAME = "prunella-demo"
 BOX_HOST = "192.0.2.1"
 ELSEWHERE_IMAGE = "busybox:1.36"
 READY_SECONDS = 60.0
+NAMESPACES = {"prunella-system", "shop", "pay"}
 
 
 @dataclass
@@ -150,6 +151,9 @@ def elsewhere(kind: str) -> Stage:
         venue.make_kind(NAME, stage.kubeconfig)
     elif os.environ.get("KUBECONFIG"):
         stage.kubeconfig = Path(os.environ["KUBECONFIG"])
+    taken = sorted({one["metadata"]["name"] for one in stage.get("namespaces")["items"]} & NAMESPACES)
+    if taken:
+        raise GaveUpError(f"{', '.join(taken)} is there already: the demo makes these namespaces itself, and would change what is yours")
     return stage
 
 

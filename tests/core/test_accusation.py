@@ -53,6 +53,12 @@ def test_where_neither_watch_nor_alert_accuses_it_is_looked_at_again(finding):
     )
 
 
+def test_while_a_watch_is_silent_nobody_is_accused_and_it_says_so():
+    assert refused(accused(ill(watch_fresh=False))) == Refusal(
+        reason="EvidenceMissing", message="a watch of the cluster is silent: what is known of the target may be old", look_again_time=later(10)
+    )
+
+
 def test_an_alert_accuses_the_one_revision_that_runs():
     facts = newest_alone()
     assert accused(ill(facts=facts, finding=None), ALERT) == Accused(revision=facts.revisions[0], alert=ALERT)

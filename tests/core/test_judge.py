@@ -10,6 +10,7 @@ from prunella.api.incident import Hold
 from prunella.api.names import Cause, ConditionStatus, Mode, Outcome, RemediationPhase, RemediationState, Verdict
 from prunella.api.runbook import CaptureEvidence, Match, RunbookStep
 from prunella.core.draft import Attempt, Draft, Prepare
+from prunella.core.facts import UNKNOWN
 from prunella.core.healing import judge
 from prunella.core.healing.plan import runbook_sha256
 from tests.fakes.runbooks import runbook
@@ -266,6 +267,14 @@ def test_a_retry_is_heard_once_for_each_token():
     again = judged(heard)
     assert again.status.last_handled_retry_time == world.now
     assert len(told(again)) == 1
+
+
+@pytest.mark.parametrize(("known", "reason"), [(True, "StormActive"), (False, "EvidenceMissing")], ids=["decided before", "the first time"])
+def test_while_a_watch_is_silent_what_was_decided_stands_and_nothing_is_begun(known, reason):
+    before = (condition(ALLOWED, ConditionStatus.FALSE, "StormActive"),) if known else ()
+    draft = judged(ill(incident=incident(conditions=before), finding=UNKNOWN, watch_fresh=False))
+    assert said(draft)[1] == reason
+    assert (draft.attempt, draft.look_again) == (None, later(2) if known else later(10))
 
 
 def test_a_retry_that_says_nothing_is_none():

@@ -70,7 +70,7 @@ def test_every_command_of_ours_exists_with_its_options(page):
             words = words[1:]
         if words[0] not in {"prunella", "hack/prunella"}:
             continue
-        command = main.prunella.get_command(None, words[1])  # type: ignore[arg-type]
+        command = main.prunella.get_command(None, words[1])
         flags = {flag for option in (command.params if command else ()) for flag in option.opts}
         unknown += (
             [line] if command is None else [f"{line}: {word}" for word in words[2:] if word.startswith("-") and word.partition("=")[0] not in flags]

@@ -43,6 +43,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "Role": ("apis/rbac.authorization.k8s.io/v1", "roles", True),
     "ClusterRole": ("apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
     "ClusterRoleBinding": ("apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", False),
+    "ValidatingWebhookConfiguration": ("apis/admissionregistration.k8s.io/v1", "validatingwebhookconfigurations", False),
     "CustomResourceDefinition": ("apis/apiextensions.k8s.io/v1", "customresourcedefinitions", False),
     "Widget": ("apis/example.com/v1", "widgets", True),
     "HealingPolicy": (OURS, "healingpolicies", False),
@@ -85,6 +86,13 @@ def path_of(kind: str, namespace: str | None = None, name: str = "", subresource
     return "/" + "/".join([*parts, *([subresource] if subresource else [])])
 
 
+class _Connection(http.client.HTTPSConnection):
+    """Closes itself when its thread is gone."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Api:
     """The API server as one user sees it. Every thread keeps a connection of its own."""
 
@@ -108,7 +116,7 @@ class Api:
         headers = self._headers | ({"Content-Type": content_type} if body is not None else {})
         data = None if body is None else json.dumps(body)
         kept: http.client.HTTPSConnection | None = getattr(self._mine, "connection", None)
-        connection = kept or http.client.HTTPSConnection(self.host, self.port, timeout=seconds, context=self._tls)
+        connection = kept or _Connection(self.host, self.port, timeout=seconds, context=self._tls)
         self._mine.connection = None
         try:
             connection.request(method, path, body=data, headers=headers)
@@ -126,13 +134,6 @@ class Api:
         except ValueError:
             decoded = {"message": raw.decode(errors="replace")}
         return Answer(answer.status, decoded)
-
-    def close(self) -> None:
-        """Close this thread's connection."""
-        kept: http.client.HTTPSConnection | None = getattr(self._mine, "connection", None)
-        self._mine.connection = None
-        if kept is not None:
-            kept.close()
 
     def _must(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Object:
         answer = self.request(method, path, body, content_type)

@@ -33,8 +33,8 @@ def collected(items: list[pytest.Item], folder: Path, marker: str) -> None:
     items.sort(key=lambda item: item in mine and item.get_closest_marker("alone") is not None)
 
 
-@pytest.fixture(scope="session")
-def installation() -> Iterator[Installation]:
+def installed() -> Iterator[Installation]:
+    """Prunella running in this box, for as long as the fixture that asks lives."""
     state = os.environ.get("BOX_DIR")
     if not state:
         pytest.fail("these tests run inside a box: `hack/cluster/box run NAME -- python -m pytest …`", pytrace=False)
@@ -42,7 +42,11 @@ def installation() -> Iterator[Installation]:
     made.enter()
     yield made
     made.leave()
-    made.api.close()
+
+
+@pytest.fixture(scope="session")
+def installation() -> Iterator[Installation]:
+    yield from installed()
 
 
 @pytest.fixture

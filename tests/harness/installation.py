@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -102,8 +103,13 @@ class Installation:
 
     @property
     def token(self) -> str:
-        """The bearer token of the webhook."""
-        return (self.state / "tokens" / "alertmanager").read_text().strip()
+        """A bearer token of the webhook, beside the one that the box's Alertmanager has."""
+        return (self.folder / "tokens" / "tests").read_text().strip()
+
+    @property
+    def monitored(self) -> bool:
+        """Whether the box has Prometheus and Alertmanager."""
+        return (self.state / "prometheus").exists()
 
     def user(self, name: str) -> Path:
         """The kubeconfig of a person."""
@@ -137,7 +143,7 @@ class Installation:
                 self._end(shared)
                 self._install()
                 shared["receiver"] = self._start_receiver()
-                shared["operator"] = self._start_operator()
+                shared["operator"] = self.start_process()
             shared["users"] = [*users, os.getpid()]
         self.opt_in = yaml.safe_load(kubectl("kustomize", "manifests/opt-in").stdout)
 
@@ -162,6 +168,7 @@ class Installation:
         kubectl("apply", "-k", "manifests/default")
         self.api.apply(WIDGETS)
         kubectl("wait", "--for=condition=Established", "crd", "widgets.example.com", "--timeout=30s")
+        self._write_tokens()
         self._make_receivers()
         self._make_people()
         self.set_policy(mode="Auto", **LIMITS)
@@ -201,30 +208,36 @@ class Installation:
         wanted = {"receivers": [*webhooks, pager, fallback], "defaultEscalationPolicyRef": default, **spec}
         self.api.patch("HealingPolicy", "default", {"spec": wanted})
 
-    def _start_operator(self, *extra: str) -> int:
-        script = Path(sys.executable).parent / "prunella"
-        argv = [str(script)] if script.exists() else [sys.executable, "-c", "from prunella.cli.main import main; main()"]
-        flags = {
-            "--kubeconfig": str(self.kubeconfig),
-            "--listen": f"{HOST}:{WEB_PORT}",
-            "--token-dir": str(self.state / "tokens"),
-            "--prometheus-url": PROMETHEUS,
-            "--alertmanager-url": ALERTMANAGER,
-        }
+    def _write_tokens(self) -> None:
+        folder = self.folder / "tokens"
+        folder.mkdir(exist_ok=True)
+        (folder / "tests").write_text(secrets.token_urlsafe(32))
+        alertmanager = self.state / "tokens" / "alertmanager"
+        if alertmanager.exists():
+            (folder / "alertmanager").write_text(alertmanager.read_text())
+
+    def forget_policy(self) -> None:
+        """Put the HealingPolicy back as it is shipped, for whoever uses the cluster next."""
+        overridden = dict.fromkeys([*LIMITS, "receivers", "defaultEscalationPolicyRef"])
+        self.api.patch("HealingPolicy", "default", {"spec": {"mode": "Suggest", **overridden}})
+
+    def start_process(self, port: int = WEB_PORT) -> int:
+        """Start an operator process and wait until it is ready; returns its pid."""
+        flags = {"--kubeconfig": str(self.kubeconfig), "--listen": f"{HOST}:{port}", "--token-dir": str(self.folder / "tokens")}
+        if self.monitored:
+            flags |= {"--prometheus-url": PROMETHEUS, "--alertmanager-url": ALERTMANAGER}
         words = [word for pair in flags.items() for word in pair]
         # None of the caller's own settings may reach it.
         env = {"KUBECONFIG": "/nonexistent", "PYTHONPATH": str(ROOT / "operator"), "PYTHONUNBUFFERED": "1"}
-        pid = processes.start([*argv, "run", *words, *extra], self.log, env)
-        self._await_ready(pid)
-        return pid
+        pid = processes.start([sys.executable, "-m", "prunella.cli.main", "run", *words], self.log, env)
 
-    def _await_ready(self, pid: int) -> None:
         def ready() -> bool:
             if not processes.alive(pid):
                 raise AssertionError(f"the operator ended by itself:\n{processes.tail(self.log)}")
-            return status_of(f"{WEB}/readyz") == 200
+            return status_of(f"http://{HOST}:{port}/readyz") == 200
 
         wait_for(ready, READY_SECONDS, "the operator is ready", seen=lambda: processes.tail(self.log, 8))
+        return pid
 
     def stop_operator(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the operator's process; only for tests that have the box to themselves."""
@@ -234,7 +247,7 @@ class Installation:
     def start_operator(self) -> None:
         """Start it again."""
         with self.locked() as shared:
-            shared["operator"] = self._start_operator()
+            shared["operator"] = self.start_process()
 
     def _start_receiver(self) -> int:
         self.inbox.unlink(missing_ok=True)

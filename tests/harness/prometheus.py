@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from .installation import ALERTMANAGER, PROMETHEUS, WEB
+from .installation import ALERTMANAGER, HOST, PROMETHEUS, WEB, WEB_PORT
 from .instants import now, text
 
 ZERO_TIME = "0001-01-01T00:00:00Z"
@@ -58,8 +58,9 @@ def query(expression: str) -> list[Any]:
 
 
 def alertmanager_fire(labels: dict[str, str], *, starts: datetime | None = None, ends: datetime | None = None) -> None:
-    """Give Alertmanager an alert as Prometheus would; with `ends` in the past it is resolved."""
-    alert = {"labels": labels, "annotations": {"summary": f"{labels['alertname']} fires"}, "startsAt": text(starts or now())}
+    """Give Alertmanager an alert as Prometheus would; with `ends` it is resolved then."""
+    began = starts or (ends - timedelta(seconds=1) if ends else now())
+    alert = {"labels": labels, "annotations": {"summary": f"{labels['alertname']} fires"}, "startsAt": text(began)}
     alert["endsAt"] = text(ends or now() + timedelta(minutes=30))
     status, said = _post(f"{ALERTMANAGER}/api/v2/alerts", [alert])
     assert status == 200, said
@@ -98,10 +99,10 @@ def body(*alerts: Any, peer: str = "http://alertmanager-0:9093", truncated: int 
     }
 
 
-def webhook(content: object, token: str | None, path: str = "/api/v1/alertmanager") -> int:
-    """Post to the operator's webhook; the status of its answer."""
+def webhook(content: object, token: str | None, *, path: str = "/api/v1/alertmanager", port: int = WEB_PORT) -> int:
+    """Post to an operator's webhook; the status of its answer."""
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
-    return _post(f"{WEB}{path}", content, headers)[0]
+    return _post(f"http://{HOST}:{port}{path}", content, headers)[0]
 
 
 def metrics(name: str) -> dict[str, float]:
@@ -115,3 +116,14 @@ def metrics(name: str) -> dict[str, float]:
         if metric == name:
             samples[labels.rstrip("}")] = float(value)
     return samples
+
+
+def answers() -> bool:
+    """Whether the operator's process answers its liveness probe at all."""
+    try:
+        with urllib.request.urlopen(f"{WEB}/healthz", timeout=3):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False

@@ -74,7 +74,6 @@ class Witness:
             with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
                 self._once(kind)
             self._ended.wait(0.2)
-        self._api.close()
 
     def _once(self, kind: str) -> None:
         path = path_of(kind, self._namespace)

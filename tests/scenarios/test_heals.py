@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.harness import story, workloads
 from tests.harness.api import Object
-from tests.harness.arena import condition
+from tests.harness.arena import condition, revision_of
 from tests.harness.faults import FAULTS, Fault
 from tests.harness.waiting import wait_for
 
@@ -83,3 +83,23 @@ def test_a_second_bad_version_before_the_first_was_rolled_back_goes_back_to_the_
     record = arena.record("Deployment", "twice")
     assert record is not None
     assert len(record["spec"]["quarantined"]) == 1, "only the version that was rolled back is quarantined"
+
+
+def test_r05_after_a_second_bad_version_it_goes_to_the_one_that_worked_and_never_to_the_first_bad_one(arena):
+    made = workloads.deployment("again", arena.namespace)
+    good = arena.start(made)
+    first = workloads.changed(made, command=workloads.CRASH)
+    instant = arena.roll_out(first)
+    incident = story.healed(arena, good, instant, "RolloutCrashLoop", name="R05 a first bad version")
+    bad = arena.remediations(incident)[0]["spec"]["accusedRevision"]
+    fault = arena.roll_out(workloads.changed(made, command=["sh", "-c", "echo 'FATAL: another bug' >&2; exit 2"]))
+    attempts = wait_for(
+        lambda: [one for one in arena.remediations(incident)[1:] if one.get("status", {}).get("outcome")], 90, "the second attempt ends"
+    )
+    assert attempts[0]["status"]["outcome"] == "Remediated", attempts[0]["status"]
+    live = arena.api.get("Deployment", "again", arena.namespace)
+    assert live["spec"]["template"] == good.template
+    ran = [one for one in arena.witness.sights("Pod", since=fault) if revision_of(one.object) == bad and one.change == "ADDED"]
+    assert ran == [], "the first bad version never ran again"
+    after = arena.when(incident, lambda one: one["status"]["phase"] == "Resolved", "is resolved again", seconds=30)
+    assert (after["status"]["episode"], after["status"]["reopenCount"]) == (2, 1), "a relapse inside the watch window is the same Incident"

@@ -28,22 +28,22 @@ def stays_alone(arena: Arena, incident: Object, reason: str) -> None:
     assert arena.foreign_writes() == []
 
 
-def test_nothing_is_rolled_back_when_the_old_revision_fails_too(arena):
+def test_r07_nothing_is_rolled_back_when_the_old_revision_fails_too(arena):
     made = workloads.with_switch(workloads.deployment("both", arena.namespace))
     arena.start(made)
     arena.roll_out(workloads.changed(made, command=workloads.CRASH))
     arena.crash_on_demand("both")
-    incident = story.left_alone(arena, "both", "OldRevisionFails", name="both revisions crash", cause="RolloutCrashLoop")
+    incident = story.left_alone(arena, "both", "OldRevisionFails", name="R07 both revisions crash", cause="RolloutCrashLoop")
     stays_alone(arena, incident, "OldRevisionFails")
 
 
-def test_a_paused_deployment_is_somebodys_work(arena):
+def test_r06_a_paused_deployment_is_somebodys_work(arena):
     made = workloads.deployment("paused", arena.namespace)
     arena.start(made)
     arena.roll_out(workloads.changed(made, command=workloads.CRASH))
     arena.incident("paused")
     kubectl("rollout", "pause", "deployment/paused", "-n", arena.namespace)
-    incident = story.left_alone(arena, "paused", "TargetPaused", name="paused")
+    incident = story.left_alone(arena, "paused", "TargetPaused", name="R06 paused")
     stays_alone(arena, incident, "TargetPaused")
 
 

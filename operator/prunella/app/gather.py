@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident
-from prunella.api.names import Cause, ConditionStatus, SignalState, SourceKind
+from prunella.api.names import Cause, ConditionStatus, RemediationPhase, SignalState, SourceKind
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, UnknownT, WorkloadFacts
@@ -40,6 +41,18 @@ class Mailbox:
     """Since when counts wait to be written."""
 
 
+class _Read(NamedTuple):
+    """What was asked for one decision."""
+
+    target: WorkloadFacts | Absent | UnknownT
+    policy: HealingPolicy | UnknownT
+    record: WorkloadRecord | UnknownT | None
+    namespace: NamespaceFacts | UnknownT
+    rules: Mapping[str, int]
+    healthy: bool
+    remediations: tuple[Remediation, ...]
+
+
 class Gatherer:
     """Builds a World. `live` reads the target, the policy and the namespace from the API server instead of the cache."""
 
@@ -67,24 +80,26 @@ class Gatherer:
         self._evaluate = evaluate
         self._namespace = operator_namespace
         self._lagging = lagging
-        self._started: dict[str, tuple[Remediation, datetime]] = {}
+        self._begun: dict[str, tuple[Remediation, datetime]] = {}
         self.active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
         self.polled_time: datetime | None = None
         self.alert_time: datetime | None = None
         self.storm_since: datetime | None = None
         self.control_plane_ok = True
 
-    def wrote(self, remediation: Remediation) -> None:
-        """An intent was stored. Until the cache shows it, the attempt counts as it was stored: two must not take the last place of a budget."""
-        self._started[remediation.metadata.uid] = (remediation, self._clock.now())
+    def reserve(self, remediation: Remediation) -> None:
+        """An intent is about to be stored. From now on the attempt counts as begun, so that two don't take the last place of a budget."""
+        now = self._clock.now()
+        begun = remediation.status.model_copy(update={"phase": RemediationPhase.DISPATCHED, "started_time": remediation.status.started_time or now})
+        self._begun[remediation.metadata.uid] = (remediation.model_copy(update={"status": begun}), now)
 
-    def _attempts(self, now: datetime) -> tuple[Remediation, ...]:
-        """Every attempt of the cluster, by the cache and by what was just written."""
+    def attempts(self, now: datetime) -> tuple[Remediation, ...]:
+        """Every attempt of the cluster, by the cache and by what was just begun."""
         known = {one.metadata.uid: one for one in self._view.remediations()}
-        for uid, (stored, at) in list(self._started.items()):
+        for uid, (stored, at) in list(self._begun.items()):
             cached = known.get(uid)
             if now - at > CACHE_CATCHES_UP or (cached is not None and cached.status.started_time is not None):
-                del self._started[uid]
+                del self._begun[uid]
             else:
                 known[uid] = stored
         return tuple(known.values())
@@ -101,39 +116,60 @@ class Gatherer:
         """All that one decision about this Incident may know."""
         now = self._clock.now()
         namespace = incident.target_namespace
-        target = await self._target(incident, live=live)
-        facts = target if isinstance(target, WorkloadFacts) else None
         fresh = not self._lagging() and not self._view.silent_kinds(now)
-        policy = await self._store.healing_policy() if live else self._view.healing_policy()
+        read = await self._read(incident, mail, live=live)
+        facts = read.target if isinstance(read.target, WorkloadFacts) else None
         seen = World(
             now=now,
             incident=incident,
-            target=target,
-            finding=self._finding(target, fresh=fresh),
+            target=read.target,
+            finding=self._finding(read.target, fresh=fresh),
             alerts=tuple(mail.alerts),
             active_alerts=self.active_alerts,
             polled_time=self.polled_time,
-            record=await self._record(facts, live=live),
-            policy=policy if isinstance(policy, HealingPolicy) else UNKNOWN,
-            namespace=await self._namespace_facts(namespace, live=live),
+            record=_of(read.record, facts),
+            policy=read.policy,
+            namespace=read.namespace,
             entries=tuple(self._view.entries(namespace)),
             escalation_policies=tuple(self._view.escalation_policies()),
             runbooks=tuple(self._view.runbooks()),
             operator_namespace=self._namespace,
+            remediations=read.remediations,
+            own_remediation_uid=own_remediation_uid,
             duplicates=self._duplicates(incident, facts, now),
-            alert_rules=await self._rules(incident, mail.alerts),
+            alert_rules=read.rules,
             autoscaled=any((one.target_kind, one.target_name) == _place(incident) for one in self._view.autoscalers(namespace)),
-            control_plane_ok=await self._live.healthy() if live else self.control_plane_ok,
+            control_plane_ok=read.healthy,
             watch_fresh=fresh,
             alert_source_fresh=self.alert_time is not None and now - self.alert_time <= ALERT_FRESH,
-            preparation=mail.preparation,
-            capture=mail.capture,
-            deliveries=tuple(mail.deliveries),
             evaluate=self._evaluate,
         )
-        return await self._with_history(seen, facts, own_remediation_uid)
+        return self._with_history(self._with_mail(seen, mail), facts)
 
-    async def _with_history(self, seen: World, facts: WorkloadFacts | None, own_remediation_uid: str) -> World:
+    async def _read(self, incident: Incident, mail: Mailbox, *, live: bool) -> _Read:
+        """Everything that may have to be asked for, at once: what a decision waits for is the slowest answer, not their sum."""
+        (target, policy, stored, namespace), (rules, healthy, remediations) = await asyncio.gather(
+            asyncio.gather(
+                self._target(incident, live=live),
+                self._policy(live=live),
+                self._record(incident, live=live),
+                self._namespace_facts(incident.target_namespace, live=live),
+            ),
+            asyncio.gather(self._rules(incident, mail.alerts), self._healthy(live=live), self._store.remediations_of(incident)),
+        )
+        return _Read(target, policy, stored, namespace, rules, healthy, tuple(remediations))
+
+    def _with_mail(self, seen: World, mail: Mailbox) -> World:
+        return replace(seen, preparation=mail.preparation, capture=mail.capture, deliveries=tuple(mail.deliveries))
+
+    async def _policy(self, *, live: bool) -> HealingPolicy | UnknownT:
+        policy = await self._store.healing_policy() if live else self._view.healing_policy()
+        return policy if isinstance(policy, HealingPolicy) else UNKNOWN
+
+    async def _healthy(self, *, live: bool) -> bool:
+        return await self._live.healthy() if live else self.control_plane_ok
+
+    def _with_history(self, seen: World, facts: WorkloadFacts | None) -> World:
         """What happened so far: attempts, open Incidents, and what was seen of the target."""
         key = WorkloadKey(facts.workload.kind, facts.workload.namespace, facts.workload.name) if facts else None
         sight = self._observer.sight(key) if key else None
@@ -141,9 +177,7 @@ class Gatherer:
         newest = facts.newest.hash if facts and facts.newest else ""
         return replace(
             seen,
-            remediations=tuple(await self._store.remediations_of(seen.incident)),
-            own_remediation_uid=own_remediation_uid,
-            all_remediations=self._attempts(seen.now),
+            all_remediations=self.attempts(seen.now),
             open_incidents=self.open_incidents(seen.now),
             opted_in_workloads=self.opted_in_workloads(),
             storm_since=self.storm_since,
@@ -172,15 +206,15 @@ class Gatherer:
             return UNKNOWN
         return read if isinstance(read, WorkloadFacts) else GONE
 
-    async def _record(self, facts: WorkloadFacts | None, *, live: bool) -> WorkloadRecord | UnknownT | None:
-        if facts is None:
+    async def _record(self, incident: Incident, *, live: bool) -> WorkloadRecord | UnknownT | None:
+        ref, namespace = incident.spec.target_ref, incident.target_namespace
+        if ref.kind not in KINDS:
             return None
-        name = record.record_name(facts.workload.kind, facts.workload.name)
+        name = record.record_name(ref.kind, ref.name)
         try:
-            stored = await self._store.record(facts.workload.namespace, name) if live else self._view.record(facts.workload.namespace, name)
+            return await self._store.record(namespace, name) if live else self._view.record(namespace, name)
         except PrunellaError:
             return UNKNOWN
-        return stored if stored is not None and stored.spec.target_ref.uid == facts.workload.uid else None
 
     async def _namespace_facts(self, name: str, *, live: bool) -> NamespaceFacts | UnknownT:
         found = await self._live.namespace(name) if live else self._view.namespace(name)
@@ -244,3 +278,10 @@ def _place(incident: Incident) -> tuple[str, str]:
 def _merged_into(incident: Incident, name: str) -> bool:
     """A duplicate that has ended already still has its reporter to hand over."""
     return incident.status.merged_into is not None and incident.status.merged_into.name == name
+
+
+def _of(stored: WorkloadRecord | UnknownT | None, facts: WorkloadFacts | None) -> WorkloadRecord | UnknownT | None:
+    """The record, if it is of this very object."""
+    if isinstance(stored, WorkloadRecord) and (facts is None or stored.spec.target_ref.uid != facts.workload.uid):
+        return None
+    return stored

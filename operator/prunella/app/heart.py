@@ -182,7 +182,7 @@ class Heart:
         deadline = loop.time() + self._crds_timeout_seconds
         while missing := list(await self._missing_kinds()):
             if self.problems != missing:
-                log.info("Waiting for our kinds", extra={"missing": missing})
+                log.info("Waiting for our kinds", extra={"missing": "; ".join(missing)})
             self.problems = missing
             if loop.time() > deadline:
                 raise Permanent(f"Gave up after {self._crds_timeout_seconds} s: {missing[0]}")
@@ -250,6 +250,11 @@ class Heart:
         cache = self._organs.cache
         policy = cache.healing_policy()
         keys = [PolicyKey("Runbook", one.metadata.namespace or "", one.metadata.name) for one in cache.runbooks()]
+        keys += [
+            PolicyKey("CatalogEntry", namespace, one.metadata.name)
+            for namespace in sorted({facts.workload.namespace for facts in cache.workloads()})
+            for one in cache.entries(namespace)
+        ]
         keys += [PolicyKey("EscalationPolicy", one.metadata.namespace or "", one.metadata.name) for one in cache.escalation_policies()]
         if policy is not None:
             keys.append(PolicyKey("HealingPolicy", "", policy.metadata.name))

@@ -56,7 +56,6 @@ class Intake:
         self._namespace = operator_namespace
         self._wake = wake
         self._tombstones: OrderedDict[str, datetime] = OrderedDict()
-        self.last_alert_time: datetime | None = None
 
     def remember(self) -> None:
         """After a start: the newest resolve of every fingerprint that an Incident knows."""
@@ -85,7 +84,6 @@ class Intake:
 
     async def alerts(self, raw: Sequence[Mapping[str, object]], received: datetime, truncated: int) -> None:
         """Every alert of one body. Raises Retryable where one of them could not be stored; a bad member never fails the others."""
-        self.last_alert_time = received
         groups: dict[IncidentKey, list[AlertFacts]] = defaultdict(list)
         failed: list[BaseException] = []
         for one in raw:

@@ -94,7 +94,10 @@ class Observer:
         if before is not None and before.uid != workload.uid:
             before = None
         detection = self._detect(facts, now)
-        detection = replace(detection, finding=_steady(detection.finding, before))
+        finding = _steady(detection.finding, before)
+        if finding is not None and finding.open_time > now:
+            detection = replace(detection, look_again=min(finding.open_time, detection.look_again or finding.open_time))
+        detection = replace(detection, finding=finding)
         memory = record.remember(before.memory if before else record.Memory(uid=workload.uid), facts, now)
         sight = Sight(uid=workload.uid, detection=detection, memory=memory, newest_hash=facts.newest.hash if facts.newest else "")
         sight.began_before_our_eyes = self._eyes(facts, before)

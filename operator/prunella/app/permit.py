@@ -27,6 +27,8 @@ class Permitted:
     facts: WorkloadFacts
     guards: tuple[GuardVerdict, ...]
     preparation: Preparation | None
+    world: World
+    """What was read for it."""
 
 
 class Permit:
@@ -52,7 +54,7 @@ class Permit:
             return Refusal(reason="EvidenceMissing", message="the Runbook could not be read as it was when the attempt was made")
         if any(one.state is StepState.APPLIED and one.intent is not None for one in remediation.status.steps):
             return self._going_on(world, remediation, facts, runbook)
-        made = self._plan(world, remediation)
+        made = self._plan(world, remediation, facts)
         if isinstance(made, Refusal):
             return made
         if guards.prepared(world, made) is None:
@@ -63,32 +65,33 @@ class Permit:
         refusal = first_refusal(asked) or _lowered(remediation, made)
         if refusal is not None:
             return refusal
-        return Permitted(plan=made, facts=facts, guards=_verdicts(asked), preparation=world.preparation)
+        return Permitted(plan=made, facts=facts, guards=_verdicts(asked), preparation=world.preparation, world=world)
 
-    def _plan(self, world: World, remediation: Remediation) -> plan.Plan | Refusal:
+    def places(self, remediation: Remediation, permitted: Permitted) -> Refusal | None:
+        """Whether budgets and concurrency still have a place, by what others began meanwhile. Asked right before the reservation."""
+        if remediation.status.started_time is not None:
+            return None
+        world = replace(permitted.world, all_remediations=self._gatherer.attempts(permitted.world.now))
+        return guards.budget(world, permitted.plan) or guards.one_per_target(world, permitted.plan)
+
+    def _plan(self, world: World, remediation: Remediation, facts: WorkloadFacts) -> plan.Plan | Refusal:
         """The same plan, made anew from live facts. Another plan than the one that was decided is somebody's change."""
+        faster = _faster(facts, remediation)
+        if faster is not None:
+            return faster
         if world.finding is None and not any(one.source == "Alertmanager" and one.state == "Firing" for one in world.incident.status.signals):
             return Refusal(reason="TargetHealthy", message="the target shows no fault any more")
         chosen, _ = match.choose(world, world.incident.status)
         if isinstance(chosen, Refusal):
-            return self._other(world, remediation, chosen)
+            return chosen
         made = plan.make(world, world.incident.status, chosen)
         if isinstance(made, Refusal):
-            return self._other(world, remediation, made)
+            return made
         if made.hash != remediation.spec.plan_hash:
             return Refusal(
                 reason="HumanOverride", message=f"the plan would be another one now ({made.summary}): somebody changed the target or the Runbook"
             )
         return made
-
-    def _other(self, world: World, remediation: Remediation, refusal: Refusal) -> Refusal:
-        """A plan that can't be made any more because another revision is there now is a person's doing."""
-        facts = world.workload
-        newest = facts.newest if facts else None
-        accused = remediation.spec.accused_revision
-        if accused and newest is not None and newest.hash != accused:
-            return Refusal(reason="HumanOverride", message=f"revision {newest.number} is there now, not the accused one: somebody was faster")
-        return refusal
 
     def _going_on(self, world: World, remediation: Remediation, facts: WorkloadFacts, runbook: Runbook) -> Permitted | Refusal:
         """After the first effect only what could make the next one wrong is asked: pause, control plane, evidence, a person's veto, the mode."""
@@ -110,7 +113,15 @@ class Permit:
         lowered = _lowered(remediation, made)
         if lowered is not None:
             return lowered
-        return Permitted(plan=made, facts=facts, guards=remediation.status.guards, preparation=None)
+        return Permitted(plan=made, facts=facts, guards=remediation.status.guards, preparation=None, world=world)
+
+
+def _faster(facts: WorkloadFacts, remediation: Remediation) -> Refusal | None:
+    """Another revision than the accused one is the newest now: that is a person's doing, whether it helped or not."""
+    accused, newest = remediation.spec.accused_revision, facts.newest
+    if not accused or newest is None or newest.hash == accused:
+        return None
+    return Refusal(reason="HumanOverride", message=f"revision {newest.number} is there now, not the accused one: somebody was faster")
 
 
 def _lowered(remediation: Remediation, made: plan.Plan) -> Refusal | None:

@@ -72,7 +72,8 @@ class Preparer:
 
     async def _logs(self, pod: Pod, container: str, lines: int) -> str | UnknownT:
         status = next((one for one in pod.containers if one.name == container), None)
-        if status is None or (status.restarts == 0 and status.terminated is None and status.running_since is None):
+        ran = status is not None and (status.restarts > 0 or status.running_since or status.terminated or status.last_terminated)
+        if status is None or not ran:
             return ""  # it never ran: there is no log to miss
         if status.restarts > 0 and status.terminated is None:
             previous = await self._live.log_tail(pod.namespace, pod.name, container, previous=True, lines=lines)

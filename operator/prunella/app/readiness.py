@@ -5,9 +5,10 @@ Pure but for the last line: the findings are made from the cache, written where 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.common import Condition
@@ -49,12 +50,13 @@ class Known(Protocol):
 
 Applied = Runbook | EscalationPolicy | CatalogEntry | HealingPolicy
 
-SAMPLE: Mapping[str, object] = {
+SAMPLE: Final[Mapping[str, Mapping[str, object]]] = {
     "incident": {"name": "", "namespace": "", "cause": "", "priority": "", "episode": 1},
     "target": {"kind": "", "name": "", "namespace": "", "labels": {}, "failingRevision": "", "newestRevision": "", "ready": 0, "desired": 0},
     "alert": {"labels": {}, "summary": ""},
 }
 """What a condition may read, with empty values: enough to find a misspelt name."""
+_LABEL: Final = re.compile(r"""labels\s*\[\s*(?:"([^"]+)"|'([^']+)')\s*\]|labels\.(\w+)""")
 
 
 def problems(one: Applied, view: Known, evaluate: Evaluate, operator_namespace: str) -> Iterable[Problem]:
@@ -84,7 +86,7 @@ def _runbook(runbook: Runbook, evaluate: Evaluate, operator_namespace: str) -> I
         yield Problem(unusable.reason, unusable.message)
     spec = runbook.spec.match
     if spec.when is not None:
-        verdict = evaluate(spec.when, SAMPLE)
+        verdict = evaluate(spec.when, _sample(spec.when))
         if isinstance(verdict, Unevaluable):
             yield Problem("InvalidExpression", f"`spec.match.when`: {verdict.why}")
     for index, matcher in enumerate(spec.alerts):
@@ -101,6 +103,13 @@ def _runbook(runbook: Runbook, evaluate: Evaluate, operator_namespace: str) -> I
             verdict = evaluate(expression, {"value": 1.5})
             if isinstance(verdict, Unevaluable):
                 yield Problem("InvalidExpression", f"`spec.verify.checks[{check.name}].promql.{field}`: {verdict.why}")
+
+
+def _sample(expression: str) -> Mapping[str, object]:
+    """What a condition may read, with empty values, and with the labels that it asks for: that one is missing here does not make it wrong."""
+    names = {name for groups in _LABEL.findall(expression) for name in groups if name}
+    labels = dict.fromkeys(names, "0")
+    return {name: {**part, "labels": labels} if "labels" in part else part for name, part in SAMPLE.items()}
 
 
 def _targets(policy: EscalationPolicy) -> Iterable[NotifyTarget]:

@@ -137,7 +137,11 @@ class Reconciler:
             await self._publisher.publish(incident, stored)
             self._hand_over(stored)
             return stored, draft
-        if taken.alerts or taken.deliveries:
+        if draft.status == incident.status:
+            # What came in tells nothing that does not stand there already: nothing waits to be written.
+            del mail.alerts[: len(taken.alerts)]
+            mail.dirty_since = None
+        elif taken.alerts or taken.deliveries:
             self._keep(key, mail, riding=any(not one.phase.final for one in draft.status.remediations))
         self._hand_over(incident)
         return incident, draft

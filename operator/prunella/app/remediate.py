@@ -6,7 +6,6 @@ looks at the target before it does anything: an effect happens at most once per 
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -57,7 +56,6 @@ class Runner:
         self._once = once
         self._prover = prover
         self._clock = clock
-        self._one_at_a_time = asyncio.Lock()
 
     async def drive(self, incident: Incident, mail: Mailbox) -> tuple[bool, datetime | None]:
         """Go on with the attempt that has not ended. True where something was stored (decide again); else when to look again."""
@@ -123,22 +121,21 @@ class Runner:
         if remediation.status.started_time is not None and self._clock.now() - remediation.status.started_time > RUN:
             await self._once.end(remediation, Outcome.ABORTED, f"the run took longer than {int(RUN.total_seconds())} s")
             return True, None
-        async with self._one_at_a_time:
-            # Guards and intent belong together: two attempts must not both find the last place of a budget free.
-            permitted = await self._permit.ask(incident, remediation, mail)
-            if isinstance(permitted, Refusal):
-                return await self._refused(remediation, permitted)
-            chosen = await self._next(remediation, runbook, permitted)
-            if isinstance(chosen, tuple):
-                step, following = chosen
-                if isinstance(following, Patch | DeletePod):
-                    remediation = await self._once.intend(remediation, step, following, permitted)
-                    self._gatherer.wrote(remediation)
-                else:
-                    return await self._other(incident, remediation, step, following, mail)
-            else:
-                await self._steps_done(remediation)
-                return True, None
+        permitted = await self._permit.ask(incident, remediation, mail)
+        if isinstance(permitted, Refusal):
+            return await self._refused(remediation, permitted)
+        chosen = await self._next(remediation, runbook, permitted)
+        if chosen is None:
+            await self._steps_done(remediation)
+            return True, None
+        step, following = chosen
+        if not isinstance(following, Patch | DeletePod):
+            return await self._other(incident, remediation, step, following, mail)
+        taken = self._permit.places(remediation, permitted)
+        if taken is not None:
+            return await self._refused(remediation, taken)
+        self._gatherer.reserve(remediation)
+        remediation = await self._once.intend(remediation, step, following, permitted)
         await self._once.apply(remediation, following, runbook)
         return True, None
 

@@ -113,7 +113,10 @@ def _finding(finding: Finding, now: datetime) -> Iterator[Row]:
     else:
         what = "an Incident was due, and there is none"
         yield Row(
-            label="mind", time=finding.open_time, what=what, why="does the operator run? `kubectl get configmap prunella-heartbeat -n prunella-system -o yaml`"
+            label="mind",
+            time=finding.open_time,
+            what=what,
+            why="does the operator run? `kubectl get configmap prunella-heartbeat -n prunella-system -o yaml`",
         )
 
 

@@ -13,6 +13,8 @@ from typing import Final
 
 from aiohttp import web
 
+from prunella.app.errors import Permanent
+
 KEEP_ALIVE_SECONDS: Final = 30.0
 LINGER_SECONDS: Final = 1.0
 """How long the rest of a body that was refused is thrown away, so that the sender reads the answer and not a reset."""
@@ -29,7 +31,7 @@ def application(routes: Iterable[web.RouteDef]) -> web.Application:
 
 
 async def serve(app: web.Application, listen: str, tls_folder: Path | None = None) -> Server:
-    """Start to listen. Raises OSError where the address is taken, ValueError where it is none, ssl.SSLError for a bad certificate."""
+    """Start to listen. Raises Permanent where the address is taken or none, or the certificate can't be used."""
     host, port = address(listen)
     context = _tls(tls_folder) if tls_folder is not None else None
     runner = web.AppRunner(
@@ -38,9 +40,10 @@ async def serve(app: web.Application, listen: str, tls_folder: Path | None = Non
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, ssl_context=context).start()
-    except OSError:
+    except OSError as error:
         await runner.cleanup()
-        raise
+        why = error.strerror or str(error)
+        raise Permanent(f"{listen} can't be listened on: {why}; end what listens there, or choose another address with `--listen`") from error
     return Server(runner)
 
 
@@ -61,21 +64,25 @@ class Server:
 
 
 def address(listen: str) -> tuple[str | None, int]:
-    """Host and port of ':8080', '127.0.0.1:8080' or '[::1]:8080'; without a host, every address of the machine. Raises ValueError."""
+    """Host and port of ':8080', '127.0.0.1:8080' or '[::1]:8080'; without a host, every address of the machine. Raises Permanent."""
     host, separator, port = listen.rpartition(":")
     if not separator or not port.isascii() or not port.isdecimal() or int(port) > 65_535:  # noqa: PLR2004 -- the last port there is
-        raise ValueError(f"'{listen}' is no address to listen on; write for example ':8080' or '127.0.0.1:8080'")
+        raise Permanent(f"'{listen}' is no address to listen on; write for example ':8080' or '127.0.0.1:8080'")
     return host.removeprefix("[").removesuffix("]") or None, int(port)
 
 
 def _tls(folder: Path) -> ssl.SSLContext:
     """tls.crt and tls.key as a mounted Secret has them; with a ca.crt beside them a client certificate is demanded."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
     authority = folder / "ca.crt"
-    if authority.exists():
-        context.load_verify_locations(authority)
-        context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+        if authority.exists():
+            context.load_verify_locations(authority)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Permanent(f"The certificate in {folder} can't be used: {why}; `--tls-dir` needs tls.crt and its tls.key, both readable") from error
     return context
 
 

@@ -77,7 +77,8 @@ class KubeCredentials:
                 await config.load_kube_config(config_file=path, context=self._context, client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
             else:
                 config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except config.ConfigException as error:
+        except (config.ConfigException, TypeError, ValueError, AttributeError, YAMLError, OSError) as error:
+            # The official loader trusts a file's shape: what is no kubeconfig at all fails inside of it.
             where = self._kubeconfig or "the cluster's service account"
             raise Permanent(f"No API server is known: {where}: {error}; outside of a cluster pass `--kubeconfig`") from error
         client = ApiClient(configuration)

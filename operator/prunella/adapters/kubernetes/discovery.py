@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from prunella.api.base import GROUP, VERSION
 from prunella.app.errors import PrunellaError
 
+from .answers import FORBIDDEN, UNAUTHORIZED
 from .client import Api
 
 
@@ -16,5 +17,7 @@ async def missing_kinds(api: Api, plurals: Iterable[str]) -> list[str]:
         status, answer = await api.request("GET", f"/apis/{GROUP}/{VERSION}")
     except PrunellaError as error:
         return [f"the API server can't be asked: {error}"]
+    if status in {UNAUTHORIZED, FORBIDDEN}:
+        return [f"the API server does not let us in ({status}): the token is expired or wrong; `prunella install` writes a new one"]
     served = {one.get("name") for one in answer.get("resources", [])} if status == 200 and isinstance(answer, dict) else set()  # noqa: PLR2004 - HTTP
-    return [f"{plural}.{GROUP} is not served: `kubectl apply -k crds`" for plural in plurals if plural not in served]
+    return [f"{plural}.{GROUP} is not served: `kubectl apply -k crds`, or `prunella install`" for plural in plurals if plural not in served]

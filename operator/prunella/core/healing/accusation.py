@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from prunella.api.incident import Signal
 from prunella.api.workload_record import WorkloadRecord
@@ -20,6 +21,10 @@ from .refusal import Refusal
 
 WINDOW = timedelta(seconds=1800)
 """A change older than this is not taken for the fault's cause, unless it began before our eyes."""
+
+
+SOON: Final = timedelta(seconds=10)
+"""When to look again where what is missing comes back by itself, and no event tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,9 @@ def accuse(world: World, fit: Fit) -> Accused | Refusal:
     facts = world.workload
     if facts is None or facts.newest is None:
         return Refusal(reason="NoKnownGood", message="no revision of the target is stored: there is nothing to go back to")
+    if not world.watch_fresh:
+        message = "a watch of the cluster is silent: what is known of the target may be old"
+        return Refusal(reason="EvidenceMissing", message=message, look_again_time=world.now + SOON)
     finding = world.known_finding
     if finding is not None and finding.accused_revision:
         revision = facts.revision(finding.accused_revision)

@@ -16,13 +16,12 @@ from prunella.core.facts import UNKNOWN
 from prunella.core.world import GONE, Preparation, World
 
 from . import history, ownership
+from .accusation import SOON
 from .plan import Plan
 from .refusal import Asked, Refusal
 
 KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 MIN_RULE_FOR_SECONDS: Final = 120
-SOON: Final = timedelta(seconds=10)
-"""When to look again where what is missing comes back by itself, and no event tells."""
 ANSWER_HOLDS: Final = timedelta(seconds=60)
 REFUSAL_HOLDS: Final = timedelta(seconds=15)
 """How long what the API server said about a plan is believed; a no for less, because rights are granted without an event."""

@@ -1,0 +1,110 @@
+"""The storm brake's keeper: on at once, told and stored once, also if a write fails; held over a restart (R38)."""
+
+from __future__ import annotations
+
+import pytest
+from tests.fakes.operator import Operator, Place, shop
+from tests.fakes.runbooks import shipped
+
+from prunella.api.healing_policy import HealingPolicy
+from prunella.api.incident import Incident
+from prunella.app.errors import Retryable
+
+
+async def stormy(workloads: int = 5, seconds: float = 60.0, **policy):
+    """So many workloads get a bad version at the same instant."""
+    place = shop(shipped(), **policy)
+    made = [place.cluster.create(f"w{index}") for index in range(workloads)]
+    place.cluster.bad.add("shop/app:2")
+    operator = Operator(place)
+    await operator.run(30)
+    for one in made:
+        place.cluster.set_image(one, "shop/app:2")
+    await operator.run(seconds)
+    return place, made, operator
+
+
+def stored(place: Place):
+    return place.api.one(HealingPolicy).status
+
+
+def events(place: Place):
+    return [(event.reason, event.message, event.warning) for event in place.api.events if event.regarding == "HealingPolicy/default"]
+
+
+async def test_r38_an_outage_that_hits_five_workloads_is_one_storm_and_no_rollback():
+    place, _, operator = await stormy()
+    assert place.cluster.effects == []
+    reasons = {one.reason for incident in place.api.all(Incident) for one in incident.status.conditions if one.type == "RemediationAllowed"}
+    assert reasons == {"StormActive"}
+    message = "5 workloads fail at once (crashing), more than 20 % of the 5 in opted-in namespaces"
+    assert stored(place).storm_message == message
+    assert events(place) == [("StormStarted", f"{message}: no new action starts until it has been calm for 600 s", True)]
+    assert place.telemetry.gauges["storm_active", ()] == 1
+    await operator.close()
+
+
+async def test_after_the_calm_it_goes_off_by_itself_and_what_still_fails_is_healed():
+    place, made, operator = await stormy()
+    for one in made[:4]:
+        place.cluster.set_image(one, "shop/app:1")
+    for _ in range(300):
+        await operator.run(5)
+        await operator.brake.look()
+    assert stored(place).storm_since_time is None
+    assert [reason for reason, _, _ in events(place)] == ["StormStarted", "StormEnded"]
+    assert events(place)[1][1] == "it is calm again"
+    await operator.run(30)
+    assert len(place.cluster.effects) == 1, "the one that is left, and nothing stale"
+    await operator.close()
+
+
+async def test_a_restart_does_not_let_go_of_the_brake():
+    place, made, operator = await stormy()
+    since = stored(place).storm_since_time
+    await operator.close()
+    for one in made[:4]:
+        place.cluster.set_image(one, "shop/app:1")
+    operator = Operator(place)
+    await operator.brake.look()
+    assert operator.gatherer.storm_since == since
+    await operator.run(300)
+    await operator.brake.look()
+    assert operator.gatherer.storm_since == since, "its calm is counted anew"
+    assert place.cluster.effects == []
+    assert len(events(place)) == 1
+    await operator.close()
+
+
+@pytest.mark.parametrize("fails", [1, 3])
+async def test_a_storm_that_could_not_be_stored_is_stored_later_and_told_once(fails):
+    place, _, operator = await stormy(seconds=0)
+    left = fails
+
+    def full(when: str, verb: str, what: str) -> None:
+        nonlocal left
+        if what.startswith("HealingPolicy/") and left:
+            left -= 1
+            raise Retryable("503")
+
+    place.api.gate = full
+    for _ in range(40):
+        try:
+            await operator.run(1)
+            await operator.brake.look()
+        except Retryable:
+            assert operator.gatherer.storm_since is not None, "it holds although nobody was told yet"
+    assert left == 0
+    assert stored(place).storm_since_time == operator.gatherer.storm_since
+    assert len(events(place)) == 1
+    await operator.close()
+
+
+async def test_without_a_policy_the_defaults_brake_and_nobody_can_be_told():
+    place, _, operator = await stormy(seconds=0)
+    place.api.delete("HealingPolicy", "", "default")
+    await operator.run(5)
+    await operator.brake.look()
+    assert operator.gatherer.storm_since is not None
+    assert events(place) == []
+    await operator.close()

@@ -1,0 +1,334 @@
+"""The heart: in which order a start goes, what a change wakes, what makes a process unhealthy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+from tests.adapters.local import until
+from tests.app.test_intake import alert, listed
+from tests.core.builders import NOON
+from tests.core.incident_builders import entry, watched
+from tests.fakes.operator import Operator, cel, shop
+from tests.fakes.runbooks import runbook
+from tests.fakes.view import FakeView
+
+from prunella.api.common import NamespacedRef
+from prunella.api.incident import Incident, Message
+from prunella.api.names import MessageKind, MessageState
+from prunella.app.errors import Permanent, Retryable
+from prunella.app.heart import Heart, Organs, Queues
+from prunella.app.keys import IncidentKey, WorkloadKey
+from prunella.app.queue import Queue
+from prunella.app.readiness import PolicyKey, Readiness
+
+
+class Cache(FakeView):
+    """The view, with a life that a test can follow."""
+
+    def __init__(self, api, cluster):
+        super().__init__(api, cluster)
+        self.listed = asyncio.Event()
+        self.runs = 0
+
+    async def run(self):
+        self.runs += 1
+        await asyncio.Event().wait()
+
+    async def until_synced(self):
+        await self.listed.wait()
+
+
+class Body:
+    """A heart with its organs over fakes."""
+
+    def __init__(self, *, missing=(), polls=False, timeout=300):
+        self.place = shop()
+        self.place.view = Cache(self.place.api, self.place.cluster)
+        self.operator = Operator(self.place)
+        clock, telemetry = self.place.clock, self.place.telemetry
+        self.queues = Queues(Queue("incidents", clock, telemetry), Queue("workloads", clock, telemetry), Queue("policies", clock, telemetry))
+        self.served: list[Any] = []
+        self.queues.incidents.handle = self.queues.policies.handle = self._serve
+        self.missing = list(missing)
+        self.ends = asyncio.Event()
+        self.beats = 0
+        organs = Organs(
+            cache=self.place.view,
+            live=self.place.cluster,
+            intake=self.operator.intake,
+            observer=self.operator.observer,
+            gatherer=self.operator.gatherer,
+            reconciler=self.operator.reconciler,
+            readiness=Readiness(self.place.view, self.place.api, clock, cel(), "prunella-system"),
+            brake=self.operator.brake,
+            queues=self.queues,
+            clock=clock,
+            telemetry=telemetry,
+        )
+        self.heart = Heart(
+            organs, missing_kinds=self._missing, kopf=self.ends.wait, heartbeat=self._beat, polls=polls, crds_timeout_seconds=timeout
+        )
+        self.queues.workloads.handle = self.heart.observe
+
+    async def _serve(self, key):
+        self.served.append(key)
+
+    async def _missing(self):
+        return self.missing
+
+    async def _beat(self):
+        self.beats += 1
+        await asyncio.Event().wait()
+
+    def waiting(self, queue):
+        return set(queue._queued)
+
+    @contextlib.asynccontextmanager
+    async def living(self):
+        task = asyncio.create_task(self.heart.run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, BaseExceptionGroup):
+                await task
+
+
+async def test_a_start_waits_for_our_kinds_then_for_a_whole_cache_and_only_then_serves():
+    body = Body(missing=["the kind Runbook is not there"])
+    assert body.heart.problems == ["starting"]
+    async with body.living():
+        await until(lambda: body.heart.problems == ["the kind Runbook is not there"])
+        assert (body.place.view.runs, body.beats) == (0, 0)
+        body.missing.clear()
+        await until(lambda: body.heart.problems == ["the cache is not whole yet"])
+        body.queues.incidents.add(IncidentKey("shop", "x"))
+        body.place.view.listed.set()
+        await until(lambda: body.heart.problems == [])
+        await until(lambda: IncidentKey("shop", "x") in body.served)
+        assert (body.place.view.runs, body.beats) == (1, 1)
+
+
+async def test_a_start_gives_up_where_our_kinds_do_not_come():
+    body = Body(missing=["the kind Runbook is not there"], timeout=0)
+    with pytest.raises(ExceptionGroup) as raised:
+        await body.heart.run()
+    [error] = raised.value.exceptions
+    assert isinstance(error, Permanent)
+    assert str(error) == "Gave up after 0 s: the kind Runbook is not there"
+
+
+async def test_a_part_that_ends_by_itself_ends_the_process():
+    body = Body()
+    body.place.view.listed.set()
+    body.ends.set()
+    with pytest.raises(ExceptionGroup) as raised:
+        await body.heart.run()
+    assert [str(error) for error in raised.value.exceptions] == ["Kopf ended by itself: the process must be started anew"]
+
+
+async def test_a_start_remembers_what_alerts_ended_and_resyncs_everything():
+    body = Body()
+    body.place.cluster.create()
+    body.place.view.listed.set()
+    async with body.living():
+        await until(lambda: body.operator.observer.sight(WorkloadKey("Deployment", "shop", "checkout")) is not None)
+        await until(lambda: PolicyKey("HealingPolicy", "", "default") in body.served)
+
+
+async def test_a_repeated_task_that_fails_is_tried_again(caplog):
+    body = Body()
+    tries = 0
+
+    async def fails():
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise Retryable("503")
+
+    task = asyncio.create_task(body.heart._every(0, fails))
+    await until(lambda: tries >= 4)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert caplog.text.count("A repeated task failed and is tried again") == 2
+
+
+# what a change wakes
+
+
+def opened(body: Body, name: str = "checkout-1", **status: Any) -> Incident:
+    made = watched(name)
+    body.place.api.apply(made)
+    stored = body.place.api.objects["Incident", "shop", name]
+    changed = stored.model_copy(update={"status": stored.status.model_copy(update=status)})
+    body.place.api.objects["Incident", "shop", name] = changed
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace", "name", "workloads", "incidents", "policies"),
+    [
+        ("WorkloadRecord", "shop", "deployment-checkout", {WorkloadKey("Deployment", "shop", "checkout")}, False, False),
+        ("WorkloadRecord", "shop", "statefulset-a-b", {WorkloadKey("StatefulSet", "shop", "a-b")}, False, False),
+        ("WorkloadRecord", "shop", "other-a", set(), False, False),
+        ("Namespace", "", "shop", {WorkloadKey("Deployment", "shop", "checkout")}, True, False),
+        ("Namespace", "", "pay", set(), True, False),
+        ("Runbook", "prunella-system", "r", set(), True, True),
+        ("HealingPolicy", "", "default", set(), True, True),
+        ("Remediation", "shop", "x-1", set(), False, False),
+    ],
+)
+async def test_a_change_wakes_what_refers_to_it(kind, namespace, name, workloads, incidents, policies):
+    body = Body()
+    body.place.cluster.create()
+    body.place.api.apply(runbook())
+    body.place.api.apply(entry())
+    opened(body)
+    body.heart.changed(kind, namespace, name)
+    assert body.waiting(body.queues.workloads) == workloads
+    assert body.waiting(body.queues.incidents) == ({IncidentKey("shop", "checkout-1")} if incidents else set())
+    expected = {
+        PolicyKey("Runbook", "prunella-system", "roll-back"),
+        PolicyKey("CatalogEntry", "shop", "checkout"),
+        PolicyKey("EscalationPolicy", "prunella-system", "ops"),
+        PolicyKey("HealingPolicy", "", "default"),
+    }
+    assert body.waiting(body.queues.policies) == (expected if policies else set())
+
+
+async def test_without_a_policy_none_is_woken():
+    body = Body()
+    body.place.api.delete("HealingPolicy", "", "default")
+    body.heart.changed("Runbook", "prunella-system", "r")
+    assert body.waiting(body.queues.policies) == {PolicyKey("EscalationPolicy", "prunella-system", "ops")}
+
+
+@pytest.mark.parametrize(
+    ("merged", "woken"),
+    [(None, set()), (NamespacedRef(name="checkout-0"), {IncidentKey("shop", "checkout-0")})],
+    ids=["on its own", "a duplicate"],
+)
+async def test_a_duplicate_wakes_its_parent(merged, woken):
+    body = Body()
+    opened(body, merged_into=merged)
+    body.heart.changed("Incident", "shop", "checkout-1")
+    assert body.waiting(body.queues.incidents) == woken
+
+
+async def test_only_incidents_about_which_something_may_still_be_decided_or_told_are_woken():
+    body = Body()
+    times = opened(body).status.times
+    pending = Message(key="k", kind=MessageKind.STAND_DOWN, receiver="ops", state=MessageState.PENDING, created_time=NOON)
+    over = times.model_copy(update={"cancelled_time": NOON})
+    opened(body, "over-1", times=over)
+    untold = opened(body, "untold-1", times=over)
+    escalation = untold.status.escalation.model_copy(update={"messages": (pending,)})
+    opened(body, "untold-1", times=over, escalation=escalation)
+    body.heart.wake_all()
+    assert body.waiting(body.queues.incidents) == {IncidentKey("shop", "checkout-1"), IncidentKey("shop", "untold-1")}
+
+
+async def test_a_workloads_key_is_served_and_comes_back_when_its_dwell_ends():
+    body = Body()
+    workload = body.place.cluster.create()
+    body.place.cluster.bad.add("shop/app:2")
+    body.place.cluster.set_image(workload, "shop/app:2")
+    body.place.clock.advance(1)
+    key = WorkloadKey("Deployment", "shop", "checkout")
+    await body.heart.observe(key)
+    assert list(body.queues.workloads._timers) == [key]
+    body.heart.workload_changed(*key)
+    assert body.waiting(body.queues.workloads) == {key}
+    for _, handle in body.queues.workloads._timers.values():
+        handle.cancel()
+
+
+async def test_resync_brings_up_everything_once_more():
+    body = Body()
+    body.place.cluster.create()
+    opened(body)
+    await body.heart._resync()
+    assert body.waiting(body.queues.workloads) == {WorkloadKey("Deployment", "shop", "checkout")}
+    assert body.waiting(body.queues.incidents) == {IncidentKey("shop", "checkout-1")}
+    assert PolicyKey("HealingPolicy", "", "default") in body.waiting(body.queues.policies)
+
+
+# alerts
+
+
+async def test_before_everything_is_there_a_webhook_body_is_turned_away():
+    body = Body()
+    with pytest.raises(Retryable, match="not ready: starting"):
+        await body.heart.take_alerts([alert()], NOON, 0)
+    assert body.place.api.all(Incident) == []
+
+
+@pytest.mark.parametrize("truncated", [0, 90])
+async def test_a_truncated_body_asks_alertmanager_for_the_rest_at_once(truncated):
+    body = Body()
+    body.heart.problems = []
+    await body.heart.take_alerts([alert()], NOON, truncated)
+    assert len(body.place.api.all(Incident)) == 1
+    assert body.operator.gatherer.alert_time == NOON
+    assert body.heart._poll_now.is_set() == bool(truncated)
+
+
+async def test_the_poll_takes_in_what_is_active_goes_on_after_a_failure_and_can_be_hurried(caplog):
+    body = Body(polls=True)
+    body.place.view.listed.set()
+    one = listed()
+    failures = 1
+
+    def full(when: str, verb: str, what: str) -> None:
+        nonlocal failures
+        if failures and what.startswith("Incident/"):
+            failures -= 1
+            raise Retryable("503")
+
+    body.place.api.gate = full
+    async with body.living():
+        await until(lambda: body.place.alertmanager.polls == 1)
+        body.place.alertmanager.listed = {one.fingerprint: one}
+        body.heart.poll_now()
+        await until(lambda: "The poll's alerts could not be taken in" in caplog.text)
+        body.heart.poll_now()
+        await until(lambda: len(body.place.api.all(Incident)) == 1)
+
+
+# health
+
+
+@pytest.mark.parametrize(
+    ("problems", "well", "silent", "reasons"),
+    [
+        ([], True, [], []),
+        ([], True, ["Pod"], ["the watch of Pod is silent although the API server answers"]),
+        ([], False, ["Pod"], []),
+        (["starting"], True, ["Pod"], []),
+    ],
+    ids=["well", "a silent watch", "an outage of the API server", "starting"],
+)
+async def test_a_silent_watch_beside_an_api_server_that_answers_is_a_reason_to_restart(problems, well, silent, reasons):
+    body = Body()
+    body.heart.problems = problems
+    body.place.cluster.well = well
+    body.place.view.silent = silent
+    await body.heart._look_at_control_plane()
+    assert body.heart.unhealthy() == reasons
+
+
+async def test_incidents_are_counted_by_phase_and_priority_and_what_is_gone_is_zero():
+    body = Body()
+    opened(body, phase="Triggered", priority="P2")
+    opened(body, "b-1")
+    await body.heart._gauge()
+    gauges = body.place.telemetry.gauges
+    assert gauges["incidents", (("phase", "Triggered"), ("priority", "P2"))] == 1
+    assert gauges["incidents", (("phase", "Triggered"), ("priority", "P3"))] == 1
+    body.place.api.delete("Incident", "shop", "checkout-1")
+    await body.heart._gauge()
+    assert gauges["incidents", (("phase", "Triggered"), ("priority", "P2"))] == 0

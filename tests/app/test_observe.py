@@ -1,0 +1,260 @@
+"""Seeing: findings open Incidents in time, what worked is remembered once, and what began before our eyes is known."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.core.builders import new_pod, rolling_facts, waiting
+from tests.fakes.operator import Operator, Place, shop
+from tests.fakes.runbooks import shipped
+
+from prunella.api.common import Metadata
+from prunella.api.incident import Incident
+from prunella.api.names import Cause
+from prunella.api.workload_record import WorkloadRecord, WorkloadRecordSpec
+from prunella.app.errors import Conflict
+from prunella.app.keys import WorkloadKey
+from prunella.core.detect.detect import Detection
+from prunella.core.facts import UNKNOWN, Finding, NamespaceFacts
+
+KEY = WorkloadKey("Deployment", "shop", "checkout")
+
+
+async def running(*, age: float = 86_400.0, before: float = 5.0, **policy: Any):
+    place = shop(shipped(), **policy)
+    workload = place.cluster.create(age=age)
+    place.cluster.bad.add("shop/app:2")
+    operator = Operator(place)
+    await operator.run(before)
+    return place, workload, operator
+
+
+def records(place: Place) -> list[WorkloadRecord]:
+    return place.api.all(WorkloadRecord)
+
+
+async def test_a_fault_opens_its_incident_when_its_time_to_open_is_over():
+    settings = ({"cause": Cause.ROLLOUT_CRASH_LOOP, "open_after_seconds": 30},)
+    place, workload, operator = await running(detectors=settings)
+    place.cluster.set_image(workload, "shop/app:2")
+    await operator.run(29)
+    assert place.api.all(Incident) == []
+    await operator.run(3)
+    assert operator.incident.status.cause is Cause.ROLLOUT_CRASH_LOOP
+    await operator.close()
+
+
+async def test_a_crash_loop_opens_on_time_although_each_crash_renews_its_evidence():
+    settings = ({"cause": Cause.ROLLOUT_CRASH_LOOP, "open_after_seconds": 60},)
+    place, workload, operator = await running(detectors=settings)
+    place.cluster.set_image(workload, "shop/app:2")
+    await operator.run(62)
+    assert len(place.api.all(Incident)) == 1
+    await operator.close()
+
+
+async def test_a_look_says_when_to_look_again_without_a_change():
+    place, workload, operator = await running()
+    place.cluster.set_image(workload, "shop/app:2")
+    place.clock.advance(1)
+    assert await operator.observer.observe(KEY) > place.clock.now()
+    await operator.close()
+
+
+async def test_a_healthy_workload_is_not_looked_at_again_by_itself():
+    _, _, operator = await running()
+    assert await operator.observer.observe(KEY) is None
+    await operator.close()
+
+
+# what worked
+
+
+async def test_nothing_is_written_while_nothing_changes_and_once_when_the_next_revision_comes():
+    place, workload, operator = await running()
+    assert place.api.writes == []
+    place.cluster.set_image(workload, "shop/app:3")
+    await operator.run(60)
+    [one] = records(place)
+    assert [(entry.hash, entry.revision) for entry in one.spec.revisions] == [("h1", 1)]
+    assert one.spec.target_ref.uid == workload.uid
+    assert [(write.verb, write.kind) for write in place.api.writes] == [("create", "WorkloadRecord")]
+    place.cluster.set_image(workload, "shop/app:4")
+    await operator.run(60)
+    assert {entry.hash for entry in records(place)[0].spec.revisions} == {"h1"}, "h2 was not healthy long enough: 60 s, less its start"
+    await operator.close()
+
+
+async def test_what_was_not_healthy_long_enough_is_no_known_good():
+    place, workload, operator = await running(age=50)
+    place.cluster.set_image(workload, "shop/app:3")
+    await operator.run(5)
+    assert records(place) == []
+    await operator.close()
+
+
+@pytest.mark.parametrize(
+    "namespace",
+    [NamespaceFacts(name="shop"), NamespaceFacts(name="shop", labels={"prunella.dev/mode": "Auto"}, deleting=True), None],
+    ids=["not opted in", "being deleted", "not there"],
+)
+async def test_only_workloads_of_opted_in_namespaces_are_remembered(namespace):
+    place, workload, operator = await running()
+    place.view.namespace = lambda name: namespace
+    place.cluster.set_image(workload, "shop/app:3")
+    await operator.run(5)
+    assert records(place) == []
+    await operator.close()
+
+
+async def test_another_object_of_the_same_name_starts_the_memory_anew():
+    place, workload, operator = await running()
+    old = WorkloadRecordSpec(target_ref=workload.ref.model_copy(update={"uid": "before"}))
+    place.api.apply(WorkloadRecord(metadata=Metadata(name="deployment-checkout", namespace="shop"), spec=old))
+    place.cluster.set_image(workload, "shop/app:3")
+    await operator.run(5)
+    [one] = records(place)
+    assert (one.spec.target_ref.uid, [entry.hash for entry in one.spec.revisions]) == (workload.uid, ["h1"])
+    await operator.close()
+
+
+async def test_a_race_for_the_record_is_settled_by_the_next_look(caplog):
+    place, workload, operator = await running()
+
+    def raced(when: str, verb: str, what: str) -> None:
+        place.api.gate = lambda _when, _verb, _what: None
+        raise Conflict("somebody was faster")
+
+    place.api.gate = raced
+    place.cluster.set_image(workload, "shop/app:3")
+    await operator.settle()
+    assert records(place) == []
+    await operator.run(5)
+    assert len(records(place)) == 1
+    await operator.close()
+
+
+async def test_a_quarantined_revision_that_stays_healthy_for_an_hour_is_released():
+    place, workload, operator = await running()
+    place.cluster.set_image(workload, "shop/app:2")
+    await operator.run(120)
+    assert [entry.hash for entry in records(place)[0].spec.quarantined] == ["h2"]
+    place.cluster.bad.clear()
+    place.cluster.set_image(workload, "shop/app:2")
+    await operator.run(3500)
+    assert records(place)[0].spec.quarantined != ()
+    await operator.run(200)
+    place.cluster.changed(workload)
+    await operator.run(5)
+    assert records(place)[0].spec.quarantined == ()
+    await operator.close()
+
+
+# before our eyes
+
+
+@pytest.mark.parametrize(
+    ("age", "change", "ours"),
+    [(86_400.0, False, False), (86_400.0, True, True), (-1.0, False, True)],
+    ids=["it was there when we came", "it appeared while we watched", "the workload was made while we watched"],
+)
+async def test_a_rollout_that_began_before_our_eyes_is_known(age, change, ours):
+    place = shop(shipped())
+    operator = Operator(place)
+    await operator.run(1)
+    workload = place.cluster.create(age=max(age, 0.0))
+    await operator.run(1)
+    if change:
+        place.cluster.set_image(workload, "shop/app:3")
+        await operator.run(1)
+    sight = operator.observer.sight(KEY)
+    assert (sight.newest_hash in sight.began_before_our_eyes) == ours
+    await operator.close()
+
+
+async def test_an_old_revision_that_comes_back_while_we_watch_began_before_our_eyes():
+    place, workload, operator = await running()
+    place.cluster.set_image(workload, "shop/app:3")
+    await operator.run(5)
+    place.cluster.set_image(workload, "shop/app:1")
+    await operator.run(5)
+    assert "h1" in operator.observer.sight(KEY).began_before_our_eyes
+    await operator.close()
+
+
+async def test_a_workload_without_revisions_has_none_that_began():
+    place, workload, operator = await running()
+    facts = place.cluster.facts(workload)
+    assert operator.observer._eyes(type(facts)(workload=facts.workload, revisions=(), pods=()), None) == set()
+    await operator.close()
+
+
+# coming and going
+
+
+@pytest.mark.parametrize("how", ["removed", "being deleted"])
+async def test_a_workload_that_goes_is_forgotten_and_its_incident_looks(how):
+    place, workload, operator = await running()
+    place.cluster.set_image(workload, "shop/app:2")
+    await operator.run(3)
+    if how == "removed":
+        place.cluster.remove(workload)
+    else:
+        place.cluster.touch(workload, deleting=True)
+    operator.pending.clear()
+    assert await operator.observer.observe(KEY) is None
+    assert operator.observer.sight(KEY) is None
+    assert list(operator.pending) == [("shop", operator.incident.metadata.name)]
+    await operator.close()
+
+
+async def test_a_workload_that_was_made_anew_is_seen_with_new_eyes():
+    place, workload, operator = await running()
+    place.cluster.remove(workload)
+    place.cluster.create()
+    place.clock.advance(1)
+    await operator.observer.observe(KEY)
+    assert operator.observer.sight(KEY).uid == place.cluster.workloads[tuple(KEY)].uid != workload.uid
+    await operator.close()
+
+
+async def test_while_the_controller_has_not_seen_the_newest_template_nothing_is_concluded():
+    place, workload, operator = await running()
+    workload.lagging = True
+    assert operator.observer.finding(place.cluster.facts(workload)) is UNKNOWN
+    workload.lagging = False
+    assert operator.observer.finding(place.cluster.facts(workload)) is None
+    await operator.close()
+
+
+async def test_health_counts_from_when_it_was_seen_and_breaks_with_the_first_trouble():
+    place, workload, operator = await running()
+    first = operator.observer.sight(KEY).healthy_since
+    assert first < place.clock.now() - timedelta(hours=1), "from before we came, by the pods' own word"
+    place.cluster.touch(workload, available=2)
+    await operator.run(5)
+    assert operator.observer.sight(KEY).healthy_since is None
+    place.cluster.touch(workload, available=3)
+    await operator.run(5)
+    assert operator.observer.sight(KEY).healthy_since == place.clock.now() - timedelta(seconds=5)
+    await operator.close()
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "cause"), [(False, Cause.ROLLOUT_IMAGE_PULL), (True, Cause.REGISTRY_UNREACHABLE)], ids=["alone", "another one's pulls fail too"]
+)
+async def test_whether_pulls_fail_elsewhere_tells_a_bad_name_from_a_bad_registry(elsewhere, cause):
+    place, _, operator = await running()
+    other = place.cluster.create("cart")
+    await operator.run(1)
+    if elsewhere:
+        now = place.clock.now()
+        pulls = Finding(
+            cause=Cause.ROLLOUT_IMAGE_PULL, workload=place.cluster.facts(other).workload, summary="no", started_time=now, open_time=now
+        )
+        operator.observer._sights[WorkloadKey("Deployment", "shop", "cart")].detection = Detection(finding=pulls)
+    refused = waiting("ErrImagePull", "failed to pull: unauthorized", image="elsewhere/app:3")
+    assert operator.observer.finding(rolling_facts(new_pod(refused))).cause is cause
+    await operator.close()

@@ -1,0 +1,228 @@
+"""Readiness: what crosses objects is a sentence that names the nearest thing there is, worst first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.core.incident_builders import entry, ladder, receivers, step
+from tests.fakes.operator import Place, cel, shop
+from tests.fakes.runbooks import ROLL_BACK, runbook, shipped
+
+from prunella.api.common import Metadata, NamespacedRef
+from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
+from prunella.api.names import Cause
+from prunella.api.runbook import Check, Match, PromQL, Runbook, Verify
+from prunella.app.readiness import PolicyKey, Readiness, problems
+
+CRASH = (Cause.ROLLOUT_CRASH_LOOP,)
+
+
+@pytest.fixture
+def place() -> Place:
+    return shop()
+
+
+def found(one: Any, place: Place) -> list[tuple[str, str]]:
+    return [tuple(problem) for problem in problems(one, place.view, cel(), "prunella-system")]
+
+
+def verified(**promql: str) -> Runbook:
+    given = {"query": "up", "success": "value > 0.5", "failure": "value < 0.1"} | promql
+    return runbook("r", ROLL_BACK, verify=Verify(checks=(Check(name="errors", promql=PromQL(**given)),)))
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        shipped(),
+        shipped("restart-crash-looping-pods"),
+        runbook(),
+        verified(query='up{job="${target.name}"}'),
+        runbook(match=Match(causes=CRASH, when='target.labels["app"] == "x" && alert.labels.tier != \'y\'')),
+        runbook(match=Match(causes=CRASH, when="int(target.labels['app.kubernetes.io/weight']) > 3")),
+        runbook(match=Match(alerts=('{alertname="X", pod=~"a.*"}',))),
+    ],
+    ids=["shipped rollback", "shipped restart", "small", "a query that can be filled", "a condition", "a label as a number", "matchers"],
+)
+def test_a_runbook_that_can_be_used_has_no_problem(one, place):
+    assert found(one, place) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "reason", "begins"),
+    [
+        (runbook(namespace="shop"), "ServiceAccountRequired", "a Runbook outside prunella-system must name a serviceAccountName"),
+        (runbook(namespace="shop", service_account_name="x"), "ServiceAccountUnsupported", "acting as another account is not supported yet"),
+        (runbook(service_account_name="x"), "ServiceAccountUnsupported", "a Runbook of the operator's namespace acts as the operator"),
+        (runbook(match=Match(causes=CRASH, when="target.")), "InvalidExpression", "`spec.match.when`: "),
+        (runbook(match=Match(causes=CRASH, when="target.nmae == 'x'")), "InvalidExpression", "`spec.match.when`: "),
+        (runbook(match=Match(causes=CRASH, when="target.name")), "InvalidExpression", "`spec.match.when`: the expression must give true or false"),
+        (runbook(match=Match(alerts=('{alertname="A"}', "{}"))), "InvalidExpression", "`spec.match.alerts[1]`: an empty list would match every alert"),
+        (verified(success="value >"), "InvalidExpression", "`spec.verify.checks[errors].promql.success`: "),
+        (verified(failure="vlaue < 1"), "InvalidExpression", "`spec.verify.checks[errors].promql.failure`: "),
+        (
+            verified(query="up ${target.name}"),
+            "InvalidExpression",
+            "`spec.verify.checks[errors].promql.query`: ${…} at character 4 must stand in the quoted value",
+        ),
+        (verified(query='up{job="${target.nmae}"}'), "InvalidExpression", "`spec.verify.checks[errors].promql.query`: '${target.nmae}' is not known"),
+    ],
+    ids=[
+        "no account",
+        "an account",
+        "an account of ours",
+        "no expression",
+        "a misspelt name",
+        "no yes or no",
+        "an empty matcher",
+        "a broken success",
+        "a misspelt failure",
+        "a placeholder outside",
+        "a misspelt placeholder",
+    ],
+)
+def test_what_is_wrong_with_a_runbook_is_said_with_its_place(one, reason, begins, place):
+    [(said, message)] = found(one, place)
+    assert said == reason
+    assert message.startswith(begins)
+
+
+def test_everything_that_is_wrong_is_said_worst_first(place):
+    one = runbook(namespace="shop", match=Match(alerts=("{}",), when="target."))
+    assert [reason for reason, _ in found(one, place)] == ["ServiceAccountRequired", "InvalidExpression", "InvalidExpression"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("primary", None),
+        ("primry", "receiver 'primry' is not in HealingPolicy `spec.receivers`; did you mean 'primary'?"),
+        ("zzz", "receiver 'zzz' is not in HealingPolicy `spec.receivers`"),
+    ],
+    ids=["known", "misspelt", "nothing like it"],
+)
+def test_an_escalation_policy_names_receivers_that_are_there(name, message, place):
+    one = ladder(step("first", name, after=60), notices=())
+    assert found(one, place) == ([] if message is None else [("UnknownReference", message)])
+
+
+def test_receivers_are_looked_for_in_steps_catch_all_and_notices_and_said_once(place):
+    one = ladder(step("first", "aaa", after=60), step("second", "aaa", after=60))
+    place.policy(receivers=receivers("releases"))
+    assert [message.split("'")[1] for _, message in found(one, place)] == ["aaa", "ops"]
+
+
+def test_without_a_healing_policy_no_receiver_is_known(place):
+    place.api.delete("HealingPolicy", "", "default")
+    assert [reason for reason, _ in found(ladder(), place)] == ["UnknownReference"] * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (None, None),
+        ("shop", None),
+        ("shp", "EscalationPolicy 'shop/shp' does not exist; did you mean 'shop'?"),
+        ("zzz", "EscalationPolicy 'shop/zzz' does not exist"),
+    ],
+    ids=["none", "there", "misspelt", "nothing like it"],
+)
+def test_a_catalog_entry_names_an_escalation_policy_that_is_there(name, message, place):
+    place.api.apply(ladder(name="shop", namespace="shop"))
+    assert found(entry(policy=name), place) == ([] if message is None else [("UnknownReference", message)])
+
+
+@pytest.mark.parametrize(
+    ("name", "ref", "expected"),
+    [
+        ("default", None, []),
+        ("default", NamespacedRef(namespace="prunella-system", name="ops"), []),
+        ("default", NamespacedRef(name="ops"), []),
+        (
+            "default",
+            NamespacedRef(namespace="shop", name="ops"),
+            [("UnknownReference", "EscalationPolicy 'shop/ops' does not exist")],
+        ),
+        ("other", None, [("NotDefault", "only the HealingPolicy named 'default' is in force: rename this one, or delete it")]),
+    ],
+    ids=["nothing named", "there", "in the operator's namespace", "elsewhere", "not the default"],
+)
+def test_the_healing_policy_is_the_one_named_default_and_names_what_is_there(name, ref, expected, place):
+    one = HealingPolicy(metadata=Metadata(name=name), spec=HealingPolicySpec(default_escalation_policy_ref=ref))
+    assert found(one, place) == expected
+
+
+# writing
+
+
+def readiness(place: Place) -> Readiness:
+    return Readiness(place.view, place.api, place.clock, cel(), "prunella-system")
+
+
+def conditions(one: Any) -> dict[str, tuple[str, str, str]]:
+    return {condition.type: (condition.status.value, condition.reason, condition.message) for condition in one.status.conditions}
+
+
+async def test_what_is_ready_says_so_once_and_is_written_only_where_it_differs(place):
+    place.api.apply(runbook())
+    place.api.writes.clear()
+    one = readiness(place)
+    await one.settle(PolicyKey("Runbook", "prunella-system", "roll-back"))
+    stored = place.api.one(Runbook)
+    assert conditions(stored) == {"Ready": ("True", "Accepted", "it is in use")}
+    assert stored.status.observed_generation == stored.metadata.generation
+    await one.settle(PolicyKey("Runbook", "prunella-system", "roll-back"))
+    assert len(place.api.writes) == 1
+
+
+async def test_what_cannot_be_used_is_stalled_until_it_is_mended(place):
+    place.api.apply(ladder(step("first", "primry", after=60), notices=()))
+    one, key = readiness(place), PolicyKey("EscalationPolicy", "shop", "shop")
+    await one.settle(key)
+    message = "receiver 'primry' is not in HealingPolicy `spec.receivers`; did you mean 'primary'?"
+    stored = place.api.objects["EscalationPolicy", "shop", "shop"]
+    assert conditions(stored) == {"Ready": ("False", "UnknownReference", message), "Stalled": ("True", "UnknownReference", message)}
+    place.policy(receivers=receivers("primry", "ops"))
+    await one.settle(key)
+    assert conditions(place.api.objects["EscalationPolicy", "shop", "shop"]) == {"Ready": ("True", "Accepted", "it is in use")}
+
+
+@pytest.mark.parametrize(
+    ("key", "ready"),
+    [
+        (PolicyKey("CatalogEntry", "shop", "checkout"), "False"),
+        (PolicyKey("HealingPolicy", "", "default"), "True"),
+        (PolicyKey("EscalationPolicy", "prunella-system", "ops"), "True"),
+    ],
+    ids=["CatalogEntry", "HealingPolicy", "EscalationPolicy"],
+)
+async def test_each_kind_that_people_apply_is_judged(key, ready, place):
+    place.api.apply(entry())
+    await readiness(place).settle(key)
+    assert conditions(place.api.objects[tuple(key)])["Ready"][0] == ready
+
+
+@pytest.mark.parametrize("key", [PolicyKey("Runbook", "shop", "gone"), PolicyKey("HealingPolicy", "", "gone")])
+async def test_what_is_gone_is_left_alone(key, place):
+    place.api.writes.clear()
+    await readiness(place).settle(key)
+    place.api.delete("HealingPolicy", "", "default")
+    await readiness(place).settle(PolicyKey("HealingPolicy", "", "default"))
+    assert place.api.writes == []
+
+
+async def test_another_generation_is_judged_anew(place):
+    place.api.apply(runbook())
+    one, key = readiness(place), PolicyKey("Runbook", "prunella-system", "roll-back")
+    await one.settle(key)
+    place.api.apply(runbook(title="Another title"))
+    await one.settle(key)
+    assert place.api.one(Runbook).status.observed_generation == 2
+
+
+async def test_a_whole_message_fits_into_the_condition(place):
+    many = tuple(f"{{bad{index}" for index in range(32))
+    place.api.apply(runbook(match=Match(alerts=many)))
+    await readiness(place).settle(PolicyKey("Runbook", "prunella-system", "roll-back"))
+    assert len(conditions(place.api.one(Runbook))["Ready"][2]) <= 1024

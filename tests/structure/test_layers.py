@@ -1,0 +1,101 @@
+"""`make test` counts everything, says what could not run, and touches no cluster that nobody asked for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "hack"))
+
+import layers  # noqa: E402 - it stands in hack/, which is no package
+import test as runner  # noqa: E402
+import venue  # noqa: E402
+
+REPORT = """<?xml version="1.0"?><testsuites>
+<testsuite name="pytest" errors="1" failures="2" skipped="3" tests="10"/><testsuite name="more" errors="0" failures="0" skipped="0" tests="5"/>
+</testsuites>"""
+GOOD = layers.Result(passed=7, skipped=1, seconds=1.26)
+BAD = layers.Result(passed=1, failed=2)
+ABSENT = layers.Result(skipped=4, why="a cluster in a box needs root")
+
+
+def test_a_report_of_pytest_is_counted_errors_as_failures(tmp_path):
+    report = tmp_path / "report.xml"
+    report.write_text(REPORT)
+    assert layers._read(report) == layers.Result(passed=9, failed=3, skipped=3)
+
+
+def test_the_table_has_a_line_for_each_layer_and_closes_with_all_of_them():
+    assert runner.summary({"unit": GOOD, "lint": BAD, "cluster": ABSENT}) == [
+        "",
+        "LAYER           RAN  PASSED  FAILED  SKIPPED   SECONDS",
+        "unit              7       7       0        1       1.3",
+        "lint              3       1       2        0       0.0",
+        "cluster           0       0       0        4       0.0",
+        "cluster could not run: a cluster in a box needs root",
+        "",
+        "8 passed, 2 failed, 5 skipped",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("results", "strict", "code"),
+    [
+        ({"unit": GOOD}, False, 0),
+        ({"unit": GOOD, "lint": BAD}, False, 1),
+        ({"unit": GOOD, "cluster": ABSENT}, False, 0),
+        ({"unit": GOOD, "cluster": ABSENT}, True, 1),
+    ],
+    ids=["all passed", "one failed", "one could not run", "one could not run, in CI"],
+)
+def test_the_exit_code_says_whether_something_failed(results, strict, code):
+    assert runner.verdict(results, strict=strict) == code
+
+
+def test_layers_are_chosen_by_name_and_run_in_their_order():
+    assert [layer.name for layer in runner.chosen(["unit", "lint"])] == ["lint", "unit"]
+    assert runner.chosen([]) == list(layers.LAYERS)
+    with pytest.raises(SystemExit, match="there is no layer typos; there are: format, lint"):
+        runner.chosen(["typos"])
+
+
+def test_every_folder_of_tests_belongs_to_a_layer():
+    folders = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
+    assert folders - {*layers.FAST, "box", "cluster", "scenarios"} == set()
+
+
+def test_an_exported_kubeconfig_and_this_clones_code_are_kept_from_the_tests(monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", "/somebody/elses")
+    monkeypatch.setenv("CLUSTER", "kubeconfig")
+    monkeypatch.setenv("PYTHONPATH", "operator")
+    assert {"KUBECONFIG", "CLUSTER", "PYTHONPATH"} & venue.bare_environment().keys() == set()
+
+
+@pytest.mark.parametrize(("given", "kind"), [(None, "box"), ("", "box"), ("kubeconfig", "kubeconfig"), ("kind", "kind")])
+def test_the_box_is_taken_unless_another_cluster_is_asked_for(given, kind, monkeypatch):
+    monkeypatch.delenv("CLUSTER", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CLUSTER", given)
+    assert venue.wanted() == kind
+
+
+def test_a_cluster_that_is_not_known_is_refused(monkeypatch):
+    monkeypatch.setenv("CLUSTER", "production")
+    with pytest.raises(SystemExit, match="CLUSTER=production is not known; it may be box, kubeconfig, kind"):
+        venue.wanted()
+
+
+def test_kind_says_what_is_missing_where_it_can_not_run(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(venue.CannotRun, match="CLUSTER=kind needs docker, which is not installed"):
+        venue.require_kind()
+
+
+def test_a_box_is_named_by_the_process_so_that_two_runs_do_not_meet():
+    found = venue.OWN_BOX.fullmatch("test-12345-scenarios")
+    assert found is not None
+    assert found[1] == "12345"
+    assert venue.OWN_BOX.fullmatch("prunella-demo") is None
