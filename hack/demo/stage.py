@@ -22,7 +22,7 @@ from screen import GaveUpError, command, say, until
 import venue
 
 ROOT = venue.ROOT
-NAME = "prunella-demo"
+NAME = os.environ.get("DEMO_BOX") or "prunella-demo"
 BOX_HOST = "192.0.2.1"
 ELSEWHERE_IMAGE = "busybox:1.36"
 READY_SECONDS = 60.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,8 +77,9 @@ class Settings:
 class Operator:
     """Everything wired, from the outside in."""
 
-    def __init__(self, settings: Settings, api: Api, telemetry: PrometheusTelemetry) -> None:
+    def __init__(self, settings: Settings, api: Api, telemetry: PrometheusTelemetry, take_signals: Callable[[], None]) -> None:
         self._settings = settings
+        self._take_signals = take_signals
         self._api = api
         self._telemetry = telemetry
         self._clock = SystemClock()
@@ -217,7 +220,12 @@ class Operator:
         handlers.register(registry, self._queues.incidents.add, self._queues.policies.add)
         handlers.login(registry, self._session)
         namespaces = self._settings.watch_namespaces
-        await kopf.operator(registry=registry, settings=handlers.settings(), standalone=True, clusterwide=not namespaces, namespaces=namespaces)
+        ours = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
+            registry=registry, settings=handlers.settings(), standalone=True, clusterwide=not namespaces, namespaces=namespaces
+        )
+        self._take_signals()  # Kopf has just taken SIGTERM and SIGINT for itself, and would end under us while everything else goes on
+        await kopf.run_tasks(tasks, ignored=ours)
 
     async def _session(self) -> tuple[str, aiohttp.ClientSession]:
         """Kopf's own connection with our credentials. Loaded anew each time it is asked for: then the old ones were refused."""
@@ -232,11 +240,12 @@ def _folder(path: str | None) -> Path | None:
     return Path(path) if path else None
 
 
-async def start(settings: Settings) -> None:
-    """Connect and run until cancelled. Raises Permanent with a sentence where it can't."""
+async def start(settings: Settings, take_signals: Callable[[], None]) -> None:
+    """Connect and run until cancelled. Raises Permanent with a sentence where it can't. `take_signals` makes SIGTERM and SIGINT cancel it."""
+    take_signals()
     telemetry = PrometheusTelemetry(__version__)
     api = await connect(settings.kubeconfig, settings.context, telemetry)
-    operator = Operator(settings, api, telemetry)
+    operator = Operator(settings, api, telemetry, take_signals)
     try:
         await operator.run()
     finally:

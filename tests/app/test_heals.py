@@ -227,7 +227,7 @@ def restart(**spec):
 
 
 async def test_a_runbook_of_several_steps_takes_evidence_and_then_acts():
-    place, workload, operator = await rolled_out(restart(), seconds=15)
+    _, workload, operator = await rolled_out(restart(), seconds=15)
     [attempt] = operator.remediations
     assert [(one.name, one.state, one.message) for one in attempt.status.steps] == [
         ("evidence", StepState.APPLIED, "evidence was taken"),

@@ -68,9 +68,7 @@ class Body:
             clock=clock,
             telemetry=telemetry,
         )
-        self.heart = Heart(
-            organs, missing_kinds=self._missing, kopf=self.ends.wait, heartbeat=self._beat, polls=polls, crds_timeout_seconds=timeout
-        )
+        self.heart = Heart(organs, missing_kinds=self._missing, kopf=self.ends.wait, heartbeat=self._beat, polls=polls, crds_timeout_seconds=timeout)
         self.queues.workloads.handle = self.heart.observe
 
     async def _serve(self, key):

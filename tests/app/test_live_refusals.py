@@ -288,7 +288,7 @@ async def test_a_hold_of_a_person_stops_what_is_due_and_its_end_lets_it_go_on():
 
 
 async def test_while_the_controller_has_not_seen_the_newest_change_the_attempt_says_so_and_waits():
-    place, workload, operator = await about_to()
+    place, _, operator = await about_to()
     real = place.cluster.workload
 
     async def behind(ref):
@@ -398,7 +398,7 @@ async def test_the_last_place_of_a_budget_is_taken_once_even_if_the_cache_lags()
 
 @pytest.mark.parametrize("gone", [True, False], ids=["gone", "changed"])
 async def test_the_attempt_is_pinned_to_its_runbook(gone):
-    place, workload, operator = await about_to()
+    place, _, operator = await about_to()
     place.cluster.well = False
     await operator.run(10)
     book = shipped()

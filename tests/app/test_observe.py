@@ -251,9 +251,7 @@ async def test_whether_pulls_fail_elsewhere_tells_a_bad_name_from_a_bad_registry
     await operator.run(1)
     if elsewhere:
         now = place.clock.now()
-        pulls = Finding(
-            cause=Cause.ROLLOUT_IMAGE_PULL, workload=place.cluster.facts(other).workload, summary="no", started_time=now, open_time=now
-        )
+        pulls = Finding(cause=Cause.ROLLOUT_IMAGE_PULL, workload=place.cluster.facts(other).workload, summary="no", started_time=now, open_time=now)
         operator.observer._sights[WorkloadKey("Deployment", "shop", "cart")].detection = Detection(finding=pulls)
     refused = waiting("ErrImagePull", "failed to pull: unauthorized", image="elsewhere/app:3")
     assert operator.observer.finding(rolling_facts(new_pod(refused))).cause is cause

@@ -245,7 +245,7 @@ async def test_recovery_of_a_target_that_is_gone_is_stale(again):
 
 
 async def test_recovery_of_a_deleted_pod_counts_as_applied():
-    place, workload, operator = await broken("StatefulSet")
+    place, _, operator = await broken("StatefulSet")
     gates = []
 
     def die(when: str, intent: str) -> None:
@@ -397,9 +397,7 @@ async def test_a_foreign_template_is_recognised_after_a_restart_too(image, outco
     await operator.close()
 
 
-@pytest.mark.parametrize(
-    ("again", "outcome"), [(False, Outcome.STALE), (True, Outcome.STALE)], ids=["deleted", "made anew under the same name"]
-)
+@pytest.mark.parametrize(("again", "outcome"), [(False, Outcome.STALE), (True, Outcome.STALE)], ids=["deleted", "made anew under the same name"])
 async def test_r33_a_target_that_is_deleted_during_a_run_ends_it_and_the_incident(again, outcome):
     place, workload, operator = await broken()
     await operator.run(20)

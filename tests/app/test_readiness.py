@@ -58,7 +58,11 @@ def test_a_runbook_that_can_be_used_has_no_problem(one, place):
         (runbook(match=Match(causes=CRASH, when="target.")), "InvalidExpression", "`spec.match.when`: "),
         (runbook(match=Match(causes=CRASH, when="target.nmae == 'x'")), "InvalidExpression", "`spec.match.when`: "),
         (runbook(match=Match(causes=CRASH, when="target.name")), "InvalidExpression", "`spec.match.when`: the expression must give true or false"),
-        (runbook(match=Match(alerts=('{alertname="A"}', "{}"))), "InvalidExpression", "`spec.match.alerts[1]`: an empty list would match every alert"),
+        (
+            runbook(match=Match(alerts=('{alertname="A"}', "{}"))),
+            "InvalidExpression",
+            "`spec.match.alerts[1]`: an empty list would match every alert",
+        ),
         (verified(success="value >"), "InvalidExpression", "`spec.verify.checks[errors].promql.success`: "),
         (verified(failure="vlaue < 1"), "InvalidExpression", "`spec.verify.checks[errors].promql.failure`: "),
         (

@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from tests.fakes.runbooks import runbook
+
 from prunella.api.common import Condition, Metadata
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import Incident, IncidentStatus, Signal
@@ -22,7 +24,6 @@ from prunella.core.healing.match import Fit
 from prunella.core.healing.plan import Plan
 from prunella.core.healing.refusal import Refusal
 from prunella.core.world import Preparation, World
-from tests.fakes.runbooks import runbook
 
 from .builders import NOON, WORKLOAD_UID, ago, crashing, new_pod, rolling_facts
 from .incident_builders import TARGET, metadata, watched
@@ -120,7 +121,9 @@ def refused(answer: object) -> Refusal:
     return answer
 
 
-def attempt(number: int = 1, outcome: Outcome | None = Outcome.INEFFECTIVE, *, ended: float | None = 100, started: float | None = None, **changes: Any) -> Remediation:
+def attempt(
+    number: int = 1, outcome: Outcome | None = Outcome.INEFFECTIVE, *, ended: float | None = 100, started: float | None = None, **changes: Any
+) -> Remediation:
     """An attempt at shop/checkout that ended so many seconds before noon. Without an end it is under way."""
     phase = changes.pop("phase", None)
     spec_changes = {key: changes.pop(key) for key in ("accused_revision", "target_ref", "mode", "plan_hash", "incident_ref") if key in changes}

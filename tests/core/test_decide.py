@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.fakes.runbooks import runbook
 
 from prunella.api.incident import IncidentStatus
 from prunella.api.names import Mode, Outcome, Phase, RemediationPhase, SignalState
@@ -12,7 +13,6 @@ from prunella.core.decide import decide
 from prunella.core.draft import CaptureEvidence, Prepare
 from prunella.core.facts import UNKNOWN
 from prunella.core.world import GONE, Capture, Preparation
-from tests.fakes.runbooks import runbook
 
 from .builders import NOON, healthy_facts, later, new_pod, pods
 from .healing_builders import attempt, crashed, ill, incident, seen
@@ -115,9 +115,7 @@ def test_while_a_rollout_is_under_way_the_revision_before_says_nothing_new(facts
     assert (decide(world).status.signals[0].last_seen_time > before) != quiet
 
 
-@pytest.mark.parametrize(
-    ("facts", "state"), [(RESIDUE, SignalState.FIRING), (healthy_facts(), SignalState.RESOLVED)], ids=["under way", "complete"]
-)
+@pytest.mark.parametrize(("facts", "state"), [(RESIDUE, SignalState.FIRING), (healthy_facts(), SignalState.RESOLVED)], ids=["under way", "complete"])
 def test_while_a_rollout_is_under_way_that_nothing_fails_is_no_end(facts, state):
     world = ill(facts=facts, finding=None, now=later(5))
     assert decide(world).status.signals[0].state is state

@@ -22,14 +22,19 @@ PLAN = "roll back deploy/checkout 3 (h3) -> 2 (h2)"
 def applied(name="rollback", message="deploy/checkout runs the template of revision 2 again", *, rolled=True, action="Patch"):
     before = {"toRevision": "2", "toHash": "h2"} if rolled else {}
     intent = Intent(id="5b1e", action=action, target_ref=TARGET, written_time=ago(20), deadline_time=later(60), before=before)
-    return StepStatus(name=name, state=StepState.APPLIED, message=message, intent=intent, outcome=StepOutcome(observed_time=ago(19), after=dict(before)))
+    return StepStatus(
+        name=name, state=StepState.APPLIED, message=message, intent=intent, outcome=StepOutcome(observed_time=ago(19), after=dict(before))
+    )
+
+
+ROLLED_BACK = (applied(),)
 
 
 def looked():
     return StepStatus(name="evidence", state=StepState.APPLIED, message="evidence was taken", outcome=StepOutcome(observed_time=ago(21)))
 
 
-def one(phase, outcome=None, *, effect=True, steps=(applied(),), **changes: Any):
+def one(phase, outcome=None, *, effect=True, steps=ROLLED_BACK, **changes: Any):
     """The attempt, in that phase."""
     defaults: dict[str, Any] = {
         "phase": phase,
@@ -128,7 +133,11 @@ def test_what_is_told_bears_the_time_at_which_it_happened():
 @pytest.mark.parametrize(
     ("steps", "what", "message"),
     [
-        ((applied(rolled=False, message="the pods of deploy/checkout are being made anew"),), "Restarted", "the pods of deploy/checkout are being made anew"),
+        (
+            (applied(rolled=False, message="the pods of deploy/checkout are being made anew"),),
+            "Restarted",
+            "the pods of deploy/checkout are being made anew",
+        ),
         ((applied(rolled=False, message=""),), "Restarted", PLAN),
         (
             (applied(), applied("rollback/1", "pod ledger-2 was deleted", rolled=False, action="Delete")),

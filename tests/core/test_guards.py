@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.fakes.runbooks import runbook
 
 from prunella.api.healing_policy import Pause
 from prunella.api.incident import Hold
@@ -14,7 +15,6 @@ from prunella.core.facts import UNKNOWN, NamespaceFacts, Owner
 from prunella.core.healing import guards
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.world import GONE
-from tests.fakes.runbooks import runbook
 
 from .builders import ago, later
 from .healing_builders import alert_signal, attempt, ill, incident, permitted, planned, policy, prepared, signal

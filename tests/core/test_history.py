@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.fakes.runbooks import runbook
 
 from prunella.api.healing_policy import Budget, Budgets, Concurrency
 from prunella.api.incident import Episode, Times
@@ -13,7 +14,6 @@ from prunella.api.runbook import Limits
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing import history
 from prunella.core.healing.refusal import Refusal
-from tests.fakes.runbooks import runbook
 
 from .builders import NOON, ago, later
 from .healing_builders import attempt, condition, ill, incident, planned, policy
@@ -219,7 +219,9 @@ def test_the_breaker_opens_after_what_did_harm_or_nothing(outcome, opens):
     assert (history.breaker(world_of(attempt(1, outcome=outcome)), plan_of()) is not None) == opens
 
 
-@pytest.mark.parametrize(("retried", "opens"), [(None, True), (101, True), (100, False), (50, False)], ids=["never", "before it ended", "then", "after"])
+@pytest.mark.parametrize(
+    ("retried", "opens"), [(None, True), (101, True), (100, False), (50, False)], ids=["never", "before it ended", "then", "after"]
+)
 def test_the_breaker_is_open_until_a_person_says_retry(retried, opens):
     told = incident(last_handled_retry_time=None if retried is None else ago(retried))
     refusal = history.breaker(world_of(attempt(1), incident=told), plan_of())
@@ -382,9 +384,7 @@ def test_of_several_that_wait_exactly_one_goes_first(refused):
 def test_of_two_that_were_made_in_the_same_second_the_uid_decides():
     two = (elsewhere("b", running=False, made=10), elsewhere("a", running=False, made=10))
     allowed = [
-        one.metadata.name
-        for one in two
-        if history.concurrency(ill(all_remediations=two, own_remediation_uid=one.metadata.uid), plan_of()) is None
+        one.metadata.name for one in two if history.concurrency(ill(all_remediations=two, own_remediation_uid=one.metadata.uid), plan_of()) is None
     ]
     assert allowed == ["a"]
 

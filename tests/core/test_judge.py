@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.fakes.runbooks import runbook
 
 from prunella.api.incident import Hold
 from prunella.api.names import Cause, ConditionStatus, Mode, Outcome, RemediationPhase, RemediationState, Verdict
@@ -13,7 +14,6 @@ from prunella.core.draft import Attempt, Draft, Prepare
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing import judge
 from prunella.core.healing.plan import runbook_sha256
-from tests.fakes.runbooks import runbook
 
 from .builders import ago, later
 from .healing_builders import attempt, condition, ill, incident, permitted, planned, policy, prepared, signal

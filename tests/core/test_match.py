@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tests.fakes.operator import cel
+from tests.fakes.runbooks import runbook
 
 from prunella.api.common import LabelSelector
 from prunella.api.names import Cause, SignalState
@@ -11,8 +13,6 @@ from prunella.core.healing import match
 from prunella.core.healing.match import Fit
 from prunella.core.healing.refusal import Refusal
 from prunella.core.world import GONE, Unevaluable
-from tests.fakes.operator import cel
-from tests.fakes.runbooks import runbook
 
 from .healing_builders import alert_signal, ill, incident, refused, signal, status
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.fakes.runbooks import runbook, shipped
 
 from prunella.api.names import Cause, Mode
 from prunella.api.runbook import CaptureEvidence, Match, Restart, RunbookStep
@@ -14,7 +15,6 @@ from prunella.core.healing import plan
 from prunella.core.healing.match import Fit
 from prunella.core.healing.plan import Plan
 from prunella.core.world import GONE, NOT_A_WORKLOAD
-from tests.fakes.runbooks import runbook, shipped
 
 from .builders import NOON, ago, container, crashing, later, new_pod, pods, revision, rolling_facts, workload
 from .healing_builders import alert_signal, crashed, ill, incident, planned, policy, refused, seen, signal, status
@@ -268,7 +268,9 @@ INGREDIENTS = {
     "no revision to go back to": {"to": None},
 }
 OTHERS = {
-    "Runbook's status and labels": {"runbook": runbook().model_copy(update={"metadata": runbook().metadata.model_copy(update={"labels": {"a": "b"}})})},
+    "Runbook's status and labels": {
+        "runbook": runbook().model_copy(update={"metadata": runbook().metadata.model_copy(update={"labels": {"a": "b"}})})
+    },
     "target's state": {"workload": workload(ready=1, generation=9, labels={"x": "y"})},
     "number of a revision": {"accused": replace(revision(3), number=7)},
 }

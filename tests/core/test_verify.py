@@ -18,7 +18,7 @@ from prunella.core.world import QueryValue, Unevaluable
 from .builders import NOON, ago, container, healthy_facts, later, pods, termination
 from .healing_builders import crashed, ill, seen
 
-S, F, I, E = CheckResult.SUCCESS, CheckResult.FAILURE, CheckResult.INCONCLUSIVE, CheckResult.ERROR
+S, F, N, E = CheckResult.SUCCESS, CheckResult.FAILURE, CheckResult.INCONCLUSIVE, CheckResult.ERROR
 HEALTHY = Check(name="healthy", workload_healthy=WorkloadHealthy())
 RATIO = Check(name="errors", promql=PromQL(query="ratio", success="good", failure="bad"))
 CLEARED = Check(name="cleared", alert_cleared=AlertCleared())
@@ -32,9 +32,9 @@ def ended(seconds_before, **changes):
 @pytest.mark.parametrize(
     ("facts", "finding", "result", "value", "conclusive"),
     [
-        (UNKNOWN, None, I, "the workload could not be read", False),
-        (None, None, I, "the workload could not be read", False),
-        (healthy_facts(observed_generation=1), None, I, "the controller has not seen the change yet", False),
+        (UNKNOWN, None, N, "the workload could not be read", False),
+        (None, None, N, "the workload could not be read", False),
+        (healthy_facts(observed_generation=1), None, N, "the controller has not seen the change yet", False),
         (healthy_facts(), None, S, "3/3 available, 0 restarts", False),
         (healthy_facts(available=2), None, F, "2/3 available", False),
         (replace(healthy_facts(), pods=pods(3, "h2", ended(5))), None, F, "3/3 available; checkout-h2-0 restarted since the effect", True),
@@ -87,12 +87,12 @@ def test_an_init_container_that_finished_is_no_restart(changes, result):
     ("answer", "verdicts", "result", "value", "conclusive"),
     [
         (QueryValue(error="503"), {}, E, "503", False),
-        (QueryValue(missing="no sample"), {}, I, "no sample", False),
-        (QueryValue(), {}, I, "no data", False),
+        (QueryValue(missing="no sample"), {}, N, "no sample", False),
+        (QueryValue(), {}, N, "no data", False),
         (QueryValue(value=0.5), {"good": True, "bad": False}, S, "0.5", False),
         (QueryValue(value=0.5), {"good": False, "bad": True}, F, "0.5", True),
         (QueryValue(value=0.5), {"good": True, "bad": True}, F, "0.5", True),
-        (QueryValue(value=0.5), {"good": False, "bad": False}, I, "0.5 is neither success nor failure", False),
+        (QueryValue(value=0.5), {"good": False, "bad": False}, N, "0.5 is neither success nor failure", False),
         (QueryValue(value=1e9), {"good": Unevaluable("no"), "bad": False}, E, "'good': no", False),
         (QueryValue(value=0.0), {"good": True, "bad": Unevaluable("no")}, E, "'bad': no", False),
     ],
@@ -127,8 +127,8 @@ BEFORE = Tally(successes=2, failures=2, inconclusive=2, errors=4)
         ((look(F), look(S, "errors")), (0, 0, 0, 0)),
         ((look(F), look(F, "errors", conclusive=True)), (0, 3, 0, 0)),
         ((look(F, conclusive=True), look(E, "errors")), (0, 3, 0, 0)),
-        ((look(S), look(I, "errors")), (0, 0, 3, 0)),
-        ((look(I), look(E, "errors")), (0, 0, 3, 5)),
+        ((look(S), look(N, "errors")), (0, 0, 3, 0)),
+        ((look(N), look(E, "errors")), (0, 0, 3, 5)),
     ],
     ids=[
         "one more",
@@ -158,7 +158,7 @@ OPTIONAL = RATIO.model_copy(update={"optional": True})
 
 @pytest.mark.parametrize(
     ("result", "conclusive", "counts"),
-    [(I, False, (1, 0, 0)), (E, False, (1, 0, 0)), (F, True, (0, 1, 0)), (S, False, (1, 0, 0))],
+    [(N, False, (1, 0, 0)), (E, False, (1, 0, 0)), (F, True, (0, 1, 0)), (S, False, (1, 0, 0))],
     ids=["no data", "error", "failure", "success"],
 )
 def test_an_optional_check_may_be_inconclusive_and_never_a_failure(result, conclusive, counts):
@@ -170,7 +170,7 @@ def test_an_optional_check_may_be_inconclusive_and_never_a_failure(result, concl
     ("checks", "result", "successes"),
     [
         ((HEALTHY, CLEARED), F, 1),
-        ((HEALTHY, CLEARED), I, 1),
+        ((HEALTHY, CLEARED), N, 1),
         ((CLEARED,), F, 0),
         ((CLEARED,), S, 1),
         ((OPTIONAL, CLEARED), F, 0),
@@ -188,7 +188,7 @@ def test_a_look_of_a_check_that_is_not_in_the_runbook_counts():
 
 LAST = (Look(check="healthy", result=S, value="3/3 available"), Look(check="errors", result=S, value="0.1"))
 BAD = (Look(check="healthy", result=F, value="1/3 available"),)
-DARK = (Look(check="errors", result=I, value="no data"),)
+DARK = (Look(check="errors", result=N, value="no data"),)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,13 @@ DARK = (Look(check="errors", result=I, value="no data"),)
         (Tally(failures=3, last=BAD), 30, (3, 3), Outcome.INEFFECTIVE, "no recovery, 3 times in a row: healthy Failure: 1/3 available"),
         (Tally(failures=3, last=BAD), 30, (3, 2), Outcome.WORSENED, "no recovery, 3 times in a row: healthy Failure: 1/3 available"),
         (Tally(failures=2, last=BAD), 30, (3, 2), None, None),
-        (Tally(inconclusive=3, last=DARK), 30, (3, 0), Outcome.INCONCLUSIVE, "recovery could not be told 3 times in a row: errors Inconclusive: no data"),
+        (
+            Tally(inconclusive=3, last=DARK),
+            30,
+            (3, 0),
+            Outcome.INCONCLUSIVE,
+            "recovery could not be told 3 times in a row: errors Inconclusive: no data",
+        ),
         (Tally(inconclusive=2, last=DARK), 30, (3, 3), None, None),
         (Tally(last=BAD), 599, (3, 3), None, None),
         (Tally(last=BAD), 600, (3, 3), Outcome.INEFFECTIVE, "no recovery within 600 s: healthy Failure: 1/3 available"),
@@ -231,7 +237,7 @@ def test_it_is_settled_by_repetition_or_by_time(tally, seconds, ready, outcome, 
         assert verdict.message == message
 
 
-@given(st.lists(st.sampled_from([S, F, I, E]), max_size=40))
+@given(st.lists(st.sampled_from([S, F, N, E]), max_size=40))
 def test_nothing_is_proved_without_that_many_successes_in_a_row(results):
     plan, counted = plan_of(), Tally()
     for index, result in enumerate(results):

@@ -75,9 +75,7 @@ class FakePod:
         ended = [start + 1 for start in STARTS if start + 1 <= age]
         last = self._end(ended[-1]) if ended else None
         if not ended or len(started) > len(ended):
-            return Container(
-                name="app", restarts=len(started) - 1, running_since=self.created + timedelta(seconds=started[-1]), last_terminated=last
-            )
+            return Container(name="app", restarts=len(started) - 1, running_since=self.created + timedelta(seconds=started[-1]), last_terminated=last)
         return Container(name="app", restarts=len(started) - 1, waiting_reason="CrashLoopBackOff", last_terminated=last)
 
     def _end(self, age: float) -> Termination:
@@ -155,7 +153,16 @@ class FakeCluster:
     def namespace_of(self, name: str, **labels: str) -> None:
         self.namespaces[name] = {key.replace("__", "/").replace("_", "."): value for key, value in labels.items()}
 
-    def create(self, name: str = "checkout", kind: str = "Deployment", namespace: str = "shop", *, image: str = "shop/app:1", replicas: int = 3, age: float = 86_400.0) -> FakeWorkload:
+    def create(
+        self,
+        name: str = "checkout",
+        kind: str = "Deployment",
+        namespace: str = "shop",
+        *,
+        image: str = "shop/app:1",
+        replicas: int = 3,
+        age: float = 86_400.0,
+    ) -> FakeWorkload:
         """A workload that has been healthy since so many seconds."""
         self.number += 1
         uid = f"w-{self.number}"
@@ -250,10 +257,19 @@ class FakeCluster:
         else:
             hash_ = f"h{number}" if one.kind != "StatefulSet" else f"{one.name}-h{number}"
             name = f"{one.name}-h{number}"
-            old = Revision(namespace=one.namespace, name=name, uid=f"rs-{one.uid}-{hash_}", owner_uid=one.uid, hash=hash_, number=number, created_time=created)
+            old = Revision(
+                namespace=one.namespace, name=name, uid=f"rs-{one.uid}-{hash_}", owner_uid=one.uid, hash=hash_, number=number, created_time=created
+            )
         image = template["spec"]["containers"][0]["image"]
         newest = Revision(
-            namespace=one.namespace, name=old.name, uid=old.uid, owner_uid=one.uid, hash=old.hash, number=number, created_time=old.created_time, images=(image,)
+            namespace=one.namespace,
+            name=old.name,
+            uid=old.uid,
+            owner_uid=one.uid,
+            hash=old.hash,
+            number=number,
+            created_time=old.created_time,
+            images=(image,),
         )
         one.revisions.insert(0, (newest, template))
 
@@ -385,7 +401,10 @@ class FakeCluster:
         return Settled.NOT_APPLIED if guarded_sha256(one.template) == before.get("guardedSha256") else Settled.CHANGED
 
     def _do(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
-        verb, resource = ("patch", {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}.get(effect.target.kind, ""))
+        verb, resource = (
+            "patch",
+            {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}.get(effect.target.kind, ""),
+        )
         if isinstance(effect, DeletePod):
             verb, resource = "delete", "pods"
         if (verb, resource) in self.forbidden:

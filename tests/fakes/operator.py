@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from tests.core.incident_builders import ladder, receivers
+
 from prunella.adapters.cel import CelEvaluate
 from prunella.api.common import Metadata, NamespacedRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
@@ -36,8 +38,6 @@ from prunella.app.quarantine import Quarantine
 from prunella.app.reconcile import Reconciler
 from prunella.app.remediate import Runner
 from prunella.core.people.message import envelope
-
-from tests.core.incident_builders import ladder, receivers
 
 from .api import FakeApi, Stored
 from .clock import ManualClock
@@ -128,9 +128,7 @@ class Operator:
         preparer = Preparer(cluster, cluster, clock)
         quarantine = Quarantine(api, clock)
         once = Once(api, cluster, quarantine, clock, place.telemetry)
-        prover = Prover(
-            gatherer=self.gatherer, live=cluster, executor=cluster, queries=place.queries, once=once, quarantine=quarantine, clock=clock
-        )
+        prover = Prover(gatherer=self.gatherer, live=cluster, executor=cluster, queries=place.queries, once=once, quarantine=quarantine, clock=clock)
         permit = Permit(self.gatherer, preparer)
         runner = Runner(view=view, store=api, gatherer=self.gatherer, preparer=preparer, permit=permit, once=once, prover=prover, clock=clock)
         self.outbox = Outbox(
@@ -175,7 +173,7 @@ class Operator:
             self.wake(IncidentKey(namespace, one.metadata.name))
         elif isinstance(one, Remediation):
             self.wake(IncidentKey(namespace, one.metadata.labels[INCIDENT_LABEL]))
-        elif not type(one).__name__ == "WorkloadRecord":
+        elif type(one).__name__ != "WorkloadRecord":
             self.wake_all()
 
     def _moved(self, one: FakeWorkload) -> None:

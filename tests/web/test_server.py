@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from tests.adapters.local import until
 
+from prunella.app.errors import Permanent
 from prunella.web.server import address, application, serve
 
 
@@ -34,7 +35,7 @@ def test_an_address_is_a_host_and_a_port(listen, found):
 
 @pytest.mark.parametrize("listen", ["8080", "", ":", "host:", "host:http", ":65536", ":-1", ":８０", "a:b:"])
 def test_what_is_no_address_is_refused_with_an_example(listen):
-    with pytest.raises(ValueError, match=f"'{listen}' is no address to listen on; write for example ':8080' or '127.0.0.1:8080'"):
+    with pytest.raises(Permanent, match=f"'{listen}' is no address to listen on; write for example ':8080' or '127.0.0.1:8080'"):
         address(listen)
 
 
@@ -42,8 +43,9 @@ async def test_a_port_that_is_taken_is_said():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(OSError, match="address already in use"):
-            await serve(application(ROUTES), f"127.0.0.1:{taken.getsockname()[1]}")
+        port = taken.getsockname()[1]
+        with pytest.raises(Permanent, match=rf"127.0.0.1:{port} can't be listened on: .*address already in use.*choose another address with `--listen`"):
+            await serve(application(ROUTES), f"127.0.0.1:{port}")
 
 
 def make_certificates(folder):
@@ -85,7 +87,7 @@ async def test_with_a_certificate_it_speaks_tls(tmp_path, mutual):
 
 
 async def test_a_folder_without_a_certificate_is_said(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(Permanent, match=r"can't be used: No such file or directory; `--tls-dir` needs tls.crt and its tls.key"):
         await serve(application(ROUTES), "127.0.0.1:0", tmp_path)
 
 

@@ -30,6 +30,8 @@ class OpeningSignal(WireModel):
     """What was seen, in a sentence."""
     labels: Labels = {}
     """The alert's labels, trimmed."""
+    target_note: Annotated[str, Field(max_length=512)] | None = None
+    """Why the target is the alert itself, where its labels name no workload."""
 
 
 class Source(WireModel):

@@ -129,7 +129,8 @@ class Intake:
 
     async def _place(self, alert: AlertFacts) -> IncidentKey | None:
         """The Incident of an alert; None where it needs none."""
-        target = self._target(alert)
+        found = self._target(alert)
+        target = found.ref
         incidents = self._of_target(target)
         tracked = [one for one in incidents if correlate.is_open(one, alert.received_time)]
         if alert.state == "resolved":
@@ -146,7 +147,8 @@ class Intake:
         if isinstance(joined, correlate.Attach):
             self._telemetry.count("alerts_received_total", result="Attached")
             return self._key(joined.incident)
-        signal = await self._signal(alert)
+        note = found.why[:512] if found.by_itself else None
+        signal = (await self._signal(alert)).model_copy(update={"target_note": note})
         key, created = await self._incident(target, SourceKind.ALERTMANAGER, signal, signal.summary or alert.labels.get("alertname", "alert"))
         self._telemetry.count("alerts_received_total", result="Opened" if created else "Attached")
         return key
@@ -172,15 +174,14 @@ class Intake:
             labels=sources.kept_labels(alert.labels),
         )
 
-    def _target(self, alert: AlertFacts) -> ObjectRef:
-        found = alert_target.alert_target(
+    def _target(self, alert: AlertFacts) -> alert_target.AlertTarget:
+        return alert_target.alert_target(
             alert,
             owner_of_pod=self._view.owner_of_pod,
             workload_uid=self._uid,
             namespace_exists=self._takes_objects,
             operator_namespace=self._namespace,
         )
-        return found.ref
 
     def _takes_objects(self, name: str) -> bool:
         """Whether an Incident can be made in that namespace; one that is being deleted takes none."""

@@ -78,10 +78,13 @@ def command(
 
 async def _until_told(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then let go in order."""
-    task = asyncio.ensure_future(start(settings))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+
+    def take_signals() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+
+    task = asyncio.ensure_future(start(settings, take_signals))
     with contextlib.suppress(asyncio.CancelledError):
         try:
             await task

@@ -6,15 +6,15 @@ The rule this module protects: credentials expire while we run, so whoever is an
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-from pathlib import Path
 from typing import Protocol
 
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from prunella.app.errors import Permanent
+
+from . import kubeconfig
 
 _RELOAD_PAUSE_SECONDS = 5.0
 """A server that answers 401 for good does not make us run an exec plugin for each request."""
@@ -72,13 +72,11 @@ class KubeCredentials:
         try:
             if self._kubeconfig is not None or self._context is not None:
                 path = self._kubeconfig or config.KUBE_CONFIG_DEFAULT_LOCATION
-                if not _exists(path):
-                    raise Permanent(f"The kubeconfig {path} does not exist; name another with `--kubeconfig`")
+                kubeconfig.place(path, self._context)  # says in a sentence what is wrong with a file; the official loader fails inside of it
                 await config.load_kube_config(config_file=path, context=self._context, client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
             else:
                 config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except (config.ConfigException, TypeError, ValueError, AttributeError, YAMLError, OSError) as error:
-            # The official loader trusts a file's shape: what is no kubeconfig at all fails inside of it.
+        except config.ConfigException as error:
             where = self._kubeconfig or "the cluster's service account"
             raise Permanent(f"No API server is known: {where}: {error}; outside of a cluster pass `--kubeconfig`") from error
         client = ApiClient(configuration)
@@ -102,7 +100,3 @@ class KubeCredentials:
                 return False
             await self.load()
             return True
-
-
-def _exists(kubeconfig: str) -> bool:
-    return any(Path(part).expanduser().is_file() for part in kubeconfig.split(os.pathsep))

@@ -52,7 +52,14 @@ def begin(world: World, draft: Draft) -> Draft:
     draft = draft.condition("Mitigated", ConditionStatus.FALSE, "NotYet", "nothing has stopped it from hurting yet")
     draft = draft.condition("Resolved", ConditionStatus.FALSE, "NotYet", "it is not over yet")
     by = "prunella" if incident.source_kind is not SourceKind.PERSON else reporter(incident)
-    return draft.note("Opened", draft.status.summary or incident.spec.title, by=by)
+    return draft.note("Opened", _said(incident, draft.status.summary or incident.spec.title), by=by)
+
+
+def _said(incident: Incident, summary: str) -> str:
+    """What is wrong, and where an alert names no workload, why it stands for itself."""
+    signal = incident.spec.source.signal if incident.spec.source is not None else None
+    note = signal.target_note if signal is not None else None
+    return f"{summary} ({note})" if note else summary
 
 
 def reporter(incident: Incident) -> str:
