@@ -130,7 +130,7 @@ async def test_a_claim_that_is_never_let_go_of_is_said_in_the_log(caplog):
 
 
 @pytest.mark.parametrize("what", ["unreadable", "gone"])
-async def test_while_the_object_cannot_be_read_nothing_is_handed_back_and_nothing_is_concluded(what):
+async def test_r32_while_the_object_cannot_be_read_nothing_is_handed_back_and_nothing_is_concluded(what):
     place, _, operator = await acted()
     real = place.cluster.raw
 
@@ -146,7 +146,7 @@ async def test_while_the_object_cannot_be_read_nothing_is_handed_back_and_nothin
     await operator.close()
 
 
-async def test_a_target_that_cannot_be_read_for_long_is_inconclusive_and_pages():
+async def test_r32_a_target_that_cannot_be_read_for_long_is_inconclusive_and_pages():
     place, _, operator = await acted()
 
     async def blind(ref):

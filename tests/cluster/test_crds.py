@@ -174,6 +174,13 @@ def test_a_bad_one_is_refused_with_the_remedy(prunella: Kubectl, kind: str, path
     assert path.split(".", maxsplit=1)[0] in said, "the message names the field"
 
 
+@pytest.mark.parametrize("selector", [{}, {"matchLabels": {}}], ids=["empty", "no label"])
+def test_r31_a_selector_that_would_mean_everything_is_refused(prunella: Kubectl, selector: Any):
+    bad = example("Runbook", "bad")
+    put(bad["spec"], "match.targets", {"selector": selector})
+    assert NO_LABEL in prunella.refused("apply", "-n", "default", "--dry-run=server", "-f", "-", stdin=json.dumps(bad))
+
+
 def test_a_second_healing_policy_is_refused(prunella: Kubectl):
     policy = example("HealingPolicy") | {"metadata": {"name": "mine"}}
     said = prunella.refused("apply", "--dry-run=server", "-f", "-", stdin=json.dumps(policy))

@@ -84,6 +84,15 @@ def test_a_runbook_fits_by_cause_target_and_labels(wanted, changes, message):
     assert answer == (Fit(runbook=one) if message is None else Refusal(reason="NoRunbookMatches", message=message))
 
 
+def test_r31_a_selection_that_comes_out_empty_is_never_acted_on():
+    one = runbook(match=Match(causes=CRASH, targets=TargetMatch(selector=LabelSelector(match_labels={"app": "nobody"}))))
+    world = ill(one, runbooks=(one,))
+    chosen, left = match.choose(world, status())
+    assert isinstance(chosen, Refusal)
+    assert chosen.reason == "NoRunbookMatches"
+    assert [considered.why.message for considered in left] == ["the target lacks its labels app=nobody"]
+
+
 @pytest.mark.parametrize(
     ("verdict", "message"),
     [

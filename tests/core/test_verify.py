@@ -98,7 +98,7 @@ def test_an_init_container_that_finished_is_no_restart(changes, result):
     ],
     ids=["down", "missing", "nothing", "success", "failure", "both", "neither", "success can't be told", "failure can't be told"],
 )
-def test_a_query_is_three_valued_and_a_failed_one_an_error(answer, verdicts, result, value, conclusive):
+def test_r32_a_query_is_three_valued_and_a_failed_one_an_error(answer, verdicts, result, value, conclusive):
     world = ill(evaluate=lambda expression, variables: verdicts[expression])
     assert verify.promql(RATIO, answer, world) == Look(check="errors", result=result, value=value, conclusive=conclusive)
 

@@ -52,11 +52,15 @@ def test_every_link_leads_somewhere(page):
         if "://" in path:
             continue
         there = (page.parent / path) if path else page
-        if not there.exists() or (anchor and anchor not in {
-            re.sub(r"[^a-z0-9 -]", "", line.lstrip("#").strip().lower()).replace(" ", "-")
-            for line in there.read_text().splitlines()
-            if line.startswith("#")
-        }):
+        if not there.exists() or (
+            anchor
+            and anchor
+            not in {
+                re.sub(r"[^a-z0-9 -]", "", line.lstrip("#").strip().lower()).replace(" ", "-")
+                for line in there.read_text().splitlines()
+                if line.startswith("#")
+            }
+        ):
             dead.append(target)
     assert dead == []
 

@@ -66,7 +66,7 @@ def test_a_rollout_that_was_complete_and_crashes_half_a_minute_later_heals(arena
     assert first > done, "it was complete before it crashed"
 
 
-def test_a_second_bad_version_before_the_first_was_rolled_back_goes_back_to_the_one_that_worked(arena):
+def test_r05_a_second_bad_version_before_the_first_was_rolled_back_goes_back_to_the_one_that_worked(arena):
     made = workloads.deployment("twice", arena.namespace)
     good = arena.start(made)
     instant = arena.roll_out(workloads.changed(made, command=workloads.CRASH))

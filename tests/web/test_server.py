@@ -44,7 +44,9 @@ async def test_a_port_that_is_taken_is_said():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(Permanent, match=rf"127.0.0.1:{port} can't be listened on: .*address already in use.*choose another address with `--listen`"):
+        with pytest.raises(
+            Permanent, match=rf"127.0.0.1:{port} can't be listened on: .*address already in use.*choose another address with `--listen`"
+        ):
             await serve(application(ROUTES), f"127.0.0.1:{port}")
 
 
