@@ -31,7 +31,8 @@ def main() -> int:
     if kind == "kubeconfig" and not ask.ask("The demo installs Prunella into it and makes the namespaces shop and pay."):
         return 1
     try:
-        code, left = _play(kind), sys.stdin.isatty()
+        code = _play(kind)
+        left = not code and sys.stdin.isatty()
     except (venue.CannotRun, GaveUpError) as error:
         say(f"error: {error}")
         return 1
@@ -47,6 +48,7 @@ def _play(kind: str) -> int:
     began = time.monotonic()
     title("A cluster")
     stage = stages.box() if kind == "box" else stages.elsewhere(kind)
+    left = False
     try:
         acts.install(stage)
         acts.shop(stage)
@@ -54,11 +56,12 @@ def _play(kind: str) -> int:
         acts.leaves_alone(stage)
         say(f"\nthat took {time.monotonic() - began:.0f} s")
         acts.yours(stage, left=sys.stdin.isatty())
+        left = kind == "box" and sys.stdin.isatty()
     except GaveUpError as error:
         say(f"\nerror: {error}")
         return 1
     finally:
-        if kind != "box":  # in a box they live and die with it
+        if not left:
             stage.end_programs()
     return 0
 

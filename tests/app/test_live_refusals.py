@@ -166,18 +166,20 @@ async def test_r28_a_right_that_was_lost_is_said_and_once_granted_it_goes_on():
     await operator.close()
 
 
-async def test_r28_a_right_that_is_lost_between_decision_and_effect_leaves_the_attempt_pending():
+@pytest.mark.parametrize("seconds", [0, 60], ids=["a moment ago it was there", "what was prepared is too old to be believed"])
+async def test_r28_a_right_that_is_lost_between_decision_and_effect_leaves_the_attempt_pending(seconds: int):
     place, workload, operator = await about_to()
 
     def lose(when: str, verb: str, what: str) -> None:
         if (when, verb) == ("after", "create") and what.startswith("Remediation/"):
             place.cluster.forbidden.add(("patch", "deployments"))
-            place.clock.advance(60)
+            place.clock.advance(seconds)
 
     place.api.gate = lose
     await operator.run(70)
     one = attempt_of(operator)
     assert (one.status.phase, allowed(one)) == (RemediationPhase.PENDING, ("False", "MissingPermission"))
+    assert one.status.started_time is None, "no attempt is spent"
     permit(place, workload)
     await operator.run(60)
     assert attempt_of(operator).status.outcome is Outcome.REMEDIATED

@@ -276,12 +276,30 @@ def test_a_rollout_that_was_complete_is_guilty_where_nothing_else_runs():
     assert (found.guilty, found.not_before) == (True, ago(60))
 
 
-def test_what_serves_since_a_moment_only_makes_it_guilty_from_then_on():
+def test_what_recovered_a_moment_ago_failed_as_well_and_nothing_is_concluded_yet():
     facts = replace(
         rolling_facts(new_pod(crashing(finished=20))),
         pods=(*pods(2, ready_since=ago(3)), pod("b", ready_since=ago(7)), new_pod(crashing(finished=20))),
     )
-    assert guilt(facts).not_before == ago(7)
+    found = guilt(facts)
+    assert (found.reason, found.not_before) == ("OldRevisionFails", later(57))
+    assert "what both need came back, and revision 3 may only be slower" in found.message
+
+
+@pytest.mark.parametrize(("crashed", "reason"), [(10, ""), (90, "OldRevisionFails")], ids=["it crashed since", "it only waits for its next try"])
+def test_a_minute_after_the_other_recovered_the_newest_is_guilty_only_if_it_failed_again(crashed, reason):
+    lasting = new_pod(crashing(finished=crashed))
+    facts = replace(rolling_facts(lasting), pods=(*pods(3, ready_since=ago(70)), lasting))
+    finding = detect(facts, NOON, Settings(), Surroundings()).finding
+    assert finding is not None
+    finding = replace(finding, started_time=ago(120))
+    assert known_good.guilt(facts, finding, None, began_before_our_eyes=True, now=NOON, window=WINDOW).reason == reason
+
+
+def test_what_served_all_the_while_makes_the_newest_guilty_at_once():
+    lasting = new_pod(crashing(finished=20))
+    facts = replace(rolling_facts(lasting), pods=(*pods(2, ready_since=ago(3)), pod("b", ready_since=ago(700)), lasting))
+    assert guilt(facts).guilty
 
 
 @pytest.mark.parametrize("accused", ["h2", ""], ids=["an older revision is accused", "none is accused"])

@@ -14,6 +14,7 @@ from prunella.core.facts import UNKNOWN, NamespaceFacts
 from prunella.core.healing import plan
 from prunella.core.healing.match import Fit
 from prunella.core.healing.plan import Plan
+from prunella.core.healing.refusal import Refusal
 from prunella.core.world import GONE, NOT_A_WORKLOAD
 
 from .builders import NOON, ago, container, crashing, later, new_pod, pods, revision, rolling_facts, workload
@@ -219,11 +220,13 @@ def test_an_effect_is_due_when_dwell_restarts_and_guilt_are_all_there(book, chan
     assert (one.due_time, one.waiting_for) == (due, waits)
 
 
-def test_an_effect_is_not_due_before_the_conditions_of_guilt_held():
-    """The old revision's pod got Ready 3 s ago: only since then it is known that only the newest fails."""
+def test_nothing_is_planned_while_the_old_revision_has_only_just_recovered():
+    """Its pod got Ready 3 s ago: what both need came back, and the newest may only be slower. It is looked at again when a minute is over."""
     facts = rolling_facts(new_pod(crashing()), serving=0, ready=1, available=1)
     facts = replace(facts, pods=(*facts.pods, *pods(1, "h2", ready_since=ago(3))))
-    assert made(ill(matched(), facts=facts)).due_time == ago(3)
+    answer = made(ill(matched(), facts=facts))
+    assert isinstance(answer, Refusal)
+    assert (answer.reason, answer.look_again_time) == ("OldRevisionFails", later(57))
 
 
 @pytest.mark.parametrize("cause", [Cause.ROLLOUT_NOT_READY, Cause.ROLLOUT_IMAGE_PULL])

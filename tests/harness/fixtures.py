@@ -24,13 +24,18 @@ ARENAS = pytest.StashKey[list[Arena]]()
 
 
 def collected(items: list[pytest.Item], folder: Path, marker: str) -> None:
-    """Mark what a layer's folder holds; what needs the box to itself comes last."""
+    """Mark what a layer's folder holds. What takes minutes comes first, so that it ends with the rest; what needs the box to itself comes last."""
     mine = [item for item in items if folder in item.path.parents]
+    places = dict.fromkeys(items, 1)
     for item in mine:
         item.add_marker(marker)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(FUNCTION_SECONDS, func_only=True))
-    items.sort(key=lambda item: item in mine and item.get_closest_marker("alone") is not None)
+        elif item.get_closest_marker("alone") is None:
+            places[item] = 0
+        if item.get_closest_marker("alone") is not None:
+            places[item] = 2
+    items.sort(key=lambda item: places[item])
 
 
 def installed() -> Iterator[Installation]:

@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 from . import processes
-from .api import Api, Object
+from .api import Api, Object, Refused
 from .waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +114,27 @@ class Installation:
     def user(self, name: str) -> Path:
         """The kubeconfig of a person."""
         return self.state / "users" / f"{name}.kubeconfig"
+
+    @contextlib.contextmanager
+    def without_api_server(self) -> Iterator[None]:
+        """The API server is killed; afterwards it is back, and the controllers with it, which take their time to look again."""
+        self.box("stop", "apiserver")
+        try:
+            yield
+        finally:
+            self.box("start", "apiserver")
+        probe: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"probe-{secrets.token_hex(3)}"}}
+
+        def back() -> bool:
+            # Each new namespace gets an account from a controller.
+            try:
+                self.api.apply(probe)
+                return self.api.find("ServiceAccount", "default", probe["metadata"]["name"]) is not None
+            except (OSError, Refused):
+                return False
+
+        wait_for(back, 90, "the API server and its controllers are back", interval=0.5)
+        self.api.delete("Namespace", probe["metadata"]["name"])
 
     def box(self, *arguments: str) -> None:
         """Do something to the box, such as `box("stop", "prometheus")`: the verb first, its argument after the box's name."""

@@ -97,8 +97,7 @@ def _reasons(arena: Arena, incident: Object) -> list[str]:
 
 def _due(arena: Arena, accused: Callable[[Object], bool], fault: datetime, cause: str, opened: datetime) -> datetime:
     """When the effect was due, independent of the operator: the dwell over, and for crashes the restarts seen."""
-    sight = arena.witness.first_failing(fault, accused)
-    due = (opened if cause in LATE_CAUSES or sight is None else max(opened, sight)) + timedelta(seconds=DWELL_SECONDS)
+    due = opened + timedelta(seconds=DWELL_SECONDS)
     if cause not in CRASHES:
         return due
     reached = arena.witness.restarts_reached(MIN_RESTARTS, fault, accused)

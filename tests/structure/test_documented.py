@@ -19,7 +19,7 @@ TABLES = {PACKAGE / "api" / "reasons.py", PACKAGE / "api" / "happenings.py"}
 GIVES_REASONS = {"Refusal", "NotApplied", "Guilt", "end", "Decision", "GuardVerdict"}
 """Calls whose keyword `reason` becomes a reason on an object."""
 
-NOT_MEASURED_YET = {"incident_time_to_close_seconds", "incidents_closed_total", "leader", "overdue_timers", "breakers_open"}
+NOT_MEASURED_YET = {"incident_time_to_close_seconds"}
 """Their names are fixed, and nothing measures them so far. Whoever measures one takes it out of here."""
 
 

@@ -97,7 +97,9 @@ def _plain(value: object) -> object:
         case None | bool():
             return value
         case str():
-            return str(value) if _encodable(value) else value.encode("utf-8", "replace").decode()
+            # The engine ends a text at a NUL: 'a\0b' would equal 'a'.
+            text = value.replace("\0", "\ufffd")
+            return text if _encodable(text) else text.encode("utf-8", "replace").decode()
         case int():
             return int(value) if -_LARGEST <= value <= _LARGEST else math.copysign(math.inf, value > 0 or -1)
         case float():

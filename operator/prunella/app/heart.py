@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from prunella.api.names import MessageState
+from prunella.api.incident import Incident
+from prunella.api.names import ConditionStatus, MessageState
 from prunella.core.facts import AlertFacts, UnknownT
 from prunella.core.incident import correlate
 
@@ -35,6 +36,7 @@ HEALTH_SECONDS: Final = 10.0
 BRAKE_SECONDS: Final = 0.25
 GAUGE_SECONDS: Final = 10.0
 RESYNC_SECONDS: Final = 300.0
+OVERDUE_SECONDS: Final = 5.0
 PEOPLE_APPLY: Final = frozenset({"Runbook", "EscalationPolicy", "CatalogEntry", "HealingPolicy"})
 
 
@@ -236,6 +238,11 @@ class Heart:
         for phase, priority in self._gauged | set(counts):
             self._organs.telemetry.gauge("incidents", counts.get((phase, priority), 0), phase=phase, priority=priority)
         self._gauged |= set(counts)
+        organs = self._organs
+        blocked = {one.spec.target_ref.uid for one in organs.cache.incidents() if _breaker_open(one)}
+        organs.telemetry.gauge("breakers_open", len(blocked))
+        organs.telemetry.gauge("overdue_timers", organs.queues.incidents.overdue(OVERDUE_SECONDS) + organs.queues.workloads.overdue(OVERDUE_SECONDS))
+        organs.telemetry.gauge("leader", 1)  # there is no election yet: who runs, acts
 
     def wake_all(self) -> None:
         """Every Incident about which something may still be decided or told is decided again."""
@@ -260,3 +267,9 @@ class Heart:
             keys.append(PolicyKey("HealingPolicy", "", policy.metadata.name))
         for key in keys:
             self._organs.queues.policies.add(key)
+
+
+def _breaker_open(incident: Incident) -> bool:
+    """Whether automation leaves the Incident's target alone until a person says retry."""
+    ended = any(one.type == "Resolved" and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
+    return not ended and any(one.type == "RemediationAllowed" and one.reason == "BreakerOpen" for one in incident.status.conditions)

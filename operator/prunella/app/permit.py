@@ -57,10 +57,17 @@ class Permit:
         made = self._plan(world, remediation, facts)
         if isinstance(made, Refusal):
             return made
-        if guards.prepared(world, made) is None:
+        known = guards.prepared(world, made)
+        if known is None:
             wish = Prepare(plan_hash=made.hash, runbook=made.runbook, accused_hash=made.accused.hash if made.accused else "", to=made.to)
             mail.preparation = await self._preparer.prepare(world, wish)
             world = replace(world, preparation=mail.preparation)
+        else:
+            # The dry run of the dwell still holds: the request bears its preconditions. A right may have been taken away since.
+            missing, answered = await self._preparer.rights(made.runbook, facts)
+            if missing or not answered:
+                mail.preparation = replace(known, missing_rights=missing, rights_known=answered, prepared_time=world.now)
+                world = replace(world, preparation=mail.preparation)
         asked = guards.ask(world, made)
         refusal = first_refusal(asked) or _lowered(remediation, made)
         if refusal is not None:

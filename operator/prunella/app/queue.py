@@ -31,7 +31,7 @@ class Queue(Generic[Key]):
         self._clock = clock
         self._telemetry = telemetry
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
-        self._queued: set[Key] = set()
+        self._queued: dict[Key, float] = {}
         self._active: set[Key] = set()
         self._again: set[Key] = set()
         self._timers: dict[Key, tuple[float, asyncio.TimerHandle]] = {}
@@ -42,7 +42,7 @@ class Queue(Generic[Key]):
         if key in self._active:
             self._again.add(key)
         elif key not in self._queued:
-            self._queued.add(key)
+            self._queued[key] = asyncio.get_running_loop().time()
             self._ready.put_nowait(key)
             self._telemetry.gauge("queue_depth", len(self._queued), queue=self._name)
 
@@ -62,6 +62,11 @@ class Queue(Generic[Key]):
             old[1].cancel()
         self._timers[key] = (due, loop.call_later(delay, self._fire, key))
 
+    def overdue(self, seconds: float) -> int:
+        """How many keys have waited longer than that for a worker, or for their timer to be seen."""
+        late = asyncio.get_running_loop().time() - seconds
+        return sum(1 for since in self._queued.values() if since < late) + sum(1 for due, _ in self._timers.values() if due < late)
+
     def _fire(self, key: Key) -> None:
         self._timers.pop(key, None)
         self.add(key)
@@ -75,7 +80,7 @@ class Queue(Generic[Key]):
     async def _work(self) -> None:
         while True:
             key = await self._ready.get()
-            self._queued.discard(key)
+            self._queued.pop(key, None)
             self._active.add(key)
             try:
                 await self._serve(key)

@@ -130,7 +130,8 @@ def _considered(incident: Incident, remediations: Sequence[Remediation], now: da
     yield from (_decision(one, modes.get(one.about), last, now) for one in chosen)
     allowed = _condition(incident, "RemediationAllowed")
     if not chosen and allowed is not None and allowed.status is ConditionStatus.FALSE:
-        yield Row(label="not done", time=allowed.last_transition_time, what=f"nothing: {allowed.reason}", why=allowed.message)
+        said = [entry.time for entry in status.timeline if entry.what == "RemediationBlocked" and entry.message.startswith(f"{allowed.reason}:")]
+        yield Row(label="not done", time=said[-1] if said else None, what=f"nothing: {allowed.reason}", why=allowed.message)
     for one in status.decisions:
         if one.verdict is Verdict.NOT_CHOSEN:
             yield Row(label="considered", what=f"{one.about}: no, {one.reason}", why=one.message)
@@ -223,6 +224,8 @@ def _ended(incident: Incident) -> Iterator[Row]:
     resolved = _condition(incident, "Resolved")
     if times.resolved_time is not None:
         yield Row(label="healthy", time=times.resolved_time, what="Resolved counts from here", why=resolved.message if resolved else "")
+    elif resolved is not None and incident.status.healthy_since_time is not None:
+        yield Row(label="healthy", time=incident.status.healthy_since_time, what="not over yet", why=resolved.message)
     if times.cancelled_time is not None:
         merged = incident.status.merged_into
         what = f"a duplicate of {merged.name}" if merged else "not a fault of its own"

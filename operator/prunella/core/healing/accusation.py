@@ -67,7 +67,7 @@ def guilty(world: World, facts: WorkloadFacts, accused: Accused) -> datetime | R
     if accused.finding is not None:
         guilt = known_good.guilt(facts, accused.finding, record, began_before_our_eyes=ours, now=world.now, window=WINDOW)
         if guilt.reason:
-            return Refusal(reason=guilt.reason, message=guilt.message)
+            return Refusal(reason=guilt.reason, message=guilt.message, look_again_time=guilt.not_before)
         return guilt.not_before or world.now
     began = accused.revision.created_time
     started = (accused.alert.started_time if accused.alert else None) or world.now

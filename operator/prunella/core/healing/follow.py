@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from prunella.api.common import Condition
@@ -12,6 +13,9 @@ from prunella.core.draft import Draft
 from prunella.core.world import World
 
 FAILED: Final = frozenset({Outcome.INEFFECTIVE, Outcome.WORSENED, Outcome.REVERTED, Outcome.INCONCLUSIVE, Outcome.ABORTED})
+
+HASHES: Final = re.compile(r" \([0-9a-z]+\)")
+"""The hashes of revisions in a plan: the column is narrow, and its numbers are enough to know which."""
 
 
 def follow(world: World, draft: Draft) -> Draft:
@@ -115,7 +119,7 @@ def _column(one: Remediation, draft: Draft) -> Draft:
         return draft.with_status(remediation="Unknown: a person decides", remediation_state=RemediationState.FAILED)
     if one.spec.mode is Mode.AUTO:
         return draft.with_status(
-            remediation=f"Running: {status.plan or one.spec.runbook_ref.name}"[:1024], remediation_state=RemediationState.RUNNING
+            remediation=f"Running: {HASHES.sub('', status.plan) or one.spec.runbook_ref.name}"[:1024], remediation_state=RemediationState.RUNNING
         )
     return draft
 

@@ -12,6 +12,7 @@ from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase,
 from prunella.api.remediation import IncidentRef, Remediation, RemediationSpec, RunbookRef
 from prunella.core.draft import Attempt, Draft, Prepare
 from prunella.core.facts import UNKNOWN
+from prunella.core.standing import firing, reported
 from prunella.core.world import World
 
 from . import follow, guards, history, match, plan
@@ -29,12 +30,15 @@ def judge(world: World, draft: Draft) -> Draft:
     """Decide about automation for an Incident that is open, not mitigated, and has no attempt under way."""
     draft = _retry(world, draft).with_status(retry_after_time=None)
     if not _open(draft):
-        return draft
+        return _settled(world, draft)
     if world.finding is UNKNOWN and any(one.type == ALLOWED for one in draft.status.conditions):
         return draft.again(world.now + BLINK)  # a watch blinks, or the controller has not caught up: what was decided stands, and nothing is begun
     under_way = next((one for one in world.remediations if not _ended(one)), None)
     if under_way is not None:
         return _under_way(under_way, draft)
+    if world.workload is not None and world.finding is None and not firing(draft.status) and not reported(world.incident):
+        healthy = Refusal(reason="TargetHealthy", message=f"{world.workload.workload.short} shows no fault any more: there is nothing to do")
+        return _blocked(_decide(_unblocked(draft), []), healthy)
     status = draft.status
     chosen, left = match.choose(world, status)
     decisions = [_decision(world.now, one.runbook.metadata.name, Verdict.NOT_CHOSEN, one.why) for one in left]
@@ -70,7 +74,7 @@ def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.De
     if waits:
         message = f"{made.summary}: waits for {made.waiting_for}"
         waiting = Refusal(reason="DwellRunning", message=message, look_again_time=made.due_time)
-        draft = _decide(draft, [*decisions, _decision(world.now, name, Verdict.WAITING, waiting)])
+        draft = _decide(_unblocked(draft), [*decisions, _decision(world.now, name, Verdict.WAITING, waiting)])
         return draft.condition(ALLOWED, ConditionStatus.FALSE, "DwellRunning", message).again(made.due_time)
     gate = guards.gate(made, made.due_time)
     if gate is not None:
@@ -152,13 +156,32 @@ def _blocked(draft: Draft, refusal: Refusal) -> Draft:
     return draft.again(refusal.look_again_time)
 
 
+def _unblocked(draft: Draft) -> Draft:
+    """The column no longer says what stands in the way where nothing does."""
+    if draft.status.remediation_state is not RemediationState.BLOCKED:
+        return draft
+    return draft.with_status(remediation=None, remediation_state=RemediationState.NONE)
+
+
+def _settled(world: World, draft: Draft) -> Draft:
+    """It is over, so nothing waits any more. What was refused stays as it was said."""
+    before = next((one for one in draft.status.conditions if one.type == ALLOWED), None)
+    if before is None or before.reason not in {"DwellRunning", "RolloutInProgress"}:
+        return draft
+    healed = next((one for one in world.remediations if one.status.outcome is Outcome.REMEDIATED), None)
+    if healed is None:
+        return draft.condition(ALLOWED, ConditionStatus.FALSE, "TargetHealthy", "it was over before anything was done")
+    return draft.condition(ALLOWED, ConditionStatus.TRUE, "Allowed", f"all guards passed: {healed.status.plan}")
+
+
 def _new_reason(before: Condition | None, refusal: Refusal) -> bool:
     return before is None or before.reason != refusal.reason
 
 
 def _decide(draft: Draft, decisions: list[api.Decision]) -> Draft:
-    """Keep the time of a decision that says the same as before."""
-    old = {(one.about, one.verdict, one.reason): one for one in draft.status.decisions}
+    """Keep the time of a decision that says the same as before in this episode."""
+    since = draft.status.episodes[-1].triggered_time if draft.status.episodes else None
+    old = {(one.about, one.verdict, one.reason): one for one in draft.status.decisions if since is None or one.time >= since}
     kept = [
         one.model_copy(update={"time": old[key].time}) if (key := (one.about, one.verdict, one.reason)) in old else one
         for one in sorted(decisions, key=lambda one: one.verdict is Verdict.NOT_CHOSEN)

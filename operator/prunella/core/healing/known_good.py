@@ -124,7 +124,31 @@ def guilt(
     serving = [one for one in others if serves(facts, one, now)]
     if not serving and (not finding.only_newest_fails or any(_fails(facts, one, now) for one in others)):
         return Guilt(reason="OldRevisionFails", message=_old_fails(facts, others, record, now))
+    lately = _recovered_lately(facts, finding, newest, serving, now)
+    if lately is not None:
+        return lately
     return Guilt(reason="", message=f"revision {newest.number} fails and no other does", not_before=_held_since(facts, finding, serving))
+
+
+def _recovered_lately(facts: WorkloadFacts, finding: Finding, newest: Revision, serving: list[str], now: datetime) -> Guilt | None:
+    """The revision that serves failed as well, until a moment ago: what both need came back, and the newest one may only be slower.
+
+    So the newest must fail on, for as long as a crash takes to be over, and a crash must have happened since.
+    """
+    pods = [pod for one in serving for pod in _counted(facts, one) if pod.ready and pod.ready_since is not None]
+    if any(pod.ready_since is not None and pod.ready_since <= finding.started_time for pod in pods):
+        return None  # it served all the while
+    older = [pod for pod in pods if any(one.restarts for one in pod.containers) or (pod.created_time or now) < finding.started_time]
+    since = max((pod.ready_since for pod in older if pod.ready_since is not None and pod.ready_since > finding.started_time), default=None)
+    if since is None:
+        return None
+    calm = since + failing.CALM
+    failed_since = finding.restarted_time is None or finding.restarted_time > since
+    if now >= calm and failed_since:
+        return None
+    numbers = " and ".join(str(one.number) for one in facts.revisions if one.hash in serving)
+    message = f"revision {numbers} failed as well until {since:%H:%M:%S}: what both need came back, and revision {newest.number} may only be slower"
+    return Guilt(reason="OldRevisionFails", message=message, not_before=calm)
 
 
 def _too_old(workload: Workload, newest: Revision, began: datetime | None, now: datetime, window: timedelta) -> Guilt:

@@ -40,7 +40,7 @@ def merge(world: World, draft: Draft) -> Draft:
 def _yield_to(draft: Draft, parent: Incident) -> Draft:
     check_move(draft.status, State.CANCELLED)
     ref = NamespacedRef(namespace=parent.metadata.namespace, name=parent.metadata.name)
-    draft = draft.time("cancelled_time", draft.now).with_status(merged_into=ref, healthy_since_time=None)
+    draft = draft.time("cancelled_time", draft.now).with_status(merged_into=ref, healthy_since_time=None, remediation=f"Joined {ref.name}")
     return draft.note("Cancelled", f"Duplicate: the story goes on in Incident {parent.metadata.name}, which is about the same target")
 
 

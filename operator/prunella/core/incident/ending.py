@@ -30,6 +30,9 @@ def resolve(world: World, draft: Draft, reason: str, message: str, *, resolved: 
         watch_until_time=resolved + timedelta(seconds=reopen_window_seconds(draft.status.priority)),
     )
     draft = draft.condition("Resolved", ConditionStatus.TRUE, reason, message)
+    draft = draft.count(
+        "incidents_closed_total", priority=str(draft.status.priority or "P1"), cause=str(draft.status.cause or "Reported"), outcome=reason
+    )
     if draft.status.times.acknowledged_time is None and by == "prunella":
         draft = draft.count("incidents_unacknowledged_total", reason="Automation" if automation else "AutoResolved")
     opening = "" if reason == "Verified" else f"{message}; "

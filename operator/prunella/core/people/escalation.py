@@ -219,13 +219,17 @@ def _receipts(world: World, draft: Draft) -> Draft:
 def _over(draft: Draft) -> Draft:
     """Stop, and tell everyone who was paged in this episode."""
     policy = draft.status.escalation.policy
+    episode = draft.status.episodes[-1].triggered_time if draft.status.episodes else draft.now
+    unreachable = any(entry.what == "NobodyReachable" and entry.time >= episode for entry in draft.status.timeline)
     draft = pages.withdraw_unsent(draft).without_condition("NoResponder")
     if policy is None or policy.notify_on_resolve:
         draft = pages.stand_down(draft, _end(draft))
     ack = next((one for one in draft.status.conditions if one.type == "Acknowledged"), None)
     if draft.status.times.resolved_time is not None and ack is not None and ack.reason == "NotYet" and not pages.of_episode(draft.status):
         text = "it was over before the first page was due: nobody was called"
-        draft = draft.condition("Acknowledged", ConditionStatus.FALSE, "HealedBeforeFirstPage", text)
+        if unreachable:
+            text = "it was over without anybody: there was nobody who could have been paged"
+        draft = draft.condition("Acknowledged", ConditionStatus.FALSE, "NotYet" if unreachable else "HealedBeforeFirstPage", text)
     return _stopped(draft)
 
 

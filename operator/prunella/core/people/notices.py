@@ -28,8 +28,9 @@ def notify(world: World, draft: Draft) -> Draft:
     policy = _policy(world, draft)
     if policy is None or not policy.notices or draft.status.times.cancelled_time is not None:
         return draft
+    began = draft.status.episodes[-1].triggered_time if draft.status.episodes else draft.now
     for one in world.remediations:
-        if acted(one):
+        if acted(one) and (one.status.started_time or draft.now) >= began:
             text = f"{draft.status.target}: {_done(one)} ({one.spec.runbook_ref.name}, attempt {one.spec.attempt}). Why: {draft.status.summary}"
             draft = _queue(world, draft, policy, "AutomaticAction", one.metadata.name, text)
     blocked = next((one for one in draft.status.conditions if one.type == "RemediationAllowed" and one.status is ConditionStatus.FALSE), None)
