@@ -14,7 +14,7 @@ from prunella.core.draft import CaptureEvidence, Prepare
 from prunella.core.facts import UNKNOWN
 from prunella.core.world import GONE, Capture, Preparation
 
-from .builders import NOON, healthy_facts, later, new_pod, pods
+from .builders import NOON, healthy_facts, later, new_pod, pods, revision
 from .healing_builders import attempt, crashed, ill, incident, seen
 from .incident_builders import entry, ladder, watched
 
@@ -68,8 +68,10 @@ def test_without_facts_health_is_not_known():
     assert draft.status.phase is Phase.TRIGGERED
 
 
-RESIDUE = replace(healthy_facts(), pods=(*pods(3), new_pod()))
-"""Revision 2 is the newest and serves; a pod of revision 3 is still there."""
+RESIDUE = replace(healthy_facts(), revisions=(revision(2, created=30), revision(1)), pods=(*pods(3), new_pod()))
+"""Revision 2 is the newest since half a minute and serves; a pod of revision 3 is still there."""
+STUCK = replace(RESIDUE, revisions=(revision(2, created=600), revision(1)))
+"""The same, ten minutes later."""
 HELD_UP = replace(RESIDUE, workload=replace(RESIDUE.workload, paused=True))
 OURS = (attempt(1, ended=None, effect_time=NOON),)
 
@@ -79,6 +81,8 @@ OURS = (attempt(1, ended=None, effect_time=NOON),)
     [
         (RESIDUE, "h3", (), True),
         (RESIDUE, "h3", OURS, True),
+        (STUCK, "h3", (), False),
+        (STUCK, "h3", OURS, True),
         (RESIDUE, "", OURS, True),
         (RESIDUE, "", (), False),
         (HELD_UP, "h3", (), False),
@@ -95,6 +99,8 @@ OURS = (attempt(1, ended=None, effect_time=NOON),)
     ids=[
         "a rollout is under way",
         "after our own rollback",
+        "a rollout that does not arrive",
+        "a rollout that does not arrive after our own rollback",
         "after our own rollback, nobody is accused",
         "nobody is accused",
         "somebody holds the rollout up",

@@ -501,6 +501,13 @@ def test_without_any_policy_the_condition_says_how_to_set_one():
     assert made.pages() == ["1/1/0/primary/primary"]
 
 
+def test_what_is_over_while_nobody_could_be_paged_does_not_pretend_that_a_page_was_due():
+    made = story(entries=(), escalation_policies=())
+    made.at(33, finding=None, remediations=(healed(),), healthy=True, since=13)
+    assert made.condition("Acknowledged") == ("False", "NotYet")
+    assert made.says_condition("Acknowledged") == "it was over without anybody: there was nobody who could have been paged"
+
+
 def test_a_policy_that_cannot_be_read_silences_nobody():
     made = story(policy=UNKNOWN)
     made.at(60)

@@ -165,8 +165,8 @@ WAITS = condition("RemediationAllowed", ConditionStatus.FALSE, "RecentlyRemediat
     [
         (one(P.DISPATCHED), None, None),
         (one(P.PENDING, effect=False, started_time=None), None, None),
-        (one(P.PENDING, effect=False, started_time=None, conditions=(WAITS,)), f"Running: {PLAN}", RemediationState.RUNNING),
-        (one(P.VERIFYING), f"Running: {PLAN}", RemediationState.RUNNING),
+        (one(P.PENDING, effect=False, started_time=None, conditions=(WAITS,)), "Running: roll back deploy/checkout 3 -> 2", RemediationState.RUNNING),
+        (one(P.VERIFYING), "Running: roll back deploy/checkout 3 -> 2", RemediationState.RUNNING),
         (one(P.VERIFYING, plan=""), "Running: roll-back", RemediationState.RUNNING),
         (one(P.SUCCEEDED, Outcome.REMEDIATED), "RolledBack to revision 2", RemediationState.SUCCEEDED),
         (one(P.SUCCEEDED, Outcome.REMEDIATED, steps=(applied(rolled=False),)), "Restarted", RemediationState.SUCCEEDED),

@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 from tests.fakes.runbooks import runbook
 
+from prunella.api.incident import Episode, Evidence
 from prunella.api.names import Cause, ConditionStatus, Outcome, RemediationPhase, RemediationState, SignalState
 from prunella.api.runbook import Match
+from prunella.core.draft import CaptureEvidence
 from prunella.core.healing import judge
+from prunella.core.incident import evidence
 from prunella.core.world import World
 
-from .healing_builders import attempt, condition, ill, incident, permitted, signal
+from .healing_builders import NOON, ago, attempt, condition, ill, incident, permitted, signal
 from .incident_builders import draft_of
 
 ALLOWED = "RemediationAllowed"
@@ -69,3 +72,20 @@ def test_what_was_refused_stays_as_it_was_said_when_it_is_over():
     draft = judge.judge(world, draft_of(world))
     assert said(draft) == ("False", "NoKnownGood", "none was seen healthy")
     assert draft.status.remediation == BLOCKED["remediation"]
+
+
+@pytest.mark.parametrize(("began", "time"), [(ago(600), ago(500)), (ago(30), NOON)], ids=["the same episode", "a new one"])
+def test_a_decision_keeps_its_time_within_its_episode_only(began, time):
+    world = ill(runbook(match=Match(causes=(Cause.ROLLOUT_CRASH_LOOP,), dwell_seconds=60, min_restarts=2)))
+    [before] = judge.judge(world, draft_of(world)).status.decisions
+    episode = Episode(number=1, reason="Opened", started_time=began, triggered_time=began)
+    world = blocked(world, decisions=(before.model_copy(update={"time": ago(500)}),), episodes=(episode,))
+    assert [one.time for one in judge.judge(world, draft_of(world)).status.decisions] == [time]
+
+
+@pytest.mark.parametrize(("began", "asked"), [(ago(600), False), (ago(30), True)], ids=["the same episode", "a new one"])
+def test_a_fault_that_comes_back_gets_evidence_of_its_own(began, asked):
+    episode = Episode(number=1, reason="Opened", started_time=began, triggered_time=began)
+    old = Evidence(name="logs", text="FATAL", captured_time=ago(500))
+    world = blocked(ill(), evidence=(old,), episodes=(episode,))
+    assert (CaptureEvidence() in evidence.keep(world, draft_of(world)).needs) is asked

@@ -42,7 +42,7 @@ def installed() -> Iterator[Installation]:
     """Prunella running in this box, for as long as the fixture that asks lives."""
     state = os.environ.get("BOX_DIR")
     if not state:
-        pytest.fail("these tests run inside a box: `hack/cluster/box run NAME -- python -m pytest …`", pytrace=False)
+        pytest.skip("needs what only the box has (audit log, users with certificates, its images): `hack/cluster/box run NAME -- python -m pytest …`")
     made = Installation(Path(state))
     made.enter()
     yield made

@@ -141,7 +141,7 @@ class Reconciler:
             # What came in tells nothing that does not stand there already: nothing waits to be written.
             del mail.alerts[: len(taken.alerts)]
             mail.dirty_since = None
-        elif taken.alerts or taken.deliveries:
+        elif taken.alerts or taken.deliveries or _replanned(incident, draft):
             self._keep(key, mail, riding=any(not one.phase.final for one in draft.status.remediations))
         self._hand_over(incident)
         return incident, draft
@@ -208,3 +208,9 @@ class Reconciler:
             self._outbox.forget(uid)
         self._locks.pop(key, None)
         self._mail.pop(key, None)
+
+
+def _replanned(incident: Incident, draft: Draft) -> bool:
+    """Whether another revision is accused, or another plan made, than what stands there."""
+    before, after = incident.status, draft.status
+    return (before.accused_revision, before.plan and before.plan.hash) != (after.accused_revision, after.plan and after.plan.hash)

@@ -6,6 +6,8 @@ Pure: `(World) -> Draft`. The Draft holds the new status, at most one attempt to
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Final
 
 from prunella.core import rollout
 from prunella.core.draft import Draft
@@ -15,6 +17,9 @@ from prunella.core.incident import evidence, lifecycle, ownership, priority, sig
 from prunella.core.people import escalation, notices
 from prunella.core.render import render
 from prunella.core.world import World
+
+YOUNG: Final = timedelta(seconds=120)
+"""How long a rollout that neither arrives nor is accused is given the benefit of the doubt."""
 
 
 def decide(world: World) -> Draft:
@@ -50,7 +55,9 @@ def _without_residue(world: World) -> World:
         return world
     ours = (one for one in world.remediations if one.status.effect_time is not None and one.status.phase is not None and not one.status.phase.final)
     taking_hold = finding is not None and any(finding.accused_revision in {"", one.spec.accused_revision} for one in ours)
-    under_way = not held_up and rollout.incomplete(facts) and (finding is None or finding.accused_revision != "")
+    began = rollout.rollout_began(facts)
+    young = began is not None and world.now - began < YOUNG
+    under_way = young and not held_up and rollout.incomplete(facts) and (finding is None or finding.accused_revision != "")
     return replace(world, finding=UNKNOWN) if taking_hold or under_way else world
 
 

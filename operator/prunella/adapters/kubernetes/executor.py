@@ -7,6 +7,7 @@ and what can't be known is never reported as done or not done.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from prunella.api.common import ObjectRef
@@ -25,6 +26,7 @@ from .reads import fetch
 from .resources import JSON_PATCH, Call, Resource, resource_of
 
 _DRY_RUN_INTENT: Final = "dry-run"
+_DELETE_TRIES: Final = 10
 _TEMPLATE: Final = "/spec/template"
 
 
@@ -47,14 +49,34 @@ class Effects:
                     return _gone(effect.target)
                 answer = await self._api.send(_patch_call(resource, effect, stored, intent_id))
             case DeletePod():
-                answer = await self._api.send(_delete_call(resource, effect))
-                if answer.status == NOT_FOUND:
-                    return Applied(after={"pod": "gone"})
+                answer, settled = await self._delete(resource, effect)
+                if settled is not None:
+                    return settled
             case _:
                 assert_never(effect)
         if answer.good:
             return Applied(after=_after(effect, answer))
         return await self._refusal(resource, effect, answer)
+
+    async def _delete(self, resource: Resource, effect: DeletePod) -> tuple[Answer, Applied | NotApplied | None]:
+        """Delete the pod as it was judged: the same, and not Ready.
+
+        A looping pod's status moves every second. A refused precondition is sure to have done nothing, so the pod is judged and asked for again.
+        """
+        answer = await self._api.send(_delete_call(resource, effect))
+        for _ in range(_DELETE_TRIES):
+            if answer.status == NOT_FOUND:
+                return answer, Applied(after={"pod": "gone"})
+            if answer.status != CONFLICT:
+                break
+            stored = await fetch(self._api, resource, effect.target)
+            if stored is None:
+                return answer, Applied(after={"pod": "gone"})
+            if _ready(stored):
+                return answer, NotApplied(reason="", message=f"Pod {effect.target.name} became ready meanwhile: it was left alone")
+            fresh = replace(effect, resource_version=str(stored.get("metadata", {}).get("resourceVersion", "")))
+            answer = await self._api.send(_delete_call(resource, fresh))
+        return answer, None
 
     async def dry_run(self, effect: Effect) -> DryRun | UnknownT:
         """What the API server says to the same request with dryRun=All: rights, quota, admission and schema. It changes nothing."""
@@ -144,6 +166,11 @@ def _stamp(stored: Json, intent_id: str) -> tuple[Json, ...]:
         {"op": "test", "path": "/metadata/annotations", "value": None},
         {"op": "add", "path": "/metadata/annotations", "value": {INTENT_ANNOTATION: intent_id}},
     )
+
+
+def _ready(pod: Mapping[str, Any]) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
 
 
 def _delete_call(resource: Resource, delete: DeletePod, *, dry: bool = False) -> Call:

@@ -1,4 +1,4 @@
-"""Evidence: the log tail and Events, taken when the Incident opens. It will be gone later, and whoever is paged needs it first.
+"""Evidence: the log tail and Events, taken when the Incident opens, or opens again. It will be gone later, and whoever is paged needs it first.
 
 What can't be had sets EvidenceIncomplete; it never fails anything.
 """
@@ -18,9 +18,11 @@ CAP: Final = 2000
 
 
 def keep(world: World, draft: Draft) -> Draft:
-    """Wish for evidence where there is none yet, and keep what was taken."""
+    """Wish for evidence where there is none of this episode yet, and keep what was taken."""
     if world.capture is None:
-        wanted = world.workload is not None and not draft.status.evidence and not draft.has_condition("EvidenceIncomplete")
+        since = draft.status.episodes[-1].triggered_time if draft.status.episodes else None
+        taken = any(since is None or (one.captured_time is not None and one.captured_time >= since) for one in draft.status.evidence)
+        wanted = world.workload is not None and not taken and not draft.has_condition("EvidenceIncomplete")
         return draft.wish(CaptureEvidence()) if wanted and world.known_finding is not None else draft
     capture = world.capture
     pieces: list[Evidence] = []

@@ -23,11 +23,11 @@ def tells_something(before: IncidentStatus, after: IncidentStatus) -> bool:
 
 def _material(status: IncidentStatus, *, riding: bool) -> IncidentStatus:
     messages = tuple(_message(message) for message in status.escalation.messages)
-    plan = status.plan.model_copy(update={"due_time": None}) if status.plan is not None else None
     return status.model_copy(
         update={
             "summary": None,
-            "plan": plan,
+            "plan": None,
+            "accused_revision": None,
             "healthy_since_time": None if riding else status.healthy_since_time,
             "signals": tuple(_signal(signal, riding=riding) for signal in status.signals),
             "decisions": tuple(_decision(one) for one in status.decisions),

@@ -96,7 +96,9 @@ def _capacity(world: World) -> tuple[int, str]:
     facts = world.workload
     if facts is None:
         return _PART, "capacity not known"
-    ready, desired = facts.workload.ready, facts.workload.desired
+    # The controller's count may lag behind the pods, and the pods behind it: what is not known to serve does not count.
+    serving = sum(1 for pod in facts.pods if pod.ready and not pod.deleting) if facts.pods else facts.workload.ready
+    ready, desired = min(facts.workload.ready, serving), facts.workload.desired
     if ready >= desired:
         return _NONE, "no capacity lost"
     lost = desired - ready
