@@ -127,7 +127,7 @@ async def test_a_name_that_is_taken_is_looked_at_again_and_another_one_chosen():
     [first] = operator.remediations
     place.api.delete("Incident", "shop", operator.incident.metadata.name)
     hidden = place.view.remediations
-    place.view.remediations = lambda: []  # type: ignore[method-assign] # the cache lags
+    place.view.remediations = list  # type: ignore[method-assign] # the cache lags
     place.cluster.bad.add("shop/app:3")
     place.cluster.set_image(workload, "shop/app:3")
     await operator.run(20)

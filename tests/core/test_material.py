@@ -35,6 +35,9 @@ def summary(phase, outcome=None):
 
 
 RIDING = {"remediations": (summary(RemediationPhase.VERIFYING),)}
+PLAN, OTHER_PLAN = Plan(runbook="r", hash="h", summary="s"), Plan(runbook="r", hash="i", summary="s")
+COMING = {"conditions": (allowed("DwellRunning"),)}
+OBSERVED = {"conditions": (allowed("ModeObserve"),)}
 PENDING, SENT, DELIVERED = MessageState.PENDING, MessageState.SENT, MessageState.DELIVERED
 NOTICE = MessageKind.NOTICE
 
@@ -64,8 +67,10 @@ NOTICE = MessageKind.NOTICE
             {"plan": Plan(runbook="r", hash="h", summary="s", due_time=NOON)},
             False,
         ),
-        ({"plan": Plan(runbook="r", hash="h", summary="s")}, {"plan": Plan(runbook="r", hash="i", summary="s")}, False),
-        ({"plan": None, "accused_revision": None}, {"plan": Plan(runbook="r", hash="h", summary="s"), "accused_revision": "h3"}, False),
+        ({"plan": PLAN, **COMING}, {"plan": OTHER_PLAN, **COMING}, False),
+        ({"plan": None, "accused_revision": None, **COMING}, {"plan": PLAN, "accused_revision": "h3", **COMING}, False),
+        ({"plan": PLAN, **OBSERVED}, {"plan": OTHER_PLAN, **OBSERVED}, True),
+        ({"accused_revision": "h2", **OBSERVED}, {"accused_revision": "h3", **OBSERVED}, True),
         ({"escalation": told()}, {"escalation": told(message())}, True),
         ({"escalation": told(message())}, {"escalation": told(message(state=DELIVERED, sent_time=NOON))}, True),
         ({"escalation": told(message())}, {"escalation": told(message(attempts=2, error="503", method="hook"))}, False),
@@ -96,8 +101,10 @@ NOTICE = MessageKind.NOTICE
         "refused",
         "another Runbook",
         "due",
-        "another plan",
-        "a plan",
+        "another plan, which will be carried out",
+        "a plan that will be carried out",
+        "another plan, where the plan is all that there is",
+        "another accused revision, where nothing will be done",
         "a page",
         "a page's receipt",
         "a page's next try",

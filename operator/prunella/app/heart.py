@@ -184,7 +184,7 @@ class Heart:
         deadline = loop.time() + self._crds_timeout_seconds
         while missing := list(await self._missing_kinds()):
             if self.problems != missing:
-                log.info("Waiting for our kinds", extra={"missing": "; ".join(missing)})
+                log.info("Waiting for Prunella's kinds to be served", extra={"missing": "; ".join(missing)})
             self.problems = missing
             if loop.time() > deadline:
                 raise Permanent(f"Gave up after {self._crds_timeout_seconds} s: {missing[0]}")

@@ -152,7 +152,7 @@ class Observer:
         try:
             await self._store.put_record(_record(workload.namespace, record.record_name(workload.kind, workload.name), wanted, stored))
         except (Conflict, AlreadyExists):
-            log.info("WorkloadRecord changed meanwhile", extra={"workload": workload.short})
+            log.debug("WorkloadRecord changed meanwhile", extra={"workload": workload.short})
 
     def _differs(self, before: Sight | None, sight: Sight) -> bool:
         """Whether an open Incident of the workload could decide otherwise now."""

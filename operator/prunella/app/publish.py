@@ -5,6 +5,7 @@ An Event bears the Incident's name and the sequence of its timeline entry, so th
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,6 +16,7 @@ from prunella.core.draft import Count
 
 from .ports import Store, Telemetry
 
+log = logging.getLogger(__name__)
 EVENTS: Final = {
     "Opened": True,
     "PriorityAssessed": False,
@@ -56,7 +58,10 @@ class Publisher:
         )
         target = stored.spec.target_ref.model_copy(update={"namespace": stored.target_namespace})
         for entry in stored.status.timeline:
-            if entry.sequence <= known or entry.what not in EVENTS:
+            if entry.sequence <= known:
+                continue
+            log.info(entry.what, extra={"incident": f"{stored.metadata.namespace}/{stored.metadata.name}", "said": entry.message, "by": entry.by})
+            if entry.what not in EVENTS:
                 continue
             name = f"{stored.metadata.name}.{entry.sequence:06d}"
             warning = EVENTS[entry.what]

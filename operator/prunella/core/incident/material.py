@@ -18,16 +18,19 @@ UNDER_WAY: Final = frozenset({"DwellRunning", "RolloutInProgress", "Allowed"})
 def tells_something(before: IncidentStatus, after: IncidentStatus) -> bool:
     """Whether storing the second would tell anybody anything new. Both are seen alike: what rides, by the second, is left out of both."""
     riding = _riding(after)
-    return _material(before, riding=riding) != _material(after, riding=riding)
+    coming = riding or any(one.type == "RemediationAllowed" and one.reason in UNDER_WAY for one in after.conditions)
+    return _material(before, riding=riding, coming=coming) != _material(after, riding=riding, coming=coming)
 
 
-def _material(status: IncidentStatus, *, riding: bool) -> IncidentStatus:
+def _material(status: IncidentStatus, *, riding: bool, coming: bool) -> IncidentStatus:
+    """`coming`: the plan is about to be carried out, and its Remediation will tell. Where nothing will be done, the plan itself is the news."""
+    plan = status.plan.model_copy(update={"due_time": None}) if status.plan is not None and not coming else None
     messages = tuple(_message(message) for message in status.escalation.messages)
     return status.model_copy(
         update={
             "summary": None,
-            "plan": None,
-            "accused_revision": None,
+            "plan": plan,
+            "accused_revision": None if coming else status.accused_revision,
             "healthy_since_time": None if riding else status.healthy_since_time,
             "signals": tuple(_signal(signal, riding=riding) for signal in status.signals),
             "decisions": tuple(_decision(one) for one in status.decisions),
