@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from prunella.api.common import Condition, NamespacedRef
 from prunella.api.escalation_policy import Repeat, StepCondition
 from prunella.api.incident import Acknowledgement, Hold, Plan
-from prunella.api.names import ConditionStatus, Impact, MessageKind, MessageState, Outcome, Priority, RemediationPhase
+from prunella.api.names import ConditionStatus, Impact, MessageKind, MessageState, Outcome, Priority, RemediationPhase, StepState
+from prunella.api.remediation import StepOutcome, StepStatus
 from prunella.core.draft import Draft
 from prunella.core.facts import UNKNOWN, NamespaceFacts
 from prunella.core.people import automation, escalation, pages
@@ -181,6 +182,17 @@ def test_a_p1_does_not_wait_unless_the_step_says_so(wait, paged):
     made = story(target=workload(0, 3), escalation_policies=(policy,), remediations=(remediation(RemediationPhase.VERIFYING),))
     made.at(60)
     assert bool(made.pages()) is paged
+
+
+def test_an_escalate_step_of_a_runbook_pages_at_once_while_the_attempt_goes_on():
+    asked = StepStatus(name="page", state=StepState.APPLIED, message="come", outcome=StepOutcome(observed_time=later(20), after={"page": "now"}))
+    made = story().shows(remediations=(remediation(RemediationPhase.VERIFYING),))
+    made.at(19)
+    assert made.pages() == []
+    made.shows(remediations=(remediation(RemediationPhase.VERIFYING, steps=(asked,)),)).at(21)
+    assert made.pages() == ["1/1/0/primary/primary"]
+    made.at(30)
+    assert made.pages() == ["1/1/0/primary/primary"], "once"
 
 
 def test_when_automation_gives_up_the_wait_is_over():

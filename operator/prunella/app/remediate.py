@@ -6,7 +6,9 @@ looks at the target before it does anything: an effect happens at most once per 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from prunella.api.incident import Incident
@@ -191,14 +193,16 @@ class Runner:
                 mail.capture = await self._preparer.capture(await self._gatherer.world(incident, mail), following.tail_lines)
                 await self._mark(remediation, step, "evidence was taken")
             case PageNow():
-                await self._mark(remediation, step, following.message)
+                await self._mark(remediation, step, following.message, {"page": "now"})
             case _:
                 raise PrunellaError(f"step {step.name} wants nothing that is known here")
         return True, None
 
-    async def _mark(self, remediation: Remediation, step: RunbookStep, message: str) -> None:
+    async def _mark(self, remediation: Remediation, step: RunbookStep, message: str, after: Mapping[str, str] = MappingProxyType({})) -> None:
         now = self._clock.now()
-        record = StepStatus(name=step.name, state=StepState.APPLIED, message=message[:1024], outcome=StepOutcome(observed_time=now))
+        record = StepStatus(
+            name=step.name, state=StepState.APPLIED, message=message[:1024], outcome=StepOutcome(observed_time=now, after=dict(after))
+        )
         phase = remediation.status.phase or RemediationPhase.PENDING  # Dispatched means that an intent is stored: this is none
         status = remediation.status.model_copy(update={"phase": phase, "steps": (*remediation.status.steps, record)})
         await self._once.put(remediation.model_copy(update={"status": status}))

@@ -15,6 +15,8 @@ from prunella.core.standing import firing, not_over, phase_of, reported, unknown
 from prunella.core.world import World
 
 WAITING: Final = "DwellRunning"
+PAGE: Final = "page"
+"""What an escalate step leaves in its outcome: somebody is needed now."""
 UNHEALED_SECONDS: Final = 1800
 """A target that stays unhealthy so long after its last signal ended is somebody's concern, detector or not."""
 ALERT_GRACE_SECONDS: Final = 600
@@ -69,6 +71,8 @@ def _runs(one: Remediation) -> bool:
 
 def _needs_a_person(one: Remediation, since: datetime) -> bool:
     phase = phase_of(one)
+    if any(step.outcome is not None and PAGE in step.outcome.after and step.outcome.observed_time > since for step in one.status.steps):
+        return True
     if phase is RemediationPhase.FAILED:
         return one.status.ended_time is not None and one.status.ended_time > since
     return phase is RemediationPhase.UNKNOWN and one.status.started_time is not None and one.status.started_time > since
