@@ -8,6 +8,7 @@ from prunella.api.incident import Incident
 from prunella.api.names import Mode, StepState
 from prunella.api.remediation import GuardVerdict, Remediation
 from prunella.api.runbook import Runbook
+from prunella.core import rollout
 from prunella.core.draft import Prepare
 from prunella.core.facts import WorkloadFacts
 from prunella.core.healing import guards, match, plan
@@ -90,7 +91,9 @@ class Permit:
             return Refusal(reason="TargetHealthy", message="the target shows no fault any more")
         chosen, _ = match.choose(world, world.incident.status)
         if isinstance(chosen, Refusal):
-            return chosen
+            # While another revision comes, a condition on revisions is false for a moment: it is looked at again, and nobody is told.
+            moving = chosen.reason == "PreconditionFalse" and rollout.incomplete(facts)
+            return replace(chosen, reason="RolloutInProgress") if moving else chosen
         made = plan.make(world, world.incident.status, chosen)
         if isinstance(made, Refusal):
             return made

@@ -33,7 +33,8 @@ def _material(status: IncidentStatus, *, riding: bool, coming: bool) -> Incident
             "accused_revision": None if coming else status.accused_revision,
             "healthy_since_time": None if riding else status.healthy_since_time,
             "signals": tuple(_signal(signal, riding=riding) for signal in status.signals),
-            "decisions": tuple(_decision(one) for one in status.decisions),
+            # That somebody added a Runbook that does not fit is no news for this Incident.
+            "decisions": tuple(_decision(one) for one in status.decisions if one.verdict is not Verdict.NOT_CHOSEN),
             "conditions": tuple(_condition(one) for one in status.conditions),
             # When the next page is due follows from the policy and the times; that one was sent, or that it all ended, is told by other fields.
             "escalation": status.escalation.model_copy(update={"messages": messages, "next_action_time": None, "state": ""}),
