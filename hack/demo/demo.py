@@ -26,7 +26,8 @@ def main() -> int:
     if "--down" in sys.argv[1:]:
         stages.down(kind)
         return 0
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: who starts it in the background of a script hands down that it is ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     if kind == "kubeconfig" and not ask.ask("The demo installs Prunella into it and makes the namespaces shop and pay."):
         return 1
