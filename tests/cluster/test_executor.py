@@ -313,25 +313,35 @@ async def test_the_recovery_table_of_a_patch(shop: Shop):
     assert await settle() is Settled.GONE, "another uid bears its name"
 
 
-async def test_a_pod_is_deleted_only_as_it_was_judged(shop: Shop):
+async def pending(shop: Shop, name: str) -> tuple[str, ObjectRef, str]:
+    """A pod that no kubelet touches: its path, its reference and its resourceVersion."""
     pods = f"/api/v1/namespaces/{shop.namespace}/pods"
-    made = {"metadata": {"name": "one"}, "spec": {"nodeName": "nowhere", "containers": [{"name": "app", "image": GOOD}]}}
-    stored = await must(shop.api, "POST", pods, made)
+    stored = await must(
+        shop.api, "POST", pods, {"metadata": {"name": name}, "spec": {"nodeName": "nowhere", "containers": [{"name": "app", "image": GOOD}]}}
+    )
     meta = stored["metadata"]
-    ref = ObjectRef(api_version="v1", kind="Pod", namespace=shop.namespace, name="one", uid=meta["uid"])
+    return f"{pods}/{name}", ObjectRef(api_version="v1", kind="Pod", namespace=shop.namespace, name=name, uid=meta["uid"]), meta["resourceVersion"]
+
+
+async def test_a_pod_whose_status_moved_meanwhile_is_judged_anew_and_deleted(shop: Shop):
+    path, ref, version = await pending(shop, "moved")
     effects = Effects(shop.api)
-    changed = await must(shop.api, "PATCH", f"{pods}/one", {"metadata": {"labels": {"a": "b"}}}, "application/merge-patch+json")
-
-    stale = await effects.apply(DeletePod(target=ref, resource_version=meta["resourceVersion"]), INTENT)
-    assert isinstance(stale, NotApplied)
-    assert stale.reason == "TargetChanged"
+    changed = await must(shop.api, "PATCH", path, {"metadata": {"labels": {"a": "b"}}}, "application/merge-patch+json")
     assert await effects.settle(ref, INTENT, {}, "Delete") is Settled.NOT_APPLIED
-
-    fresh = DeletePod(target=ref, resource_version=changed["metadata"]["resourceVersion"])
-    assert await effects.dry_run(fresh) == DryRun(accepted=True)
+    assert await effects.dry_run(DeletePod(target=ref, resource_version=changed["metadata"]["resourceVersion"])) == DryRun(accepted=True)
     assert await effects.settle(ref, INTENT, {}, "Delete") is Settled.NOT_APPLIED, "a dry run deletes nothing"
-    assert await effects.apply(fresh, INTENT) == Applied(after={"pod": "deleted"})
+    assert await effects.apply(DeletePod(target=ref, resource_version=version), INTENT) == Applied(after={"pod": "deleted"})
     assert await effects.settle(ref, INTENT, {}, "Delete") is Settled.APPLIED
+
+
+async def test_a_pod_that_became_ready_meanwhile_is_left_alone(shop: Shop):
+    path, ref, version = await pending(shop, "ready")
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    await must(shop.api, "PATCH", f"{path}/status", ready, "application/strategic-merge-patch+json")
+    effects = Effects(shop.api)
+    refused = await effects.apply(DeletePod(target=ref, resource_version=version), INTENT)
+    assert refused == NotApplied(reason="", message="Pod ready became ready meanwhile: it was left alone")
+    assert await effects.settle(ref, INTENT, {}, "Delete") is Settled.NOT_APPLIED
 
 
 async def test_deleting_a_pod_that_is_gone_is_done_already(shop: Shop):
