@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
 
 from prunella.api.incident import Incident
 from prunella.api.names import Mode, StepState
@@ -18,6 +20,9 @@ from prunella.core.world import GONE, Preparation, World
 from . import attempt
 from .gather import Gatherer, Mailbox
 from .prepare import Preparer
+
+
+MOVING: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +98,7 @@ class Permit:
         if isinstance(chosen, Refusal):
             # While another revision comes, a condition on revisions is false for a moment: it is looked at again, and nobody is told.
             moving = chosen.reason == "PreconditionFalse" and rollout.incomplete(facts)
-            return replace(chosen, reason="RolloutInProgress") if moving else chosen
+            return replace(chosen, reason="RolloutInProgress", look_again_time=world.now + MOVING) if moving else chosen
         made = plan.make(world, world.incident.status, chosen)
         if isinstance(made, Refusal):
             return made

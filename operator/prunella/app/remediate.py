@@ -165,8 +165,8 @@ class Runner:
         if outcome is not None:
             await self._once.end(remediation, outcome, refusal.message, reason=refusal.reason)
             return True, None
-        if refusal.reason == "RolloutInProgress":
-            return False, now + SETTLE_RETRY  # the controller catches up within moments: that is no news
+        if refusal.reason == "RolloutInProgress" and refusal.look_again_time is not None:
+            return False, refusal.look_again_time  # it settles within moments: that is no news
         again = refusal.look_again_time or now + BLOCKED_RETRY
         before = next((one for one in remediation.status.conditions if one.type == "RemediationAllowed"), None)
         if before is not None and before.reason == refusal.reason and remediation.status.phase is not None:
