@@ -21,7 +21,6 @@ from . import attempt
 from .gather import Gatherer, Mailbox
 from .prepare import Preparer
 
-
 MOVING: Final = timedelta(seconds=1)
 
 
