@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from tests.fakes.operator import Operator, shop
 from tests.fakes.runbooks import ROLL_BACK, runbook, shipped
@@ -107,6 +109,23 @@ async def test_r05_a_second_bad_version_goes_back_to_the_one_that_worked():
     await operator.run(120)
     assert workload.template["spec"]["containers"][0]["image"] == "shop/app:1"
     assert len(place.cluster.effects) == 2
+    await operator.close()
+
+
+async def test_r05_another_bad_version_during_the_dwell_is_what_the_attempt_is_judged_by_and_costs_no_write_more():
+    """That v3 is accused instead of v2 rides along, so it stands nowhere when the attempt begins; the Runbook's condition reads it all the same."""
+    condition = "target.failingRevision == target.newestRevision"
+    match = Match(causes=(Cause.ROLLOUT_CRASH_LOOP,), dwell_seconds=10, min_restarts=1, when=condition)
+    place, workload, operator = await rolled_out(runbook(match=match), seconds=4)
+    opened = operator.incident.status.times.triggered_time
+    place.cluster.bad.add("shop/app:3")
+    place.cluster.set_image(workload, "shop/app:3")
+    await operator.run(120)
+    [attempt] = operator.remediations
+    assert (attempt.spec.accused_revision, attempt.status.outcome) == ("h3", Outcome.REMEDIATED)
+    assert workload.template["spec"]["containers"][0]["image"] == "shop/app:1"
+    assert attempt.status.effect_time - opened <= timedelta(seconds=11), "the dwell counts from the first fault"
+    assert writes(place) <= 10 + 1, "the second rollout has a record of its own"
     await operator.close()
 
 

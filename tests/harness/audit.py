@@ -133,8 +133,25 @@ class Bill:
     def lines(self) -> str:
         """All writes for whoever reads a failure."""
         groups = {"": self.counted, " (hand-back)": self.hand_backs, " (own record)": self.own_records, " (Event)": self.events}
-        rows = sorted((one.time, one.line + suffix) for suffix, writes in groups.items() for one in writes)
-        return "\n".join(row for _, row in rows)
+        before: dict[str, Any] = {}
+        rows = []
+        for write, suffix in sorted(((one, suffix) for suffix, writes in groups.items() for one in writes), key=lambda one: one[0].time):
+            status = write.body.get("status", {}) if isinstance(write.body, dict) and write.subresource == "status" else {}
+            rows.append(write.line + suffix + _news(before.get(write.name, {}), status))
+            before[write.name] = status or before.get(write.name, {})
+        return "\n".join(rows)
+
+
+def _news(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What a status said that the write before it had not: the fields, and where they are lists what is new in them."""
+    changed = {key: value for key, value in after.items() if before.get(key) != value}
+    changed |= {key: None for key in before if after and key not in after}
+    return "".join(f"\n    {key}: {_fresh_of(before.get(key), value)}" for key, value in changed.items())
+
+
+def _fresh_of(before: Any, after: Any) -> str:
+    fresh = [one for one in after if one not in before] if isinstance(before, list) and isinstance(after, list) else after
+    return json.dumps(fresh, default=str)[:400]
 
 
 def bill(writes: list[Write]) -> Bill:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Final
 
 from prunella.api.incident import Incident
 from prunella.api.names import Mode, StepState
 from prunella.api.remediation import GuardVerdict, Remediation
 from prunella.api.runbook import Runbook
-from prunella.core import rollout
 from prunella.core.draft import Prepare
 from prunella.core.facts import WorkloadFacts
 from prunella.core.healing import guards, match, plan
@@ -20,8 +17,6 @@ from prunella.core.world import GONE, Preparation, World
 from . import attempt
 from .gather import Gatherer, Mailbox
 from .prepare import Preparer
-
-MOVING: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +90,7 @@ class Permit:
             return Refusal(reason="TargetHealthy", message="the target shows no fault any more")
         chosen, _ = match.choose(world, world.incident.status)
         if isinstance(chosen, Refusal):
-            # While another revision comes, a condition on revisions is false for a moment: it is looked at again, and nobody is told.
-            moving = chosen.reason == "PreconditionFalse" and rollout.incomplete(facts)
-            return replace(chosen, reason="RolloutInProgress", look_again_time=world.now + MOVING) if moving else chosen
+            return chosen
         made = plan.make(world, world.incident.status, chosen)
         if isinstance(made, Refusal):
             return made

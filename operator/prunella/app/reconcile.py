@@ -20,7 +20,7 @@ from prunella.core import draft as wishes
 from prunella.core.decide import decide
 from prunella.core.draft import Draft
 from prunella.core.facts import AlertFacts
-from prunella.core.incident.material import tells_something
+from prunella.core.incident.material import rides, tells_something
 from prunella.core.world import GONE, World
 
 from .errors import AlreadyExists, Conflict, Retryable
@@ -105,7 +105,9 @@ class Reconciler:
             self._publisher.count(draft.counts)
             if draft.attempt is not None and not await self._create(incident, draft.attempt):
                 draft = draft.again(self._clock.now() + TAKEN)
-            moved, look = await self._runner.drive(incident, self._mail[key])
+            # By the status as it was decided: what rides along stands nowhere yet, and is true all the same.
+            judged = incident.model_copy(update={"status": draft.status})
+            moved, look = await self._runner.drive(judged, self._mail[key])
             draft = draft.again(look)
             if not moved:
                 if draft.look_again is not None:
@@ -129,7 +131,7 @@ class Reconciler:
             world = await self._answer(world, draft)
             draft = decide(world)
         mail.preparation = world.preparation
-        stored = await self._write(incident, draft, force=self._flush_due(mail))
+        stored = await self._write(incident, draft, force=self._flush_due(mail, draft))
         if stored is not None:
             del mail.alerts[: len(taken.alerts)]
             mail.capture = None
@@ -142,7 +144,7 @@ class Reconciler:
             del mail.alerts[: len(taken.alerts)]
             mail.dirty_since = None
         elif taken.alerts or taken.deliveries or _replanned(incident, draft):
-            self._keep(key, mail, riding=any(not one.phase.final for one in draft.status.remediations))
+            self._keep(key, mail, riding=rides(draft.status))
         self._hand_over(incident)
         return incident, draft
 
@@ -173,11 +175,13 @@ class Reconciler:
         wanted = incident.model_copy(update={"status": draft.status})
         return await self._store.put_incident_status(wanted)
 
-    def _flush_due(self, mail: Mailbox) -> bool:
-        return len(mail.alerts) >= MAIL_CAP or (mail.dirty_since is not None and self._clock.now() - mail.dirty_since >= FLUSH)
+    def _flush_due(self, mail: Mailbox, draft: Draft) -> bool:
+        if len(mail.alerts) >= MAIL_CAP:
+            return True
+        return mail.dirty_since is not None and self._clock.now() - mail.dirty_since >= FLUSH and not rides(draft.status)
 
     def _keep(self, key: IncidentKey, mail: Mailbox, *, riding: bool) -> None:
-        """Only counts and receipts changed: they ride on the attempt's end, or are written within ten seconds."""
+        """Only counts, receipts or the plan changed: they ride on the attempt's next write, or are written within ten seconds."""
         if riding:
             return
         mail.dirty_since = mail.dirty_since or self._clock.now()

@@ -17,7 +17,7 @@ UNDER_WAY: Final = frozenset({"DwellRunning", "RolloutInProgress", "Allowed"})
 
 def tells_something(before: IncidentStatus, after: IncidentStatus) -> bool:
     """Whether storing the second would tell anybody anything new. Both are seen alike: what rides, by the second, is left out of both."""
-    riding = _riding(after)
+    riding = rides(after)
     coming = riding or any(one.type == "RemediationAllowed" and one.reason in UNDER_WAY for one in after.conditions)
     return _material(before, riding=riding, coming=coming) != _material(after, riding=riding, coming=coming)
 
@@ -42,8 +42,8 @@ def _material(status: IncidentStatus, *, riding: bool, coming: bool) -> Incident
     )
 
 
-def _riding(status: IncidentStatus) -> bool:
-    """Whether an attempt is about to begin or under way: its end is a write."""
+def rides(status: IncidentStatus) -> bool:
+    """Whether an attempt is about to begin or under way: its end is a write, and what only counts waits for it."""
     by_type = {one.type: one for one in status.conditions}
     if any(by_type[name].status == "True" for name in ("Mitigated", "Resolved") if name in by_type):
         return False
