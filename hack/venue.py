@@ -53,7 +53,7 @@ def opened(layer: str, *, monitoring: bool) -> Iterator[Venue]:
     """A cluster for one layer."""
     kind = wanted()
     if kind == "kubeconfig":
-        yield Venue((), bare_environment() | {"KUBECONFIG": os.environ["KUBECONFIG"]})
+        yield Venue((), bare_environment() | {"CLUSTER": kind, "KUBECONFIG": os.environ["KUBECONFIG"]})
     elif kind == "kind":
         with _kind() as venue:
             yield venue
@@ -102,7 +102,7 @@ def _kind() -> Iterator[Venue]:
         config = Path(folder) / "kubeconfig"
         try:
             make_kind(name, config)
-            yield Venue((), bare_environment() | {"KUBECONFIG": str(config)})
+            yield Venue((), bare_environment() | {"CLUSTER": "kind", "KUBECONFIG": str(config)})
         finally:
             end_kind(name)
 

@@ -7,7 +7,7 @@ import inspect
 import os
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,15 @@ import yaml
 from prunella.adapters.kubernetes.client import Api, connect
 
 T = TypeVar("T")
-KUBECONFIG = os.environ.get("KUBECONFIG", "")
+
+
+def granted(environment: Mapping[str, str]) -> str:
+    """The kubeconfig that the tests may use: of a box, or of the cluster that CLUSTER names. An exported KUBECONFIG alone is nobody's permission."""
+    named = environment.get("BOX_DIR") or environment.get("CLUSTER") in {"kubeconfig", "kind"}
+    return environment.get("KUBECONFIG", "") if named else ""
+
+
+KUBECONFIG = granted(os.environ)
 SOON = 30.0
 
 needs_control_plane = [

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.cluster import outside
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "hack"))
@@ -72,6 +73,22 @@ def test_an_exported_kubeconfig_and_this_clones_code_are_kept_from_the_tests(mon
     monkeypatch.setenv("CLUSTER", "kubeconfig")
     monkeypatch.setenv("PYTHONPATH", "operator")
     assert {"KUBECONFIG", "CLUSTER", "PYTHONPATH"} & venue.bare_environment().keys() == set()
+
+
+@pytest.mark.parametrize(
+    ("environment", "granted"),
+    [
+        ({}, ""),
+        ({"KUBECONFIG": "/production"}, ""),
+        ({"KUBECONFIG": "/production", "CLUSTER": "box"}, ""),
+        ({"KUBECONFIG": "/box/admin", "BOX_DIR": "/box"}, "/box/admin"),
+        ({"KUBECONFIG": "/mine", "CLUSTER": "kubeconfig"}, "/mine"),
+        ({"KUBECONFIG": "/made", "CLUSTER": "kind"}, "/made"),
+    ],
+    ids=["none", "exported alone", "a box is asked for", "in a box", "asked for", "kind"],
+)
+def test_pytest_by_hand_touches_only_a_box_or_the_cluster_that_was_asked_for(environment, granted):
+    assert outside.granted(environment) == granted
 
 
 @pytest.mark.parametrize(("given", "kind"), [(None, "box"), ("", "box"), ("kubeconfig", "kubeconfig"), ("kind", "kind")])
