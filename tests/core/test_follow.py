@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prunella.api.incident import RemediationSummary
+from prunella.api.incident import RemediationSummary, Times
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, RemediationState, StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.core.healing.follow import follow
@@ -214,3 +214,9 @@ def test_outcomes_and_durations_are_counted(started, seconds):
     assert [(count.metric, dict(count.labels)) for count in draft.counts if count.value is None] == [("remediations_total", labels)]
     assert [count.value for count in draft.counts if count.metric == "remediation_duration_seconds"] == seconds
     assert draft.now == NOON
+
+
+@pytest.mark.parametrize(("triggered", "told"), [(ago(300), ago(120)), (ago(50), None)], ids=["of this episode", "of the one before"])
+def test_when_automation_began_is_told_of_the_episode_that_it_acted_in(triggered, told):
+    world = ill(incident=incident(times=Times(triggered_time=triggered)), remediations=(attempt(ended=100),))
+    assert follow(world, draft_of(world)).status.times.automation_started_time == told

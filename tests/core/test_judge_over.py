@@ -7,12 +7,10 @@ from dataclasses import replace
 import pytest
 from tests.fakes.runbooks import runbook
 
-from prunella.api.incident import Episode, Evidence
+from prunella.api.incident import Episode
 from prunella.api.names import Cause, ConditionStatus, Outcome, RemediationPhase, RemediationState, SignalState
 from prunella.api.runbook import Match
-from prunella.core.draft import CaptureEvidence
 from prunella.core.healing import judge
-from prunella.core.incident import evidence
 from prunella.core.world import World
 
 from .healing_builders import NOON, ago, attempt, condition, ill, incident, permitted, signal
@@ -81,11 +79,3 @@ def test_a_decision_keeps_its_time_within_its_episode_only(began, time):
     episode = Episode(number=1, reason="Opened", started_time=began, triggered_time=began)
     world = blocked(world, decisions=(before.model_copy(update={"time": ago(500)}),), episodes=(episode,))
     assert [one.time for one in judge.judge(world, draft_of(world)).status.decisions] == [time]
-
-
-@pytest.mark.parametrize(("began", "asked"), [(ago(600), False), (ago(30), True)], ids=["the same episode", "a new one"])
-def test_a_fault_that_comes_back_gets_evidence_of_its_own(began, asked):
-    episode = Episode(number=1, reason="Opened", started_time=began, triggered_time=began)
-    old = Evidence(name="logs", text="FATAL", captured_time=ago(500))
-    world = blocked(ill(), evidence=(old,), episodes=(episode,))
-    assert (CaptureEvidence() in evidence.keep(world, draft_of(world)).needs) is asked

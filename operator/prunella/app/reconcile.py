@@ -212,6 +212,7 @@ class Reconciler:
         uid = self._uids.pop(key, None)
         if uid is not None:
             self._outbox.forget(uid)
+            self._gatherer.forget(uid)
         self._locks.pop(key, None)
         self._mail.pop(key, None)
 

@@ -25,9 +25,15 @@ def follow(world: World, draft: Draft) -> Draft:
         before = next((summary for summary in draft.status.remediations if summary.name == one.metadata.name), None)
         draft = _tell(one, before, draft)
         draft = _column(one, draft)
-        draft = draft.time("automation_started_time", one.status.started_time)
+        draft = _automation_started(one, draft)
     summaries = tuple(_summary(one) for one in attempts)
     return draft.with_status(remediations=summaries[-20:])
+
+
+def _automation_started(one: Remediation, draft: Draft) -> Draft:
+    """The first intent of this episode: what was done about the one before belongs to that."""
+    started, began = one.status.started_time, draft.status.times.triggered_time
+    return draft if started is None or (began is not None and started < began) else draft.time("automation_started_time", started)
 
 
 def _tellable(one: Remediation) -> bool:
