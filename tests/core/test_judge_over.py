@@ -72,10 +72,15 @@ def test_what_was_refused_stays_as_it_was_said_when_it_is_over():
     assert draft.status.remediation == BLOCKED["remediation"]
 
 
-@pytest.mark.parametrize(("began", "time"), [(ago(600), ago(500)), (ago(30), NOON)], ids=["the same episode", "a new one"])
-def test_a_decision_keeps_its_time_within_its_episode_only(began, time):
-    world = ill(runbook(match=Match(causes=(Cause.ROLLOUT_CRASH_LOOP,), dwell_seconds=60, min_restarts=2)))
+@pytest.mark.parametrize(
+    ("began", "first_seen", "time"),
+    [(ago(600), ago(500), ago(500)), (ago(30), ago(500), NOON), (ago(600), ago(20), NOON)],
+    ids=["the same fault", "a new episode", "another fault in the same episode"],
+)
+def test_a_decision_keeps_its_time_for_its_fault_only(began, first_seen, time):
+    world = ill(runbook(match=Match(causes=(Cause.ROLLOUT_CRASH_LOOP,), dwell_seconds=600, min_restarts=2)))
     [before] = judge.judge(world, draft_of(world)).status.decisions
     episode = Episode(number=1, reason="Opened", started_time=began, triggered_time=began)
-    world = blocked(world, decisions=(before.model_copy(update={"time": ago(500)}),), episodes=(episode,))
+    seen = signal(first_seen_time=first_seen)
+    world = blocked(world, decisions=(before.model_copy(update={"time": ago(500)}),), episodes=(episode,), signals=(seen,))
     assert [one.time for one in judge.judge(world, draft_of(world)).status.decisions] == [time]

@@ -47,6 +47,12 @@ def at_work(remediations: tuple[Remediation, ...]) -> tuple[Remediation, ...]:
     return tuple(one for one in remediations if not phase_of(one).final and phase_of(one) is not RemediationPhase.UNKNOWN)
 
 
+def fault_since(status: IncidentStatus) -> datetime | None:
+    """Since when the fault is there that is seen now: first sight of what the watch sees, in this episode. An earlier one was another fault."""
+    seen = (one.first_seen_time for one in firing(status) if one.source is SourceKind.WATCH)
+    return max((*(one.triggered_time for one in status.episodes[-1:]), *seen), default=None)
+
+
 def recoveries(status: IncidentStatus, now: datetime) -> tuple[datetime, ...]:
     """When episodes ended within the last hour, oldest first."""
     ends = (one.resolved_time for one in status.episodes)

@@ -12,7 +12,7 @@ from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase,
 from prunella.api.remediation import IncidentRef, Remediation, RemediationSpec, RunbookRef
 from prunella.core.draft import Attempt, Draft, Prepare
 from prunella.core.facts import UNKNOWN
-from prunella.core.standing import firing, reported
+from prunella.core.standing import fault_since, firing, reported
 from prunella.core.world import NOT_A_WORKLOAD, World
 
 from . import follow, guards, history, match, plan
@@ -205,8 +205,8 @@ def _new_reason(draft: Draft, before: Condition | None, refusal: Refusal) -> boo
 
 
 def _decide(draft: Draft, decisions: list[api.Decision]) -> Draft:
-    """Keep the time of a decision that says the same as before in this episode."""
-    since = draft.status.episodes[-1].triggered_time if draft.status.episodes else None
+    """Keep the time of a decision that says the same as before about this fault."""
+    since = fault_since(draft.status)
     old = {(one.about, one.verdict, one.reason): one for one in draft.status.decisions if since is None or one.time >= since}
     kept = [
         one.model_copy(update={"time": old[key].time}) if (key := (one.about, one.verdict, one.reason)) in old else one

@@ -6,17 +6,14 @@ It will be gone later, and whoever is paged needs it first. What can't be had se
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Final
 
 from prunella.api.incident import Evidence
-from prunella.api.names import ConditionStatus, SignalState
+from prunella.api.names import ConditionStatus
 from prunella.core.draft import CaptureEvidence, Draft
 from prunella.core.redact import redact
-from prunella.core.standing import at_work
+from prunella.core.standing import at_work, fault_since
 from prunella.core.world import Capture, World
-
-from .sources import WATCH
 
 CAP: Final = 2000
 """Characters per piece."""
@@ -41,16 +38,10 @@ def _wanted(world: World, draft: Draft) -> bool:
     """Not while an attempt is under way: its own effects are no other fault."""
     if world.workload is None or world.known_finding is None or at_work(world.remediations):
         return False
-    since = _since(draft)
+    since = fault_since(draft.status)
     tried = [one.last_transition_time for one in draft.status.conditions if one.type == "EvidenceIncomplete"]
     tried += [one.captured_time for one in draft.status.evidence if one.captured_time is not None]
     return not tried or (since is not None and max(tried) < since)
-
-
-def _since(draft: Draft) -> datetime | None:
-    """Since when the fault is there: the episode's trigger, or the first sight of what the watch sees now."""
-    seen = [one.first_seen_time for one in draft.status.signals if one.key.startswith(WATCH) and one.state is SignalState.FIRING]
-    return max((*(one.triggered_time for one in draft.status.episodes[-1:]), *seen), default=None)
 
 
 def _pieces(capture: Capture) -> Iterator[Evidence]:
