@@ -37,7 +37,9 @@ async def test_of_a_fault_that_comes_back_every_number_is_its_own_and_the_story_
     place.cluster.logs = "FATAL: no such table"
     place.api.writes.clear()
     place.cluster.set_image(workload, "shop/app:3")
-    await operator.run(120)
+    await operator.run(5)
+    assert (operator.incident.status.episode, operator.incident.status.ttr, operator.incident.status.remediation) == (2, None, None)
+    await operator.run(115)
     second = operator.incident.status
     assert (second.episode, [one.status.outcome for one in operator.remediations]) == (2, [Outcome.REMEDIATED] * 2)
     assert second.durations == first.durations.model_copy(update={"total_seconds": 2 * first.durations.total_seconds}), "they went alike"

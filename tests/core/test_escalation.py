@@ -470,6 +470,7 @@ def test_t6_a_priority_raised_after_the_acknowledgement_pages_only_the_steps_tha
     assert dict(list(at.items())[:3]) == {"1/2/0/manager/secondary": 140, "1/2/1/manager/secondary": 440, "1/2/1/catchAll/ops": 740}
     assert {key.split("/")[3] for key in at} == {"manager", "catchAll"}
     assert [name for name, _ in made.counts].count("incidents_unacknowledged_total") == 0
+    assert made.status.episodes[0].ack_expired_count == 1
 
 
 def test_a_further_raise_adds_further_steps():

@@ -44,7 +44,10 @@ __all__ = [
 
 
 _CURRENT: Final = "has(self.status) && has(self.status.episode) ? self.status.episode : 1"
-_SAID: Final = "oldSelf.value().spec.?acknowledgement.?episode"
+_SAID_BEFORE: Final = (
+    "oldSelf.hasValue() && has(oldSelf.value().spec.acknowledgement)"
+    " && oldSelf.value().spec.acknowledgement.episode == self.spec.acknowledgement.episode"
+)
 """What stands already is not refused again: the operator must be able to write the status beside it."""
 
 
@@ -135,8 +138,7 @@ class Incident(WireModel):
             old_optional=True,
         ),
         Rule(
-            f"!has(self.spec.acknowledgement) || self.spec.acknowledgement.episode <= ({_CURRENT})"
-            f" || (oldSelf.hasValue() && {_SAID} == optional.of(self.spec.acknowledgement.episode))",
+            f"!has(self.spec.acknowledgement) || self.spec.acknowledgement.episode <= ({_CURRENT}) || ({_SAID_BEFORE})",
             "must not acknowledge an episode that has not begun: status.episode names the current one",
             old_optional=True,
         ),

@@ -174,6 +174,8 @@ class Episode(WireModel):
     """The first Remediation stored its intent."""
     acknowledged_time: Instant | None = None
     """A person took it."""
+    ack_expired_count: Count = 0
+    """How often an acknowledgement ended without a recovery: its time ran out, or the priority was raised."""
     mitigated_time: Instant | None = None
     """It stopped hurting."""
     resolved_time: Instant | None = None

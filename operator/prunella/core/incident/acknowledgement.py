@@ -47,9 +47,7 @@ def expire(world: World, draft: Draft) -> Draft:
     check_move(draft.status, State.TRIGGERED)
     again = commands.acknowledge(world.incident, episode=draft.status.episode, note="<what you are doing>")
     message = f"nothing happened for {seconds} s after the acknowledgement: it is paged again; to keep it: {again}"
-    draft = draft.condition("Acknowledged", ConditionStatus.FALSE, "AckExpired", message)
-    draft = draft.count("incidents_unacknowledged_total", reason="Expired")
-    return page_anew(draft.note("AckExpired", message))
+    return page_anew(_expired(draft, message).count("incidents_unacknowledged_total", reason="Expired"))
 
 
 def raised(world: World, draft: Draft, was: Priority, now: Priority) -> Draft:
@@ -64,8 +62,7 @@ def raised(world: World, draft: Draft, was: Priority, now: Priority) -> Draft:
     again = commands.acknowledge(world.incident, episode=draft.status.episode, note="<what you are doing>")
     steps = f"step {added[0]} is" if len(added) == 1 else f"steps {', '.join(added)} are"
     message = f"it is {now} now and was {was} when it was taken: {steps} paged as well; to keep it: {again}"
-    draft = draft.condition("Acknowledged", ConditionStatus.FALSE, "AckExpired", message)
-    return page_anew(draft.note("AckExpired", message), raised_from=was)
+    return page_anew(_expired(draft, message), raised_from=was)
 
 
 def said_too_early(world: World, draft: Draft) -> Draft:
@@ -102,6 +99,13 @@ def ack_timeout_seconds(timeouts: AckTimeouts, priority: Priority | None) -> int
     """Seconds without activity after which it is asked again; None means never."""
     by_priority = {Priority.P1: timeouts.p1, Priority.P2: timeouts.p2, Priority.P3: timeouts.p3, Priority.P4: timeouts.p4}
     return by_priority[priority] if priority is not None else None
+
+
+def _expired(draft: Draft, message: str) -> Draft:
+    *earlier, current = draft.status.episodes
+    counted = current.model_copy(update={"ack_expired_count": current.ack_expired_count + 1})
+    draft = draft.with_status(episodes=(*earlier, counted))
+    return draft.condition("Acknowledged", ConditionStatus.FALSE, "AckExpired", message).note("AckExpired", message)
 
 
 def _taken(draft: Draft, said: Acknowledgement) -> Draft:

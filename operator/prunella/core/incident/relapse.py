@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.incident import Episode, Signal, Times
-from prunella.api.names import ConditionStatus
+from prunella.api.names import ConditionStatus, RemediationState
 from prunella.core.draft import Draft
 from prunella.core.facts import Finding
 from prunella.core.standing import firing
@@ -108,6 +108,8 @@ def _next_episode(draft: Draft, signal: Signal, resolved: datetime) -> Draft:
         # What raised the last episode may be gone: the new one is assessed anew. What a person states stands in spec.
         impact=None,
         urgency=None,
+        remediation=None,
+        remediation_state=RemediationState.NONE,
         episode=number,
         reopen_count=draft.status.reopen_count + 1,
         watch_until_time=None,
