@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.fakes.runbooks import runbook
 
-from prunella.api.incident import Episode
+from prunella.api.incident import Episode, Times
 from prunella.api.names import Cause, ConditionStatus, Outcome, RemediationPhase, RemediationState, SignalState
 from prunella.api.runbook import Match
 from prunella.core.healing import judge
@@ -49,17 +49,18 @@ def test_a_plan_that_waits_is_not_shown_as_blocked_by_what_was_in_its_way_before
 
 
 @pytest.mark.parametrize(
-    ("attempts", "stands"),
+    ("attempts", "began", "stands"),
     [
-        ((attempt(outcome=Outcome.REMEDIATED, phase=RemediationPhase.SUCCEEDED),), ("True", "Allowed")),
-        ((), ("False", "TargetHealthy")),
+        ((attempt(outcome=Outcome.REMEDIATED, phase=RemediationPhase.SUCCEEDED),), ago(600), ("True", "Allowed")),
+        ((), ago(600), ("False", "TargetHealthy")),
+        ((attempt(outcome=Outcome.REMEDIATED, phase=RemediationPhase.SUCCEEDED),), ago(50), ("False", "TargetHealthy")),
     ],
-    ids=["healed", "over before anything was done"],
+    ids=["healed", "over before anything was done", "healed in the episode before"],
 )
-def test_when_it_is_over_nothing_waits_any_more(attempts, stands):
+def test_when_it_is_over_nothing_waits_any_more(attempts, began, stands):
     mitigated = condition("Mitigated", ConditionStatus.TRUE, "RemediationSucceeded")
     waits = condition(ALLOWED, ConditionStatus.FALSE, "DwellRunning")
-    world = blocked(replace(permitted(), remediations=attempts), conditions=(mitigated, waits))
+    world = blocked(replace(permitted(), remediations=attempts), conditions=(mitigated, waits), times=Times(triggered_time=began))
     assert said(judge.judge(world, draft_of(world)))[:2] == stands
 
 

@@ -205,6 +205,9 @@ def test_the_dwell_is_told_from_the_fault_that_it_was_about():
     plan = incident.status.plan.model_copy(update={"since_time": since})
     later = incident.model_copy(update={"status": incident.status.model_copy(update={"plan": plan})})
     assert ("waited", "10s until the action was due") in labels(later, attempts)
+    other = plan.model_copy(update={"hash": "another"})
+    unsaid = incident.model_copy(update={"status": incident.status.model_copy(update={"plan": other})})
+    assert "waited" not in [label for label, _ in labels(unsaid, attempts)], "another plan's dwell is not this attempt's"
 
 
 def test_a_duplicate_says_where_the_story_goes_on():

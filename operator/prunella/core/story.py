@@ -94,7 +94,7 @@ def _considered(incident: Incident, remediations: Sequence[Remediation], now: da
     status = incident.status
     modes = {one.spec.runbook_ref.name: one.spec.mode for one in remediations}
     last = max((one.status.started_time for one in remediations if one.status.started_time is not None), default=None)
-    yield from _waited(incident, last or status.times.automation_started_time)
+    yield from _waited(incident, remediations)
     chosen = [one for one in status.decisions if one.verdict is not Verdict.NOT_CHOSEN]
     yield from (_decision(one, modes.get(one.about), last, now) for one in chosen)
     allowed = _condition(incident, "RemediationAllowed")
@@ -106,11 +106,14 @@ def _considered(incident: Incident, remediations: Sequence[Remediation], now: da
             yield Row(label="considered", what=f"{one.about}: no, {one.reason}", why=one.message)
 
 
-def _waited(incident: Incident, acted: datetime | None) -> Iterator[Row]:
-    """How long the fault had to hold until the newest attempt was due."""
+def _waited(incident: Incident, remediations: Sequence[Remediation]) -> Iterator[Row]:
+    """How long the fault had to hold until the attempt was due that carried the plan out."""
     plan = incident.status.plan
-    since = plan.since_time or incident.status.times.triggered_time if plan else None
-    if plan is not None and since is not None and plan.due_time is not None and acted is not None and since < plan.due_time <= acted:
+    if plan is None or plan.due_time is None:
+        return
+    since = plan.since_time or incident.status.times.triggered_time
+    acted = [one.status.started_time for one in remediations if one.spec.plan_hash == plan.hash and one.status.started_time is not None]
+    if since is not None and any(since < plan.due_time <= one for one in acted):
         waited = span((plan.due_time - since).total_seconds())
         yield Row(label="waited", time=plan.due_time, what=f"{waited} until the action was due", why="one failure is not a verdict")
 

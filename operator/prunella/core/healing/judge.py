@@ -187,10 +187,15 @@ def _settled(world: World, draft: Draft) -> Draft:
     before = next((one for one in draft.status.conditions if one.type == ALLOWED), None)
     if before is None or before.reason not in {"DwellRunning", "RolloutInProgress"}:
         return draft
-    healed = next((one for one in world.remediations if one.status.outcome is Outcome.REMEDIATED), None)
+    healed = next((one for one in world.remediations if one.status.outcome is Outcome.REMEDIATED and _of_this_episode(one, draft)), None)
     if healed is None:
         return draft.condition(ALLOWED, ConditionStatus.FALSE, "TargetHealthy", "it was over before anything was done")
     return draft.condition(ALLOWED, ConditionStatus.TRUE, "Allowed", f"all guards passed: {healed.status.plan}")
+
+
+def _of_this_episode(one: Remediation, draft: Draft) -> bool:
+    began = draft.status.times.triggered_time
+    return began is None or (one.status.started_time is not None and one.status.started_time >= began)
 
 
 def _new_reason(draft: Draft, before: Condition | None, refusal: Refusal) -> bool:
@@ -199,9 +204,10 @@ def _new_reason(draft: Draft, before: Condition | None, refusal: Refusal) -> boo
         return before is None
     since = draft.status.episodes[-1].triggered_time if draft.status.episodes else None
     told = [one.message for one in draft.status.timeline if one.what == "RemediationBlocked" and (since is None or one.time >= since)]
-    if refusal.reason != UNSEEN:
-        told = [one for one in told if not one.startswith(UNSEEN)][-1:] if before.reason == UNSEEN else []
-    return not any(one.startswith(f"{refusal.reason}:") for one in told)
+    if refusal.reason == UNSEEN:
+        return f"{UNSEEN}: {refusal.message}"[:1024] not in told
+    before_it = [one for one in told if not one.startswith(UNSEEN)][-1:] if before.reason == UNSEEN else []
+    return not any(one.startswith(f"{refusal.reason}:") for one in before_it)
 
 
 def _decide(draft: Draft, decisions: list[api.Decision]) -> Draft:

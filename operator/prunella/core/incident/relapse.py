@@ -108,6 +108,7 @@ def _next_episode(draft: Draft, signal: Signal, resolved: datetime) -> Draft:
         # What raised the last episode may be gone: the new one is assessed anew. What a person states stands in spec.
         impact=None,
         urgency=None,
+        plan=None,
         remediation=None,
         remediation_state=RemediationState.NONE,
         episode=number,
