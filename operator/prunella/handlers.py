@@ -12,7 +12,6 @@ import aiohttp
 import kopf
 
 from prunella.api.base import GROUP, VERSION
-from prunella.api.names import INCIDENT_LABEL
 from prunella.app.keys import IncidentKey
 from prunella.app.readiness import PolicyKey
 
@@ -25,8 +24,8 @@ def register(registry: kopf.OperatorRegistry, incident: Callable[[IncidentKey], 
     async def on_incident(namespace: str | None, name: str | None, **_: Any) -> None:
         incident(IncidentKey(namespace or "", name or ""))
 
-    async def on_remediation(namespace: str | None, labels: Any, **_: Any) -> None:
-        owner = labels.get(INCIDENT_LABEL)
+    async def on_remediation(namespace: str | None, spec: Any, **_: Any) -> None:
+        owner = spec.get("incidentRef", {}).get("name")  # not the label: a long name is shortened there
         if owner:
             incident(IncidentKey(namespace or "", owner))
 

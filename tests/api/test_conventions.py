@@ -19,8 +19,10 @@ YAML_BOOLEANS = {"y", "n", "yes", "no", "on", "off", "true", "false"}
 STORED_DEFAULTS = {"Incident.spec.acknowledgement.episode": 1, "Runbook.spec.mode": "Observe", "HealingPolicy.spec.mode": "Suggest"}
 BOOLEANS = {
     "EscalationPolicy.spec.notifyOnResolve",
+    "EscalationPolicy.spec.repageOnRaise",
     "Incident.spec.source.signal.lowerBound",
     "Incident.status.escalation.policy.notifyOnResolve",
+    "Incident.status.escalation.policy.repageOnRaise",
     "Incident.status.evidence[].truncated",
     "Incident.status.provenance[].lowerBound",
     "Remediation.status.guards[].allowed",

@@ -335,8 +335,15 @@ async def test_while_what_is_seen_may_be_old_nothing_is_done(what):
     place, _, operator = await about_to()
     place.lagging = what == "heartbeat"
     place.view.silent = ["Pod"] if what == "watch" else []
-    await operator.run(30)
-    assert operator.condition("RemediationAllowed") == ("False", "DwellRunning"), "what was decided stands"
+    place.api.writes.clear()
+    await operator.run(9)
+    assert operator.condition("RemediationAllowed") == ("False", "DwellRunning"), "what was decided stands: it may be a blink"
+    assert place.api.writes == []
+    await operator.run(2)
+    assert operator.condition("RemediationAllowed") == ("False", "EvidenceMissing")
+    assert [one.kind for one in place.api.writes] == ["Incident"]
+    await operator.run(19)
+    assert operator.told().count("RemediationBlocked") == 1, "once"
     assert (place.cluster.effects, operator.remediations) == ([], [])
     place.lagging, place.view.silent = False, []
     await operator.run(60)

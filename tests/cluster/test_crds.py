@@ -214,6 +214,54 @@ def test_the_shortest_acknowledgement_names_the_first_episode(stored: Kubectl):
     assert json.loads(said)["spec"]["acknowledgement"] == {"by": me, "episode": 1}
 
 
+def write_status(kubectl: Kubectl, namespace: str, name: str, status: dict[str, Any]) -> None:
+    """As the operator does."""
+    incident = json.loads(kubectl("get", "incident", name, "-n", namespace, "-o", "json"))
+    address = f"/apis/prunella.dev/v1alpha1/namespaces/{namespace}/incidents/{name}/status"
+    kubectl.by(OPERATOR)("replace", "--raw", address, "-f", "-", stdin=json.dumps(incident | {"status": status}))
+
+
+def test_an_acknowledgement_of_an_episode_that_has_not_begun_is_refused(prunella: Kubectl, namespace: str):
+    me = prunella("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+    early = "must not acknowledge an episode that has not begun: status.episode names the current one"
+
+    def patch(episode: int, **more: Any) -> tuple[str, ...]:
+        spec = {"acknowledgement": {"by": me, "episode": episode}} | more
+        return ("patch", "incident", "example", "-n", namespace, "--type=merge", "-p", json.dumps({"spec": spec}))
+
+    refused = example("Incident") | {"spec": EXAMPLES["Incident"] | {"acknowledgement": {"by": me, "episode": 2}}}
+    assert early in prunella.refused("create", "-n", namespace, "-f", "-", stdin=json.dumps(refused))
+    prunella("create", "-n", namespace, "-f", "-", stdin=json.dumps(example("Incident")))
+    assert early in prunella.refused(*patch(2)), "before anybody looked at it"
+    write_status(prunella, namespace, "example", {"phase": "Triggered", "episode": 2})
+    assert early in prunella.refused(*patch(3))
+    prunella(*patch(2))
+    prunella(*patch(1))  # an old one is told as stale, not refused
+    write_status(prunella, namespace, "example", {"phase": "Acknowledged", "episode": 3})
+
+
+def test_what_stands_already_keeps_the_operator_from_nothing(prunella: Kubectl, namespace: str):
+    """An acknowledgement that was stored before the rule was there: the status beside it can be written, and everything else be patched."""
+    me = prunella("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+    acknowledged = example("Incident") | {"spec": EXAMPLES["Incident"] | {"acknowledgement": {"by": me}}}
+    prunella("create", "-n", namespace, "-f", "-", stdin=json.dumps(acknowledged))
+    write_status(prunella, namespace, "example", {"phase": "Triggered", "episode": 9})
+    prunella("patch", "incident", "example", "-n", namespace, "--type=merge", "-p", json.dumps(merge("acknowledgement.episode", 9)))
+    write_status(prunella, namespace, "example", {"phase": "Triggered", "episode": 1})
+    prunella("patch", "incident", "example", "-n", namespace, "--type=merge", "-p", json.dumps(merge("impact", "Minor")))
+    write_status(prunella, namespace, "example", {"phase": "Acknowledged", "episode": 1})
+
+
+@pytest.mark.parametrize(("length", "taken"), [(240, True), (241, False)])
+def test_a_name_leaves_room_for_those_of_attempts_and_events(prunella: Kubectl, namespace: str, length: int, taken: bool):
+    named = json.dumps(example("Incident", "a" * length))
+    if taken:
+        prunella("create", "-n", namespace, "-f", "-", stdin=named)
+    else:
+        said = prunella.refused("create", "-n", namespace, "-f", "-", stdin=named)
+        assert "must have a name of at most 240 characters: its attempts and Events bear it, with a number; choose a shorter one" in said
+
+
 @pytest.mark.parametrize(("kind", "mode"), [("Runbook", "Observe"), ("HealingPolicy", "Suggest")])
 def test_the_mode_that_nobody_stated_can_be_read(prunella: Kubectl, kind: str, mode: str):
     given = example(kind)
@@ -238,9 +286,7 @@ def test_explain_reads_well(prunella: Kubectl, path: Path):
 def test_get_tells_the_story_in_a_line(prunella: Kubectl, namespace: str):
     for name, status in STORIES.items():
         prunella("create", "-n", namespace, "-f", "-", stdin=json.dumps(example("Incident", name)))
-        incident = json.loads(prunella("get", "incident", name, "-n", namespace, "-o", "json"))
-        address = f"/apis/prunella.dev/v1alpha1/namespaces/{namespace}/incidents/{name}/status"
-        prunella.by(OPERATOR)("replace", "--raw", address, "-f", "-", stdin=json.dumps(incident | {"status": status}))
+        write_status(prunella, namespace, name, status)
     shown = prunella("get", "inc", "-n", namespace)
     assert re.sub(r"\d+s +$|\d+s$", "2s", shown, flags=re.MULTILINE).split() == (GOLDEN / "get-incidents.txt").read_text().split()
     assert max(len(line) for line in prunella("get", "inc", "checkout-7f3kq", "-n", namespace).splitlines()) < 110

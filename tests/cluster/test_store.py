@@ -25,6 +25,7 @@ from prunella.api.remediation import IncidentRef, Remediation, RemediationSpec, 
 from prunella.api.workload_record import HealthyRevision, WorkloadRecord, WorkloadRecordSpec
 from prunella.app.errors import AlreadyExists, Conflict, Permanent
 from prunella.core.facts import UNKNOWN
+from prunella.core.incident import correlate
 
 pytestmark = needs_control_plane
 
@@ -124,6 +125,19 @@ async def test_a_status_of_an_incident_that_is_gone_is_a_lost_race(api: Api, sto
 
     with pytest.raises(Conflict):
         await store.put_incident_status(created)
+
+
+async def test_an_attempt_of_an_incident_with_a_long_name_bears_a_label_that_the_api_server_takes(api: Api, store: Objects, namespace: str):
+    name = "-".join(["web-is-broken"] * 10)
+    made = await store.create_incident(incident(namespace, name))
+    label = correlate.label_value(name)
+    attempt = remediation(namespace, f"{name}-1", made)
+    labelled = attempt.metadata.model_copy(update={"labels": {"prunella.dev/incident": label}})
+    await store.create_remediation(attempt.model_copy(update={"metadata": labelled}))
+
+    path = f"/apis/prunella.dev/v1alpha1/namespaces/{namespace}/remediations?labelSelector=prunella.dev%2Fincident%3D{label}"
+    found = await must(api, "GET", path)
+    assert [one["metadata"]["name"] for one in found["items"]] == [f"{name}-1"]
 
 
 async def test_attempts_of_an_incident_are_those_with_its_uid_in_the_order_of_their_numbers(store: Objects, namespace: str):

@@ -292,3 +292,75 @@ def suggested() -> tuple[Incident, list[Remediation]]:
         mode="Suggest",
     )
     return story, [attempt]
+
+
+NOBODY = "nobody is paged: no EscalationPolicy is known for this target"
+
+
+def entry(sequence: int, clock: str, what: str, message: str, by: str = "prunella") -> dict[str, Any]:
+    return {"sequence": sequence, "time": at(clock), "what": what, "message": message, "by": by}
+
+
+def tried(number: int, clock: str, **status: Any) -> Remediation:
+    """An attempt that began then."""
+    given = {"startedTime": at(clock), "plan": f"plan {number}", "phase": "Succeeded", "outcome": "Remediated", "message": "healthy"}
+    return remediation(given | status, name=f"checkout-7f3kq-{number}")
+
+
+def came_back() -> tuple[Incident, list[Remediation]]:
+    """Healed at the second try, back a minute later; the second episode is under way."""
+    first = {"startedTime": at("10:02:11.4"), "receivedTime": at("10:02:11.6"), "triggeredTime": at("10:02:11.6")}
+    story = incident(
+        {
+            "phase": "Triggered",
+            "priority": "P3",
+            "priorityReason": "no capacity lost",
+            "owner": {"team": "shop", "resolvedBy": "namespace label"},
+            "episode": 2,
+            "episodes": [
+                {
+                    **first,
+                    "number": 1,
+                    "automationStartedTime": at("10:02:24.0"),
+                    "mitigatedTime": at("10:02:40.0"),
+                    "resolvedTime": at("10:02:40.0"),
+                    "resolutionConfirmedTime": at("10:03:00.0"),
+                    "reason": "Opened",
+                },
+                {"number": 2, "startedTime": at("10:03:59.5"), "triggeredTime": at("10:04:00.0"), "reason": "FiringAgain"},
+            ],
+            "times": {"startedTime": at("10:03:59.5"), "receivedTime": at("10:04:00.0"), "triggeredTime": at("10:04:00.0")},
+            "durations": {"detectSeconds": 0, "startRemediationSeconds": 20},
+            "plan": {
+                "runbook": "roll-back-bad-rollout",
+                "hash": "a41c9e",
+                "summary": "plan 3",
+                "sinceTime": at("10:04:10.0"),
+                "dueTime": at("10:04:20.0"),
+            },
+            "signals": [WATCHED | {"firstSeenTime": at("10:04:00.0"), "state": "Firing"}],
+            "evidence": [
+                {"name": "logs", "text": "first", "capturedTime": at("10:02:11.7")},
+                {"name": "logs", "text": "second", "capturedTime": at("10:04:00.1")},
+            ],
+            "escalation": {"messages": [NOTICE, NOTICE | {"key": "2/notice/x/shop-releases", "sentTime": at("10:04:21.0"), "text": "again"}]},
+            "timeline": [
+                entry(1, "10:02:11.6", "Opened", "…"),
+                entry(2, "10:02:11.6", "PriorityAssessed", "P1: a storm: many workloads fail at once"),
+                entry(3, "10:02:12.0", "NobodyReachable", NOBODY),
+                entry(4, "10:02:14.0", "Acknowledged", "ana has it; paging stops", "ana"),
+                entry(5, "10:02:30.0", "CauseRefined", "RolloutNotReady became RolloutCrashLoop"),
+                entry(6, "10:03:00.0", "Resolved", "28s after the fault began; nobody was paged"),
+                entry(7, "10:04:00.0", "Reopened", "episode 2: watch (RolloutCrashLoop) fires again: it crash-loops"),
+                entry(8, "10:04:00.0", "NobodyReachable", NOBODY),
+                entry(9, "10:04:25.0", "OwnerChanged", "nobody -> shop (namespace label)"),
+            ],
+            "conditions": [
+                condition("Acknowledged", "False", "NotYet", "nobody has taken episode 2 yet", "10:04:00.0"),
+                condition("NoResponder", "True", "NoResponder", NOBODY, "10:04:00.0"),
+            ],
+        }
+    )
+    ended = {"outcome": "Aborted", "phase": "Failed", "message": "the API server refused it", "endedTime": at("10:02:25.0")}
+    attempts = [tried(1, "10:02:24.0", **ended), tried(2, "10:02:35.0"), tried(3, "10:04:20.0", phase="Verifying", outcome=None, message="1 of 3")]
+    return story, attempts

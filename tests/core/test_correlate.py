@@ -148,7 +148,15 @@ def test_any_text_gives_a_label_value_that_kubernetes_takes(text):
 
 def test_long_names_keep_their_difference_in_the_label():
     assert label_value("a" * 63) == "a" * 63
-    assert label_value("a" * 64) != label_value("a" * 65)
+    values = [label_value(f"{'checkout-' * 8}{number}") for number in range(2000)]
+    assert len(set(values)) == 2000, "not even where only what is cut off differs"
+    assert values[0].startswith("checkout-checkout-checkout-checkout-checko")
+
+
+def test_what_was_shortened_never_looks_like_the_name_of_another_object():
+    short = label_value("a" * 64)
+    assert not re.fullmatch(r"[a-z0-9.-]+", short), "no name of an object has an underscore"
+    assert label_value(short) == short
 
 
 def test_a_new_incident_lives_beside_its_target_and_bears_what_opened_it():

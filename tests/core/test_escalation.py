@@ -424,6 +424,106 @@ def test_the_first_delivered_page_is_the_time_of_notification():
     assert made.status.escalation.state == "Waiting"
 
 
+def test_a_page_of_the_last_episode_that_arrives_late_is_no_notification_of_this_one():
+    made = story()
+    made.at(60)
+    late = made.receipts(200)
+    made.at(61, deliveries=made.receipts(61, delivered=False, error="it does not answer", final=False))
+    made.at(90, finding=None, remediations=(healed(61, 90),), healthy=True, since=61)
+    made.at(190, finding=finding(started_time=later(190)), remediations=(healed(61, 90),))
+    made.at(201, remediations=(healed(61, 90),), deliveries=late)
+    assert (made.status.episode, made.status.escalation.messages[0].state) == (2, "Delivered")
+    assert (made.status.times.notified_time, made.status.durations.notify_seconds) == (None, None)
+
+
+# a raise of the priority after somebody took it
+
+
+RAISES = ladder(
+    step("primary", after=60),
+    step("manager", "secondary", after=120, when=StepCondition(priorities=(Priority.P1, Priority.P2))),
+    step("major", "fallback", after=180, when=StepCondition(priorities=(Priority.P1,))),
+)
+
+
+def raised(policy=RAISES, *, to_tier: int = 1, ready: int = 3) -> Story:
+    """Taken at 10 s as a P3, raised at 20 s."""
+    made = story(escalation_policies=(policy,))
+    acknowledged(made, 10)
+    made.shows(entries=(entry(tier=to_tier),), target=workload(ready)).at(20)
+    return made
+
+
+def test_t6_a_priority_raised_after_the_acknowledgement_pages_only_the_steps_that_the_raise_added():
+    made = raised()
+    assert made.status.priority == "P2"
+    assert made.condition("Acknowledged") == ("False", "AckExpired")
+    assert made.says_condition("Acknowledged").startswith(
+        "it is P2 now and was P3 when it was taken: step manager is paged as well; to keep it: kubectl patch"
+    )
+    assert (made.told().count("AckExpired"), made.status.escalation.run, made.status.escalation.raised_from) == (1, 2, "P3")
+    at = {}
+    for second in range(20, 2000, 20):
+        before = len(made.pages())
+        made.at(second)
+        at |= dict.fromkeys(made.pages()[before:], second)
+    assert dict(list(at.items())[:3]) == {"1/2/0/manager/secondary": 140, "1/2/1/manager/secondary": 440, "1/2/1/catchAll/ops": 740}
+    assert {key.split("/")[3] for key in at} == {"manager", "catchAll"}
+    assert [name for name, _ in made.counts].count("incidents_unacknowledged_total") == 0
+    assert made.status.episodes[0].ack_expired_count == 1
+
+
+def test_a_further_raise_adds_further_steps():
+    made = raised()
+    made.shows(target=workload(1)).at(30)
+    assert made.status.priority == "P1"
+    for second in range(40, 400, 20):
+        made.at(second)
+    assert made.pages() == ["1/2/0/manager/secondary", "1/2/0/major/fallback"]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [ladder(), RAISES.model_copy(update={"spec": RAISES.spec.model_copy(update={"repage_on_raise": False})})],
+    ids=["no step is for the higher one alone", "repageOnRaise: false"],
+)
+def test_whoever_has_it_keeps_it_where_the_raise_adds_nobody(policy):
+    made = raised(policy)
+    assert (made.status.priority, made.condition("Acknowledged"), made.status.escalation.run) == ("P2", ("True", "ByPerson"), 1)
+
+
+def test_a_priority_that_falls_pages_nobody():
+    made = story(escalation_policies=(RAISES,), entries=(entry(tier=1),))
+    acknowledged(made, 10)
+    made.says(impact=Impact.MINOR).at(20)
+    assert (made.status.priority, made.condition("Acknowledged")) == ("P3", ("True", "ByPerson"))
+
+
+def test_whoever_takes_it_and_raises_it_at_once_knows():
+    made = story(escalation_policies=(RAISES,))
+    made.says(acknowledgement=Acknowledgement(by="ana"), impact=Impact.EXTENSIVE).at(20)
+    assert (made.status.priority, made.condition("Acknowledged")) == ("P1", ("True", "ByPerson"))
+
+
+def test_after_a_raise_it_is_kept_by_saying_so_anew():
+    made = raised()
+    made.at(30)
+    assert made.condition("Acknowledged") == ("False", "AckExpired"), "what stands in spec was said before"
+    made.says(acknowledgement=Acknowledgement(by="ana", note="on it, also as a P2")).at(40)
+    assert made.condition("Acknowledged") == ("True", "ByPerson")
+    made.at(50)
+    assert made.condition("Acknowledged") == ("True", "ByPerson"), "it was raised once"
+    assert made.pages() == []
+
+
+def test_a_run_that_begins_for_another_reason_climbs_every_step_again():
+    made = raised()
+    made.at(33, finding=None, remediations=(healed(),), healthy=True, since=30)
+    made.at(100, finding=finding(started_time=later(99)), remediations=(healed(),))
+    made.at(160, remediations=(healed(),))
+    assert (made.status.escalation.raised_from, made.pages()) == (None, ["2/3/0/primary/primary"])
+
+
 def test_c34_a_page_that_fails_on_every_method_gives_way_to_the_next_step():
     made = story()
     made.at(60)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prunella.api.incident import RemediationSummary
+from prunella.api.incident import RemediationSummary, Times
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, RemediationState, StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.core.healing.follow import follow
@@ -214,3 +214,19 @@ def test_outcomes_and_durations_are_counted(started, seconds):
     assert [(count.metric, dict(count.labels)) for count in draft.counts if count.value is None] == [("remediations_total", labels)]
     assert [count.value for count in draft.counts if count.metric == "remediation_duration_seconds"] == seconds
     assert draft.now == NOON
+
+
+@pytest.mark.parametrize(("triggered", "told"), [(ago(300), ago(120)), (ago(50), None)], ids=["of this episode", "of the one before"])
+def test_when_automation_began_is_told_of_the_episode_that_it_acted_in(triggered, told):
+    world = ill(incident=incident(times=Times(triggered_time=triggered)), remediations=(attempt(ended=100),))
+    draft = follow(world, draft_of(world))
+    assert draft.status.times.automation_started_time == told
+    assert (draft.status.remediation, draft.status.remediation_state) == (("Ineffective", RemediationState.FAILED) if told else (None, None))
+    assert [one.name for one in draft.status.remediations] == ["checkout-7f3kq-1"], "it stays listed"
+
+
+def test_what_was_suggested_in_an_earlier_episode_still_is():
+    shown = attempt(ended=100, outcome=Outcome.SIMULATED, phase=P.SUCCEEDED, plan=PLAN).model_copy()
+    shown = shown.model_copy(update={"status": shown.status.model_copy(update={"started_time": None})})
+    world = ill(incident=incident(times=Times(triggered_time=ago(50))), remediations=(shown,))
+    assert follow(world, draft_of(world)).status.remediation == f"Suggested: {PLAN}"

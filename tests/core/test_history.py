@@ -288,8 +288,14 @@ def test_a_quarantine_is_read_from_the_record():
 
 @pytest.mark.parametrize(
     ("resolved", "refuses"),
-    [((3000, 2000, 1000), True), ((3600, 2000, 1000), False), ((2000, 1000), False), ((3000, 2000, 1000, None), True)],
-    ids=["three within an hour", "the first an hour ago", "two", "and the one that runs"],
+    [
+        ((3000, 2000, 1000), True),
+        ((3600, 2000, 1000), False),
+        ((2000, 1000), False),
+        ((3000, 2000, 1000, None), True),
+        ((3500, 3000, 2000, 1000), True),
+    ],
+    ids=["three within an hour", "the first an hour ago", "two", "and the one that runs", "four"],
 )
 def test_r16_what_recovers_and_fails_again_and_again_is_left_alone(resolved, refuses):
     episodes = tuple(
@@ -303,7 +309,8 @@ def test_r16_what_recovers_and_fails_again_and_again_is_left_alone(resolved, ref
         for number, at in enumerate(resolved, 1)
     )
     refusal = history.flapping(ill(incident=incident(episodes=episodes)))
-    message = "it recovered and failed again 3 times within an hour: what is done does not last"
+    times = len([at for at in resolved if at is not None])
+    message = f"it recovered and failed again {times} times within an hour: what is done does not last"
     assert refusal == (Refusal(reason="Flapping", message=message, look_again_time=later(600)) if refuses else None)
 
 

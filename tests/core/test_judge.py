@@ -14,6 +14,7 @@ from prunella.core.draft import Attempt, Draft, Prepare
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing import judge
 from prunella.core.healing.plan import runbook_sha256
+from prunella.core.world import NOT_A_WORKLOAD
 
 from .builders import ago, later
 from .healing_builders import attempt, condition, ill, incident, permitted, planned, policy, prepared, signal
@@ -269,12 +270,104 @@ def test_a_retry_is_heard_once_for_each_token():
     assert len(told(again)) == 1
 
 
-@pytest.mark.parametrize(("known", "reason"), [(True, "StormActive"), (False, "EvidenceMissing")], ids=["decided before", "the first time"])
-def test_while_a_watch_is_silent_what_was_decided_stands_and_nothing_is_begun(known, reason):
-    before = (condition(ALLOWED, ConditionStatus.FALSE, "StormActive"),) if known else ()
-    draft = judged(ill(incident=incident(conditions=before), finding=UNKNOWN, watch_fresh=False))
-    assert said(draft)[1] == reason
-    assert (draft.attempt, draft.look_again) == (None, later(2) if known else later(10))
+STORM = condition(ALLOWED, ConditionStatus.FALSE, "StormActive", message="too many workloads fail at once")
+GUESS = "what is known of it may be old, and nothing is done on a guess; it goes on by itself"
+
+
+def unseen(seconds: float | None, *conditions, **changes):
+    """The watch is silent since so many seconds."""
+    since = ago(seconds) if seconds is not None else None
+    return ill(incident=incident(conditions=conditions, retry_after_time=later(60)), finding=UNKNOWN, unseen_since=since, **changes)
+
+
+@pytest.mark.parametrize("seconds", [0, 9.9, None], ids=["just now", "a blink", "after a restart"])
+@pytest.mark.parametrize("how", [{"watch_fresh": False}, {"target": UNKNOWN}], ids=["a silent watch", "an unreadable target"])
+def test_while_a_watch_blinks_what_was_decided_stands_and_not_even_a_write_follows(seconds, how):
+    world = unseen(seconds, STORM, **how)
+    draft = judged(world)
+    assert draft.status == world.incident.status
+    assert (draft.attempt, draft.look_again, draft.counts) == (None, later(2), ())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "conditions"),
+    [(10, (STORM,)), (0, ())],
+    ids=["decided before, and the silence lasts", "nothing was decided yet"],
+)
+@pytest.mark.parametrize(
+    ("how", "what"),
+    [({"watch_fresh": False}, "a watch of the cluster is silent"), ({"target": UNKNOWN}, "the target could not be read")],
+    ids=["a silent watch", "an unreadable target"],
+)
+def test_a_silence_that_lasts_is_the_reason_and_is_told(seconds, conditions, how, what):
+    draft = judged(unseen(seconds, *conditions, **how))
+    assert said(draft) == ("False", "EvidenceMissing", f"{what}: {GUESS}")
+    assert told(draft) == [("RemediationBlocked", f"EvidenceMissing: {what}: {GUESS}")]
+    assert (draft.status.remediation, draft.status.retry_after_time) == ("Blocked: EvidenceMissing", None)
+    assert (draft.attempt, draft.look_again) == (None, later(2))
+
+
+def test_a_plan_does_not_wait_on_paper_while_nothing_can_be_seen():
+    book = runbook(match=Match(causes=(Cause.ROLLOUT_CRASH_LOOP,), dwell_seconds=60, min_restarts=2))
+    first = judged(ill(book))
+    assert [one.verdict for one in first.status.decisions] == [Verdict.WAITING]
+    draft = judged(replace(unseen(10, watch_fresh=False), incident=ill().incident.model_copy(update={"status": first.status})))
+    assert (said(draft)[1], draft.status.decisions) == ("EvidenceMissing", ())
+
+
+def after(world, draft):
+    """The same world, with what was decided stored."""
+    return replace(world, incident=world.incident.model_copy(update={"status": draft.status}))
+
+
+@pytest.mark.parametrize(
+    ("book", "changes", "stands", "column"),
+    [
+        (runbook(), {"storm_since": ago(5)}, "StormActive", "Blocked: StormActive"),
+        (runbook(mode=Mode.OBSERVE), {}, "ModeObserve", None),
+        (runbook(), {}, "Allowed", None),
+    ],
+    ids=["what was refused before", "Observe", "what is permitted"],
+)
+def test_a_silence_goes_away_and_what_was_told_before_it_is_not_told_again(book, changes, stands, column):
+    seen = permitted(book, **changes)
+    before = judged(seen)
+    silent = judged(replace(after(seen, before), finding=UNKNOWN, watch_fresh=False, unseen_since=ago(10)))
+    assert said(silent)[1] == "EvidenceMissing"
+    back = judged(after(seen, silent))
+    assert (said(back)[1], back.status.remediation) == (stands, column)
+    assert told(back) == told(silent)
+    again = judged(replace(after(seen, back), finding=UNKNOWN, watch_fresh=False, unseen_since=ago(10)))
+    assert said(again)[1] == "EvidenceMissing"
+    assert told(again) == told(silent), "one silence of an episode is told"
+
+
+def test_a_refusal_that_begins_behind_a_silence_is_told():
+    silent = judged(unseen(10, STORM, watch_fresh=False))
+    back = judged(after(permitted(policy=policy(pauses=({"name": "x", "reason": "y"},))), silent))
+    assert [what.partition(":")[0] for _, what in told(back)] == ["EvidenceMissing", "Paused"]
+
+
+def test_an_alert_that_stands_for_itself_needs_no_watch():
+    draft = judged(ill(incident=incident(), target=NOT_A_WORKLOAD, finding=UNKNOWN, watch_fresh=False, unseen_since=ago(60)))
+    assert said(draft)[1] != "EvidenceMissing"
+
+
+@pytest.mark.parametrize(("before", "reason"), [((STORM,), "StormActive"), ((), "RolloutInProgress")], ids=["decided before", "the first time"])
+def test_a_controller_that_has_not_caught_up_is_no_silence(before, reason):
+    draft = judged(unseen(None, *before))
+    assert (said(draft)[1], told(draft), draft.look_again) == (reason, [], later(2))
+
+
+def test_what_an_attempt_under_way_waits_for_is_true_also_while_nothing_is_seen():
+    waits = attempt(
+        ended=None,
+        started=None,
+        phase=RemediationPhase.PENDING,
+        conditions=(condition(ALLOWED, ConditionStatus.FALSE, "EvidenceMissing", message="the target could not be read"),),
+    )
+    draft = judged(replace(unseen(60, STORM, watch_fresh=False), remediations=(waits,)))
+    assert said(draft) == ("False", "EvidenceMissing", "checkout-7f3kq-1 waits: the target could not be read")
 
 
 def test_a_retry_that_says_nothing_is_none():

@@ -7,12 +7,10 @@ from dataclasses import replace
 import pytest
 from tests.fakes.runbooks import runbook
 
-from prunella.api.incident import Episode, Evidence
+from prunella.api.incident import Episode, Times
 from prunella.api.names import Cause, ConditionStatus, Outcome, RemediationPhase, RemediationState, SignalState
 from prunella.api.runbook import Match
-from prunella.core.draft import CaptureEvidence
 from prunella.core.healing import judge
-from prunella.core.incident import evidence
 from prunella.core.world import World
 
 from .healing_builders import NOON, ago, attempt, condition, ill, incident, permitted, signal
@@ -51,17 +49,18 @@ def test_a_plan_that_waits_is_not_shown_as_blocked_by_what_was_in_its_way_before
 
 
 @pytest.mark.parametrize(
-    ("attempts", "stands"),
+    ("attempts", "began", "stands"),
     [
-        ((attempt(outcome=Outcome.REMEDIATED, phase=RemediationPhase.SUCCEEDED),), ("True", "Allowed")),
-        ((), ("False", "TargetHealthy")),
+        ((attempt(outcome=Outcome.REMEDIATED, phase=RemediationPhase.SUCCEEDED),), ago(600), ("True", "Allowed")),
+        ((), ago(600), ("False", "TargetHealthy")),
+        ((attempt(outcome=Outcome.REMEDIATED, phase=RemediationPhase.SUCCEEDED),), ago(50), ("False", "TargetHealthy")),
     ],
-    ids=["healed", "over before anything was done"],
+    ids=["healed", "over before anything was done", "healed in the episode before"],
 )
-def test_when_it_is_over_nothing_waits_any_more(attempts, stands):
+def test_when_it_is_over_nothing_waits_any_more(attempts, began, stands):
     mitigated = condition("Mitigated", ConditionStatus.TRUE, "RemediationSucceeded")
     waits = condition(ALLOWED, ConditionStatus.FALSE, "DwellRunning")
-    world = blocked(replace(permitted(), remediations=attempts), conditions=(mitigated, waits))
+    world = blocked(replace(permitted(), remediations=attempts), conditions=(mitigated, waits), times=Times(triggered_time=began))
     assert said(judge.judge(world, draft_of(world)))[:2] == stands
 
 
@@ -74,18 +73,15 @@ def test_what_was_refused_stays_as_it_was_said_when_it_is_over():
     assert draft.status.remediation == BLOCKED["remediation"]
 
 
-@pytest.mark.parametrize(("began", "time"), [(ago(600), ago(500)), (ago(30), NOON)], ids=["the same episode", "a new one"])
-def test_a_decision_keeps_its_time_within_its_episode_only(began, time):
-    world = ill(runbook(match=Match(causes=(Cause.ROLLOUT_CRASH_LOOP,), dwell_seconds=60, min_restarts=2)))
+@pytest.mark.parametrize(
+    ("began", "first_seen", "time"),
+    [(ago(600), ago(500), ago(500)), (ago(30), ago(500), NOON), (ago(600), ago(20), NOON)],
+    ids=["the same fault", "a new episode", "another fault in the same episode"],
+)
+def test_a_decision_keeps_its_time_for_its_fault_only(began, first_seen, time):
+    world = ill(runbook(match=Match(causes=(Cause.ROLLOUT_CRASH_LOOP,), dwell_seconds=600, min_restarts=2)))
     [before] = judge.judge(world, draft_of(world)).status.decisions
     episode = Episode(number=1, reason="Opened", started_time=began, triggered_time=began)
-    world = blocked(world, decisions=(before.model_copy(update={"time": ago(500)}),), episodes=(episode,))
+    seen = signal(first_seen_time=first_seen)
+    world = blocked(world, decisions=(before.model_copy(update={"time": ago(500)}),), episodes=(episode,), signals=(seen,))
     assert [one.time for one in judge.judge(world, draft_of(world)).status.decisions] == [time]
-
-
-@pytest.mark.parametrize(("began", "asked"), [(ago(600), False), (ago(30), True)], ids=["the same episode", "a new one"])
-def test_a_fault_that_comes_back_gets_evidence_of_its_own(began, asked):
-    episode = Episode(number=1, reason="Opened", started_time=began, triggered_time=began)
-    old = Evidence(name="logs", text="FATAL", captured_time=ago(500))
-    world = blocked(ill(), evidence=(old,), episodes=(episode,))
-    assert (CaptureEvidence() in evidence.keep(world, draft_of(world)).needs) is asked

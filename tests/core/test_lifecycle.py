@@ -577,8 +577,25 @@ def test_an_old_acknowledgement_does_not_count_for_the_new_episode():
     story.says(acknowledgement=ack("bo", episode=2))
     story.at(110, remediations=(healed(),))
     assert story.condition("Acknowledged") == ("True", "ByPerson")
-    assert story.status.times.acknowledged_time == later(5)
-    assert story.status.episodes[-1].acknowledged_time == later(110)
+    assert story.status.times.acknowledged_time == later(110)
+    assert [one.acknowledged_time for one in story.status.episodes] == [later(5), later(110)]
+
+
+def test_an_acknowledgement_of_an_episode_to_come_does_not_count_when_it_comes():
+    story = open_story().says(acknowledgement=ack(episode=2))
+    story.at(5)
+    assert story.condition("Acknowledged") == ("False", "StaleEpisode")
+    assert story.says_condition("Acknowledged").startswith(
+        "ana acknowledged episode 2, but that has not begun: this is episode 1; to take it: kubectl"
+    )
+    story.at(33, finding=None, remediations=(healed(),), healthy=True, since=13)
+    for now in (100, 110):
+        story.at(now, remediations=(healed(),))
+        assert (story.status.episode, story.condition("Acknowledged")) == (2, ("False", "StaleEpisode"))
+        assert story.says_condition("Acknowledged").startswith("ana acknowledged episode 2 before it began: that does not count; to take it: kubectl")
+    assert state_of(story.status) is State.TRIGGERED
+    story.says(acknowledgement=ack(episode=2, note="now I mean it")).at(120, remediations=(healed(),))
+    assert story.condition("Acknowledged") == ("True", "ByPerson")
 
 
 def test_an_attempt_of_the_last_episode_does_not_mitigate_the_next():
@@ -619,6 +636,16 @@ def test_of_two_of_the_operators_the_younger_yields_and_the_times_and_signals_ar
     assert younger.parent == "checkout-7f3kq"
     younger.at(4, duplicates=(older.incident,))
     assert younger.told().count("Cancelled") == 1
+
+
+def test_a_duplicate_says_on_each_condition_where_the_story_goes_on():
+    own, persons = open_story(), Story(reported())
+    persons.at(5, duplicates=(own.incident,))
+    message = "the story goes on in Incident checkout-7f3kq, which is about the same target"
+    stands = {one.type: (one.status.value, one.reason, one.message) for one in persons.status.conditions}
+    assert {stands[name] for name in ("Acknowledged", "Mitigated", "Resolved", "RemediationAllowed")} == {("False", "Duplicate", message)}
+    assert persons.message("Cancelled") == f"Duplicate: {message}"
+    assert persons.status.remediation == "Joined checkout-7f3kq"
 
 
 def test_of_two_reports_the_younger_yields_and_what_joined_it_is_kept():

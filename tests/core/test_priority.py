@@ -10,7 +10,7 @@ from prunella.core.facts import UNKNOWN
 from prunella.core.incident.priority import MATRIX
 
 from .builders import later
-from .incident_builders import Story, alert, alerted, entry, finding, healing_policy, remediation, reported, watched, workload
+from .incident_builders import Story, alert, alerted, entry, finding, healed, healing_policy, remediation, reported, watched, workload
 
 
 @pytest.mark.parametrize(
@@ -186,3 +186,35 @@ def test_the_most_urgent_of_several_alerts_counts():
     story = by_severity("info")
     story.at(0, alerts=(alert("00000000000000bb", labels={"alertname": "Worse", "severity": "warning"}),))
     assert story.status.urgency == "Medium"
+
+
+def test_a_new_episode_is_assessed_anew_and_what_raised_the_last_one_is_gone():
+    """CatalogEntry and storm of the first episode are history."""
+    story = Story(watched()).shows(entries=(entry(tier=1),))
+    story.at(0, storm_since=later(-5))
+    assert story.status.priority == "P1"
+    story.at(20, entries=())
+    assert story.status.priority == "P1", "within an episode automation only raises"
+    story.at(33, finding=None, remediations=(healed(),), healthy=True, since=13)
+    assert story.status.priority == "P1"
+    story.at(100, finding=finding(started_time=later(99)), remediations=(healed(),), entries=())
+    assert story.status.priority == "P3"
+    reason = "impact Minor (no CatalogEntry, counts as tier 2, no capacity lost), urgency High (failing now)"
+    assert (story.status.priority_reason, story.message("PriorityAssessed")) == (reason, f"P3, was P1: {reason}")
+    assert [name for name, _ in story.counts].count("incidents_opened_total") == 1
+
+
+@pytest.mark.parametrize("where", ["on the Incident", "on a duplicate"])
+def test_what_a_person_stated_holds_in_a_new_episode(where):
+    story = Story(watched())
+    story.at(0)
+    if where == "on the Incident":
+        story.says(impact=Impact.EXTENSIVE)
+    else:
+        persons = Story(reported(impact=Impact.EXTENSIVE))
+        persons.at(1, duplicates=(story.incident,))
+        story.shows(duplicates=(persons.incident,))
+    story.at(2)
+    story.at(33, finding=None, remediations=(healed(),), healthy=True, since=13)
+    story.at(100, finding=finding(started_time=later(99)), remediations=(healed(),))
+    assert (story.status.episode, story.status.priority) == (2, "P1")

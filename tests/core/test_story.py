@@ -46,10 +46,10 @@ checkout-7f3kq   P1   Acknowledged   deploy/checkout   (times in UTC, began 2026
   rated                   P1               impact Extensive (no CatalogEntry, half or more of the capacity lost), urgency High (failing now)
   belongs to              nobody known, no escalation policy            no CatalogEntry, no label, no default
   not done    10:02:11.6  roll-back-bad-rollout: OldRevisionFails       pods of revision 14 fail as well: going back would not help
+  mind        10:02:11.6  OwnerUnknown                                  label the namespace prunella.dev/team, or add a CatalogEntry
+  then        10:03:12.0  NobodyReachable: the pager answered 403; the catch-all was told
   taken       10:04:00.0  ana has it: looking at the flags              ByPerson
   held                    ana keeps automation away                     I am at it
-  then        10:03:12.0  NobodyReachable: the pager answered 403; the catch-all was told
-  mind        10:02:11.6  OwnerUnknown                                  label the namespace prunella.dev/team, or add a CatalogEntry
   not told    10:03:11.6  ops (page, step primary): P1 checkout: revision 15 crash-loops
                             the pager answered 403 (3 tries)
   told        10:03:12.0  all (page, step catchAll by chat): "P1 checkout: revision 15 crash-loops"
@@ -72,10 +72,44 @@ checkout-7f3kq   -   Triggered   deploy/checkout   (times in UTC, began 2026-11-
 """
 
 
+CAME_BACK = """\
+checkout-7f3kq   P3   Triggered   deploy/checkout   (times in UTC, began 2026-11-24, 2m28s ago, episode 2)
+  seen        10:02:11.6  checkout: revision 15 crash-loops (exit code 1); revision 14 still serves 3 of 3
+                            by watching; it began 10:02:11.4
+  kept        10:02:11.7  logs: "first"
+  rated       10:02:11.6  P1                                            a storm: many workloads fail at once
+  then        10:02:12.0  NobodyReachable: nobody is paged: no EscalationPolicy is known for this target
+  taken       10:02:14.0  ana has it; paging stops                      by ana
+  attempt     10:02:24.0  checkout-7f3kq-1, attempt 1 (Auto)            plan 1
+  ended       10:02:25.0  Aborted                                       the API server refused it
+  then        10:02:30.0  CauseRefined: RolloutNotReady became RolloutCrashLoop
+  attempt     10:02:35.0  checkout-7f3kq-2, attempt 1 (Auto)            plan 2
+  ended                   Remediated                                    healthy
+  healthy     10:02:40.0  Resolved counts from here                     28s after the fault began; nobody was paged
+  told        10:02:24.1  shop-releases (notice by chat): "deploy/checkout was rolled back to revision 14"
+                          nobody was paged
+  took                    act 12s, mitigate 28s, resolve 28s
+  reopened    10:04:00.0  episode 2: watch (RolloutCrashLoop) fires again: it crash-loops
+                            it began 10:03:59.5
+  kept        10:04:00.1  logs: "second"
+  joined                  seen 3 times, last 10:02:24.0                 one fault, one Incident
+  rated                   P3                                            no capacity lost
+  belongs to              shop, no escalation policy                    namespace label
+  mind        10:04:00.0  NoResponder                                   nobody is paged: no EscalationPolicy is known for this target
+  waited      10:04:20.0  10s until the action was due                  one failure is not a verdict
+  attempt     10:04:20.0  checkout-7f3kq-3, attempt 1 (Auto)            plan 3
+  now                     Verifying                                     1 of 3
+  then        10:04:25.0  OwnerChanged: nobody -> shop (namespace label)
+  told        10:04:21.0  shop-releases (notice by chat): "again"
+                          nobody was paged so far
+  took                    detect 0s, act 20s
+"""
+
+
 @pytest.mark.parametrize(
     ("told", "guards", "golden"),
-    [(stories.healed, False, HEALED), (stories.refused, False, REFUSED), (stories.suggested, True, SUGGESTED)],
-    ids=["healed by itself", "left alone, and somebody has it", "suggested, every guard shown"],
+    [(stories.healed, False, HEALED), (stories.refused, False, REFUSED), (stories.suggested, True, SUGGESTED), (stories.came_back, False, CAME_BACK)],
+    ids=["healed by itself", "left alone, and somebody has it", "suggested, every guard shown", "came back"],
 )
 def test_the_story_says_what_was_seen_decided_done_and_told(told, guards, golden):
     incident, remediations = told()
@@ -126,3 +160,98 @@ def test_a_label_is_not_repeated_below_itself():
         "",
         "did",
     ]
+
+
+def labels(incident, remediations=()):
+    return [(row.label, row.what) for row in story(incident, remediations, stories.NOW).rows]
+
+
+def test_that_nobody_can_be_reached_is_told_once_in_an_episode():
+    incident, attempts = stories.came_back()
+    told = [row.why or row.what for row in story(incident, attempts, stories.NOW).rows if stories.NOBODY in f"{row.what} {row.why}"]
+    assert told == [f"NobodyReachable: {stories.NOBODY}", stories.NOBODY]
+    over = incident.model_copy(update={"status": incident.status.model_copy(update={"conditions": ()})})
+    assert [what for label, what in labels(over, attempts) if "NobodyReachable" in what] == [
+        f"NobodyReachable: {stories.NOBODY}",
+        "NobodyReachable: as before",
+    ]
+
+
+def test_once_the_last_episode_is_over_too_it_says_how_long_it_hurt_in_all():
+    incident, attempts = stories.came_back()
+    durations = incident.status.durations.model_copy(update={"resolve_seconds": 30, "total_seconds": 58})
+    ended = incident.model_copy(update={"status": incident.status.model_copy(update={"durations": durations})})
+    assert labels(ended, attempts)[-2:] == [("took", "detect 0s, act 20s, resolve 30s"), ("hurt", "58s in all")]
+
+
+def test_where_the_first_episodes_are_not_listed_any_more_it_begins_with_what_opened_it():
+    incident, attempts = stories.came_back()
+    second = incident.status.episodes[1]
+    late = incident.model_copy(update={"status": incident.status.model_copy(update={"episodes": (second,)})})
+    tale = story(late, attempts, stories.NOW)
+    assert "2m28s ago, episode 2" in tale.head
+    assert tale.rows[0].why == "by watching; it began 10:02:11.4"
+    assert [row.what for row in tale.rows if row.label == "told"][:2] == [
+        'shop-releases (notice by chat): "deploy/checkout was rolled back to revision 14"',
+        'shop-releases (notice by chat): "again"',
+    ], "and nobody whom an earlier one told is lost"
+
+
+def test_the_dwell_is_told_from_the_fault_that_it_was_about():
+    """The first fault was mended by hand; the second one waited ten seconds, not three minutes."""
+    incident, attempts = stories.healed()
+    assert ("waited", "12s until the action was due") in labels(incident, attempts)
+    since = incident.status.plan.due_time - timedelta(seconds=10)
+    plan = incident.status.plan.model_copy(update={"since_time": since})
+    later = incident.model_copy(update={"status": incident.status.model_copy(update={"plan": plan})})
+    assert ("waited", "10s until the action was due") in labels(later, attempts)
+    other = plan.model_copy(update={"hash": "another"})
+    unsaid = incident.model_copy(update={"status": incident.status.model_copy(update={"plan": other})})
+    assert "waited" not in [label for label, _ in labels(unsaid, attempts)], "another plan's dwell is not this attempt's"
+
+
+def test_a_duplicate_says_where_the_story_goes_on():
+    message = "the story goes on in Incident checkout-aaaaa, which is about the same target"
+    duplicate = stories.incident(
+        {
+            "phase": "Cancelled",
+            "summary": "checkout is slow",
+            "remediation": "Joined checkout-aaaaa",
+            "mergedInto": {"namespace": "shop", "name": "checkout-aaaaa"},
+            "times": {"triggeredTime": stories.at("10:02:11.6"), "cancelledTime": stories.at("10:02:12.0")},
+            "conditions": [
+                stories.condition(name, "False", "Duplicate", message, "10:02:12.0") for name in ("Acknowledged", "Resolved", "RemediationAllowed")
+            ],
+        },
+        source=None,
+    )
+    rows = story(duplicate, [], stories.NOW).rows
+    assert [(row.label, row.what, row.why) for row in rows[1:]] == [
+        ("cancelled", "a duplicate: the story goes on in Incident checkout-aaaaa", "kubectl prunella explain checkout-aaaaa -n shop"),
+        ("told", "nobody was paged", ""),
+    ]
+
+
+def test_an_attempt_that_waits_says_for_what():
+    waits = stories.condition("RemediationAllowed", "False", "Paused", "the HealingPolicy pauses automation: deploy freeze", "10:02:24.0")
+    [attempt] = stories.healed()[1]
+    pending = attempt.model_copy(update={"status": stories.remediation({"phase": "Pending", "conditions": [waits]}).status})
+    rows = story(stories.incident({"phase": "Triggered"}), [pending], stories.NOW).rows
+    assert [(row.label, row.what, row.why) for row in rows if row.label in {"waits", "now"}] == [
+        ("waits", "Pending: Paused", "the HealingPolicy pauses automation: deploy freeze")
+    ]
+
+
+def test_a_report_that_joined_an_alert_that_joined_and_what_is_healthy_but_not_over_are_told():
+    incident = stories.incident(
+        {
+            "phase": "Mitigated",
+            "healthySinceTime": stories.at("10:04:00.0"),
+            "signals": [stories.WATCHED, {**stories.WATCHED, "key": "watch/RolloutNotReady", "state": "Firing", "count": 1, "summary": "not ready"}],
+            "conditions": [stories.condition("Resolved", "False", "NotYet", "healthy since 10:04:00; it counts as over after 300 s", "10:02:11.6")],
+        }
+    )
+    rows = {(row.label, row.what): row.why for row in story(incident, [], stories.NOW).rows}
+    assert rows["joined", "not ready (Firing)"] == "not opened twice: deploy/checkout has an open Incident"
+    assert rows["joined", "seen 3 times, last 10:02:24.0"] == "one fault, one Incident"
+    assert rows["healthy", "not over yet"] == "healthy since 10:04:00; it counts as over after 300 s"

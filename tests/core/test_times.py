@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from pydantic.alias_generators import to_camel
 
-from prunella.api.incident import Episode, IncidentStatus, Times
-from prunella.core.incident.times import durations_of, human, ttr
+from prunella.api.incident import Acknowledgement, Durations, Episode, IncidentStatus, Times
+from prunella.core.incident.times import durations_of, human, times_of, ttr
 
 from .builders import later
-from .incident_builders import Story, finding, healed, reported, watched
+from .incident_builders import Story, alert, finding, healed, reported, watched
 
 
 @pytest.mark.parametrize(
@@ -32,8 +33,10 @@ def test_healthy_gaps_between_episodes_are_not_counted():
         Episode(number=1, started_time=later(0), triggered_time=later(0), resolved_time=later(100), reason="Opened"),
         Episode(number=2, started_time=later(400), triggered_time=later(401), resolved_time=later(450), reason="FiringAgain"),
     )
-    status = IncidentStatus(times=Times(started_time=later(0), resolved_time=later(450)), episodes=episodes)
-    assert (durations_of(status).resolve_seconds, ttr(status)) == (150, "2m30s")
+    status = IncidentStatus(times=Times(started_time=later(400), resolved_time=later(450)), episodes=episodes)
+    durations = durations_of(status)
+    assert (durations.resolve_seconds, durations.total_seconds, ttr(status)) == (50, 150, "50s")
+    assert durations_of(status.model_copy(update={"earlier_seconds": 1000})).total_seconds == 1150
 
 
 def test_what_is_not_over_has_no_time_to_restore():
@@ -61,8 +64,66 @@ def test_a_second_episode_is_not_observed_again():
     story.at(100, finding=finding(started_time=later(100)), remediations=(healed(),))
     before = len([one for one in story.counts if one[1] is not None])
     story.at(500, finding=None, remediations=(healed(), healed(450, 470, number=2)), healthy=True, since=450)
-    assert story.status.durations.resolve_seconds == 13 + 350
+    assert (story.status.durations.resolve_seconds, story.status.durations.total_seconds) == (350, 13 + 350)
     assert len([one for one in story.counts if one[1] is not None]) == before
+
+
+def test_the_times_of_an_episode_are_its_own_and_those_of_the_one_before_are_kept():
+    """Seen before: `mitigate` of the second episode beside `resolve` of the first, and `act` counted from the first fault."""
+    story = Story(watched()).says(acknowledgement=Acknowledgement(by="ana"))
+    story.at(0)
+    first = healed()
+    story.at(33, finding=None, remediations=(first,), healthy=True, since=13)
+    ended = story.status.times
+    story.at(100, finding=finding(started_time=later(99)), remediations=(first,))
+    assert (story.status.durations, ttr(story.status)) == (Durations(detect_seconds=1, receive_seconds=0), None)
+    second = healed(120, 140, number=2)
+    story.at(140, finding=None, remediations=(first, second), healthy=True, since=120)
+    times = story.status.times
+    assert (times.started_time, times.detected_time, times.received_time, times.triggered_time) == (later(99), later(100), later(100), later(100))
+    assert (times.acknowledged_time, times.mitigated_time, times.resolved_time) == (None, later(120), later(120))
+    durations = story.status.durations
+    assert (durations.mitigate_seconds, durations.resolve_seconds, durations.total_seconds) == (21, 21, 34)
+    assert ttr(story.status) == "21s"
+    assert [times_of(one) for one in story.status.episodes] == [ended, times.model_copy(update={"last_reopened_time": None})]
+    assert {one.name for one in story.status.provenance} == {to_camel(name) for name, value in times.model_dump().items() if value is not None}, (
+        "who knew it is said of what stands, and of nothing else"
+    )
+    assert story.message("Resolved") == "21s after the fault came back; nobody was paged"
+
+
+def test_what_is_beyond_ten_episodes_is_summed():
+    story = Story(watched())
+    story.at(0)
+    for number in range(12):
+        done = healed(100 * number + 10, 100 * number + 20, number=number + 1)
+        story.at(100 * number + 20, finding=None, remediations=(done,), healthy=True, since=100 * number + 10)
+        story.at(100 * number + 100, finding=finding(started_time=later(100 * number + 100)), remediations=(done,))
+    assert [one.number for one in story.status.episodes] == list(range(4, 14))
+    assert story.status.earlier_seconds == 3 * 10
+    done = healed(1210, 1220, number=13)
+    story.at(1220, finding=None, remediations=(done,), healthy=True, since=1210)
+    assert story.status.durations.total_seconds == 13 * 10
+
+
+def test_a_mitigation_that_was_taken_back_is_none():
+    story = Story(watched())
+    story.at(0)
+    story.at(33, finding=None, remediations=(healed(),), alerts=(alert(at=33),), healthy=True, since=13)
+    assert story.status.episodes[0].mitigated_time == later(13)
+    story.at(200, finding=finding(started_time=later(150)), remediations=(healed(),))
+    assert (story.status.times.mitigated_time, story.status.episodes[0].mitigated_time) == (None, None)
+
+
+def test_what_a_duplicate_knew_of_an_episode_that_is_over_does_not_move_the_next():
+    own, persons = Story(watched()), Story(reported(creation_timestamp=later(-60)))
+    own.at(0)
+    persons.at(1, duplicates=(own.incident,))
+    own.at(33, finding=None, remediations=(healed(),), duplicates=(persons.incident,), healthy=True, since=13)
+    assert own.status.times.started_time == later(-60)
+    own.at(100, finding=finding(started_time=later(99)), remediations=(healed(),), duplicates=(persons.incident,))
+    assert own.status.times.started_time == later(99)
+    assert own.status.episodes[0].started_time == later(-60)
 
 
 def test_what_was_cancelled_is_not_measured():

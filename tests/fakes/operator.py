@@ -19,7 +19,7 @@ from prunella.adapters.cel import CelEvaluate
 from prunella.api.common import Metadata, NamespacedRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import Incident
-from prunella.api.names import INCIDENT_LABEL, Mode
+from prunella.api.names import Mode
 from prunella.api.remediation import Remediation
 from prunella.app.brake import Brake
 from prunella.app.errors import Conflict, OutcomeUnknown, Retryable
@@ -172,7 +172,7 @@ class Operator:
         if isinstance(one, Incident):
             self.wake(IncidentKey(namespace, one.metadata.name))
         elif isinstance(one, Remediation):
-            self.wake(IncidentKey(namespace, one.metadata.labels[INCIDENT_LABEL]))
+            self.wake(IncidentKey(namespace, one.spec.incident_ref.name))
         elif type(one).__name__ != "WorkloadRecord":
             self.wake_all()
 

@@ -27,10 +27,13 @@ class Rule:
     expression: str
     message: str
     """Begins with 'must' and names the remedy."""
+    old_optional: bool = False
+    """The rule holds for new objects too, and asks `oldSelf.hasValue()` whether there was one before."""
 
-    def wire(self) -> dict[str, str]:
+    def wire(self) -> dict[str, str | bool]:
         """The entry of x-kubernetes-validations."""
-        return {"rule": self.expression, "message": self.message}
+        entry: dict[str, str | bool] = {"rule": self.expression, "message": self.message}
+        return entry | {"optionalOldSelf": True} if self.old_optional else entry
 
 
 def _state_rules(schema: dict[str, Any], model: type[BaseModel]) -> None:

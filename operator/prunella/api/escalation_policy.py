@@ -50,6 +50,10 @@ class EscalationStep(WireModel):
     notify: Annotated[tuple[NotifyTarget, ...], items(20, minimum=1)]
     """Who is paged, all at once."""
 
+    def is_for(self, priority: Priority) -> bool:
+        """Whether Incidents of that priority climb it."""
+        return self.when is None or priority in self.when.priorities
+
 
 class Repeat(WireModel):
     """How often the ladder is climbed again."""
@@ -98,6 +102,8 @@ class EscalationPolicySpec(WireModel):
     """Messages that page nobody: nothing is undone silently."""
     notify_on_resolve: bool = True
     """Everyone who was paged is told when it is over."""
+    repage_on_raise: bool = True
+    """A priority that is raised after somebody took it pages the steps that are only for the higher one."""
 
 
 class EscalationPolicyStatus(WireModel):

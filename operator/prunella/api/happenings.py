@@ -48,7 +48,7 @@ HAPPENINGS: Final = (
     Happening("AlsoAcknowledged", "A second person took it."),
     Happening("AcknowledgedLate", "A person took it after it was over."),
     Happening("Unacknowledged", "A person gave it back."),
-    Happening("AckExpired", "The acknowledgement is too old: paging goes on."),
+    Happening("AckExpired", "The acknowledgement is too old, or the priority was raised since: paging goes on."),
     Happening("Mitigated", "It stopped hurting.", (INCIDENT,)),
     Happening("FiringAgain", "It came back before it was resolved."),
     Happening("UnseenRecovery", "An alert fell silent and fired again between two looks."),

@@ -6,11 +6,11 @@ nothing reads it back. At most one Incident is open per target; its name is dete
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
-from .base import Instant, Sentence, WireModel, items
+from .base import Instant, Rule, Sentence, WireModel, items
 from .common import Condition, Metadata, NamespacedRef
 from .incident_facts import Count, Decision, Durations, Episode, Evidence, Owner, Plan, Provenance, RemediationSummary, Signal, TimelineEntry, Times
 from .incident_spec import Acknowledgement, Hold, IncidentSpec, OpeningSignal, Reporter, Resolution, Source
@@ -41,6 +41,14 @@ __all__ = [
     "TimelineEntry",
     "Times",
 ]
+
+
+_CURRENT: Final = "has(self.status) && has(self.status.episode) ? self.status.episode : 1"
+_SAID_BEFORE: Final = (
+    "oldSelf.hasValue() && has(oldSelf.value().spec.acknowledgement)"
+    " && oldSelf.value().spec.acknowledgement.episode == self.spec.acknowledgement.episode"
+)
+"""What stands already is not refused again: the operator must be able to write the status beside it."""
 
 
 class IncidentStatus(WireModel):
@@ -79,17 +87,19 @@ class IncidentStatus(WireModel):
     reopen_count: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """How often a relapse reopened this Incident."""
     times: Times = Times()
-    """Instants of the story. Each is written once."""
+    """Instants of the current episode. Each is written once."""
     provenance: Annotated[tuple[Provenance, ...], items(32, "name")] = ()
     """Who knew each of the times."""
     durations: Durations = Durations()
     """Whole seconds between the times: how long it took to detect, tell, act, mitigate, resolve."""
     episodes: Annotated[tuple[Episode, ...], items(10, "number")] = ()
-    """The last stretches of hurting, oldest first."""
+    """The last stretches of hurting, oldest first, with the times that each had."""
+    earlier_seconds: Count = 0
+    """Whole seconds that the episodes hurt which are no longer listed."""
     signals: Annotated[tuple[Signal, ...], items(100, "key")] = ()
     """What each source says of the fault; watch and alerts join here."""
     evidence: Annotated[tuple[Evidence, ...], items(8)] = ()
-    """Log tail and Events as they were when the Incident opened."""
+    """Log tail and Events as they were when the fault was seen, and those of the fault before it."""
     plan: Plan | None = None
     """What automation would do, or is about to do."""
     decisions: Annotated[tuple[Decision, ...], items(20)] = ()
@@ -120,6 +130,19 @@ class IncidentStatus(WireModel):
 
 class Incident(WireModel):
     """One fault of one target: what was seen, decided, done and told, with its times."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "oldSelf.hasValue() || size(self.metadata.name) <= 240",
+            "must have a name of at most 240 characters: its attempts and Events bear it, with a number; choose a shorter one",
+            old_optional=True,
+        ),
+        Rule(
+            f"!has(self.spec.acknowledgement) || self.spec.acknowledgement.episode <= ({_CURRENT}) || ({_SAID_BEFORE})",
+            "must not acknowledge an episode that has not begun: status.episode names the current one",
+            old_optional=True,
+        ),
+    )
 
     metadata: Metadata
     spec: IncidentSpec

@@ -15,7 +15,7 @@ Timing = Annotated[int, Field(ge=0, le=2_147_483_647)]
 
 
 class Times(WireModel):
-    """Instants of the story. Each is written once; `provenance` says who knew it."""
+    """Instants of the current episode, each written once; `provenance` says who knew it. Those of earlier ones are in `episodes`."""
 
     started_time: Instant | None = None
     """The fault began."""
@@ -57,7 +57,7 @@ class Provenance(WireModel):
 
 
 class Durations(WireModel):
-    """Whole seconds between the times of the last episode; absent where one of them is."""
+    """Whole seconds between the times of the current episode; absent where one of them is."""
 
     detect_seconds: Timing | None = None
     """detectedTime − startedTime (TTD)."""
@@ -72,7 +72,9 @@ class Durations(WireModel):
     mitigate_seconds: Timing | None = None
     """mitigatedTime − startedTime (TTM)."""
     resolve_seconds: Timing | None = None
-    """resolvedTime − startedTime without the healthy gaps between episodes (TTR)."""
+    """resolvedTime − startedTime (TTR)."""
+    total_seconds: Timing | None = None
+    """resolveSeconds of all episodes together: TTR of the whole Incident, without the healthy gaps between them."""
 
 
 class Signal(WireModel):
@@ -154,18 +156,32 @@ class RemediationSummary(WireModel):
 
 
 class Episode(WireModel):
-    """One stretch of hurting, from trigger to recovery."""
+    """One stretch of hurting, from trigger to recovery, with the times that it had."""
 
     number: Annotated[int, Field(ge=1, le=1_000_000)]
     """1 for the first, then counting up."""
     started_time: Instant
     """It began to hurt."""
+    detected_time: Instant | None = None
+    """Monitoring, the watch or a person knew."""
+    received_time: Instant | None = None
+    """Prunella knew."""
     triggered_time: Instant
     """It was opened for action."""
+    notified_time: Instant | None = None
+    """The first message to a person was accepted by its channel."""
+    automation_started_time: Instant | None = None
+    """The first Remediation stored its intent."""
     acknowledged_time: Instant | None = None
     """A person took it."""
+    ack_expired_count: Count = 0
+    """How often an acknowledgement ended without a recovery: its time ran out, or the priority was raised."""
+    mitigated_time: Instant | None = None
+    """It stopped hurting."""
     resolved_time: Instant | None = None
     """Start of the healthy period that was proved."""
+    resolution_confirmed_time: Instant | None = None
+    """The proof was complete."""
     reason: ShortName
     """Why it began: Opened, or why it was reopened."""
 
@@ -207,5 +223,7 @@ class Plan(WireModel):
     """Identity of the plan: the Runbook, the target and what would change."""
     summary: Sentence
     """One sentence, for example 'roll back deploy/checkout 15 -> 14'."""
+    since_time: Instant | None = None
+    """Since when the fault holds that the plan is about: the dwell counts from here."""
     due_time: Instant | None = None
     """When the effect is due: dwell over and conditions hold."""

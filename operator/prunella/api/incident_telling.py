@@ -10,7 +10,7 @@ from .base import Instant, Name, Sentence, WireModel, items
 from .common import NamespacedRef
 from .escalation_policy import EscalationPolicySpec
 from .incident_facts import Count
-from .names import EscalationState, MessageKind, MessageState
+from .names import EscalationState, MessageKind, MessageState, Priority
 
 
 class Message(WireModel):
@@ -53,6 +53,8 @@ class Escalation(WireModel):
     """Where paging stands."""
     run: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Counts the runs; each episode begins a new one."""
+    raised_from: Priority | None = None
+    """The priority at which somebody had it when it was raised: this run climbs only the steps that the raise added."""
     loop: Annotated[int, Field(ge=0, le=1000)] = 0
     """How often the ladder was climbed again in this run."""
     step: Annotated[int, Field(ge=0, le=1000)] = 0

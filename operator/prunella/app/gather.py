@@ -81,6 +81,7 @@ class Gatherer:
         self._namespace = operator_namespace
         self._lagging = lagging
         self._begun: dict[str, tuple[Remediation, datetime]] = {}
+        self._unseen: dict[str, datetime] = {}
         self.active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
         self.polled_time: datetime | None = None
         self.alert_time: datetime | None = None
@@ -124,6 +125,7 @@ class Gatherer:
             incident=incident,
             target=read.target,
             finding=self._finding(read.target, fresh=fresh),
+            unseen_since=self._unseen_since(incident.metadata.uid, now, seen=fresh and read.target is not UNKNOWN),
             alerts=tuple(mail.alerts),
             active_alerts=self.active_alerts,
             polled_time=self.polled_time,
@@ -191,6 +193,17 @@ class Gatherer:
         if not fresh or target is UNKNOWN:
             return UNKNOWN
         return self._observer.finding(target) if isinstance(target, WorkloadFacts) else None
+
+    def _unseen_since(self, uid: str, now: datetime, *, seen: bool) -> datetime | None:
+        """Since when an Incident's target can't be seen. Kept in memory: after a restart a silence begins anew."""
+        if seen:
+            self._unseen.pop(uid, None)
+            return None
+        return self._unseen.setdefault(uid, now)
+
+    def forget(self, uid: str) -> None:
+        """The Incident is gone."""
+        self._unseen.pop(uid, None)
 
     async def _target(self, incident: Incident, *, live: bool) -> WorkloadFacts | Absent | UnknownT:
         ref = incident.spec.target_ref

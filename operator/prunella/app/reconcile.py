@@ -15,11 +15,13 @@ from typing import Final
 
 from prunella.api.common import Metadata
 from prunella.api.incident import Incident
+from prunella.api.names import INCIDENT_LABEL, PART_OF_LABEL, TARGET_LABEL
 from prunella.api.remediation import Remediation
 from prunella.core import draft as wishes
 from prunella.core.decide import decide
 from prunella.core.draft import Draft
 from prunella.core.facts import AlertFacts
+from prunella.core.incident import correlate
 from prunella.core.incident.material import rides, tells_something
 from prunella.core.world import GONE, World
 
@@ -193,9 +195,9 @@ class Reconciler:
             name=attempt.name,
             namespace=incident.metadata.namespace,
             labels={
-                "app.kubernetes.io/part-of": "prunella",
-                "prunella.dev/target": incident.metadata.labels.get("prunella.dev/target", incident.spec.target_ref.name[:63]),
-                "prunella.dev/incident": incident.metadata.name[:63],
+                PART_OF_LABEL: "prunella",
+                TARGET_LABEL: incident.metadata.labels.get(TARGET_LABEL) or correlate.label_value(incident.spec.target_ref.name),
+                INCIDENT_LABEL: correlate.label_value(incident.metadata.name),
             },
         )
         try:
@@ -210,6 +212,7 @@ class Reconciler:
         uid = self._uids.pop(key, None)
         if uid is not None:
             self._outbox.forget(uid)
+            self._gatherer.forget(uid)
         self._locks.pop(key, None)
         self._mail.pop(key, None)
 

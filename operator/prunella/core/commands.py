@@ -25,7 +25,12 @@ def resolve(incident: Incident) -> str:
 
 def explain(incident: Incident) -> str:
     """The command that tells the story."""
-    return f"kubectl prunella explain {incident.metadata.name}{_namespace(incident)}"
+    return explain_name(incident.metadata.name, incident.metadata.namespace)
+
+
+def explain_name(name: str, namespace: str | None) -> str:
+    """The same for an Incident of which only the name is known."""
+    return f"kubectl prunella explain {name}" + (f" -n {namespace}" if namespace else "")
 
 
 def _patch(incident: Incident, spec: dict[str, object]) -> str:

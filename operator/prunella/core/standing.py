@@ -1,16 +1,19 @@
-"""What still stands of an Incident: signals that fire, a report that nobody closed, an attempt under way. Both recovery and paging ask it.
+"""What still stands of an Incident: signals that fire, a report that nobody closed, an attempt under way, recoveries that did not last.
 
 The rule this module protects: silenced is not over, held is not over, and only what fires wakes people.
 """
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.incident import Incident, IncidentStatus, Signal
 from prunella.api.names import RemediationPhase, SignalState, SourceKind
 from prunella.api.remediation import Remediation
 
+FLAPS: Final = 3
+FLAP_WINDOW: Final = timedelta(hours=1)
 OPEN_STATES: Final = frozenset({SignalState.FIRING, SignalState.SUPPRESSED, SignalState.STALE})
 
 
@@ -42,3 +45,21 @@ def unknown(remediations: tuple[Remediation, ...]) -> Remediation | None:
 def at_work(remediations: tuple[Remediation, ...]) -> tuple[Remediation, ...]:
     """Attempts that will end by themselves but have not yet."""
     return tuple(one for one in remediations if not phase_of(one).final and phase_of(one) is not RemediationPhase.UNKNOWN)
+
+
+def fault_since(status: IncidentStatus) -> datetime | None:
+    """Since when the fault is there that is seen now: first sight of what the watch sees, in this episode. An earlier one was another fault."""
+    seen = (one.first_seen_time for one in firing(status) if one.source is SourceKind.WATCH)
+    return max((*(one.triggered_time for one in status.episodes[-1:]), *seen), default=None)
+
+
+def recoveries(status: IncidentStatus, now: datetime) -> tuple[datetime, ...]:
+    """When episodes ended within the last hour, oldest first."""
+    ends = (one.resolved_time for one in status.episodes)
+    return tuple(sorted(end for end in ends if end is not None and now - end < FLAP_WINDOW))
+
+
+def flapping_until(status: IncidentStatus, now: datetime) -> datetime | None:
+    """Until when it counts as flapping: three recoveries within an hour. None where it does not."""
+    recent = recoveries(status, now)
+    return recent[-FLAPS] + FLAP_WINDOW if len(recent) >= FLAPS else None

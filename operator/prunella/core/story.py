@@ -1,22 +1,26 @@
 """The story of an Incident for a tired person: what was seen, decided, done, proved and told, in order, each with its why.
 
 Pure text of what stands on the resources. The rule it protects: what was decided, done or not done has its reason on the object, and nothing else
-is needed to read it: no log, no second source.
+is needed to read it: no log, no second source. An Incident that came back is told episode by episode.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Final
 
 from prunella.api.common import Condition
-from prunella.api.incident import Decision, Incident, Message, Signal
-from prunella.api.names import ConditionStatus, MessageKind, MessageState, Mode, Outcome, Phase, RemediationPhase, SourceKind, StepState, Verdict
-from prunella.api.remediation import Remediation, StepStatus
+from prunella.api.incident import Decision, Durations, Incident, Message
+from prunella.api.names import ConditionStatus, MessageKind, MessageState, Mode, Phase, Verdict
+from prunella.api.remediation import Remediation
 
+from . import opening_rows
+from .attempt_rows import attempt
+from .commands import explain_name
+from .episodes_told import Chapter, Part, chapters, in_order
 from .facts import SHORT_KIND
+from .incident.times import spans, times_of
 from .lines import Row, Tale, clock, span
 
 RENDERED: Final = frozenset(
@@ -35,6 +39,7 @@ RENDERED: Final = frozenset(
         "Verified",
         "Mitigated",
         "Resolved",
+        "Reopened",
         "Acknowledged",
         "Cancelled",
     }
@@ -42,99 +47,75 @@ RENDERED: Final = frozenset(
 """Entries of the timeline that other rows tell better; the rest is told as it stands."""
 BASIC: Final = frozenset({"Acknowledged", "Mitigated", "Resolved", "RemediationAllowed"})
 """Conditions that are always there; any other is set only while it is true, and is told."""
-QUOTED: Final = 160
 
 
 def story(incident: Incident, remediations: Sequence[Remediation], now: datetime, *, guards: bool = False) -> Tale:
     """All that is known of one Incident. `remediations` are its own, oldest first; `guards` shows each verdict."""
-    rows = (
-        *_seen(incident),
-        *_assessed(incident),
-        *_considered(incident, remediations, now),
-        *(row for one in remediations for row in _attempt(one, guards=guards)),
-        *_people(incident),
-        *_besides(incident),
-        *_ended(incident),
-        *_told(incident),
-        *_next(incident, now),
-        *_took(incident),
+    told = (row for chapter in chapters(incident) for row in _chapter(incident, remediations, chapter, now, guards=guards))
+    return Tale(head=_head(incident, now), rows=(*told, *_next(incident, now), *_took(incident)))
+
+
+def _chapter(incident: Incident, remediations: Sequence[Remediation], chapter: Chapter, now: datetime, *, guards: bool) -> Iterator[Row]:
+    """One episode, in the order of time."""
+    own = [one for one in remediations if chapter.has(_began(one))]
+    yield from opening_rows.reopened(incident, chapter) if chapter.begins is not None else opening_rows.seen(incident)
+    yield from opening_rows.evidence(incident, chapter)
+    yield from opening_rows.joined(incident, chapter)
+    yield from opening_rows.assessed(incident, chapter)
+    parts = (
+        *(Part(time=row.time, rows=(row,)) for row in (_considered(incident, own, now) if chapter.last else ())),
+        *(Part(time=_began(one), rows=tuple(attempt(one, guards=guards))) for one in own),
+        *(Part(rows=(row,)) for row in (_held(incident) if chapter.last else ())),
+        *_ended(incident, chapter),
     )
-    return Tale(head=_head(incident, now), rows=rows)
+    loose = (*_taken(incident, chapter), *_then(incident, chapter), *(_besides(incident) if chapter.last else ()))
+    yield from in_order(parts, loose)
+    yield from _told(incident, chapter)
+    if not chapter.last and chapter.episode is not None:
+        yield from _durations(spans(times_of(chapter.episode)))
+
+
+def _began(one: Remediation) -> datetime | None:
+    return one.status.started_time or one.status.ended_time or one.metadata.creation_timestamp
 
 
 def _head(incident: Incident, now: datetime) -> str:
     status = incident.status
-    began = status.times.started_time or incident.metadata.creation_timestamp or now
+    began = opening_rows.first_start(incident) or incident.metadata.creation_timestamp or now
     ref = incident.spec.target_ref
     target = status.target or f"{SHORT_KIND.get(ref.kind, ref.kind.lower())}/{ref.name}"
     parts = (incident.metadata.name, status.priority or "-", status.phase or "not looked at yet", target)
     ago = span((now - began).total_seconds())
-    return f"{'   '.join(str(part) for part in parts)}   (times in UTC, began {began.astimezone(UTC):%Y-%m-%d}, {ago} ago)"
-
-
-def _seen(incident: Incident) -> Iterator[Row]:
-    status = incident.status
-    opening = incident.spec.source.signal if incident.spec.source else None
-    first = next((one for one in status.signals if opening is not None and one.key == opening.key), None)
-    time = status.times.received_time or (opening.seen_time if opening else None) or incident.metadata.creation_timestamp
-    what = (opening.summary if opening and opening.summary else "") or incident.spec.title
-    by = {SourceKind.WATCH: "by watching", SourceKind.ALERTMANAGER: "by an alert", SourceKind.PERSON: "reported by a person"}[incident.source_kind]
-    began = status.times.started_time
-    at_least = next((" or before" for one in status.provenance if one.name == "startedTime" and one.lower_bound), "")
-    yield Row(label="seen", time=time, what=what, why=f"{by}; it began {clock(began)}{at_least}" if began else by)
-    yield from _evidence(incident)
-    if first is not None and first.count > 1:
-        yield Row(label="joined", what=f"seen {first.count} times, last {clock(first.last_seen_time)}", why="one fault, one Incident")
-    yield from (_joined(one, status.target or "the target") for one in status.signals if one is not first)
-
-
-def _evidence(incident: Incident) -> Iterator[Row]:
-    for one in incident.status.evidence:
-        words = one.text.strip().splitlines()
-        where = f"{one.pod} " if one.pod else ""
-        telling = [word for word in words if word.startswith("Warning")] or words
-        last = f'"{telling[-1][:QUOTED]}"' if telling else "empty"
-        yield Row(label="kept", time=one.captured_time, what=f"{where}{one.name}: {last}", why="all of it: status.evidence" if len(words) > 1 else "")
-
-
-def _joined(signal: Signal, target: str) -> Row:
-    times = f", {signal.count} times" if signal.count > 1 else ""
-    name = signal.labels.get("alertname")
-    what = f"alert {name}: {signal.summary}" if name else signal.summary or signal.key
-    return Row(
-        label="joined", time=signal.first_seen_time, what=f"{what}{times} ({signal.state})", why=f"not opened twice: {target} has an open Incident"
-    )
-
-
-def _assessed(incident: Incident) -> Iterator[Row]:
-    status = incident.status
-    if status.priority:
-        yield Row(label="rated", what=str(status.priority), why=status.priority_reason or "")
-    owner = status.owner
-    if owner is not None:
-        policy = owner.escalation_policy_ref
-        name = f", escalation policy {'/'.join(filter(None, (policy.namespace, policy.name)))}" if policy else ", no escalation policy"
-        yield Row(label="belongs to", what=f"{owner.team or 'nobody known'}{name}", why=owner.resolved_by)
+    episode = f", episode {status.episode}" if status.episode > 1 else ""
+    return f"{'   '.join(str(part) for part in parts)}   (times in UTC, began {began.astimezone(UTC):%Y-%m-%d}, {ago} ago{episode})"
 
 
 def _considered(incident: Incident, remediations: Sequence[Remediation], now: datetime) -> Iterator[Row]:
     status = incident.status
     modes = {one.spec.runbook_ref.name: one.spec.mode for one in remediations}
-    due = status.plan.due_time if status.plan else None
-    acted = status.times.automation_started_time
-    if due is not None and acted is not None and status.times.triggered_time is not None and status.times.triggered_time < due <= acted:
-        waited = span((due - status.times.triggered_time).total_seconds())
-        yield Row(label="waited", time=due, what=f"{waited} until the action was due", why="one failure is not a verdict")
-    chosen = [one for one in status.decisions if one.verdict is not Verdict.NOT_CHOSEN]
     last = max((one.status.started_time for one in remediations if one.status.started_time is not None), default=None)
+    yield from _waited(incident, remediations)
+    chosen = [one for one in status.decisions if one.verdict is not Verdict.NOT_CHOSEN]
     yield from (_decision(one, modes.get(one.about), last, now) for one in chosen)
     allowed = _condition(incident, "RemediationAllowed")
-    if not chosen and allowed is not None and allowed.status is ConditionStatus.FALSE:
+    if not chosen and allowed is not None and allowed.status is ConditionStatus.FALSE and status.merged_into is None:
         said = [entry.time for entry in status.timeline if entry.what == "RemediationBlocked" and entry.message.startswith(f"{allowed.reason}:")]
         yield Row(label="not done", time=said[-1] if said else None, what=f"nothing: {allowed.reason}", why=allowed.message)
     for one in status.decisions:
         if one.verdict is Verdict.NOT_CHOSEN:
             yield Row(label="considered", what=f"{one.about}: no, {one.reason}", why=one.message)
+
+
+def _waited(incident: Incident, remediations: Sequence[Remediation]) -> Iterator[Row]:
+    """How long the fault had to hold until the attempt was due that carried the plan out."""
+    plan = incident.status.plan
+    if plan is None or plan.due_time is None:
+        return
+    since = plan.since_time or incident.status.times.triggered_time
+    acted = [one.status.started_time for one in remediations if one.spec.plan_hash == plan.hash and one.status.started_time is not None]
+    if since is not None and any(since < plan.due_time <= one for one in acted):
+        waited = span((plan.due_time - since).total_seconds())
+        yield Row(label="waited", time=plan.due_time, what=f"{waited} until the action was due", why="one failure is not a verdict")
 
 
 def _decision(one: Decision, mode: Mode | None, acted: datetime | None, now: datetime) -> Row:
@@ -149,68 +130,34 @@ def _decision(one: Decision, mode: Mode | None, acted: datetime | None, now: dat
             return Row(label="not done", time=one.time, what=f"{one.about}: {one.reason}", why=one.message)
 
 
-def _attempt(one: Remediation, *, guards: bool) -> Iterator[Row]:
-    status = one.status
-    yield Row(label="attempt", time=status.started_time, what=f"{one.metadata.name}, attempt {one.spec.attempt} ({one.spec.mode})", why=status.plan)
-    yield from _guards(one, shown=guards)
-    yield from (row for step in status.steps for row in _step(step))
-    if status.outcome is Outcome.SIMULATED:
-        how = f"kubectl get rem {one.metadata.name} -n {one.metadata.namespace} -o jsonpath='{{.status.diff}}'"
-        yield Row(label="would", time=status.ended_time, what=status.plan, why=f"nothing was changed; the diff: {how}")
-        return
-    looks = [f"{number} × {result}" if number > 1 else str(result) for result, number in _results(one)]
-    if looks:
-        last = status.measurements[-1]
-        label = "proved" if status.outcome is Outcome.REMEDIATED else "measured"
-        yield Row(label=label, time=last.finished_time, what=", ".join(looks), why=f"{last.check}: {last.value}" if last.value else last.check)
-    if status.outcome is not None:
-        yield Row(label="ended", time=status.ended_time, what=str(status.outcome), why=status.message)
-    elif status.phase is RemediationPhase.UNKNOWN:
-        yield Row(label="unknown", what="whether it was done can't be known; a person decides", why=status.message)
-    elif status.phase is not None:
-        yield Row(label="now", what=str(status.phase), why=status.message)
-
-
-def _results(one: Remediation) -> Iterator[tuple[str, int]]:
-    for result, group in groupby(one.status.measurements, key=lambda look: look.result):
-        yield str(result), len(list(group))
-
-
-def _guards(one: Remediation, *, shown: bool) -> Iterator[Row]:
-    verdicts = one.status.guards
-    if not verdicts:
-        return
-    passed = sum(verdict.allowed for verdict in verdicts)
-    refused = next((verdict for verdict in verdicts if not verdict.allowed), None)
-    why = f"{refused.name} says {refused.reason}: {refused.message}" if refused else ("" if shown else "--guards shows each")
-    yield Row(label="guards", what=f"{passed} of {len(verdicts)} passed", why=why)
-    if shown:
-        for verdict in verdicts:
-            yield Row(label="guards", what=f"  {verdict.name}: {'yes' if verdict.allowed else verdict.reason}", why=verdict.message)
-
-
-def _step(step: StepStatus) -> Iterator[Row]:
-    if step.intent is None and step.state in {StepState.PENDING, StepState.SKIPPED} and not step.message:
-        return
-    once = f"intent {step.intent.id[:8]}, once" if step.intent else ""
-    done = step.outcome.message if step.outcome else ""
-    what = step.message or done or step.name
-    label = {StepState.APPLIED: "did", StepState.SIMULATED: "would", StepState.FAILED: "failed", StepState.UNKNOWN: "unknown"}.get(step.state, "step")
-    time = step.outcome.observed_time if step.outcome else step.intent.written_time if step.intent else None
-    yield Row(label=label, time=time, what=what, why="; ".join(part for part in (once, done if done != what else "") if part))
-
-
-def _people(incident: Incident) -> Iterator[Row]:
-    spec, status = incident.spec, incident.status
+def _taken(incident: Incident, chapter: Chapter) -> Iterator[Row]:
     acknowledged = _condition(incident, "Acknowledged")
-    if acknowledged is not None and acknowledged.status is ConditionStatus.TRUE:
-        yield Row(label="taken", time=status.times.acknowledged_time, what=acknowledged.message or acknowledged.reason, why=acknowledged.reason)
-    if spec.hold is not None:
-        until = f" until {clock(spec.hold.until_time)}" if spec.hold.until_time else ""
-        yield Row(label="held", what=f"{spec.hold.by} keeps automation away{until}", why=spec.hold.reason)
-    for entry in status.timeline:
-        if entry.what not in RENDERED:
-            yield Row(label="then", time=entry.time, what=f"{entry.what}: {entry.message}", why="" if entry.by == "prunella" else f"by {entry.by}")
+    if chapter.last and acknowledged is not None and acknowledged.status is ConditionStatus.TRUE:
+        time = incident.status.times.acknowledged_time or acknowledged.last_transition_time
+        yield Row(label="taken", time=time, what=acknowledged.message or acknowledged.reason, why=acknowledged.reason)
+        return
+    for entry in chapter.entries(incident, "Acknowledged"):
+        yield Row(label="taken", time=entry.time, what=entry.message, why=f"by {entry.by}")
+
+
+def _held(incident: Incident) -> Iterator[Row]:
+    hold = incident.spec.hold
+    if hold is not None:
+        until = f" until {clock(hold.until_time)}" if hold.until_time else ""
+        yield Row(label="held", what=f"{hold.by} keeps automation away{until}", why=hold.reason)
+
+
+def _then(incident: Incident, chapter: Chapter) -> Iterator[Row]:
+    """What else stands in the timeline. A sentence that was told before, or stands beside it, is not told again."""
+    standing = {one.message for one in incident.status.conditions if one.type == "NoResponder"}
+    told: set[str] = set()
+    for entry in incident.status.timeline:
+        again, known = entry.message in told, entry.message in standing
+        told.add(entry.message)
+        if entry.what in RENDERED or not chapter.has(entry.time) or (known and chapter.last):
+            continue
+        message = "as before" if again else entry.message
+        yield Row(label="then", time=entry.time, what=f"{entry.what}: {message}", why="" if entry.by == "prunella" else f"by {entry.by}")
 
 
 def _besides(incident: Incident) -> Iterator[Row]:
@@ -219,25 +166,32 @@ def _besides(incident: Incident) -> Iterator[Row]:
             yield Row(label="mind", time=one.last_transition_time, what=one.type, why=one.message)
 
 
-def _ended(incident: Incident) -> Iterator[Row]:
-    times = incident.status.times
-    resolved = _condition(incident, "Resolved")
+def _ended(incident: Incident, chapter: Chapter) -> Iterator[Part]:
+    if not chapter.last:
+        said = chapter.entries(incident, "Resolved")
+        since = chapter.episode.resolved_time if chapter.episode else None
+        row = Row(label="healthy", time=since, what="Resolved counts from here", why=said[-1].message if said else "")
+        yield Part(time=chapter.episode.resolution_confirmed_time if chapter.episode else None, rows=(row,))
+        return
+    times, resolved = incident.status.times, _condition(incident, "Resolved")
     if times.resolved_time is not None:
-        yield Row(label="healthy", time=times.resolved_time, what="Resolved counts from here", why=resolved.message if resolved else "")
+        row = Row(label="healthy", time=times.resolved_time, what="Resolved counts from here", why=resolved.message if resolved else "")
+        yield Part(time=times.resolution_confirmed_time, rows=(row,))
     elif resolved is not None and incident.status.healthy_since_time is not None:
-        yield Row(label="healthy", time=incident.status.healthy_since_time, what="not over yet", why=resolved.message)
+        yield Part(rows=(Row(label="healthy", time=incident.status.healthy_since_time, what="not over yet", why=resolved.message),))
     if times.cancelled_time is not None:
         merged = incident.status.merged_into
-        what = f"a duplicate of {merged.name}" if merged else "not a fault of its own"
-        yield Row(label="cancelled", time=times.cancelled_time, what=what, why=incident.status.summary or "")
+        what = f"a duplicate: the story goes on in Incident {merged.name}" if merged else "not a fault of its own"
+        why = explain_name(merged.name, merged.namespace or incident.metadata.namespace) if merged else incident.status.summary or ""
+        yield Part(time=times.cancelled_time, rows=(Row(label="cancelled", time=times.cancelled_time, what=what, why=why),))
 
 
-def _told(incident: Incident) -> Iterator[Row]:
-    messages = sorted(incident.status.escalation.messages, key=lambda one: one.sent_time or one.created_time)
-    yield from map(_message, messages)
-    if not any(one.kind is MessageKind.PAGE for one in messages):
-        acknowledged = _condition(incident, "Acknowledged")
-        open_ = incident.status.phase in {Phase.TRIGGERED, Phase.ACKNOWLEDGED, Phase.MITIGATED}
+def _told(incident: Incident, chapter: Chapter) -> Iterator[Row]:
+    own = [one for one in incident.status.escalation.messages if chapter.numbered(one.key.partition("/")[0])]
+    yield from map(_message, sorted(own, key=lambda one: one.sent_time or one.created_time))
+    if not any(one.kind is MessageKind.PAGE for one in own):
+        acknowledged = _condition(incident, "Acknowledged") if chapter.last and incident.status.merged_into is None else None
+        open_ = chapter.last and incident.status.phase in {Phase.TRIGGERED, Phase.ACKNOWLEDGED, Phase.MITIGATED}
         nobody = "nobody was paged" + (" so far" if open_ else "")
         yield Row(label="told", what=nobody, why=acknowledged.message if acknowledged and not open_ else "")
 
@@ -271,7 +225,13 @@ def _next(incident: Incident, now: datetime) -> Iterator[Row]:
 
 
 def _took(incident: Incident) -> Iterator[Row]:
-    taken = incident.status.durations
+    yield from _durations(incident.status.durations)
+    total = incident.status.durations.total_seconds
+    if total is not None and incident.status.episode > 1:
+        yield Row(label="hurt", what=f"{span(total)} in all", why=f"{incident.status.episode} episodes, without the healthy time between them")
+
+
+def _durations(taken: Durations) -> Iterator[Row]:
     named = (
         ("detect", taken.detect_seconds),
         ("notify", taken.notify_seconds),

@@ -119,6 +119,8 @@ class World:
     target: WorkloadFacts | Absent | UnknownT
     finding: Finding | UnknownT | None = None
     """What the detectors see on the target now; UNKNOWN while the watch is stale."""
+    unseen_since: datetime | None = None
+    """Since when the watch is stale, or the target could not be read, without a break; None while it is seen."""
     alerts: tuple[AlertFacts, ...] = ()
     """Alerts that came in for this Incident since the last write, in order of arrival."""
     active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN

@@ -24,10 +24,16 @@ def follow(world: World, draft: Draft) -> Draft:
     for one in attempts:
         before = next((summary for summary in draft.status.remediations if summary.name == one.metadata.name), None)
         draft = _tell(one, before, draft)
-        draft = _column(one, draft)
-        draft = draft.time("automation_started_time", one.status.started_time)
+        if not _of_an_earlier_episode(one, draft):
+            draft = _column(one, draft).time("automation_started_time", one.status.started_time)
     summaries = tuple(_summary(one) for one in attempts)
     return draft.with_status(remediations=summaries[-20:])
+
+
+def _of_an_earlier_episode(one: Remediation, draft: Draft) -> bool:
+    """Whether it began before the current one: what it did is that one's story. What was only shown to people still is."""
+    started, began = one.status.started_time, draft.status.times.triggered_time
+    return started is not None and began is not None and started < began
 
 
 def _tellable(one: Remediation) -> bool:

@@ -13,13 +13,12 @@ from prunella.api.names import BREAKER_OUTCOMES, ConditionStatus, Outcome, Remed
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import SHORT_KIND
+from prunella.core.standing import flapping_until, recoveries
 from prunella.core.world import World
 
 from .plan import Plan
 from .refusal import Refusal
 
-FLAPS: Final = 3
-FLAP_WINDOW: Final = timedelta(hours=1)
 CONTRADICTED: Final = timedelta(seconds=10)
 """How long the watch is not believed where a live read said otherwise."""
 
@@ -198,13 +197,13 @@ def _over(scope: str, limit: Budget, started: list[Remediation], now: datetime) 
 
 def flapping(world: World) -> Refusal | None:
     """Opened and closed again and again: automation stays off that target."""
-    recent = [one for one in world.incident.status.episodes if one.resolved_time is not None and world.now - one.resolved_time < FLAP_WINDOW]
-    if len(recent) < FLAPS:
+    status = world.incident.status
+    until = flapping_until(status, world.now)
+    if until is None:
         return None
+    times = len(recoveries(status, world.now))
     return Refusal(
-        reason="Flapping",
-        message=f"it recovered and failed again {len(recent)} times within an hour: what is done does not last",
-        look_again_time=min(one.resolved_time for one in recent if one.resolved_time) + FLAP_WINDOW,
+        reason="Flapping", message=f"it recovered and failed again {times} times within an hour: what is done does not last", look_again_time=until
     )
 
 

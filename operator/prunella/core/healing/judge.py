@@ -12,8 +12,8 @@ from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase,
 from prunella.api.remediation import IncidentRef, Remediation, RemediationSpec, RunbookRef
 from prunella.core.draft import Attempt, Draft, Prepare
 from prunella.core.facts import UNKNOWN
-from prunella.core.standing import firing, reported
-from prunella.core.world import World
+from prunella.core.standing import fault_since, firing, reported
+from prunella.core.world import NOT_A_WORKLOAD, World
 
 from . import follow, guards, history, match, plan
 from .refusal import Asked, Refusal, first_refusal
@@ -22,18 +22,23 @@ ALLOWED: Final = "RemediationAllowed"
 QUIET: Final = frozenset({"ModeObserve", "ModeSuggest", "DwellRunning", "RolloutInProgress", "TargetHealthy", "ConcurrencyReached", "Allowed"})
 """Reasons that are a state, not a refusal that somebody must hear of."""
 BLINK: Final = timedelta(seconds=2)
+"""How soon it is looked again at what could not be seen."""
+SILENCE: Final = timedelta(seconds=10)
+"""What can't be seen for so long is no blink."""
+UNSEEN: Final = "EvidenceMissing"
 TIMED: Final = frozenset({"RecentlyRemediated", "BudgetSpent", "Flapping", "HumanOverride"})
 """Refusals that end at an instant which is known: people are shown it."""
 
 
 def judge(world: World, draft: Draft) -> Draft:
     """Decide about automation for an Incident that is open, not mitigated, and has no attempt under way."""
-    draft = _retry(world, draft).with_status(retry_after_time=None)
+    draft = _retry(world, draft)
+    under_way = next((one for one in world.remediations if not _ended(one)), None)
+    if _open(draft) and under_way is None and world.finding is UNKNOWN and world.target is not NOT_A_WORKLOAD:
+        return _unseen(world, draft)
+    draft = draft.with_status(retry_after_time=None)
     if not _open(draft):
         return _settled(world, draft)
-    if world.finding is UNKNOWN and any(one.type == ALLOWED for one in draft.status.conditions):
-        return draft.again(world.now + BLINK)  # a watch blinks, or the controller has not caught up: what was decided stands, and nothing is begun
-    under_way = next((one for one in world.remediations if not _ended(one)), None)
     if under_way is not None:
         return _under_way(under_way, draft)
     if world.workload is not None and world.finding is None and not firing(draft.status) and not reported(world.incident):
@@ -48,8 +53,22 @@ def judge(world: World, draft: Draft) -> Draft:
     made = plan.make(world, status, chosen)
     if isinstance(made, Refusal):
         return _refuse(draft, made, decisions, about=name)
-    shown = api.Plan(runbook=name, hash=made.hash, summary=made.summary, due_time=made.due_time)
+    shown = api.Plan(runbook=name, hash=made.hash, summary=made.summary, since_time=made.since, due_time=made.due_time)
     return _guarded(world, draft.with_status(plan=shown), made, decisions)
+
+
+def _unseen(world: World, draft: Draft) -> Draft:
+    """Nothing is begun. While a watch only blinks, what was decided stands; a silence that lasts is said, and gone once the target is seen again."""
+    draft = draft.again(world.now + BLINK)
+    stands = any(one.type == ALLOWED for one in draft.status.conditions)
+    if world.watch_fresh and world.target is not UNKNOWN:  # it is seen, and its controller has not caught up with the newest template
+        message = "the controller is not done with the newest template yet: it is judged when it is"
+        return draft if stands else _blocked(draft, Refusal(reason="RolloutInProgress", message=message))
+    if stands and (world.unseen_since is None or world.now - world.unseen_since < SILENCE):
+        return draft
+    what = "a watch of the cluster is silent" if not world.watch_fresh else "the target could not be read"
+    message = f"{what}: what is known of it may be old, and nothing is done on a guess; it goes on by itself"
+    return _blocked(_decide(draft.with_status(retry_after_time=None), []), Refusal(reason=UNSEEN, message=message))
 
 
 def _under_way(attempt: Remediation, draft: Draft) -> Draft:
@@ -80,7 +99,7 @@ def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.De
     if gate is not None:
         return _gated(world, draft, made, gate, decisions)
     chosen = Refusal(reason="NewestRevisionFails" if made.accused else "Allowed", message=made.summary)
-    draft = _decide(draft, [*decisions, _decision(world.now, name, Verdict.CHOSEN, chosen)])
+    draft = _decide(_unblocked(draft), [*decisions, _decision(world.now, name, Verdict.CHOSEN, chosen)])
     draft = draft.condition(ALLOWED, ConditionStatus.TRUE, "Allowed", f"{made.summary}: all guards passed")
     return _attempt(world, draft, made)
 
@@ -92,7 +111,7 @@ def _unprepared(world: World, made: plan.Plan, verdicts: tuple[Asked, ...]) -> b
 
 def _gated(world: World, draft: Draft, made: plan.Plan, gate: Refusal, decisions: list[api.Decision]) -> Draft:
     name = made.runbook.metadata.name
-    draft = _decide(draft, [*decisions, _decision(world.now, name, Verdict.REFUSED, gate)])
+    draft = _decide(_unblocked(draft), [*decisions, _decision(world.now, name, Verdict.REFUSED, gate)])
     draft = draft.condition(ALLOWED, ConditionStatus.FALSE, gate.reason, gate.message)
     if gate.reason == "ModeObserve":
         return draft
@@ -142,14 +161,14 @@ def _refuse(draft: Draft, refusal: Refusal, decisions: list[api.Decision], *, ab
 
 
 def _blocked(draft: Draft, refusal: Refusal) -> Draft:
-    """The refusal on the Incident; where it is one that somebody must hear of, it is told, once for each reason."""
+    """The refusal on the Incident; where it is one that somebody must hear of, it is told, once for each reason that follows another."""
     before = next((one for one in draft.status.conditions if one.type == ALLOWED), None)
     draft = draft.condition(ALLOWED, ConditionStatus.FALSE, refusal.reason, refusal.message)
     if refusal.reason in TIMED:
         draft = draft.with_status(retry_after_time=refusal.look_again_time)
     if refusal.reason not in QUIET:
         draft = draft.with_status(remediation=f"Blocked: {refusal.reason}", remediation_state=RemediationState.BLOCKED)
-        if _new_reason(before, refusal):
+        if _new_reason(draft, before, refusal):
             draft = draft.note("RemediationBlocked", f"{refusal.reason}: {refusal.message}").count(
                 "remediations_blocked_total", reason=refusal.reason
             )
@@ -168,19 +187,32 @@ def _settled(world: World, draft: Draft) -> Draft:
     before = next((one for one in draft.status.conditions if one.type == ALLOWED), None)
     if before is None or before.reason not in {"DwellRunning", "RolloutInProgress"}:
         return draft
-    healed = next((one for one in world.remediations if one.status.outcome is Outcome.REMEDIATED), None)
+    healed = next((one for one in world.remediations if one.status.outcome is Outcome.REMEDIATED and _of_this_episode(one, draft)), None)
     if healed is None:
         return draft.condition(ALLOWED, ConditionStatus.FALSE, "TargetHealthy", "it was over before anything was done")
     return draft.condition(ALLOWED, ConditionStatus.TRUE, "Allowed", f"all guards passed: {healed.status.plan}")
 
 
-def _new_reason(before: Condition | None, refusal: Refusal) -> bool:
-    return before is None or before.reason != refusal.reason
+def _of_this_episode(one: Remediation, draft: Draft) -> bool:
+    began = draft.status.times.triggered_time
+    return began is None or (one.status.started_time is not None and one.status.started_time >= began)
+
+
+def _new_reason(draft: Draft, before: Condition | None, refusal: Refusal) -> bool:
+    """Not where it was told before a silence, and still holds after it; nor the second silence of an episode."""
+    if before is None or before.reason == refusal.reason:
+        return before is None
+    since = draft.status.episodes[-1].triggered_time if draft.status.episodes else None
+    told = [one.message for one in draft.status.timeline if one.what == "RemediationBlocked" and (since is None or one.time >= since)]
+    if refusal.reason == UNSEEN:
+        return f"{UNSEEN}: {refusal.message}"[:1024] not in told
+    before_it = [one for one in told if not one.startswith(UNSEEN)][-1:] if before.reason == UNSEEN else []
+    return not any(one.startswith(f"{refusal.reason}:") for one in before_it)
 
 
 def _decide(draft: Draft, decisions: list[api.Decision]) -> Draft:
-    """Keep the time of a decision that says the same as before in this episode."""
-    since = draft.status.episodes[-1].triggered_time if draft.status.episodes else None
+    """Keep the time of a decision that says the same as before about this fault."""
+    since = fault_since(draft.status)
     old = {(one.about, one.verdict, one.reason): one for one in draft.status.decisions if since is None or one.time >= since}
     kept = [
         one.model_copy(update={"time": old[key].time}) if (key := (one.about, one.verdict, one.reason)) in old else one

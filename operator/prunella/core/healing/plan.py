@@ -35,6 +35,8 @@ class Plan:
     summary: str
     hash: str
     mode: Mode
+    since: datetime | None = None
+    """Since when the fault holds: the dwell counts from here."""
     due_time: datetime | None
     waiting_for: str = ""
     by_alert: Signal | None = None
@@ -78,7 +80,8 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
     refusal = _target_refuses(facts, accused.revision if accused else None, rolls_back=rolls_back)
     if refusal is not None:
         return refusal
-    due, waiting_for = _due(world, status, fit, not_before)
+    since = _since(world, status, fit)
+    due, waiting_for = _due(world, status, fit, max(not_before, since + timedelta(seconds=_dwell(status, fit))))
     return Plan(
         runbook=fit.runbook,
         workload=facts.workload,
@@ -87,6 +90,7 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
         summary=summary(facts.workload, fit.runbook, accused.revision if accused else None, to),
         hash=plan_hash(fit.runbook, facts.workload, accused.revision if accused else None, to),
         mode=effective_mode(fit.runbook, world),
+        since=since,
         due_time=due,
         waiting_for=waiting_for,
         by_alert=fit.by_alert,
@@ -122,13 +126,21 @@ def _target_refuses(facts: WorkloadFacts, accused: Revision | None, *, rolls_bac
     return None
 
 
-def _due(world: World, status: IncidentStatus, fit: Fit, not_before: datetime) -> tuple[datetime | None, str]:
-    """The later of the dwell's end and the instant at which the other conditions held; None while restarts are missing."""
-    match = fit.runbook.spec.match
+def _since(world: World, status: IncidentStatus, fit: Fit) -> datetime:
+    """First sight of the signal that the Runbook is for: the dwell counts from here."""
     signal = fit.by_alert or _watch_signal(status)
-    first_seen = signal.first_seen_time if signal else world.now
-    dwell = match.dwell_seconds if match.dwell_seconds is not None else class_dwell(status.cause)
-    due = max(first_seen + timedelta(seconds=dwell), not_before)
+    return signal.first_seen_time if signal else world.now
+
+
+def _dwell(status: IncidentStatus, fit: Fit) -> int:
+    """Seconds for which the signal has to hold."""
+    seconds = fit.runbook.spec.match.dwell_seconds
+    return seconds if seconds is not None else class_dwell(status.cause)
+
+
+def _due(world: World, status: IncidentStatus, fit: Fit, due: datetime) -> tuple[datetime | None, str]:
+    """The later of that instant, the dwell's end, and the one at which the restarts were enough; None while some are missing."""
+    match, dwell = fit.runbook.spec.match, _dwell(status, fit)
     finding = world.known_finding
     if fit.by_alert is None and finding is not None and status.cause in {Cause.ROLLOUT_CRASH_LOOP, Cause.CRASH_LOOP, Cause.ROLLOUT_OUT_OF_MEMORY}:
         wanted = match.min_restarts if match.min_restarts is not None else 3

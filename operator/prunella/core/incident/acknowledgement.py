@@ -1,7 +1,7 @@
 """T5 and T6: a person takes the Incident, gives it back, or falls silent.
 
-The rule this module protects: an acknowledgement counts only for the episode that it names, never un-resolves anything, and one that leads nowhere
-is asked about again.
+The rule this module protects: an acknowledgement counts only for the episode that it names and for nothing that was not there yet when it was said;
+it never un-resolves anything, and one that leads nowhere is asked about again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def hear(world: World, draft: Draft) -> Draft:
         return _stale(world, draft, said)
     if acknowledged(draft.status):
         return _second(draft, said)
-    return draft if _expired_and_not_renewed(world, draft) else _taken(draft, said)
+    return draft if _void_and_not_renewed(world, draft) else _taken(draft, said)
 
 
 def expire(world: World, draft: Draft) -> Draft:
@@ -47,13 +47,36 @@ def expire(world: World, draft: Draft) -> Draft:
     check_move(draft.status, State.TRIGGERED)
     again = commands.acknowledge(world.incident, episode=draft.status.episode, note="<what you are doing>")
     message = f"nothing happened for {seconds} s after the acknowledgement: it is paged again; to keep it: {again}"
-    draft = draft.condition("Acknowledged", ConditionStatus.FALSE, "AckExpired", message)
-    draft = draft.count("incidents_unacknowledged_total", reason="Expired")
-    return page_anew(draft.note("AckExpired", message))
+    return page_anew(_expired(draft, message).count("incidents_unacknowledged_total", reason="Expired"))
 
 
-def page_anew(draft: Draft) -> Draft:
-    """A new run of the escalation from its first step, now. What was sent stays on record."""
+def raised(world: World, draft: Draft, was: Priority, now: Priority) -> Draft:
+    """Ask again where the priority was raised after somebody took it, and the policy has steps for the higher one alone: those are climbed."""
+    condition, policy = _condition(draft), draft.status.escalation.policy
+    if state_of(draft.status) is not State.ACKNOWLEDGED or condition is None or policy is None or not policy.repage_on_raise:
+        return draft
+    added = [step.name for step in policy.steps if step.is_for(now) and not step.is_for(was)]
+    if not added or condition.last_transition_time >= draft.now:  # whoever took it in this very moment knows
+        return draft
+    check_move(draft.status, State.TRIGGERED)
+    again = commands.acknowledge(world.incident, episode=draft.status.episode, note="<what you are doing>")
+    steps = f"step {added[0]} is" if len(added) == 1 else f"steps {', '.join(added)} are"
+    message = f"it is {now} now and was {was} when it was taken: {steps} paged as well; to keep it: {again}"
+    return page_anew(_expired(draft, message), raised_from=was)
+
+
+def said_too_early(world: World, draft: Draft) -> Draft:
+    """An acknowledgement of the episode that begins only now: nobody can have meant this fault. It is void until it is said anew."""
+    said, episode = world.incident.spec.acknowledgement, draft.status.episode
+    if said is None or said.episode != episode:
+        return draft
+    command = commands.acknowledge(world.incident, episode=episode, note="<what you are doing>")
+    message = f"{said.by} acknowledged episode {episode} before it began: that does not count; to take it: {command}"
+    return draft.condition("Acknowledged", ConditionStatus.FALSE, "StaleEpisode", message)
+
+
+def page_anew(draft: Draft, raised_from: Priority | None = None) -> Draft:
+    """A new run of the escalation from its first step, now; with `raised_from` only up the steps that are not for that one. What was sent stays."""
     escalation = draft.status.escalation
     fresh = escalation.model_copy(
         update={
@@ -62,6 +85,7 @@ def page_anew(draft: Draft) -> Draft:
             "policy": None,
             "state": EscalationState.IDLE,
             "run": escalation.run + 1,
+            "raised_from": raised_from,
             "loop": 0,
             "step": 0,
             "step_started_time": draft.now,
@@ -77,13 +101,17 @@ def ack_timeout_seconds(timeouts: AckTimeouts, priority: Priority | None) -> int
     return by_priority[priority] if priority is not None else None
 
 
+def _expired(draft: Draft, message: str) -> Draft:
+    *earlier, current = draft.status.episodes
+    counted = current.model_copy(update={"ack_expired_count": current.ack_expired_count + 1})
+    draft = draft.with_status(episodes=(*earlier, counted))
+    return draft.condition("Acknowledged", ConditionStatus.FALSE, "AckExpired", message).note("AckExpired", message)
+
+
 def _taken(draft: Draft, said: Acknowledgement) -> Draft:
     if state_of(draft.status) is State.TRIGGERED:
         check_move(draft.status, State.ACKNOWLEDGED)
     draft = draft.time("acknowledged_time", draft.now, "Human", by=said.by)
-    *earlier, current = draft.status.episodes
-    if current.acknowledged_time is None:
-        draft = draft.with_status(episodes=(*earlier, current.model_copy(update={"acknowledged_time": draft.now})))
     message = f"{said.by} has it; paging stops" + (f" ({said.note})" if said.note else "")
     draft = draft.condition("Acknowledged", ConditionStatus.TRUE, "ByPerson", message)
     return draft.note("Acknowledged", message, by=said.by)
@@ -108,7 +136,8 @@ def _stale(world: World, draft: Draft, said: Acknowledgement) -> Draft:
         return draft
     current = draft.status.episode
     command = commands.acknowledge(world.incident, episode=current)
-    message = f"{said.by} acknowledged episode {said.episode}, but the fault came back and this is episode {current}; to take it: {command}"
+    why = "the fault came back and this is" if said.episode < current else "that has not begun: this is"
+    message = f"{said.by} acknowledged episode {said.episode}, but {why} episode {current}; to take it: {command}"
     return draft.condition("Acknowledged", ConditionStatus.FALSE, "StaleEpisode", message)
 
 
@@ -120,10 +149,10 @@ def _given_back(draft: Draft) -> Draft:
     return page_anew(draft.note("Unacknowledged", message))
 
 
-def _expired_and_not_renewed(world: World, draft: Draft) -> bool:
-    """The acknowledgement that ran out still stands in spec; only a change of spec since then is a new word."""
+def _void_and_not_renewed(world: World, draft: Draft) -> bool:
+    """An acknowledgement that ran out, or was said too early, still stands in spec; only a change of spec since then is a new word."""
     condition = _condition(draft)
-    if condition is None or condition.reason != "AckExpired":
+    if condition is None or condition.reason not in {"AckExpired", "StaleEpisode"}:
         return False
     return world.incident.metadata.generation <= (condition.observed_generation or 0)
 

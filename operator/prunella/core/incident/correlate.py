@@ -22,6 +22,8 @@ HASH_LENGTH: Final = 5
 TARGET_PART: Final = 57
 """So that `<target>-<hash>` fits a label value of 63 characters."""
 LABEL_LENGTH: Final = 63
+LABEL_HASH_LENGTH: Final = 20
+LABEL_PART: Final = LABEL_LENGTH - LABEL_HASH_LENGTH - 1
 REOPEN_WINDOW_SECONDS: Final = 1800
 REOPEN_WINDOW_SECONDS_P1: Final = 7200
 
@@ -53,8 +55,7 @@ Step: TypeAlias = Open | Attach
 
 def short_hash(*parts: str) -> str:
     """Five characters of a-z and 2-7. NUL separates the parts, so that no two lists of parts look the same."""
-    digest = hashlib.sha256("\0".join(parts).encode()).digest()
-    return base64.b32encode(digest).decode().lower()[:HASH_LENGTH]
+    return _hash("\0".join(parts))[:HASH_LENGTH]
 
 
 def incident_name(target: ObjectRef, previous_uid: str) -> str:
@@ -118,10 +119,13 @@ def new_incident(
 
 
 def label_value(text: str) -> str:
-    """The text as a label value: as it is where it fits, else its beginning and a hash of the whole."""
+    """The text as a label value: as it is where it fits, else its beginning and a long hash of the whole.
+
+    An underscore joins them: no object's name has one, so that what was shortened never looks like another's name.
+    """
     if len(text) <= LABEL_LENGTH and _LABEL_VALUE.fullmatch(text):
         return text
-    return f"{_clean(text)}-{short_hash(text)}"
+    return f"{_clean(text)[:LABEL_PART].rstrip('-')}_{_hash(text)[:LABEL_HASH_LENGTH]}"
 
 
 def _open(target: ObjectRef, previous_uid: str) -> Open:
@@ -139,6 +143,10 @@ def _slug(target: ObjectRef) -> str:
 
 def _clean(text: str) -> str:
     return _NOT_A_NAME.sub("-", text.lower()).strip("-")[:TARGET_PART].strip("-") or "target"
+
+
+def _hash(text: str) -> str:
+    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()
 
 
 def _age(incident: Incident) -> tuple[datetime, str]:

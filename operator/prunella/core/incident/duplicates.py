@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from prunella.api.common import NamespacedRef
 from prunella.api.incident import Incident, Provenance, Reporter
-from prunella.api.names import Cause, SourceKind
+from prunella.api.names import Cause, ConditionStatus, SourceKind
 from prunella.core.draft import Draft
 from prunella.core.standing import at_work, unknown
 from prunella.core.world import World
@@ -41,7 +41,10 @@ def _yield_to(draft: Draft, parent: Incident) -> Draft:
     check_move(draft.status, State.CANCELLED)
     ref = NamespacedRef(namespace=parent.metadata.namespace, name=parent.metadata.name)
     draft = draft.time("cancelled_time", draft.now).with_status(merged_into=ref, healthy_since_time=None, remediation=f"Joined {ref.name}")
-    return draft.note("Cancelled", f"Duplicate: the story goes on in Incident {parent.metadata.name}, which is about the same target")
+    message = f"the story goes on in Incident {ref.name}, which is about the same target"
+    for type_ in ("Acknowledged", "Mitigated", "Resolved", "RemediationAllowed"):
+        draft = draft.condition(type_, ConditionStatus.FALSE, "Duplicate", message)
+    return draft.note("Cancelled", f"Duplicate: {message}")
 
 
 def _take_in(draft: Draft, other: Incident) -> Draft:
@@ -66,9 +69,10 @@ def _take_in(draft: Draft, other: Incident) -> Draft:
 
 
 def _earlier(draft: Draft, name: str, value: datetime | None, by: str) -> Draft:
-    """The one change that a written time may take: the duplicate knew earlier."""
+    """The one change that a written time may take: the duplicate knew earlier. What it knew of an episode that is over stays where it is."""
     known = getattr(draft.status.times, name)
-    if value is None or (known is not None and known <= value):
+    recovered = next((one.resolved_time for one in draft.status.episodes[-2:-1]), None)
+    if value is None or (known is not None and known <= value) or (recovered is not None and value <= recovered):
         return draft
     camel = "startedTime" if name == "started_time" else "detectedTime"
     provenance = tuple(one for one in draft.status.provenance if one.name != camel)

@@ -11,9 +11,9 @@ from prunella.api.names import ConditionStatus, MessageKind
 from prunella.core.draft import Draft
 from prunella.core.world import World
 
+from . import times
 from .correlate import reopen_window_seconds
 from .states import State, check_move
-from .times import ttr
 
 
 def resolve(world: World, draft: Draft, reason: str, message: str, *, resolved: datetime, automation: bool, by: str = "prunella") -> Draft:
@@ -23,9 +23,8 @@ def resolve(world: World, draft: Draft, reason: str, message: str, *, resolved: 
     resolved = min(max(resolved, draft.status.times.started_time or resolved), draft.now)
     draft = draft.time("resolved_time", resolved, source, by=None if by == "prunella" else by)
     draft = draft.time("resolution_confirmed_time", draft.now)
-    *earlier, current = draft.status.episodes
     draft = draft.with_status(
-        episodes=(*earlier, current.model_copy(update={"resolved_time": resolved})),
+        episodes=times.kept(draft.status),
         healthy_since_time=None,
         watch_until_time=resolved + timedelta(seconds=reopen_window_seconds(draft.status.priority)),
     )
@@ -35,8 +34,9 @@ def resolve(world: World, draft: Draft, reason: str, message: str, *, resolved: 
     )
     if draft.status.times.acknowledged_time is None and by == "prunella":
         draft = draft.count("incidents_unacknowledged_total", reason="Automation" if automation else "AutoResolved")
+    began = "began" if draft.status.episode == 1 else "came back"
     opening = "" if reason == "Verified" else f"{message}; "
-    return draft.note("Resolved", f"{opening}{ttr(draft.status)} after the fault began; {told(world, draft)}", by=by)
+    return draft.note("Resolved", f"{opening}{times.ttr(draft.status)} after the fault {began}; {told(world, draft)}", by=by)
 
 
 def told(world: World, draft: Draft) -> str:

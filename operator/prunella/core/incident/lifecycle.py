@@ -12,7 +12,7 @@ from prunella.core.draft import Draft
 from prunella.core.facts import UnknownT
 from prunella.core.world import World
 
-from . import acknowledgement, duplicates, opening, recovery, relapse
+from . import acknowledgement, duplicates, flapping, opening, recovery, relapse
 from .states import State, over, state_of
 
 
@@ -30,7 +30,7 @@ def advance(world: World, draft: Draft, *, target_healthy: bool | UnknownT, heal
     draft = recovery.conclude(world, draft, target_healthy=target_healthy, healthy_since=healthy_since)
     if draft.has_condition("Mitigated") and not mitigated_before and not over(draft.status):
         draft = draft.note("Mitigated", _mitigated_message(draft))
-    return acknowledgement.expire(world, draft)
+    return flapping.flag(acknowledgement.expire(world, draft))
 
 
 def _mitigated_message(draft: Draft) -> str:

@@ -24,7 +24,7 @@ def tells_something(before: IncidentStatus, after: IncidentStatus) -> bool:
 
 def _material(status: IncidentStatus, *, riding: bool, coming: bool) -> IncidentStatus:
     """`coming`: the plan is about to be carried out, and its Remediation will tell. Where nothing will be done, the plan itself is the news."""
-    plan = status.plan.model_copy(update={"due_time": None}) if status.plan is not None and not coming else None
+    plan = status.plan.model_copy(update={"due_time": None, "since_time": None}) if status.plan is not None and not coming else None
     messages = tuple(_message(message) for message in status.escalation.messages)
     return status.model_copy(
         update={

@@ -1,6 +1,7 @@
 """Stage: P1 to P4 from impact and urgency, with the inputs written down.
 
-The rule this module protects: what a person states wins; automation only raises; and what is not known counts as worse, never as better.
+The rule this module protects: what a person states wins; within an episode automation only raises; and what is not known counts as worse, never as
+better.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from prunella.core.facts import WorkloadFacts
 from prunella.core.standing import phase_of
 from prunella.core.world import World
 
+from . import acknowledgement
 from .ownership import entry_of
 from .sources import ALERT, WATCH
 from .states import State, state_of
@@ -48,7 +50,7 @@ class Assessed:
 
 
 def assess(world: World, draft: Draft) -> Draft:
-    """Assess once at opening; afterwards only raise, or follow what a person states. Nothing is raised once it no longer hurts."""
+    """Assess at the opening of each episode; afterwards only raise, or follow what a person states. Nothing is raised once it no longer hurts."""
     status = draft.status
     first = status.priority is None
     if not first and state_of(status) not in {State.TRIGGERED, State.ACKNOWLEDGED, State.MITIGATED}:
@@ -63,7 +65,11 @@ def assess(world: World, draft: Draft) -> Draft:
     if first:
         draft = draft.count("incidents_opened_total", priority=priority.value, source=world.incident.source_kind.value)
         return draft.note("PriorityAssessed", f"{priority}: {reason}")
-    return draft if priority is status.priority else draft.note("PriorityAssessed", f"{priority}, was {status.priority}: {reason}")
+    was = status.priority
+    if was is None or priority is was:
+        return draft
+    draft = draft.note("PriorityAssessed", f"{priority}, was {was}: {reason}")
+    return acknowledgement.raised(world, draft, was, priority) if priority.value < was.value else draft
 
 
 def _impact(world: World, draft: Draft) -> tuple[Impact, str]:

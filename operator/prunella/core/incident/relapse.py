@@ -9,14 +9,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from prunella.api.incident import Episode, Signal
-from prunella.api.names import ConditionStatus
+from prunella.api.incident import Episode, Signal, Times
+from prunella.api.names import ConditionStatus, RemediationState
 from prunella.core.draft import Draft
 from prunella.core.facts import Finding
 from prunella.core.standing import firing
 from prunella.core.world import World
 
-from .acknowledgement import page_anew
+from . import times
+from .acknowledgement import page_anew, said_too_early
 from .correlate import reopen_window_seconds
 from .sources import WATCH, alert_name
 from .states import State, acknowledged, check_move, state_of
@@ -39,7 +40,7 @@ def reopen(world: World, draft: Draft) -> Draft:
     if signal is None:
         return draft.again(look_again)
     check_move(draft.status, State.TRIGGERED)
-    return page_anew(_next_episode(draft, signal, resolved))
+    return page_anew(said_too_early(world, _next_episode(draft, signal, resolved)))
 
 
 def fire_again(world: World, draft: Draft) -> Draft:
@@ -55,7 +56,7 @@ def fire_again(world: World, draft: Draft) -> Draft:
             return draft.again(look_again)
     check_move(draft.status, State.ACKNOWLEDGED if acknowledged(draft.status) else State.TRIGGERED)
     message = f"{alert_name(signal)} fires again: {signal.summary}"
-    draft = _forget(draft, "mitigated_time", "mitigatedTime")
+    draft = _taken_back(draft)
     draft = draft.condition("Mitigated", ConditionStatus.FALSE, "FiringAgain", message)
     return draft.note("FiringAgain", f"{message}; it was mitigated at {mitigated:%H:%M:%S}")
 
@@ -94,33 +95,49 @@ def _lingering(world: World, draft: Draft) -> tuple[Signal | None, datetime | No
 
 
 def _next_episode(draft: Draft, signal: Signal, resolved: datetime) -> Draft:
+    """The current times become history; those of the new episode lie in order, after the recovery."""
     number = draft.status.episode + 1
     message = f"episode {number}: {alert_name(signal)} fires again: {signal.summary}"
-    started = max(signal.started_time or signal.first_seen_time, resolved)
-    episode = Episode(number=number, started_time=min(started, draft.now), triggered_time=draft.now, reason="FiringAgain")
-    for name, camel in (
-        ("resolved_time", "resolvedTime"),
-        ("resolution_confirmed_time", "resolutionConfirmedTime"),
-        ("mitigated_time", "mitigatedTime"),
-        ("last_reopened_time", "lastReopenedTime"),
-    ):
-        draft = _forget(draft, name, camel)
-    draft = draft.time("last_reopened_time", draft.now).with_status(
+    started = _within(signal.started_time or signal.first_seen_time, resolved, draft.now)
+    detected = _within(signal.alert_start_time or signal.first_seen_time, started, draft.now)
+    received = _within(signal.first_seen_time, detected, draft.now)
+    draft = _listed(draft, Episode(number=number, started_time=started, triggered_time=draft.now, reason="FiringAgain"))
+    draft = draft.with_status(
+        times=Times(),
+        provenance=(),
+        # What raised the last episode may be gone: the new one is assessed anew. What a person states stands in spec.
+        impact=None,
+        urgency=None,
+        plan=None,
+        remediation=None,
+        remediation_state=RemediationState.NONE,
         episode=number,
         reopen_count=draft.status.reopen_count + 1,
-        episodes=(*draft.status.episodes, episode)[-EPISODES:],
         watch_until_time=None,
         healthy_since_time=None,
     )
+    draft = draft.time("started_time", started, "Signal").time("detected_time", detected, "Signal").time("received_time", received)
+    draft = draft.time("triggered_time", draft.now).time("last_reopened_time", draft.now)
     draft = draft.condition("Acknowledged", ConditionStatus.FALSE, "NotYet", f"nobody has taken episode {number} yet")
     draft = draft.condition("Mitigated", ConditionStatus.FALSE, "FiringAgain", message)
     draft = draft.condition("Resolved", ConditionStatus.FALSE, "Reopened", message)
     return draft.count("incidents_reopened_total").note("Reopened", message)
 
 
-def _forget(draft: Draft, name: str, camel: str) -> Draft:
-    """A time of the last episode is history now: the timeline and the episodes keep it."""
+def _listed(draft: Draft, episode: Episode) -> Draft:
+    """Append it. What is beyond ten leaves its seconds behind."""
+    episodes = (*times.kept(draft.status), episode)
+    beyond = times.hurt_seconds(episodes[:-EPISODES])
+    return draft.with_status(episodes=episodes[-EPISODES:], earlier_seconds=draft.status.earlier_seconds + beyond)
+
+
+def _within(instant: datetime, earliest: datetime, latest: datetime) -> datetime:
+    return min(max(instant, earliest), latest)
+
+
+def _taken_back(draft: Draft) -> Draft:
+    """A mitigation that did not last is none: the timeline has it."""
     return draft.with_status(
-        times=draft.status.times.model_copy(update={name: None}),
-        provenance=tuple(one for one in draft.status.provenance if one.name != camel),
+        times=draft.status.times.model_copy(update={"mitigated_time": None}),
+        provenance=tuple(one for one in draft.status.provenance if one.name != "mitigatedTime"),
     )

@@ -1,14 +1,16 @@
-"""Durations of an Incident, from its times: whole seconds, absent where one of the two instants is.
+"""Times and durations, episode by episode: whole seconds between two instants, absent where one of them is.
 
-The rule this module protects: a number that is not known is not there, never 0; and each is observed once, when it is first known.
+The rule this module protects: the times of an episode are never mixed with another's, and none is lost when the next begins; a number that is not
+known is not there, never 0; and each is observed once, when it is first known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from prunella.api.incident import Durations, IncidentStatus
+from prunella.api.incident import Durations, Episode, IncidentStatus, Times
 from prunella.core.draft import Draft
 from prunella.core.world import World
 
@@ -21,6 +23,19 @@ METRIC_OF: Final = {
     "mitigate_seconds": "incident_time_to_mitigate_seconds",
     "resolve_seconds": "incident_time_to_resolve_seconds",
 }
+COPIED: Final = (
+    "started_time",
+    "detected_time",
+    "received_time",
+    "triggered_time",
+    "notified_time",
+    "automation_started_time",
+    "acknowledged_time",
+    "mitigated_time",
+    "resolved_time",
+    "resolution_confirmed_time",
+)
+"""The times that an episode has."""
 KNOWN_BY: Final = {"mitigate_seconds": "resolve_seconds"}
 """A mitigation may still be taken back by a relapse: it counts once the Incident is resolved."""
 MINUTE: Final = 60
@@ -30,6 +45,7 @@ DAY: Final = 86_400
 
 def measure(world: World, draft: Draft) -> Draft:
     """Stage: fill in the durations; those of the first episode become observations, once. Cancelled Incidents are not measured."""
+    draft = draft.with_status(episodes=kept(draft.status))
     before, after = world.incident.status.durations, durations_of(draft.status)
     draft = draft.with_status(durations=after)
     if draft.status.episode != 1 or draft.status.times.cancelled_time is not None or draft.status.priority is None:
@@ -41,9 +57,38 @@ def measure(world: World, draft: Draft) -> Draft:
     return draft
 
 
+def kept(status: IncidentStatus) -> tuple[Episode, ...]:
+    """The episodes, with what is known of the current one by now: once the next begins, this is where its times are found."""
+    if not status.episodes:
+        return ()
+    *earlier, current = status.episodes
+    known = {name: value for name in COPIED if (value := getattr(status.times, name)) is not None}
+    # A mitigation that was taken back is none any more.
+    known |= {"mitigated_time": status.times.mitigated_time}
+    return (*earlier, current.model_copy(update=known))
+
+
+def times_of(episode: Episode) -> Times:
+    """The times of an episode that is listed."""
+    return Times(**{name: getattr(episode, name) for name in COPIED})
+
+
+def hurt_seconds(episodes: Iterable[Episode]) -> int:
+    """How long those that are over hurt, together."""
+    return sum(_between(one.started_time, one.resolved_time) or 0 for one in episodes)
+
+
 def durations_of(status: IncidentStatus) -> Durations:
-    """The durations that are known by now."""
-    times = status.times
+    """The durations of the current episode that are known by now, and of all together."""
+    known = spans(status.times)
+    if known.resolve_seconds is None:
+        return known
+    earlier = status.earlier_seconds + hurt_seconds(status.episodes[:-1])
+    return known.model_copy(update={"total_seconds": earlier + known.resolve_seconds})
+
+
+def spans(times: Times) -> Durations:
+    """The durations of one episode."""
     return Durations(
         detect_seconds=_between(times.started_time, times.detected_time),
         receive_seconds=_between(times.detected_time, times.received_time),
@@ -51,13 +96,13 @@ def durations_of(status: IncidentStatus) -> Durations:
         start_remediation_seconds=_between(times.triggered_time, times.automation_started_time),
         acknowledge_seconds=_between(times.triggered_time, times.acknowledged_time),
         mitigate_seconds=_between(times.started_time, times.mitigated_time or times.resolved_time),
-        resolve_seconds=_resolve_seconds(status),
+        resolve_seconds=_between(times.started_time, times.resolved_time),
     )
 
 
 def ttr(status: IncidentStatus) -> str | None:
-    """Time to restore, for the column: '13s', '4m10s', '2h5m'. None while it is not over."""
-    seconds = _resolve_seconds(status)
+    """Time to restore of the current episode, for the column: '13s', '4m10s', '2h5m'. None while it is not over."""
+    seconds = spans(status.times).resolve_seconds
     return None if seconds is None else human(seconds)
 
 
@@ -74,11 +119,3 @@ def _between(start: datetime | None, end: datetime | None) -> int | None:
     if start is None or end is None:
         return None
     return max(int((end - start).total_seconds()), 0)
-
-
-def _resolve_seconds(status: IncidentStatus) -> int | None:
-    whole = _between(status.times.started_time, status.times.resolved_time)
-    if whole is None:
-        return None
-    gaps = sum(_between(one.resolved_time, following.started_time) or 0 for one, following in zip(status.episodes, status.episodes[1:], strict=False))
-    return max(whole - gaps, 0)

@@ -39,21 +39,21 @@ def upcoming(policy: EscalationPolicySpec, run: Escalation, priority: Priority, 
     if run.state is EscalationState.EXHAUSTED:
         return Rung(index=None, loop=run.loop + 1, due=started + timedelta(seconds=CATCH_ALL_EVERY_SECONDS))
     interval = timedelta(seconds=policy.repeat.interval_seconds)
-    index = _applicable(policy, run.step, priority)
+    index = _applicable(policy, run.step, priority, run.raised_from)
     if index is not None:
         due = started + (interval if run.loop and run.step == 0 else timedelta(seconds=_after(policy.steps[index], index)))
         return Rung(index=index, loop=run.loop, due=at_once or due, wait_seconds=_wait(policy.steps[index], priority))
-    first = _applicable(policy, 0, priority)
+    first = _applicable(policy, 0, priority, run.raised_from)
     if at_once is not None or first is None or run.loop >= policy.repeat.count:
         return Rung(index=None, loop=run.loop, due=at_once or started + interval)
     return Rung(index=first, loop=run.loop + 1, due=started + interval, wait_seconds=_wait(policy.steps[first], priority))
 
 
-def _applicable(policy: EscalationPolicySpec, start: int, priority: Priority) -> int | None:
-    """The first rung from there on that is for this priority; the others are skipped and cost no time."""
+def _applicable(policy: EscalationPolicySpec, start: int, priority: Priority, raised_from: Priority | None) -> int | None:
+    """The first rung from there on that is for this priority, and that a raise added where there was one; the others are skipped and cost no time."""
     for index in range(start, len(policy.steps)):
-        when = policy.steps[index].when
-        if when is None or priority in when.priorities:
+        step = policy.steps[index]
+        if step.is_for(priority) and (raised_from is None or not step.is_for(raised_from)):
             return index
     return None
 

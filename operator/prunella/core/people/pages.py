@@ -33,7 +33,7 @@ def receive(draft: Draft, deliveries: Iterable[Delivery]) -> Draft:
         if message is None or message.state is MessageState.DELIVERED or (message.state is MessageState.FAILED and not delivery.delivered):
             continue
         draft = put(draft, _after(message, delivery))
-        if delivery.delivered and message.kind is MessageKind.PAGE:
+        if delivery.delivered and message.kind is MessageKind.PAGE and message.key.startswith(f"{draft.status.episode}/"):
             draft = draft.time("notified_time", delivery.time)
     return draft
 
