@@ -67,6 +67,7 @@ class Body:
             queues=self.queues,
             clock=clock,
             telemetry=telemetry,
+            election=self.operator.tenure,
         )
         self.heart = Heart(organs, missing_kinds=self._missing, kopf=self.ends.wait, heartbeat=self._beat, polls=polls, crds_timeout_seconds=timeout)
         self.queues.workloads.handle = self.heart.observe
@@ -272,7 +273,7 @@ async def test_a_truncated_body_asks_alertmanager_for_the_rest_at_once(truncated
     await body.heart.take_alerts([alert()], NOON, truncated)
     assert len(body.place.api.all(Incident)) == 1
     assert body.operator.gatherer.alert_time == NOON
-    assert body.heart._poll_now.is_set() == bool(truncated)
+    assert body.heart._polling._hurry.is_set() == bool(truncated)
 
 
 async def test_the_poll_takes_in_what_is_active_goes_on_after_a_failure_and_can_be_hurried(caplog):
@@ -323,10 +324,10 @@ async def test_incidents_are_counted_by_phase_and_priority_and_what_is_gone_is_z
     body = Body()
     opened(body, phase="Triggered", priority="P2")
     opened(body, "b-1")
-    await body.heart._gauge()
+    await body.heart._gauges.give()
     gauges = body.place.telemetry.gauges
     assert gauges["incidents", (("phase", "Triggered"), ("priority", "P2"))] == 1
     assert gauges["incidents", (("phase", "Triggered"), ("priority", "P3"))] == 1
     body.place.api.delete("Incident", "shop", "checkout-1")
-    await body.heart._gauge()
+    await body.heart._gauges.give()
     assert gauges["incidents", (("phase", "Triggered"), ("priority", "P2"))] == 0

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from tests.adapters.envelopes import envelope, incident, message
 from tests.adapters.local import NOON, FixedClock, RecordedTelemetry, until
+from tests.fakes.tenure import Sole
 
 from prunella.api.healing_policy import Receiver, ReceiverMethod, SecretKeyRef
 from prunella.api.names import MessageKind, MessageState
@@ -50,12 +51,14 @@ class Desk:
     def __init__(self, transports=None):
         self.transports = transports or Transports()
         self.clock, self.telemetry = FixedClock(), RecordedTelemetry()
+        self.tenure = Sole()
         self.requeued, self.slept = [], []
         self.pause = None
         self.outbox = Outbox(
             deliver=self.transports,
             clock=self.clock,
             telemetry=self.telemetry,
+            tenure=self.tenure,
             envelope=lambda one, told, now: envelope(key=told.key, incident=one, time=now, kind=told.kind),
             requeue=lambda namespace, name: self.requeued.append((namespace, name)),
             sleep=self.sleep,
