@@ -36,7 +36,9 @@ from prunella.app.prove import Prover
 from prunella.app.publish import Publisher
 from prunella.app.quarantine import Quarantine
 from prunella.app.reconcile import Reconciler
+from prunella.app.recorder import Recorder
 from prunella.app.remediate import Runner
+from prunella.core.facts import AlertFacts
 from prunella.core.people.message import envelope
 
 from .api import FakeApi, Stored
@@ -154,12 +156,17 @@ class Operator:
             outbox=self.outbox,
             view=view,
         )
-        self.intake.deliver = self.reconciler.deliver_alerts
+        self.recorder = Recorder(api, Publisher(api, place.telemetry), clock, polled=False)
+        self.intake.deliver = self._deliver
         self.brake = Brake(view, api, self.gatherer, clock, place.telemetry)
         self.brake.wake_all = self.wake_all
 
+    async def _deliver(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
+        await (self.reconciler.deliver_alerts if self.tenure.leads else self.recorder.keep)(key, alerts)
+
     def wake(self, key: IncidentKey | WorkloadKey) -> None:
-        self.pending[key] = None
+        if self.tenure.leads or isinstance(key, WorkloadKey):
+            self.pending[key] = None
 
     def wake_at(self, key: IncidentKey | WorkloadKey, at: datetime) -> None:
         """An earlier timer of the key stands."""
@@ -246,6 +253,7 @@ class Operator:
 
     async def close(self) -> None:
         await self.outbox.close()
+        await self.recorder.close()
 
     # what tests read
 
