@@ -302,3 +302,16 @@ async def test_closing_stops_what_is_under_way_without_a_receipt():
     assert desk.outbox.idle()
     assert desk.outbox.deliveries("7d0f") == ()
     assert desk.requeued == []
+
+
+async def test_nothing_is_sent_while_it_is_not_sure_who_leads_and_everything_once_it_is():
+    desk = Desk()
+    desk.tenure.leads = False
+    desk.pause = asyncio.Event()
+    desk.outbox.send(incident(message()), (receiver(),))
+    await until(lambda: desk.slept == [1.0])
+    assert desk.transports.sent == []
+    desk.tenure.leads = True
+    desk.pause.set()
+    await until(desk.outbox.idle)
+    assert len(desk.transports.sent) == 1

@@ -46,6 +46,9 @@ class Watchdog:
         last = threading.Timer(LAST_WORDS_SECONDS, self._leave, (1,))
         last.daemon = True
         last.start()
-        log.critical("The process is ended from outside of its loop", extra={"why": why})
+        self._say(why)
         last.cancel()
         self._leave(1)
+
+    def _say(self, why: str) -> None:
+        log.critical("The process is ended from outside of its loop", extra={"why": why})
