@@ -153,6 +153,10 @@ class Operator:
             telemetry=self._telemetry,
             election=self._election,
         )
+        return self._connected(organs)
+
+    def _connected(self, organs: Organs) -> Heart:
+        """The heart around them, and the arrows back: what is woken by what."""
         heart = Heart(
             organs,
             missing_kinds=lambda: missing_kinds(self._api, KINDS),
@@ -161,7 +165,16 @@ class Operator:
             heartbeat=self._heartbeat.run,
             crds_timeout_seconds=self._settings.crds_timeout_seconds,
         )
-        self._connect(heart, organs)
+        organs.brake.wake_all = heart.wake_all
+
+        async def deliver(key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
+            await (organs.reconciler.deliver_alerts if self._election.leads else self._recorder.keep)(key, alerts)
+
+        organs.intake.deliver = deliver
+        self._queues.incidents.handle = organs.reconciler.reconcile
+        self._queues.workloads.handle = heart.observe
+        self._queues.policies.handle = organs.readiness.settle
+        self._cache.subscribe(on_change=heart.changed, on_workload_change=heart.workload_changed)
         return heart
 
     def _recording(self) -> Intake:
@@ -179,19 +192,6 @@ class Operator:
         """Nobody serves Incidents on a standby."""
         if self._election.leads:
             self._queues.incidents.add(key)
-
-    def _connect(self, heart: Heart, organs: Organs) -> None:
-        """The arrows back: what is woken by what."""
-        organs.brake.wake_all = heart.wake_all
-
-        async def deliver(key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
-            await (organs.reconciler.deliver_alerts if self._election.leads else self._recorder.keep)(key, alerts)
-
-        organs.intake.deliver = deliver
-        self._queues.incidents.handle = organs.reconciler.reconcile
-        self._queues.workloads.handle = heart.observe
-        self._queues.policies.handle = organs.readiness.settle
-        self._cache.subscribe(on_change=heart.changed, on_workload_change=heart.workload_changed)
 
     def _deciding(self, gatherer: Gatherer) -> Reconciler:
         """Deciding around the attempts."""
