@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.app.test_intake import alert
+from tests.fakes.api import Stored
+from tests.fakes.cluster import FakeWorkload
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import shipped
 from tests.fakes.tenure import Sole
@@ -28,8 +30,16 @@ class Two:
         self.place.cluster.bad.add("shop/app:2")
         self.standby = Operator(self.place, Sole(leads=False))
         self.leader = Operator(self.place, Sole(epoch=6))
-        self.place.api.changed = lambda one: [operator._stored(one) for operator in (self.leader, self.standby)]
-        self.place.cluster.changed = lambda one: [operator._moved(one) for operator in (self.leader, self.standby)]
+        self.place.api.changed = self._stored
+        self.place.cluster.changed = self._moved
+
+    def _stored(self, one: Stored) -> None:
+        for operator in (self.leader, self.standby):
+            operator._stored(one)
+
+    def _moved(self, one: FakeWorkload) -> None:
+        for operator in (self.leader, self.standby):
+            operator._moved(one)
 
     async def run(self, seconds: int) -> None:
         """Both live for so long, second by second."""
