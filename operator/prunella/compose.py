@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+import secrets
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import aiohttp
 import kopf
 
 from prunella import __version__, handlers
@@ -17,29 +19,33 @@ from prunella.adapters.absent import NoPrometheus
 from prunella.adapters.alertmanager.poll import AlertmanagerPoll
 from prunella.adapters.alertmanager.webhook_body import decode_webhook
 from prunella.adapters.cel import CelEvaluate
-from prunella.adapters.clock import SystemClock
+from prunella.adapters.clock import SystemClock, SystemTicks
 from prunella.adapters.kubernetes.cache import Cache
 from prunella.adapters.kubernetes.client import Api, connect
 from prunella.adapters.kubernetes.discovery import missing_kinds
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.heartbeat import Heartbeat
+from prunella.adapters.kubernetes.lease import LeaderLease
 from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.adapters.kubernetes.secrets import reader
 from prunella.adapters.kubernetes.store import Objects
 from prunella.adapters.notify.deliver import Transports
 from prunella.adapters.prometheus import PrometheusQueries
 from prunella.adapters.telemetry import PrometheusTelemetry
+from prunella.adapters.watchdog import Watchdog
 from prunella.app.brake import Brake
+from prunella.app.errors import Lost
 from prunella.app.gather import Gatherer
 from prunella.app.heart import Heart, Organs, Queues
 from prunella.app.intake import Intake
 from prunella.app.keys import IncidentKey
+from prunella.app.leadership import Elector
 from prunella.app.observe import Observer
 from prunella.app.once import Once
 from prunella.app.orphans import Orphans
 from prunella.app.outbox import Outbox
 from prunella.app.permit import Permit
-from prunella.app.ports import Queries
+from prunella.app.ports import Election, Queries
 from prunella.app.prepare import Preparer
 from prunella.app.prove import Prover
 from prunella.app.publish import Publisher
@@ -47,7 +53,9 @@ from prunella.app.quarantine import Quarantine
 from prunella.app.queue import Queue
 from prunella.app.readiness import Readiness
 from prunella.app.reconcile import Reconciler
+from prunella.app.recorder import Recorder
 from prunella.app.remediate import Runner
+from prunella.core.facts import AlertFacts
 from prunella.core.people.message import envelope
 from prunella.web.alertmanager import AlertmanagerWebhook
 from prunella.web.probes import Probes
@@ -74,21 +82,27 @@ class Settings:
     crds_timeout_seconds: int = 300
 
 
-class Operator:
-    """Everything wired, from the outside in."""
+Elect = Callable[[Api, PrometheusTelemetry, Settings, Callable[[], int]], Election]
+"""Makes what decides whether this process leads; the last is the highest epoch that any stored object bears."""
 
-    def __init__(self, settings: Settings, api: Api, telemetry: PrometheusTelemetry, take_signals: Callable[[], None]) -> None:
+
+class Operator:
+    """Everything wired, from the outside in. What only the leader may write goes through a session that asks whether it is one."""
+
+    def __init__(self, settings: Settings, api: Api, telemetry: PrometheusTelemetry, take_signals: Callable[[], None], elect: Elect) -> None:
         self._settings = settings
         self._take_signals = take_signals
         self._api = api
         self._telemetry = telemetry
+        self._election = elect(api, telemetry, settings, lambda: max((one.status.epoch for one in self._cache.remediations()), default=0))
+        self._leaders_api = api.for_leader(self._election)
         self._clock = SystemClock()
         self._evaluate = CelEvaluate()
         self._cache = Cache(api, self._clock, telemetry, namespaces=settings.watch_namespaces, operator_namespace=settings.namespace)
-        self._heartbeat = Heartbeat(api, self._clock, telemetry, namespace=settings.namespace)
-        self._store = Objects(api)
+        self._heartbeat = Heartbeat(self._leaders_api, self._clock, telemetry, namespace=settings.namespace)
+        self._store = Objects(self._leaders_api)
         self._live = LiveReads(api)
-        self._executor = Effects(api)
+        self._executor = Effects(self._leaders_api)
         self._prometheus = PrometheusQueries(settings.prometheus_url, self._clock) if settings.prometheus_url else None
         self._queries: Queries = self._prometheus or NoPrometheus()
         self._queues = Queues(
@@ -98,16 +112,20 @@ class Operator:
             deliver=Transports(reader(api, settings.namespace), self._clock),
             clock=self._clock,
             telemetry=telemetry,
+            tenure=self._election,
             envelope=lambda incident, message, _: envelope(incident, message),
             requeue=lambda namespace, name: self._queues.incidents.add(IncidentKey(namespace, name)),
         )
+        kept = Objects(api)
+        polled = bool(settings.alertmanager_urls)
+        self._recorder = Recorder(kept, Publisher(kept, telemetry), self._clock, polled=polled)
         self._heart = self._living()
         self._listener: Server | None = None
 
     def _living(self) -> Heart:
         """Seeing, recording and deciding around the acting part."""
         intake = self._recording()
-        observer = Observer(self._cache, self._store, intake, self._clock, self._queues.incidents.add)
+        observer = Observer(self._cache, self._store, intake, self._clock, self._election, self._wake)
         gatherer = Gatherer(
             view=self._cache,
             store=self._store,
@@ -133,7 +151,12 @@ class Operator:
             queues=self._queues,
             clock=self._clock,
             telemetry=self._telemetry,
+            election=self._election,
         )
+        return self._connected(organs)
+
+    def _connected(self, organs: Organs) -> Heart:
+        """The heart around them, and the arrows back: what is woken by what."""
         heart = Heart(
             organs,
             missing_kinds=lambda: missing_kinds(self._api, KINDS),
@@ -142,38 +165,43 @@ class Operator:
             heartbeat=self._heartbeat.run,
             crds_timeout_seconds=self._settings.crds_timeout_seconds,
         )
-        self._connect(heart, organs)
+        organs.brake.wake_all = heart.wake_all
+
+        async def deliver(key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
+            await (organs.reconciler.deliver_alerts if self._election.leads else self._recorder.keep)(key, alerts)
+
+        organs.intake.deliver = deliver
+        self._queues.incidents.handle = organs.reconciler.reconcile
+        self._queues.workloads.handle = heart.observe
+        self._queues.policies.handle = organs.readiness.settle
+        self._cache.subscribe(on_change=heart.changed, on_workload_change=heart.workload_changed)
         return heart
 
     def _recording(self) -> Intake:
         return Intake(
             self._cache,
-            self._store,
+            Objects(self._api),
             self._clock,
             self._telemetry,
             self._queries,
             operator_namespace=self._settings.namespace,
-            wake=self._queues.incidents.add,
+            wake=self._wake,
         )
 
-    def _connect(self, heart: Heart, organs: Organs) -> None:
-        """The arrows back: what is woken by what."""
-        organs.brake.wake_all = heart.wake_all
-        organs.intake.deliver = organs.reconciler.deliver_alerts
-        self._queues.incidents.handle = organs.reconciler.reconcile
-        self._queues.workloads.handle = heart.observe
-        self._queues.policies.handle = organs.readiness.settle
-        self._cache.subscribe(on_change=heart.changed, on_workload_change=heart.workload_changed)
+    def _wake(self, key: IncidentKey) -> None:
+        """Nobody serves Incidents on a standby."""
+        if self._election.leads:
+            self._queues.incidents.add(key)
 
     def _deciding(self, gatherer: Gatherer) -> Reconciler:
         """Deciding around the attempts."""
         preparer = Preparer(self._live, self._executor, self._clock)
         quarantine = Quarantine(self._store, self._clock)
-        once = Once(self._store, self._executor, quarantine, self._clock, self._telemetry)
+        once = Once(self._store, self._executor, quarantine, self._clock, self._telemetry, self._election)
         prover = Prover(
             gatherer=gatherer, live=self._live, executor=self._executor, queries=self._queries, once=once, quarantine=quarantine, clock=self._clock
         )
-        permit = Permit(gatherer, preparer)
+        permit = Permit(self._store, gatherer, preparer)
         runner = Runner(
             view=self._cache, store=self._store, gatherer=gatherer, preparer=preparer, permit=permit, once=once, prover=prover, clock=self._clock
         )
@@ -204,21 +232,24 @@ class Operator:
         probes = Probes(alive=self._heart.unhealthy, ready=lambda: self._heart.problems, expose=self._telemetry.expose)
         routes = [*webhook.routes(), *probes.routes()]
         self._listener = await serve(application(routes), self._settings.listen, _folder(self._settings.tls_dir))
-        await self._heart.run()
+        with Watchdog(self._election.overdue):
+            await self._heart.run()
 
     async def close(self) -> None:
         """Let go of listeners and connections."""
         if self._listener is not None:
             await self._listener.stop()
         await self._outbox.close()
+        await self._recorder.close()
         if self._prometheus is not None:
             self._prometheus.close()
+        await self._leaders_api.close()
         await self._api.close()
 
     async def _kopf(self) -> None:
         registry = kopf.OperatorRegistry()
         handlers.register(registry, self._queues.incidents.add, self._queues.policies.add)
-        handlers.login(registry, self._session)
+        handlers.login(registry, self._api.session_of_its_own)
         namespaces = self._settings.watch_namespaces
         ours = asyncio.all_tasks()
         tasks = await kopf.spawn_tasks(
@@ -227,26 +258,31 @@ class Operator:
         self._take_signals()  # Kopf has just taken SIGTERM and SIGINT for itself, and would end under us while everything else goes on
         await kopf.run_tasks(tasks, ignored=ours)
 
-    async def _session(self) -> tuple[str, aiohttp.ClientSession]:
-        """Kopf's own connection with our credentials. Loaded anew each time it is asked for: then the old ones were refused."""
-        credentials = self._api.credentials
-        await credentials.reload()
-        header = await credentials.authorization()
-        connector = aiohttp.TCPConnector(limit=0, ssl=credentials.tls) if credentials.tls else aiohttp.TCPConnector(limit=0)
-        return credentials.server, aiohttp.ClientSession(connector=connector, headers={"Authorization": header} if header else {}, trust_env=False)
-
 
 def _folder(path: str | None) -> Path | None:
     return Path(path) if path else None
 
 
-async def start(settings: Settings, take_signals: Callable[[], None]) -> None:
-    """Connect and run until cancelled. Raises Permanent with a sentence where it can't. `take_signals` makes SIGTERM and SIGINT cancel it."""
+def by_lease(api: Api, telemetry: PrometheusTelemetry, settings: Settings, floor: Callable[[], int]) -> Elector:
+    """Elect by the Lease, under a name that no other process has, nor this one after a restart."""
+    identity = f"{os.environ.get('POD_UID') or socket.gethostname()}/{secrets.token_hex(4)}"
+    lease = LeaderLease(api, SystemClock(), namespace=settings.namespace)
+    return Elector(lease, SystemTicks(), telemetry, identity=identity, floor=floor)
+
+
+async def start(settings: Settings, take_signals: Callable[[], None], *, elect: Elect = by_lease) -> None:
+    """Connect and run until cancelled. Raises Permanent with a sentence where it can't. `take_signals` makes SIGTERM and SIGINT cancel it.
+
+    A process that lost the leadership ends here, at once and without farewell: somebody else acts now.
+    """
     take_signals()
     telemetry = PrometheusTelemetry(__version__)
     api = await connect(settings.kubeconfig, settings.context, telemetry)
-    operator = Operator(settings, api, telemetry, take_signals)
+    operator = Operator(settings, api, telemetry, take_signals, elect)
     try:
         await operator.run()
+    except* Lost as lost:
+        log.error("The process ends, to start anew as a standby: %s", lost.exceptions[0])  # noqa: TRY400 - where it was raised tells nobody anything
+        os._exit(1)
     finally:
         await operator.close()

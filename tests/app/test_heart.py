@@ -13,13 +13,15 @@ from tests.core.builders import NOON
 from tests.core.incident_builders import entry, watched
 from tests.fakes.operator import Operator, cel, shop
 from tests.fakes.runbooks import runbook
+from tests.fakes.tenure import Sole
 from tests.fakes.view import FakeView
+from tests.fakes.virtual import in_virtual_time
 
 from prunella.api.common import NamespacedRef
 from prunella.api.incident import Incident, Message
 from prunella.api.names import MessageKind, MessageState
-from prunella.app.errors import Permanent, Retryable
-from prunella.app.heart import Heart, Organs, Queues
+from prunella.app.errors import Lost, Permanent, Retryable
+from prunella.app.heart import PARTING_SECONDS, Heart, Organs, Queues
 from prunella.app.keys import IncidentKey, WorkloadKey
 from prunella.app.queue import Queue
 from prunella.app.readiness import PolicyKey, Readiness
@@ -44,17 +46,18 @@ class Cache(FakeView):
 class Body:
     """A heart with its organs over fakes."""
 
-    def __init__(self, *, missing=(), polls=False, timeout=300):
+    def __init__(self, *, missing=(), polls=False, timeout=300, leads=True):
         self.place = shop()
         self.place.view = Cache(self.place.api, self.place.cluster)
-        self.operator = Operator(self.place)
+        self.election = Sole(leads=leads)
+        self.operator = Operator(self.place, self.election)
         clock, telemetry = self.place.clock, self.place.telemetry
         self.queues = Queues(Queue("incidents", clock, telemetry), Queue("workloads", clock, telemetry), Queue("policies", clock, telemetry))
         self.served: list[Any] = []
         self.queues.incidents.handle = self.queues.policies.handle = self._serve
         self.missing = list(missing)
         self.ends = asyncio.Event()
-        self.beats = 0
+        self.beats = self.kopfs = 0
         organs = Organs(
             cache=self.place.view,
             live=self.place.cluster,
@@ -67,8 +70,9 @@ class Body:
             queues=self.queues,
             clock=clock,
             telemetry=telemetry,
+            election=self.election,
         )
-        self.heart = Heart(organs, missing_kinds=self._missing, kopf=self.ends.wait, heartbeat=self._beat, polls=polls, crds_timeout_seconds=timeout)
+        self.heart = Heart(organs, missing_kinds=self._missing, kopf=self._kopf, heartbeat=self._beat, polls=polls, crds_timeout_seconds=timeout)
         self.queues.workloads.handle = self.heart.observe
 
     async def _serve(self, key):
@@ -76,6 +80,10 @@ class Body:
 
     async def _missing(self):
         return self.missing
+
+    async def _kopf(self):
+        self.kopfs += 1
+        await self.ends.wait()
 
     async def _beat(self):
         self.beats += 1
@@ -153,6 +161,126 @@ async def test_a_repeated_task_that_fails_is_tried_again(caplog):
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert caplog.text.count("A repeated task failed and is tried again") == 2
+
+
+# leading
+
+
+async def test_a_standby_is_ready_watches_and_begins_nothing():
+    body = Body(leads=False, polls=True)
+    body.place.cluster.create()
+    body.place.view.listed.set()
+    async with body.living():
+        await until(lambda: body.heart.problems == [])
+        body.heart.workload_changed("Deployment", "shop", "checkout")
+        await until(lambda: body.operator.observer.sight(WorkloadKey("Deployment", "shop", "checkout")) is not None)
+        body.heart.changed("HealingPolicy", "", "default")
+        body.heart.changed("Namespace", "", "shop")
+        await body.heart.take_alerts([alert()], NOON, 0)
+        body.heart.wake_all()
+        assert (body.served, body.waiting(body.queues.incidents), body.waiting(body.queues.policies)) == ([], set(), set())
+        assert (body.kopfs, body.beats, body.place.alertmanager.polls) == (0, 0, 0)
+        assert body.heart.unhealthy() == []
+        assert len(body.place.api.all(Incident)) == 1
+
+
+async def test_a_standby_that_was_told_too_little_asks_alertmanager_once():
+    body = Body(leads=False, polls=True)
+    body.place.view.listed.set()
+    async with body.living():
+        await until(lambda: body.heart.problems == [])
+        await body.heart.take_alerts([alert()], NOON, 5)
+        await until(lambda: body.place.alertmanager.polls == 1)
+
+
+async def test_who_is_elected_looks_at_everything_at_once():
+    body = Body(leads=False, polls=True)
+    opened(body)
+    body.place.view.listed.set()
+    async with body.living():
+        await until(lambda: body.heart.problems == [])
+        body.election.elected.set()
+        await until(lambda: IncidentKey("shop", "checkout-1") in body.served)
+        await until(lambda: PolicyKey("HealingPolicy", "", "default") in body.served)
+        await until(lambda: (body.kopfs, body.beats, body.place.alertmanager.polls) == (1, 1, 1))
+
+
+async def test_a_lost_lease_ends_everything_and_is_told_as_such():
+    body = Body()
+    body.place.view.listed.set()
+    body.election.lost = Lost("it could not be renewed")
+    task = asyncio.create_task(body.heart.run())
+    await until(lambda: body.kopfs == 1)
+    body.election.ended.set()
+    with pytest.raises(ExceptionGroup) as raised:
+        await task
+    assert [str(error) for error in raised.value.exceptions] == ["it could not be renewed"]
+    assert body.election.released == 0, "it is somebody else's by now"
+
+
+async def test_told_to_end_it_finishes_the_step_under_way_and_then_gives_the_lease_up():
+    body = Body()
+    opened(body)
+    body.place.view.listed.set()
+    under_way, may_end, order = asyncio.Event(), asyncio.Event(), []
+    real = body.place.api.put_incident_status
+
+    async def slow(incident):
+        under_way.set()
+        await may_end.wait()
+        order.append("stored")
+        return await real(incident)
+
+    body.place.api.put_incident_status = slow  # type: ignore[method-assign] # the fake's own
+    body.queues.incidents.handle = body.operator.reconciler.reconcile
+    task = asyncio.create_task(body.heart.run())
+    await under_way.wait()
+    task.cancel()
+    await until(lambda: body.heart.problems == ["it is ending"])
+    with pytest.raises(Retryable, match="not ready: it is ending"):
+        await body.heart.take_alerts([alert()], NOON, 0)
+    assert (body.election.released, order) == (0, [])
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (body.election.released, order) == (1, ["stored"])
+
+
+def test_a_step_that_does_not_end_in_time_keeps_the_lease_until_it_has_run_out(caplog):
+    async def main():
+        body = Body()
+        opened(body)
+        body.place.view.listed.set()
+        under_way = asyncio.Event()
+
+        async def hangs(incident):
+            under_way.set()
+            await asyncio.Event().wait()
+
+        body.place.api.put_incident_status = hangs  # type: ignore[method-assign] # the fake's own
+        body.queues.incidents.handle = body.operator.reconciler.reconcile
+        task = asyncio.create_task(body.heart.run())
+        await under_way.wait()
+        began = asyncio.get_running_loop().time()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert asyncio.get_running_loop().time() - began == pytest.approx(PARTING_SECONDS)
+        assert body.election.released == 0
+
+    in_virtual_time(main())
+    assert "A step is still under way: the lease is left to run out" in caplog.text
+
+
+async def test_a_standby_that_is_told_to_end_ends_at_once():
+    body = Body(leads=False)
+    body.place.view.listed.set()
+    task = asyncio.create_task(body.heart.run())
+    await until(lambda: body.heart.problems == [])
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert body.election.released == 0
 
 
 # what a change wakes
@@ -272,7 +400,7 @@ async def test_a_truncated_body_asks_alertmanager_for_the_rest_at_once(truncated
     await body.heart.take_alerts([alert()], NOON, truncated)
     assert len(body.place.api.all(Incident)) == 1
     assert body.operator.gatherer.alert_time == NOON
-    assert body.heart._poll_now.is_set() == bool(truncated)
+    assert body.heart._polling._hurry.is_set() == bool(truncated)
 
 
 async def test_the_poll_takes_in_what_is_active_goes_on_after_a_failure_and_can_be_hurried(caplog):
@@ -323,10 +451,10 @@ async def test_incidents_are_counted_by_phase_and_priority_and_what_is_gone_is_z
     body = Body()
     opened(body, phase="Triggered", priority="P2")
     opened(body, "b-1")
-    await body.heart._gauge()
+    await body.heart._gauges.give()
     gauges = body.place.telemetry.gauges
     assert gauges["incidents", (("phase", "Triggered"), ("priority", "P2"))] == 1
     assert gauges["incidents", (("phase", "Triggered"), ("priority", "P3"))] == 1
     body.place.api.delete("Incident", "shop", "checkout-1")
-    await body.heart._gauge()
+    await body.heart._gauges.give()
     assert gauges["incidents", (("phase", "Triggered"), ("priority", "P2"))] == 0

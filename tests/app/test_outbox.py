@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from tests.adapters.envelopes import envelope, incident, message
 from tests.adapters.local import NOON, FixedClock, RecordedTelemetry, until
+from tests.fakes.tenure import Sole
 
 from prunella.api.healing_policy import Receiver, ReceiverMethod, SecretKeyRef
 from prunella.api.names import MessageKind, MessageState
@@ -50,12 +51,14 @@ class Desk:
     def __init__(self, transports=None):
         self.transports = transports or Transports()
         self.clock, self.telemetry = FixedClock(), RecordedTelemetry()
+        self.tenure = Sole()
         self.requeued, self.slept = [], []
         self.pause = None
         self.outbox = Outbox(
             deliver=self.transports,
             clock=self.clock,
             telemetry=self.telemetry,
+            tenure=self.tenure,
             envelope=lambda one, told, now: envelope(key=told.key, incident=one, time=now, kind=told.kind),
             requeue=lambda namespace, name: self.requeued.append((namespace, name)),
             sleep=self.sleep,
@@ -299,3 +302,16 @@ async def test_closing_stops_what_is_under_way_without_a_receipt():
     assert desk.outbox.idle()
     assert desk.outbox.deliveries("7d0f") == ()
     assert desk.requeued == []
+
+
+async def test_nothing_is_sent_while_it_is_not_sure_who_leads_and_everything_once_it_is():
+    desk = Desk()
+    desk.tenure.leads = False
+    desk.pause = asyncio.Event()
+    desk.outbox.send(incident(message()), (receiver(),))
+    await until(lambda: desk.slept == [1.0])
+    assert desk.transports.sent == []
+    desk.tenure.leads = True
+    desk.pause.set()
+    await until(desk.outbox.idle)
+    assert len(desk.transports.sent) == 1

@@ -85,7 +85,7 @@ def test_c01_one_alert_delivered_by_two_peers_is_one_incident_one_page_and_count
 
 
 def test_c02_two_intake_processes_that_hear_the_same_first_firing_make_one_incident_and_one_page(shop):
-    second = shop.installation.start_process(SECOND_PORT)
+    second = shop.installation.start_process(SECOND_PORT, leads=False)
     try:
         body = prometheus.body(prometheus.alert(labels(shop), starts=now()))
         with ThreadPoolExecutor(2) as pool:

@@ -36,13 +36,16 @@ from prunella.app.prove import Prover
 from prunella.app.publish import Publisher
 from prunella.app.quarantine import Quarantine
 from prunella.app.reconcile import Reconciler
+from prunella.app.recorder import Recorder
 from prunella.app.remediate import Runner
+from prunella.core.facts import AlertFacts
 from prunella.core.people.message import envelope
 
 from .api import FakeApi, Stored
 from .clock import ManualClock
 from .cluster import FakeCluster, FakeWorkload
 from .outside import FakeAlertmanager, FakeDeliver, FakeQueries, FakeTelemetry
+from .tenure import Sole
 from .view import FakeView
 
 HOT = 150
@@ -94,8 +97,9 @@ def shop(*runbooks: Any, namespace_mode: str = "Auto", **policy: Any) -> Place:
 class Operator:
     """One process. `place` is what it works on."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, tenure: Sole | None = None) -> None:
         self.place = place
+        self.tenure = tenure or Sole()
         self.pending: dict[IncidentKey | WorkloadKey, None] = {}
         self.timers: dict[IncidentKey | WorkloadKey, datetime] = {}
         self.retries: list[Exception] = []
@@ -112,7 +116,7 @@ class Operator:
     def _wire(self, place: Place) -> None:
         clock, api, view, cluster = place.clock, place.api, place.view, place.cluster
         self.intake = Intake(view, api, clock, place.telemetry, place.queries, operator_namespace="prunella-system", wake=self.wake)
-        self.observer = Observer(view, api, self.intake, clock, self.wake)
+        self.observer = Observer(view, api, self.intake, clock, self.tenure, self.wake)
         self.gatherer = Gatherer(
             view=view,
             store=api,
@@ -127,14 +131,15 @@ class Operator:
         )
         preparer = Preparer(cluster, cluster, clock)
         quarantine = Quarantine(api, clock)
-        once = Once(api, cluster, quarantine, clock, place.telemetry)
+        once = Once(api, cluster, quarantine, clock, place.telemetry, self.tenure)
         prover = Prover(gatherer=self.gatherer, live=cluster, executor=cluster, queries=place.queries, once=once, quarantine=quarantine, clock=clock)
-        permit = Permit(self.gatherer, preparer)
+        permit = Permit(api, self.gatherer, preparer)
         runner = Runner(view=view, store=api, gatherer=self.gatherer, preparer=preparer, permit=permit, once=once, prover=prover, clock=clock)
         self.outbox = Outbox(
             deliver=place.deliver,
             clock=clock,
             telemetry=place.telemetry,
+            tenure=self.tenure,
             envelope=lambda incident, message, _: envelope(incident, message),
             requeue=lambda namespace, name: self.wake(IncidentKey(namespace, name)),
         )
@@ -151,12 +156,17 @@ class Operator:
             outbox=self.outbox,
             view=view,
         )
-        self.intake.deliver = self.reconciler.deliver_alerts
+        self.recorder = Recorder(api, Publisher(api, place.telemetry), clock, polled=False)
+        self.intake.deliver = self._deliver
         self.brake = Brake(view, api, self.gatherer, clock, place.telemetry)
         self.brake.wake_all = self.wake_all
 
+    async def _deliver(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
+        await (self.reconciler.deliver_alerts if self.tenure.leads else self.recorder.keep)(key, alerts)
+
     def wake(self, key: IncidentKey | WorkloadKey) -> None:
-        self.pending[key] = None
+        if self.tenure.leads or isinstance(key, WorkloadKey):
+            self.pending[key] = None
 
     def wake_at(self, key: IncidentKey | WorkloadKey, at: datetime) -> None:
         """An earlier timer of the key stands."""
@@ -243,6 +253,7 @@ class Operator:
 
     async def close(self) -> None:
         await self.outbox.close()
+        await self.recorder.close()
 
     # what tests read
 

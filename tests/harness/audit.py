@@ -17,6 +17,7 @@ from .instants import parse
 OPERATOR = "system:serviceaccount:prunella-system:prunella"
 NOT_COUNTED = {"leases", "selfsubjectaccessreviews", "selfsubjectreviews", "subjectaccessreviews", "tokenreviews"}
 OURS = "prunella.dev"
+CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Write:
     name: str
     body: Any = field(repr=False)
     uri: str = field(repr=False)
+    credential: str = ""
+    """Which of the account's tokens it came with: it tells one process from another."""
 
     @property
     def ours(self) -> bool:
@@ -80,6 +83,7 @@ def _write(line: str) -> Write | None:
         name=ref.get("name") or response.get("metadata", {}).get("name", ""),
         body=body,
         uri=uri,
+        credential=(entry["user"].get("extra") or {}).get(CREDENTIAL, [""])[0],
     )
 
 

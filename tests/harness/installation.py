@@ -38,6 +38,8 @@ ALERTMANAGER = f"http://{HOST}:9093"
 WEBHOOK_RECEIVERS = ("primary", "secondary", "ops-all", "releases", "flaky")
 ONCALL = "oncall"
 READY_SECONDS = 60
+LEASE_SECONDS = 30
+"""Until a lease that nobody renews has run out and somebody has taken it."""
 LIMITS: Object = {
     "budgets": {scope: {"count": 10_000, "windowSeconds": 3600} for scope in ("perCluster", "perNamespace", "perTarget")},
     "concurrency": {"perCluster": 1000, "perNamespace": 1000},
@@ -193,11 +195,16 @@ class Installation:
         self._make_receivers()
         self._make_people()
         self.set_policy(mode="Auto", **LIMITS)
+        self.write_kubeconfig(self.kubeconfig)
+
+    def write_kubeconfig(self, file: Path) -> str:
+        """Write one with a new token of the operator's account; returns the token."""
         token = kubectl("create", "token", "prunella", "-n", SYSTEM, "--duration=24h").stdout.strip()
         admin = yaml.safe_load((self.state / "admin.kubeconfig").read_text())
         admin["users"] = [{"name": admin["users"][0]["name"], "user": {"token": token}}]
-        self.kubeconfig.write_text(json.dumps(admin))
-        self.kubeconfig.chmod(0o600)
+        file.write_text(json.dumps(admin))
+        file.chmod(0o600)
+        return token
 
     def _make_receivers(self) -> None:
         data = {name: f"{RECEIVER}/{name}" for name in WEBHOOK_RECEIVERS} | {f"{name}-hmac": f"key of {name}" for name in WEBHOOK_RECEIVERS}
@@ -242,15 +249,22 @@ class Installation:
         overridden = dict.fromkeys([*LIMITS, "receivers", "defaultEscalationPolicyRef"])
         self.api.patch("HealingPolicy", "default", {"spec": {"mode": "Suggest", **overridden}})
 
-    def start_process(self, port: int = WEB_PORT) -> int:
-        """Start an operator process and wait until it is ready; returns its pid."""
-        flags = {"--kubeconfig": str(self.kubeconfig), "--listen": f"{HOST}:{port}", "--token-dir": str(self.folder / "tokens")}
+    def flags(self, port: int, kubeconfig: Path) -> list[str]:
+        """Of `prunella run`."""
+        flags = {"--kubeconfig": str(kubeconfig), "--listen": f"{HOST}:{port}", "--token-dir": str(self.folder / "tokens")}
         if self.monitored:
             flags |= {"--prometheus-url": PROMETHEUS, "--alertmanager-url": ALERTMANAGER}
-        words = [word for pair in flags.items() for word in pair]
-        # None of the caller's own settings may reach it.
-        env = {"KUBECONFIG": "/nonexistent", "PYTHONPATH": str(ROOT / "operator"), "PYTHONUNBUFFERED": "1"}
-        pid = processes.start([sys.executable, "-m", "prunella.cli.main", "run", *words], self.log, env)
+        return [word for pair in flags.items() for word in pair]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of an operator process: none of the caller's own settings may reach it."""
+        return {"KUBECONFIG": "/nonexistent", "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}", "PYTHONUNBUFFERED": "1"}
+
+    def start_process(self, port: int = WEB_PORT, *, leads: bool = True) -> int:
+        """Start an operator process and wait until it is ready, and leads where it is the only one; returns its pid."""
+        argv = [sys.executable, "-m", "prunella.cli.main", "run", *self.flags(port, self.kubeconfig)]
+        pid = processes.start(argv, self.log, self.environment)
 
         def ready() -> bool:
             if not processes.alive(pid):
@@ -258,6 +272,9 @@ class Installation:
             return status_of(f"http://{HOST}:{port}/readyz") == 200
 
         wait_for(ready, READY_SECONDS, "the operator is ready", seen=lambda: processes.tail(self.log, 8))
+        if leads:
+            # One that was killed may still have the lease.
+            wait_for(lambda: leading(port), LEASE_SECONDS, "the operator leads", seen=lambda: processes.tail(self.log, 8))
         return pid
 
     def stop_operator(self, number: signal.Signals = signal.SIGTERM) -> None:
@@ -276,6 +293,15 @@ class Installation:
         pid = processes.start(argv, self.folder / "receiver.log", {"PYTHONPATH": str(ROOT)})
         wait_for(lambda: status_of(f"{RECEIVER}/") == 200, 10, "the receiver answers", seen=lambda: processes.tail(self.folder / "receiver.log"))
         return pid
+
+
+def leading(port: int = WEB_PORT) -> bool:
+    """Whether the process behind that port says that it is the leader."""
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=3) as answer:
+            return b"\nprunella_leader 1.0\n" in answer.read()
+    except OSError:
+        return False
 
 
 def status_of(url: str) -> int:

@@ -105,9 +105,9 @@ def webhook(content: object, token: str | None, *, path: str = "/api/v1/alertman
     return _post(f"http://{HOST}:{port}{path}", content, headers)[0]
 
 
-def metrics(name: str) -> dict[str, float]:
+def metrics(name: str, *, port: int = WEB_PORT) -> dict[str, float]:
     """Samples of one of the operator's metrics, by their labels as text."""
-    with urllib.request.urlopen(f"{WEB}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     samples = {}
     for line in lines:

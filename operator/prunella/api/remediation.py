@@ -91,7 +91,7 @@ class Intent(WireModel):
     id: Annotated[str, Field(min_length=1, max_length=64)]
     """Identity of the intent; the target bears it as annotation prunella.dev/intent-id."""
     epoch: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
-    """Counts the operator processes that took over; an older one may not act."""
+    """Number of the leader's term that wrote it, by the Lease: a process of an earlier term leaves it alone."""
     action: ShortName
     """Patch or Delete."""
     target_ref: ObjectRef
@@ -159,7 +159,7 @@ class RemediationStatus(WireModel):
     message: Sentence = ""
     """Where it stands, in a sentence."""
     epoch: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
-    """Counts the operator processes that took over; an older one may not act."""
+    """Number of the leader's term that wrote it, by the Lease: a process of an earlier term leaves it alone."""
     plan_hash: Hash = ""
     """Hash of the plan that was made from the live target."""
     plan: Sentence = ""

@@ -29,3 +29,7 @@ class AlreadyExists(PrunellaError):
 
 class OutcomeUnknown(PrunellaError):
     """A write was sent and no answer came: the target must be looked at before anything else."""
+
+
+class Lost(PrunellaError):
+    """This process is not the leader any more: whatever it has under way is given up, and it ends."""

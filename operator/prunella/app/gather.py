@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -143,10 +143,16 @@ class Gatherer:
             autoscaled=any((one.target_kind, one.target_name) == _place(incident) for one in self._view.autoscalers(namespace)),
             control_plane_ok=read.healthy,
             watch_fresh=fresh,
-            alert_source_fresh=self.alert_time is not None and now - self.alert_time <= ALERT_FRESH,
+            alert_source_fresh=any(abs(now - heard) <= ALERT_FRESH for heard in self._heard(incident)),
             evaluate=self._evaluate,
         )
         return self._with_history(self._with_mail(seen, mail), facts)
+
+    def _heard(self, incident: Incident) -> Iterable[datetime]:
+        """When a source of alerts was heard: by this process, or by another replica, which stored it on the Incident."""
+        if self.alert_time is not None:
+            yield self.alert_time
+        yield from (one.last_seen_time for one in incident.status.signals if one.source is SourceKind.ALERTMANAGER)
 
     async def _read(self, incident: Incident, mail: Mailbox, *, live: bool) -> _Read:
         """Everything that may have to be asked for, at once: what a decision waits for is the slowest answer, not their sum."""

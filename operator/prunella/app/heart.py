@@ -1,42 +1,42 @@
 """The heart: what runs while the operator runs. Queues are served, loops repeat, changes wake what they touch.
 
-Order of a start: our kinds in discovery, the cache whole, then everything else. Nothing is decided before the cache is whole.
+Order of a start: our kinds in discovery, the cache whole, the lease, then everything else. Nothing is decided before the cache is whole, and nothing
+by a standby: it keeps its view warm, keeps the alerts that it is sent, and waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from prunella.api.incident import Incident
-from prunella.api.names import ConditionStatus, MessageState
-from prunella.core.facts import AlertFacts, UnknownT
+from prunella.api.names import MessageState
 from prunella.core.incident import correlate
 
 from .brake import Brake
 from .errors import Permanent, PrunellaError, Retryable
 from .gather import Gatherer
+from .gauges import Gauges
 from .intake import Intake
 from .keys import IncidentKey, WorkloadKey
 from .observe import Observer
-from .ports import Clock, Live, Telemetry, View
+from .polling import Polling
+from .ports import Clock, Election, Live, Telemetry, View
 from .queue import Queue
 from .readiness import PolicyKey, Readiness
 from .reconcile import Reconciler
 
 log = logging.getLogger(__name__)
 WORKERS: Final = 16
-POLL_SECONDS: Final = 30.0
 HEALTH_SECONDS: Final = 10.0
 BRAKE_SECONDS: Final = 0.25
 GAUGE_SECONDS: Final = 10.0
 RESYNC_SECONDS: Final = 300.0
-OVERDUE_SECONDS: Final = 5.0
+PARTING_SECONDS: Final = 12.0
+"""How long steps under way may take to store their outcome when the process is told to end: one request, and a little."""
 PEOPLE_APPLY: Final = frozenset({"Runbook", "EscalationPolicy", "CatalogEntry", "HealingPolicy"})
 
 
@@ -74,10 +74,11 @@ class Organs:
     queues: Queues
     clock: Clock
     telemetry: Telemetry
+    election: Election
 
 
 class Heart:
-    """Runs the organs. `missing_kinds` asks discovery; `kopf` and `heartbeat` run until they are cancelled."""
+    """Runs the organs. `missing_kinds` asks discovery; `kopf` and `heartbeat` run until they are cancelled, on the leader only."""
 
     def __init__(
         self,
@@ -95,12 +96,23 @@ class Heart:
         self._heartbeat = heartbeat
         self._polls = polls
         self._crds_timeout_seconds = crds_timeout_seconds
-        self._poll_now = asyncio.Event()
-        self._gauged: set[tuple[str, str]] = set()
+        self._polling = Polling(organs.gatherer, organs.intake, organs.election)
+        self._gauges = Gauges(organs.cache, organs.telemetry, organs.queues.incidents, organs.queues.workloads)
         self.problems: list[str] = ["starting"]
 
     async def run(self) -> None:
-        """Serve until cancelled. Raises Permanent where our kinds did not come in time."""
+        """Serve until cancelled, then let go in order. Raises Permanent where our kinds did not come in time, Lost where the lease was lost."""
+        life = asyncio.ensure_future(self._live())
+        try:
+            await asyncio.shield(life)
+        except asyncio.CancelledError:
+            await self._part()
+            raise
+        finally:
+            life.cancel()
+            await asyncio.wait({life})
+
+    async def _live(self) -> None:
         organs = self._organs
         async with asyncio.TaskGroup() as group:
             group.create_task(self._every(HEALTH_SECONDS, self._look_at_control_plane))
@@ -111,16 +123,38 @@ class Heart:
             organs.intake.remember()
             self.problems = []
             log.info("Ready")
-            group.create_task(organs.queues.incidents.run(WORKERS))
             group.create_task(organs.queues.workloads.run(WORKERS))
-            group.create_task(organs.queues.policies.run(1))
-            group.create_task(self._every(BRAKE_SECONDS, organs.brake.look))
-            group.create_task(self._every(RESYNC_SECONDS, self._resync))
-            group.create_task(self._every(GAUGE_SECONDS, self._gauge))
             if self._polls:
-                group.create_task(self._poll_for_ever())
-            group.create_task(self._run(self._kopf, "Kopf"))
-            group.create_task(self._run(self._heartbeat, "The heartbeat"))
+                group.create_task(self._polling.run())
+            await organs.election.campaign()
+            group.create_task(organs.election.keep())
+            self._lead(group)
+
+    def _lead(self, group: asyncio.TaskGroup) -> None:
+        """What only one of all replicas does. It begins with a look at everything."""
+        organs = self._organs
+        organs.intake.remember()
+        group.create_task(organs.queues.incidents.run(WORKERS))
+        group.create_task(organs.queues.policies.run(1))
+        group.create_task(self._every(BRAKE_SECONDS, organs.brake.look))
+        group.create_task(self._every(RESYNC_SECONDS, self._resync))
+        group.create_task(self._every(GAUGE_SECONDS, self._gauges.give))
+        self.poll_now()
+        group.create_task(self._run(self._kopf, "Kopf"))
+        group.create_task(self._run(self._heartbeat, "The heartbeat"))
+
+    async def _part(self) -> None:
+        """Told to end: nothing new is begun, what is under way stores its outcome, and only then may the next one lead."""
+        self.problems = ["it is ending"]
+        if not self._organs.election.leads:
+            return
+        try:
+            async with asyncio.timeout(PARTING_SECONDS):
+                await self._organs.reconciler.park()
+        except TimeoutError:
+            log.warning("A step is still under way: the lease is left to run out")
+        else:
+            await self._organs.election.release()
 
     def changed(self, kind: str, namespace: str, name: str) -> None:
         """An object of a watched kind changed. Kopf wakes Incidents; here is woken what refers to the object."""
@@ -142,6 +176,8 @@ class Heart:
 
     def _wake_parent(self, namespace: str, name: str) -> None:
         """What a duplicate hands over is taken when its parent is decided."""
+        if not self._organs.election.leads:
+            return
         merged = next(
             (one.status.merged_into for one in self._organs.cache.incidents() if (one.metadata.namespace, one.metadata.name) == (namespace, name)),
             None,
@@ -170,7 +206,7 @@ class Heart:
 
     def poll_now(self) -> None:
         """Ask Alertmanager at once."""
-        self._poll_now.set()
+        self._polling.now()
 
     def unhealthy(self) -> list[str]:
         """Reasons to restart the process: a watch is silent although the API server answers. An outage of the API server is none."""
@@ -203,22 +239,6 @@ class Heart:
                 log.warning("A repeated task failed and is tried again", extra={"task": getattr(act, "__name__", ""), "error": str(error)})
             await asyncio.sleep(seconds)
 
-    async def _poll_for_ever(self) -> None:
-        """Every half minute, and at once where something could not be taken."""
-        while True:
-            self._poll_now.clear()
-            try:
-                active = await self._organs.gatherer.poll()
-                if not isinstance(active, UnknownT):
-                    await self._polled(active)
-            except PrunellaError as error:
-                log.warning("The poll's alerts could not be taken in", extra={"error": str(error)})
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._poll_now.wait(), POLL_SECONDS)
-
-    async def _polled(self, active: Mapping[str, AlertFacts]) -> None:
-        await self._organs.intake.polled(active)
-
     async def _look_at_control_plane(self) -> None:
         self._organs.gatherer.control_plane_ok = await self._organs.live.healthy()
 
@@ -229,23 +249,10 @@ class Heart:
         self._wake_policies()
         self.wake_all()
 
-    async def _gauge(self) -> None:
-        """Numbers of what there is now."""
-        counts: dict[tuple[str, str], int] = {}
-        for incident in self._organs.cache.incidents():
-            place = (str(incident.status.phase or "Triggered"), str(incident.status.priority or "P3"))
-            counts[place] = counts.get(place, 0) + 1
-        for phase, priority in self._gauged | set(counts):
-            self._organs.telemetry.gauge("incidents", counts.get((phase, priority), 0), phase=phase, priority=priority)
-        self._gauged |= set(counts)
-        organs = self._organs
-        blocked = {one.spec.target_ref.uid for one in organs.cache.incidents() if _breaker_open(one)}
-        organs.telemetry.gauge("breakers_open", len(blocked))
-        organs.telemetry.gauge("overdue_timers", organs.queues.incidents.overdue(OVERDUE_SECONDS) + organs.queues.workloads.overdue(OVERDUE_SECONDS))
-        organs.telemetry.gauge("leader", 1)  # there is no election yet: who runs, acts
-
     def wake_all(self) -> None:
         """Every Incident about which something may still be decided or told is decided again."""
+        if not self._organs.election.leads:
+            return
         now = self._organs.clock.now()
         for incident in self._organs.cache.incidents():
             untold = any(one.state is MessageState.PENDING for one in incident.status.escalation.messages)
@@ -254,6 +261,8 @@ class Heart:
 
     def _wake_policies(self) -> None:
         """References cross objects: each change may make another object ready."""
+        if not self._organs.election.leads:
+            return
         cache = self._organs.cache
         policy = cache.healing_policy()
         keys = [PolicyKey("Runbook", one.metadata.namespace or "", one.metadata.name) for one in cache.runbooks()]
@@ -267,9 +276,3 @@ class Heart:
             keys.append(PolicyKey("HealingPolicy", "", policy.metadata.name))
         for key in keys:
             self._organs.queues.policies.add(key)
-
-
-def _breaker_open(incident: Incident) -> bool:
-    """Whether automation leaves the Incident's target alone until a person says retry."""
-    ended = any(one.type == "Resolved" and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
-    return not ended and any(one.type == "RemediationAllowed" and one.reason == "BreakerOpen" for one in incident.status.conditions)

@@ -23,7 +23,7 @@ from prunella.core.incident import correlate
 from .errors import AlreadyExists, Conflict
 from .intake import Intake
 from .keys import IncidentKey, WorkloadKey
-from .ports import Clock, Store, View
+from .ports import Clock, Store, Tenure, View
 
 log = logging.getLogger(__name__)
 PULL_CAUSES: Final = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE})
@@ -49,13 +49,14 @@ class Sight:
 
 
 class Observer:
-    """Turns changes of workloads into findings and Incidents. `wake` puts an Incident's key on its queue."""
+    """Turns changes of workloads into findings and Incidents. `wake` puts an Incident's key on its queue; who does not lead only looks."""
 
-    def __init__(self, view: View, store: Store, intake: Intake, clock: Clock, wake: Callable[[IncidentKey], None]) -> None:
+    def __init__(self, view: View, store: Store, intake: Intake, clock: Clock, tenure: Tenure, wake: Callable[[IncidentKey], None]) -> None:
         self._view = view
         self._store = store
         self._intake = intake
         self._clock = clock
+        self._tenure = tenure
         self._wake = wake
         self._sights: dict[WorkloadKey, Sight] = {}
         self._started = clock.now()
@@ -82,6 +83,8 @@ class Observer:
         before = self._sights.get(key)
         sight = self._look(key, facts, before, now)
         finding = sight.detection.finding
+        if not self._tenure.leads:
+            return sight.detection.look_again
         if finding is not None and finding.open_time <= now:
             await self._intake.found(finding)
         await self._remember(facts, sight, now)

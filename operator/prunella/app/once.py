@@ -12,15 +12,15 @@ from datetime import timedelta
 from typing import Final
 
 from prunella.api.names import PHASE_OF, ConditionStatus, OnFailure, Outcome, RemediationPhase, StepState
-from prunella.api.remediation import Intent, Remediation, StepOutcome, StepStatus
+from prunella.api.remediation import Intent, Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
 from prunella.core.healing.effects import Applied, DeletePod, Effect, NotApplied, Patch, Settled
 
 from . import attempt
-from .errors import Conflict, OutcomeUnknown, PrunellaError
+from .errors import Conflict, OutcomeUnknown, PrunellaError, Retryable
 from .permit import Permitted
-from .ports import Clock, Executor, Store, Telemetry
+from .ports import Clock, Executor, Store, Telemetry, Tenure
 from .quarantine import Quarantine
 
 log = logging.getLogger(__name__)
@@ -32,20 +32,29 @@ UNREADABLE: Final = timedelta(seconds=600)
 class Once:
     """Stores intents and outcomes around the executor."""
 
-    def __init__(self, store: Store, executor: Executor, quarantine: Quarantine, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(self, store: Store, executor: Executor, quarantine: Quarantine, clock: Clock, telemetry: Telemetry, tenure: Tenure) -> None:
         self._store = store
         self._executor = executor
         self._quarantine = quarantine
         self._clock = clock
         self._telemetry = telemetry
+        self._tenure = tenure
+        self._read: dict[str, RemediationStatus] = {}
+
+    def know(self, remediation: Remediation) -> None:
+        """A status as it was just read: what is decided from it replaces this one and no other."""
+        self._read[remediation.metadata.uid] = remediation.status
 
     async def intend(self, remediation: Remediation, step: RunbookStep, effect: Effect, permitted: Permitted) -> Remediation:
         """Store the intent. Not stored means not executed: a Conflict ends this pass."""
+        if remediation.status.epoch > self._tenure.epoch:
+            raise Retryable("a later leader has this attempt: it is left to it", delay=5.0)
         now = self._clock.now()
         number = len(attempt.records(remediation, step))
         name = step.name if number == 0 else f"{step.name}/{number}"
         intent = Intent(
             id=hashlib.sha256(f"{remediation.metadata.uid}/{name}".encode()).hexdigest()[:16],
+            epoch=self._tenure.epoch,
             action=PATCH if isinstance(effect, Patch) else "Delete",
             target_ref=effect.target,
             patch_sha256=effect.sha256,
@@ -67,7 +76,7 @@ class Once:
             }
         )
         status = attempt.allowed(status, ConditionStatus.TRUE, "Allowed", "all guards passed", now)
-        return await self._store.put_remediation_status(remediation.model_copy(update={"status": status}))
+        return await self._put(remediation.model_copy(update={"status": status}))
 
     async def apply(self, remediation: Remediation, effect: Effect, runbook: Runbook) -> None:
         """The effect, once, and its outcome."""
@@ -116,14 +125,24 @@ class Once:
         return stored
 
     async def put(self, remediation: Remediation) -> Remediation:
-        """Store an outcome. Only this worker writes a Remediation's status: a Conflict is a person's label or annotation, so write once more."""
+        """Store an outcome. A Conflict where the status is as it was read is a person's label or annotation, so write once more. Raises Conflict."""
         try:
-            return await self._store.put_remediation_status(remediation)
+            return await self._put(remediation)
         except Conflict:
             fresh = await self._store.remediation(remediation.metadata.namespace or "", remediation.metadata.name)
-            if fresh is None:
-                raise
-            return await self._store.put_remediation_status(remediation.model_copy(update={"metadata": fresh.metadata}))
+            if fresh is None or fresh.status != self._read.get(remediation.metadata.uid):
+                raise  # another process drives it: what was concluded here may be wrong
+            return await self._put(remediation.model_copy(update={"metadata": fresh.metadata}))
+
+    async def _put(self, remediation: Remediation) -> Remediation:
+        epoch = max(self._tenure.epoch, remediation.status.epoch)
+        status = remediation.status.model_copy(update={"epoch": epoch})
+        stored = await self._store.put_remediation_status(remediation.model_copy(update={"status": status}))
+        if stored.status.phase is not None and stored.status.phase.final:
+            self._read.pop(stored.metadata.uid, None)
+        else:
+            self.know(stored)
+        return stored
 
     async def _not_applied(self, remediation: Remediation, step: StepStatus, answer: NotApplied, runbook: Runbook) -> None:
         failed = step.model_copy(

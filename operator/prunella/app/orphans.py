@@ -38,6 +38,7 @@ class Orphans:
         remediation = await self._store.remediation(cached.metadata.namespace or "", cached.metadata.name)
         if remediation is None or _over(remediation):
             return
+        self._once.know(remediation)
         open_step = attempt.open_step(remediation)
         if open_step is not None:
             runbook = attempt.runbook_of(remediation, self._view.runbooks())

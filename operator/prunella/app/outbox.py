@@ -23,13 +23,15 @@ from prunella.core.people.message import Envelope
 from prunella.core.world import Delivery
 
 from .errors import Permanent, Retryable
-from .ports import Clock, Deliver, Telemetry
+from .ports import Clock, Deliver, Telemetry, Tenure
 
 TRIES: Final = 3
 """Tries of one method before the next one gets its turn."""
 BACK_OFF: Final = (1.0, 5.0)
 """Seconds before the next try; a receiver that asks for more (Retry-After) gets more, up to `LONGEST_WAIT`."""
 LONGEST_WAIT: Final = 60.0
+LONGEST_SECONDS: Final = 10.0
+"""How long one delivery may take: it is begun only while this process is the leader for longer than that."""
 CONCURRENT: Final = 16
 """Deliveries under way at once, over all Incidents."""
 
@@ -70,6 +72,7 @@ class Outbox:
         deliver: Deliver,
         clock: Clock,
         telemetry: Telemetry,
+        tenure: Tenure,
         envelope: Envelop,
         requeue: Requeue,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -77,6 +80,7 @@ class Outbox:
         self._deliver = deliver
         self._clock = clock
         self._telemetry = telemetry
+        self._tenure = tenure
         self._envelope = envelope
         self._requeue = requeue
         self._sleep = sleep
@@ -172,11 +176,13 @@ class Outbox:
         """One method, a few tries. None where it is delivered, or nobody wants it any more; else the failure so far."""
         why = ""
         for number in range(TRIES):
-            if not self._is_wanted(slip):
-                return None
-            failure = failure.tried(method.name)
             try:
                 async with self._room:
+                    while not self._tenure.covers(LONGEST_SECONDS):
+                        await self._sleep(BACK_OFF[0])
+                    if not self._is_wanted(slip):
+                        return None
+                    failure = failure.tried(method.name)
                     await self._deliver.deliver(method, self._envelope(incident, message, self._clock.now()))
             except Permanent as error:
                 return failure.plus(method.name, str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from prunella.api.incident import Incident
-from prunella.api.names import Mode, StepState
+from prunella.api.names import INTENT_ANNOTATION, Mode, StepState
 from prunella.api.remediation import GuardVerdict, Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
@@ -15,7 +15,9 @@ from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.world import GONE, Preparation, World
 
 from . import attempt
+from .errors import Conflict
 from .gather import Gatherer, Mailbox
+from .ports import Store
 from .prepare import Preparer
 
 
@@ -34,7 +36,8 @@ class Permitted:
 class Permit:
     """Reads live and asks the guards for one attempt."""
 
-    def __init__(self, gatherer: Gatherer, preparer: Preparer) -> None:
+    def __init__(self, store: Store, gatherer: Gatherer, preparer: Preparer) -> None:
+        self._store = store
         self._gatherer = gatherer
         self._preparer = preparer
 
@@ -54,7 +57,7 @@ class Permit:
             return Refusal(reason="EvidenceMissing", message="the Runbook could not be read as it was when the attempt was made")
         if any(one.state is StepState.APPLIED and one.intent is not None for one in remediation.status.steps):
             return self._going_on(world, remediation, facts, runbook)
-        made = self._plan(world, remediation, facts)
+        made = await self._plan(world, remediation, facts)
         if isinstance(made, Refusal):
             return made
         known = guards.prepared(world, made)
@@ -81,10 +84,11 @@ class Permit:
         world = replace(permitted.world, all_remediations=self._gatherer.attempts(permitted.world.now))
         return guards.budget(world, permitted.plan) or guards.one_per_target(world, permitted.plan)
 
-    def _plan(self, world: World, remediation: Remediation, facts: WorkloadFacts) -> plan.Plan | Refusal:
+    async def _plan(self, world: World, remediation: Remediation, facts: WorkloadFacts) -> plan.Plan | Refusal:
         """The same plan, made anew from live facts. Another plan than the one that was decided is somebody's change."""
         faster = _faster(facts, remediation)
         if faster is not None:
+            await self._rule_out_ours(facts, remediation)
             return faster
         if world.finding is None and not any(one.source == "Alertmanager" and one.state == "Firing" for one in world.incident.status.signals):
             return Refusal(reason="TargetHealthy", message="the target shows no fault any more")
@@ -99,6 +103,16 @@ class Permit:
                 reason="HumanOverride", message=f"the plan would be another one now ({made.summary}): somebody changed the target or the Runbook"
             )
         return made
+
+    async def _rule_out_ours(self, facts: WorkloadFacts, remediation: Remediation) -> None:
+        """Raises Conflict where what is newer bears an intent of this very attempt: another process of ours was faster, and no person.
+
+        The intent is stored before its effect, so a Remediation that is read after its target knows it.
+        """
+        mark = facts.workload.annotations.get(INTENT_ANNOTATION)
+        fresh = await self._store.remediation(remediation.metadata.namespace or "", remediation.metadata.name)
+        if mark is not None and fresh is not None and any(one.intent is not None and one.intent.id == mark for one in fresh.status.steps):
+            raise Conflict(f"{remediation.metadata.name} was carried out by another process: it is read again")
 
     def _going_on(self, world: World, remediation: Remediation, facts: WorkloadFacts, runbook: Runbook) -> Permitted | Refusal:
         """After the first effect only what could make the next one wrong is asked: pause, control plane, evidence, a person's veto, the mode."""

@@ -27,6 +27,44 @@ class Clock(Protocol):
         """The present instant in UTC."""
 
 
+class Ticks(Protocol):
+    """A clock that only runs forward: no step of the wall clock moves it, and it goes on while the machine sleeps."""
+
+    def seconds(self) -> float:
+        """Seconds since some instant of the past. Only differences mean something."""
+
+
+class Tenure(Protocol):
+    """Whether this process is the leader, as far as it can know by itself."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether it was elected and has not lost or given up the lease."""
+
+    @property
+    def epoch(self) -> int:
+        """Number of its term: every leader's is greater than all before. 0 before it was ever elected."""
+
+    def covers(self, seconds: float) -> bool:
+        """Whether nobody else can become the leader for longer than that: what may take so long may be begun."""
+
+
+class Election(Tenure, Protocol):
+    """What decides which of several replicas leads."""
+
+    async def campaign(self) -> None:
+        """Stand by until this process is the leader."""
+
+    async def keep(self) -> None:
+        """Stay it until it is given up. Raises Lost."""
+
+    async def release(self) -> None:
+        """Give it up, so that the next one begins at once."""
+
+    def overdue(self) -> str | None:
+        """Why the process must be ended from outside of its loop; None while all is well. Asked by another thread."""
+
+
 class View(Protocol):
     """The cache: what list+watch told last. Never the ground of an effect alone."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -76,6 +77,10 @@ class Reconciler:
         self._locks: defaultdict[IncidentKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._mail: defaultdict[IncidentKey, Mailbox] = defaultdict(Mailbox)
         self._uids: dict[IncidentKey, str] = {}
+        self._at_work = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._parking = False
 
     async def deliver_alerts(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
         """Put alerts on an Incident; returns once they are stored, raises Retryable or Conflict where they could not be."""
@@ -84,17 +89,36 @@ class Reconciler:
         await self.reconcile(key)
 
     async def reconcile(self, key: IncidentKey) -> None:
-        """Bring one Incident up to date with what is known."""
-        async with self._locks[key]:
+        """Bring one Incident up to date with what is known. Raises Retryable once the process is ending."""
+        async with self._locks[key], self._working():
             started = asyncio.get_running_loop().time()
             incident = await self._settle(key)
             self._telemetry.observe("reconcile_duration_seconds", asyncio.get_running_loop().time() - started)
         if incident is None:
             self._forget(key)
 
+    async def park(self) -> None:
+        """Begin nothing more; returns once every step under way has stored what became of it, and nothing is being sent."""
+        self._parking = True
+        await self._idle.wait()
+        await self._outbox.close()
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
+        self._at_work += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._at_work -= 1
+            if not self._at_work:
+                self._idle.set()
+
     async def _settle(self, key: IncidentKey) -> Incident | None:
         """Decide, store and act until nothing more follows at once."""
         for _ in range(TRIES):
+            if self._parking:
+                raise Retryable("this process is ending: whoever leads next goes on", delay=5.0)
             incident = await self._store.incident(*key)
             await self._orphans.settle(key, incident)
             if incident is None:

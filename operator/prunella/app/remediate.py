@@ -63,10 +63,13 @@ class Runner:
         """Go on with the attempt that has not ended. True where something was stored (decide again); else when to look again."""
         for remediation in await self._store.remediations_of(incident):
             phase = remediation.status.phase
+            if phase is not None and phase.final:
+                continue
+            self._once.know(remediation)
             if phase is RemediationPhase.UNKNOWN and _retried(incident, remediation):
                 await self._once.end(remediation, Outcome.STOPPED, "a person looked at the target and asked for another try")
                 return True, None
-            if phase is not None and (phase.final or phase is RemediationPhase.UNKNOWN):
+            if phase is RemediationPhase.UNKNOWN:
                 continue
             return await self._drive(incident, remediation, mail)
         return False, None

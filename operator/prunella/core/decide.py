@@ -6,12 +6,13 @@ Pure: `(World) -> Draft`. The Draft holds the new status, at most one attempt to
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from prunella.api.incident import Incident
 from prunella.core import rollout
 from prunella.core.draft import Draft
-from prunella.core.facts import UNKNOWN, UnknownT
+from prunella.core.facts import UNKNOWN, AlertFacts, UnknownT
 from prunella.core.healing import follow, judge, known_good
 from prunella.core.incident import evidence, lifecycle, ownership, priority, signals, times
 from prunella.core.people import escalation, notices
@@ -38,6 +39,15 @@ def decide(world: World) -> Draft:
     draft = notices.notify(world, draft)
     draft = times.measure(world, draft)
     return render(world, draft)
+
+
+def keep(incident: Incident, alerts: tuple[AlertFacts, ...], now: datetime, *, polled: bool) -> Draft:
+    """What a replica that does not lead may store: the alerts that it was sent, on the Incident, and no conclusion from them.
+
+    `polled` says whether the leader asks Alertmanager too, so that what contradicts itself is held until then.
+    """
+    world = World(now=now, incident=incident, target=UNKNOWN, finding=UNKNOWN, alerts=alerts, active_alerts={} if polled else UNKNOWN)
+    return signals.observe_signals(world, Draft(status=incident.status, now=now, generation=incident.metadata.generation))
 
 
 def _without_residue(world: World) -> World:

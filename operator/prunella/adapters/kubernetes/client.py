@@ -15,7 +15,7 @@ import aiohttp
 
 from prunella import __version__
 from prunella.app.errors import OutcomeUnknown, Retryable
-from prunella.app.ports import Telemetry
+from prunella.app.ports import Telemetry, Tenure
 
 from .answers import NOT_FOUND, UNAUTHORIZED, Answer, refuse
 from .body import encode
@@ -63,9 +63,10 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
 class Api:
     """A session with one API server. Close it at the end."""
 
-    def __init__(self, credentials: Credentials, telemetry: Telemetry) -> None:
+    def __init__(self, credentials: Credentials, telemetry: Telemetry, tenure: Tenure | None = None) -> None:
         self.credentials = credentials
         self._telemetry = telemetry
+        self._tenure = tenure
         self._tls: ssl.SSLContext | None = credentials.tls
         self._session: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
@@ -75,6 +76,19 @@ class Api:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def for_leader(self, tenure: Tenure) -> Api:
+        """A session of its own for what only the leader does: a write that could outlast the lease is not sent."""
+        return Api(self.credentials, self._telemetry, tenure)
+
+    async def session_of_its_own(self) -> tuple[str, aiohttp.ClientSession]:
+        """Server and session for another library, with our credentials. They are loaded anew each time: it asks when the old ones were refused."""
+        await self.credentials.reload()
+        header = await self.credentials.authorization()
+        connector = aiohttp.TCPConnector(limit=0, ssl=self.credentials.tls or True)
+        return self.credentials.server, aiohttp.ClientSession(
+            connector=connector, headers={"Authorization": header} if header else {}, trust_env=False
+        )
 
     async def close(self) -> None:
         """End every connection, watches included."""
@@ -128,6 +142,8 @@ class Api:
             response.close()
 
     async def _exchange(self, call: Call) -> Answer:
+        if self._tenure is not None and not call.reads and not self._tenure.covers(call.timeout):
+            raise Retryable(f"It is not sure that this process is the leader for long enough: {call.words} was not sent", delay=1.0)
         try:
             response = await self._open(call, _Patience(call.timeout))
             try:

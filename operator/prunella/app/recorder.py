@@ -1,0 +1,126 @@
+"""Record without leading: a standby that is sent alerts keeps them on their Incidents, and leaves every conclusion to the leader.
+
+The rule this module protects: an alert that is answered with 200 stands in the API server, whichever replica was asked. What only counts a known
+alert up is written within ten seconds, or with the next alert that says something new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from prunella.api.incident import Incident
+from prunella.core import decide
+from prunella.core.facts import AlertFacts
+from prunella.core.incident.material import tells_something
+from prunella.core.incident.sources import is_opener
+
+from .errors import Conflict, PrunellaError, Retryable
+from .keys import IncidentKey
+from .ports import Clock, Store
+from .publish import Publisher
+
+log = logging.getLogger(__name__)
+TRIES: Final = 20
+FLUSH_SECONDS: Final = 10.0
+
+
+@dataclass
+class _Post:
+    """What waits for one Incident, and who writes."""
+
+    alerts: list[AlertFacts] = field(default_factory=list)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    timer: asyncio.TimerHandle | None = None
+
+
+class Recorder:
+    """Keeps alerts. `polled` says whether the leader asks Alertmanager."""
+
+    def __init__(self, store: Store, publisher: Publisher, clock: Clock, *, polled: bool) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._clock = clock
+        self._polled = polled
+        self._posts: defaultdict[IncidentKey, _Post] = defaultdict(_Post)
+        self._flushes: set[asyncio.Task[None]] = set()
+
+    async def keep(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
+        """Returns once they stand on the Incident, or only count up what stands there. Raises Retryable where they could not be stored."""
+        post = self._posts[key]
+        post.alerts.extend(alerts)
+        try:
+            await self._write(key, all_of_it=False)
+        except PrunellaError:
+            mine = {id(one) for one in alerts}
+            post.alerts = [one for one in post.alerts if id(one) not in mine]  # they are sent again
+            raise
+        finally:
+            self._tidy(key)
+
+    async def close(self) -> None:
+        """Write what waits."""
+        for key, post in list(self._posts.items()):
+            if post.timer is not None:
+                post.timer.cancel()
+            await self._flush(key)
+        await asyncio.gather(*self._flushes)
+
+    async def _write(self, key: IncidentKey, *, all_of_it: bool) -> None:
+        """Whoever has the lock writes what the others brought as well."""
+        post = self._posts[key]
+        async with post.lock:
+            for _ in range(TRIES):
+                if not post.alerts:
+                    return
+                incident = await self._store.incident(*key)
+                if incident is None:
+                    raise Retryable(f"Incident {key.name} is gone: its alerts have to be sent again", delay=1.0)
+                try:
+                    await self._merge(key, post, incident, all_of_it=all_of_it)
+                except Conflict:
+                    continue
+                return
+        raise Retryable(f"Incident {key.name} changed {TRIES} times meanwhile", delay=0.5)
+
+    async def _merge(self, key: IncidentKey, post: _Post, incident: Incident, *, all_of_it: bool) -> None:
+        taken = tuple(post.alerts)
+        opening = incident.spec.source.signal if incident.spec.source is not None else None
+        more = tuple(alert for alert in taken if opening is None or not is_opener(opening, alert))
+        if more:
+            draft = decide.keep(incident, taken, self._clock.now(), polled=self._polled)
+            if tells_something(incident.status, draft.status) or (all_of_it and draft.status != incident.status):
+                stored = await self._store.put_incident_status(incident.model_copy(update={"status": draft.status}))
+                self._publisher.count(draft.counts)
+                await self._publisher.publish(incident, stored)
+            elif draft.status != incident.status:
+                self._later(key, post)
+                return
+        del post.alerts[: len(taken)]
+
+    def _later(self, key: IncidentKey, post: _Post) -> None:
+        if post.timer is None:
+            post.timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._due, key)
+
+    def _due(self, key: IncidentKey) -> None:
+        task = asyncio.create_task(self._flush(key), name=f"count alerts of {key.name}")
+        self._flushes.add(task)
+        task.add_done_callback(self._flushes.discard)
+
+    async def _flush(self, key: IncidentKey) -> None:
+        post = self._posts[key]
+        post.timer = None
+        try:
+            await self._write(key, all_of_it=True)
+        except PrunellaError as error:
+            log.warning("Repeats of known alerts could not be counted", extra={"incident": f"{key.namespace}/{key.name}", "why": str(error)})
+        self._tidy(key)
+
+    def _tidy(self, key: IncidentKey) -> None:
+        post = self._posts.get(key)
+        if post is not None and not post.alerts and not post.lock.locked():
+            del self._posts[key]

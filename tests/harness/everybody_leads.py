@@ -1,0 +1,39 @@
+"""The operator composed without an election, for tests alone: what the Lease is worth shows where it is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import click
+from tests.fakes.tenure import Sole
+
+from prunella.adapters.log import configure
+from prunella.compose import Settings, start
+
+
+@click.command()
+@click.option("--kubeconfig")
+@click.option("--listen")
+@click.option("--token-dir")
+@click.option("--prometheus-url")
+@click.option("--alertmanager-url", multiple=True)
+def main(*, kubeconfig: str, listen: str, token_dir: str, prometheus_url: str | None, alertmanager_url: tuple[str, ...]) -> None:
+    """Run until SIGTERM."""
+    configure("info", "json")
+    settings = Settings(kubeconfig=kubeconfig, listen=listen, token_dir=token_dir, prometheus_url=prometheus_url, alertmanager_urls=alertmanager_url)
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    loop = asyncio.get_running_loop()
+
+    def take_signals() -> None:
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+
+    task = asyncio.ensure_future(start(settings, take_signals, elect=lambda *_: Sole()))
+    await task
+
+
+if __name__ == "__main__":
+    main()
