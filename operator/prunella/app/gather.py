@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident
-from prunella.api.names import Cause, ConditionStatus, RemediationPhase, SignalState, SourceKind
+from prunella.api.names import Cause, ConditionStatus, SignalState, SourceKind
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, UnknownT, WorkloadFacts
@@ -19,6 +19,7 @@ from prunella.core.incident import correlate
 from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Capture, Delivery, Evaluate, OpenIncident, Preparation, World
 
 from . import targets
+from .attempts import Attempts
 from .errors import PrunellaError
 from .keys import WorkloadKey
 from .observe import Observer
@@ -26,7 +27,6 @@ from .ports import AlertSource, Clock, Live, Queries, Store, View
 
 KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 ALERT_FRESH: Final = timedelta(seconds=600)
-CACHE_CATCHES_UP: Final = timedelta(seconds=60)
 
 
 @dataclass
@@ -80,30 +80,13 @@ class Gatherer:
         self._evaluate = evaluate
         self._namespace = operator_namespace
         self._lagging = lagging
-        self._begun: dict[str, tuple[Remediation, datetime]] = {}
+        self.attempts = Attempts(view, clock)
         self._unseen: dict[str, datetime] = {}
         self.active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
         self.polled_time: datetime | None = None
         self.alert_time: datetime | None = None
         self.storm_since: datetime | None = None
         self.control_plane_ok = True
-
-    def reserve(self, remediation: Remediation) -> None:
-        """An intent is about to be stored. From now on the attempt counts as begun, so that two don't take the last place of a budget."""
-        now = self._clock.now()
-        begun = remediation.status.model_copy(update={"phase": RemediationPhase.DISPATCHED, "started_time": remediation.status.started_time or now})
-        self._begun[remediation.metadata.uid] = (remediation.model_copy(update={"status": begun}), now)
-
-    def attempts(self, now: datetime) -> tuple[Remediation, ...]:
-        """Every attempt of the cluster, by the cache and by what was just begun."""
-        known = {one.metadata.uid: one for one in self._view.remediations()}
-        for uid, (stored, at) in list(self._begun.items()):
-            cached = known.get(uid)
-            if now - at > CACHE_CATCHES_UP or (cached is not None and cached.status.started_time is not None):
-                del self._begun[uid]
-            else:
-                known[uid] = stored
-        return tuple(known.values())
 
     async def poll(self) -> Mapping[str, AlertFacts] | UnknownT:
         """Ask every Alertmanager now."""
@@ -185,7 +168,7 @@ class Gatherer:
         newest = facts.newest.hash if facts and facts.newest else ""
         return replace(
             seen,
-            all_remediations=self.attempts(seen.now),
+            all_remediations=self.attempts.all(),
             open_incidents=self.open_incidents(seen.now),
             opted_in_workloads=self.opted_in_workloads(),
             storm_since=self.storm_since,

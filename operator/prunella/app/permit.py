@@ -81,7 +81,7 @@ class Permit:
         """Whether budgets and concurrency still have a place, by what others began meanwhile. Asked right before the reservation."""
         if remediation.status.started_time is not None:
             return None
-        world = replace(permitted.world, all_remediations=self._gatherer.attempts(permitted.world.now))
+        world = replace(permitted.world, all_remediations=self._gatherer.attempts.all())
         return guards.budget(world, permitted.plan) or guards.one_per_target(world, permitted.plan)
 
     async def _plan(self, world: World, remediation: Remediation, facts: WorkloadFacts) -> plan.Plan | Refusal:

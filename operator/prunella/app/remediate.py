@@ -139,7 +139,7 @@ class Runner:
         taken = self._permit.places(remediation, permitted)
         if taken is not None:
             return await self._refused(remediation, taken)
-        self._gatherer.reserve(remediation)
+        self._gatherer.attempts.reserve(remediation)
         remediation = await self._once.intend(remediation, step, following, permitted)
         await self._once.apply(remediation, following, runbook)
         return True, None
