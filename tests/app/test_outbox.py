@@ -130,7 +130,7 @@ async def test_after_three_tries_the_next_method_has_its_turn():
     desk = Desk(Transports(first=[Retryable("busy")] * 9))
     receipts = await desk.send(message("a"), receivers=[receiver("ops", "first", "second")])
     assert desk.transports.sent == [("first", "a")] * 3 + [("second", "a")]
-    assert receipts == (Delivery(key="a", delivered=True, method="second", attempts=4, time=NOON + timedelta(seconds=6)),)
+    assert receipts == (Delivery(key="a", delivered=True, method="second", error="first: busy", attempts=4, time=NOON + timedelta(seconds=6)),)
     assert len(desk.requeued) == 2
 
 
@@ -139,7 +139,7 @@ async def test_a_lasting_fault_gives_the_next_method_its_turn_at_once():
     receipts = await desk.send(message("a"), receivers=[receiver("ops", "first", "second")])
     assert desk.transports.sent == [("first", "a"), ("second", "a")]
     assert desk.slept == []
-    assert receipts == (Delivery(key="a", delivered=True, method="second", attempts=2, time=NOON),)
+    assert receipts == (Delivery(key="a", delivered=True, method="second", error="first: refused with 400", attempts=2, time=NOON),)
 
 
 async def test_c34_where_every_method_fails_the_receipt_says_each_reason():

@@ -196,12 +196,16 @@ class Outbox:
                     await self._sleep(min(max(error.delay, BACK_OFF[number]), LONGEST_WAIT))
                 continue
             self._count(message.receiver, "Delivered")
-            done = Delivery(key=message.key, delivered=True, method=method.name, attempts=failure.attempts, time=self._clock.now())
+            done = Delivery(
+                key=message.key, delivered=True, method=method.name, error=failure.text, attempts=failure.attempts, time=self._clock.now()
+            )
             self._put(slip, incident, done)
             return None
         return failure.plus(method.name, why)
 
     def _report_failure(self, slip: Slip, incident: Incident, message: Message, failure: _Failure, *, final: bool) -> None:
+        told = {"incident": incident.metadata.name, "message_key": message.key, "receiver": message.receiver, "why": failure.errors[-1]}
+        _log.warning("A method of a receiver did not deliver", extra=told)
         if final:
             self._count(message.receiver, "Failed")
         receipt = Delivery(
