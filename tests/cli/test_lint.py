@@ -108,6 +108,12 @@ def test_good_files_pass(tmp_path):
         (swapped("kind: Runbook", "kind: Runbok"), "0.yaml:2:1: error: there is no kind 'Runbok'; did you mean 'Runbook'?"),
         (swapped("v1alpha1", "v1"), "0.yaml:1:1: error: apiVersion 'prunella.dev/v1' is not served; it is prunella.dev/v1alpha1"),
         (swapped("{name: mine, namespace", "{nmae: mine, namespace"), "0.yaml:3:1: error: metadata.name is missing"),
+        (
+            swapped("name: mine", "name: " + "y" * 254),
+            "0.yaml:3:12: error: metadata.name must be at most 253 small letters, digits and '-' or a dot, with",
+        ),
+        (swapped("name: mine", "name: Mine_1"), "0.yaml:3:12: error: metadata.name must be at most 253 small letters, digits and '-' or a dot, with"),
+        (swapped("prunella-system", "a.b"), "0.yaml:3:24: error: metadata.namespace must be at most 63 small letters, digits and '-', with a letter"),
         (swapped("spec:", "sepc:"), "0.yaml:4:1: error: 'sepc' is unknown; did you mean 'spec'?"),
         (
             swapped("name: default", "name: mine", POLICY),
@@ -142,6 +148,9 @@ def test_good_files_pass(tmp_path):
         "a misspelt kind",
         "another version",
         "no name",
+        "a name that is too long",
+        "a name in capitals",
+        "a namespace with a dot",
         "a misspelt spec",
         "a second HealingPolicy",
         "deep inside",
