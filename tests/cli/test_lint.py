@@ -105,6 +105,10 @@ def test_good_files_pass(tmp_path):
             swapped("  match:", "  match:\n    alerts: ['{alertname=x']"),
             "0.yaml:7:5: error: `spec.match.alerts[0]`: expected ',' or '}' after a matcher",
         ),
+        (
+            swapped("  match:", '  match:\n    alerts: [\'{a="x", b=~"["}\']'),
+            "0.yaml:7:5: error: `spec.match.alerts[0]`: b=~'[': INVALID_ARGUMENT: invalid regular expression: missing ]",
+        ),
         (swapped("kind: Runbook", "kind: Runbok"), "0.yaml:2:1: error: there is no kind 'Runbok'; did you mean 'Runbook'?"),
         (swapped("v1alpha1", "v1"), "0.yaml:1:1: error: apiVersion 'prunella.dev/v1' is not served; it is prunella.dev/v1alpha1"),
         (swapped("{name: mine, namespace", "{nmae: mine, namespace"), "0.yaml:3:1: error: metadata.name is missing"),
@@ -145,6 +149,7 @@ def test_good_files_pass(tmp_path):
         "a broken condition",
         "a condition over nothing",
         "a broken matcher",
+        "a broken regular expression",
         "a misspelt kind",
         "another version",
         "no name",

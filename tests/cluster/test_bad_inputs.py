@@ -11,7 +11,7 @@ import http.client
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,6 @@ class Shop:
     logged: int
     log: Path
     elsewhere: dict[str, AuditLog]
-    made: list[tuple[str, str, str | None]] = field(default_factory=list)
 
     def target(self) -> str:
         """A Deployment that nobody asked about yet."""
@@ -111,8 +110,9 @@ def shop(installation: Installation) -> Iterator[Shop]:
     arena.api.patch("ConfigMap", going, {"metadata": {"finalizers": None}}, going)
     for one in arena.api.list("CatalogEntry", arena.namespace):
         arena.api.patch("CatalogEntry", one["metadata"]["name"], {"metadata": {"finalizers": None}}, arena.namespace)
-    for kind, name, namespace in made.made:
-        arena.api.delete(kind, name, namespace)
+    for name in OTHER_NAMESPACES:
+        for one in arena.api.list("Incident", name):
+            arena.api.delete("Incident", one["metadata"]["name"], name)
     arena.close()
 
 
@@ -178,7 +178,6 @@ def test_labels(shop: Shop, row: Object, request: pytest.FixtureRequest):
     ]
     assert len(found) == 1
     incident = found[0]
-    shop.made.append(("Incident", incident["metadata"]["name"], where))
     assert incident["spec"]["targetRef"]["kind"] == row["target"]
     assert row["why"] in incident["spec"]["source"]["signal"]["targetNote"]
     kept = incident["spec"]["source"]["signal"]["labels"]
