@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := $(PYTHON) hack/python.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test nightly unit cluster scenarios fmt lint types contracts generate verify lock box install
+.PHONY: help demo demo-down test nightly unit fuzz cluster scenarios fmt lint types contracts generate verify lock box install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ nightly: ## Run what `make test` runs, and the tests that are too slow for it
 
 unit: ## Run the fast tests alone (no cluster)
 	@$(RUN) hack/test.py unit
+
+fuzz: ## Try hostile webhook bodies and files for ten minutes
+	@$(RUN) -m pytest -q -s -m nightly tests/fuzz
 
 cluster: ## Run the tests on a real control plane (CLUSTER=kubeconfig or kind: on that one)
 	@$(RUN) hack/test.py cluster

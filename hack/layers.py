@@ -21,7 +21,7 @@ from typing import Protocol
 import venue
 
 ROOT = venue.ROOT
-FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks", "docs")
+FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks", "docs", "fuzz")
 ON_EVERY_CORE = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
 IN_NAMESPACES_OF_THEIR_OWN = ("-n", "4", "--dist", "loadgroup")
 """Scenarios mostly wait; their cluster does the work."""

@@ -1,5 +1,7 @@
 """Where a message may go: the public internet by https on 443, and what the Secret's annotation names."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -188,6 +190,14 @@ async def test_a_name_that_cant_be_resolved_now_is_tried_again():
         await judge("https://hooks.example.com/", frozenset(), fails)
     with pytest.raises(Retryable, match=r"the host name 'hooks.example.com' has no address"):
         await judge("https://hooks.example.com/", frozenset(), resolving())
+
+
+async def test_a_name_server_that_hangs_is_given_up():
+    async def hangs(_host, _port):
+        await asyncio.Event().wait()
+
+    with pytest.raises(Retryable, match=r"the host name 'hooks.example.com' could not be resolved within 0.05 s"):
+        await judge("https://hooks.example.com/", frozenset(), hangs, patience=0.05)
 
 
 @given(st.sampled_from(["", "https://", "http://", "https://user@", "https://["]), st.text(max_size=40), st.text(max_size=40))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.app.test_intake import alert
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import shipped
 
@@ -41,6 +42,19 @@ async def test_r38_an_outage_that_hits_five_workloads_is_one_storm_and_no_rollba
     assert stored(place).storm_message == message
     assert events(place) == [("StormStarted", f"{message}: no new action starts until it has been calm for 600 s", True)]
     assert place.telemetry.gauges["storm_active", ()] == 1
+    await operator.close()
+
+
+async def test_alerts_that_stand_for_themselves_are_no_workloads_that_fail():
+    place = shop(shipped())
+    place.cluster.create()
+    operator = Operator(place)
+    for number in range(6):
+        place.cluster.namespace_of(f"n{number}")
+        await operator.take(*(alert(f"Watchdog{one}", labels={"namespace": f"n{number}"}) for one in range(3)))
+    await operator.run(1)
+    assert len(place.api.all(Incident)) == 18
+    assert stored(place).storm_since_time is None
     await operator.close()
 
 

@@ -400,3 +400,26 @@ async def test_a_runbook_elsewhere_with_the_same_name_is_another_one():
     assert [one.status.outcome for one in operator.remediations] == [Outcome.REMEDIATED]
     assert len(place.api.all(Runbook)) == 2
     await operator.close()
+
+
+async def test_r37_after_the_last_attempt_people_are_called_and_nothing_is_tried_or_told_again_however_long_it_fails():
+    check = Check(name="errors", promql=PromQL(query="errors", success="value < 1", failure="value > 9"))
+    proof = Verify(stabilize_seconds=1, interval_seconds=1, timeout_seconds=60, inconclusive_limit=2, checks=(check,))
+    again = RunbookStep(name="again", restart=Restart())
+    place = shop(runbook("again", again, verify=proof), cooldown_seconds=5)
+    place.queries.values = [QueryValue(missing="no series")]
+    place.cluster.bad.add("shop/app:1")
+    place.cluster.create()
+    operator = Operator(place)
+    await operator.run(6 * 3600)
+    assert [one.status.outcome for one in operator.remediations] == [Outcome.INCONCLUSIVE] * 2
+    assert operator.condition("RemediationAllowed") == ("False", "ConsecutiveFailures")
+    last = operator.remediations[-1].status.ended_time
+    notices = [one for one in operator.incident.status.escalation.messages if one.kind is MessageKind.NOTICE and one.created_time >= last]
+    assert [one.key for one in notices] == ["1/notice/ConsecutiveFailures/releases"]
+    hurried = [
+        one for one in operator.incident.status.escalation.messages if one.kind is MessageKind.PAGE and one.created_time - last < timedelta(minutes=1)
+    ]
+    assert len({one.created_time for one in hurried if one.created_time >= last}) == 1, "one escalation"
+    assert (operator.told().count("RemediationFailed"), operator.told().count("RemediationBlocked")) == (2, 2), "the cooldown, and the end"
+    await operator.close()

@@ -120,11 +120,20 @@ async def test_nobody_waits_longer_than_a_minute_whatever_the_receiver_asks_for(
     assert desk.slept == [60.0]
 
 
+@pytest.mark.parametrize(("delay", "tries"), [(10, 3), (11, 1), (300, 1)])
+async def test_a_method_that_asks_for_a_long_pause_gives_way_to_the_next_at_once(delay, tries):
+    desk = Desk(Transports(first=[Retryable("PagerDuty answered 429", delay=delay)] * 3))
+    receipts = await desk.send(message("a"), receivers=(receiver("ops", "first", "second"),))
+    assert desk.transports.sent == [("first", "a")] * tries + [("second", "a")]
+    assert desk.slept == [10, 10][: tries - 1]
+    assert [(one.delivered, one.method, one.attempts) for one in receipts] == [(True, "second", tries + 1)]
+
+
 async def test_after_three_tries_the_next_method_has_its_turn():
     desk = Desk(Transports(first=[Retryable("busy")] * 9))
     receipts = await desk.send(message("a"), receivers=[receiver("ops", "first", "second")])
     assert desk.transports.sent == [("first", "a")] * 3 + [("second", "a")]
-    assert receipts == (Delivery(key="a", delivered=True, method="second", attempts=4, time=NOON + timedelta(seconds=6)),)
+    assert receipts == (Delivery(key="a", delivered=True, method="second", error="first: busy", attempts=4, time=NOON + timedelta(seconds=6)),)
     assert len(desk.requeued) == 2
 
 
@@ -133,7 +142,7 @@ async def test_a_lasting_fault_gives_the_next_method_its_turn_at_once():
     receipts = await desk.send(message("a"), receivers=[receiver("ops", "first", "second")])
     assert desk.transports.sent == [("first", "a"), ("second", "a")]
     assert desk.slept == []
-    assert receipts == (Delivery(key="a", delivered=True, method="second", attempts=2, time=NOON),)
+    assert receipts == (Delivery(key="a", delivered=True, method="second", error="first: refused with 400", attempts=2, time=NOON),)
 
 
 async def test_c34_where_every_method_fails_the_receipt_says_each_reason():
@@ -272,14 +281,31 @@ async def test_a_fault_of_the_program_fails_the_message_instead_of_losing_it(cap
 async def test_only_so_many_are_under_way_at_once():
     desk = Desk()
     gate = asyncio.Event()
-    keys = [f"m{number}" for number in range(40)]
+    keys = [f"m{number}" for number in range(50)]
     desk.transports.gates = dict.fromkeys(keys, gate)
-    desk.outbox.send(incident(*(message(key, receiver=f"r{key}") for key in keys)), [receiver(f"r{key}") for key in keys])
-    await until(lambda: desk.transports.at_once == 16)
+    for uid in ("one", "two"):
+        told = (message(key, receiver=f"r{uid}{key}") for key in keys)
+        desk.outbox.send(incident(*told, uid=uid), [receiver(f"r{uid}{key}") for key in keys])
+    await until(lambda: desk.transports.at_once == 64)
     gate.set()
     await until(desk.outbox.idle)
-    assert desk.transports.most_at_once == 16
-    assert len(desk.outbox.deliveries("7d0f")) == 40
+    assert desk.transports.most_at_once == 64
+    assert len(desk.outbox.deliveries("one")) + len(desk.outbox.deliveries("two")) == 100
+
+
+async def test_a_receiver_that_hangs_in_a_storm_keeps_no_place_from_the_others():
+    desk = Desk()
+    gate = asyncio.Event()
+    storm = [f"incident-{number}" for number in range(200)]
+    desk.transports.gates = dict.fromkeys((f"hung-{uid}" for uid in storm), gate)
+    both = [receiver("hung"), receiver("well", "other")]
+    for uid in storm:
+        desk.outbox.send(incident(message(f"hung-{uid}", receiver="hung"), message(f"well-{uid}", receiver="well"), uid=uid), both)
+    await until(lambda: all(("other", f"well-{uid}") in desk.transports.sent for uid in storm))
+    assert desk.transports.at_once == 4, "only those that hang"
+    gate.set()
+    await until(desk.outbox.idle)
+    assert len(desk.transports.sent) == 2 * len(storm)
 
 
 async def test_incidents_are_told_apart():

@@ -63,6 +63,11 @@ def test_a_runbook_that_can_be_used_has_no_problem(one, place):
             "InvalidExpression",
             "`spec.match.alerts[1]`: an empty list would match every alert",
         ),
+        (
+            runbook(match=Match(alerts=('{alertname="A", pod=~"("}',))),
+            "InvalidExpression",
+            "`spec.match.alerts[0]`: pod=~'(': INVALID_ARGUMENT: invalid regular expression: missing )",
+        ),
         (verified(success="value >"), "InvalidExpression", "`spec.verify.checks[errors].promql.success`: "),
         (verified(failure="vlaue < 1"), "InvalidExpression", "`spec.verify.checks[errors].promql.failure`: "),
         (
@@ -80,6 +85,7 @@ def test_a_runbook_that_can_be_used_has_no_problem(one, place):
         "a misspelt name",
         "no yes or no",
         "an empty matcher",
+        "a broken regular expression behind what does not match",
         "a broken success",
         "a misspelt failure",
         "a placeholder outside",

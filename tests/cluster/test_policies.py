@@ -18,7 +18,22 @@ pytestmark = pytest.mark.cluster
 SOURCE = "spec.source.kind must be Person, or spec.source absent: Watch and Alertmanager are written by the operator alone"
 MADE_BY_OPERATOR = "Remediations are made by the operator; self-service comes later"
 ONLY_STATUS = "status is written by the operator alone; say what you want in spec: acknowledgement, hold, resolution"
-ANNOTATIONS = "annotations kopf.prunella.dev/… and prunella.dev/intent-id are the operator's"
+ANNOTATION = (
+    "annotation {} is the operator's: leave it as it is, and out of what you create; people write prunella.dev/retry and prunella.dev/re-evaluate"
+)
+OWN_ANNOTATIONS = (
+    "kopf.prunella.dev/progress",
+    "prunella.dev/intent-id",
+    "prunella.dev/temporary",
+    "prunella.dev/irreversible",
+    "prunella.dev/mode",
+    "prunella.dev/entry",
+    "prunella.dev/idempotent",
+    "prunella.dev/max-memory",
+    "prunella.dev/allowed-hosts",
+    "prunella.dev/invented-later",
+)
+OWN_LABELS = ("prunella.dev/target", "prunella.dev/source", "prunella.dev/incident")
 LABELS = "labels prunella.dev/target, prunella.dev/source and prunella.dev/incident are the operator's"
 MEMORY = "In a WorkloadRecord people may only remove entries of spec.quarantined"
 MOST = {
@@ -130,8 +145,13 @@ FORGED: list[tuple[str, str, dict[str, Any], str]] = [
         "spec.targetRef.namespace must be the namespace of the Incident, or absent: create it with -n pay",
     ),
     ("our label", "Incident", {"metadata": {"labels": {"prunella.dev/target": "web"}}}, LABELS),
-    ("the framework's mark", "Incident", {"metadata": {"annotations": {"kopf.prunella.dev/last-handled": "{}"}}}, ANNOTATIONS),
-    ("an intent", "EscalationPolicy", {"metadata": {"annotations": {"prunella.dev/intent-id": "5b1e"}}}, ANNOTATIONS),
+    (
+        "the framework's mark",
+        "Incident",
+        {"metadata": {"annotations": {"kopf.prunella.dev/last-handled": "{}"}}},
+        ANNOTATION.format("kopf.prunella.dev/last-handled"),
+    ),
+    ("an intent", "EscalationPolicy", {"metadata": {"annotations": {"prunella.dev/intent-id": "5b1e"}}}, ANNOTATION.format("prunella.dev/intent-id")),
     ("an attempt", "Remediation", {}, MADE_BY_OPERATOR),
     ("a memory", "WorkloadRecord", {}, "WorkloadRecords are made by the operator, from what it saw"),
 ]
@@ -185,23 +205,35 @@ def test_the_operator_writes_what_others_may_not(prunella: Kubectl, namespace: s
         operator("create", "-n", namespace, "-f", "-", stdin=json.dumps(made))
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"metadata": {"annotations": {"kopf.prunella.dev/progress": "x"}}},
-        {"metadata": {"annotations": {"prunella.dev/intent-id": "x"}}},
-    ],
-    ids=["kopf.prunella.dev", "intent-id"],
-)
-def test_marks_are_neither_set_nor_removed(ana: Kubectl, prunella: Kubectl, namespace: str, incident: str, body: dict[str, Any]):
-    assert ANNOTATIONS in ana.refused(*patch("incident", incident, namespace, body))
+@pytest.mark.parametrize("kind", ["incident", "runbook", "escalationpolicy", "catalogentry", "healingpolicy", "workloadrecord"])
+def test_marks_are_nobodys_to_set_on_any_kind(prunella: Kubectl, namespace: str, incident: str, record: str, kind: str):
+    name = {"incident": incident, "workloadrecord": record, "healingpolicy": "default", "runbook": "roll-back-bad-rollout"}.get(kind, f"marks-{kind}")
+    where = "prunella-system" if kind == "runbook" else namespace
+    if name.startswith("marks-"):
+        made = next(example(known, name) for known in ("EscalationPolicy", "CatalogEntry") if known.lower() == kind)
+        prunella("apply", "-n", namespace, "-f", "-", stdin=json.dumps(made))
+    for key in OWN_ANNOTATIONS:
+        said = prunella.refused(*patch(kind, name, where, {"metadata": {"annotations": {key: "x"}}}, "--dry-run=server"))
+        assert ANNOTATION.format(key) in said
+    for key in OWN_LABELS:
+        assert LABELS in prunella.refused(*patch(kind, name, where, {"metadata": {"labels": {key: "x"}}}, "--dry-run=server"))
+
+
+def test_an_object_is_not_born_with_marks(ana: Kubectl, namespace: str):
+    for part, key in [*(("annotations", one) for one in OWN_ANNOTATIONS), *(("labels", one) for one in OWN_LABELS)]:
+        made = example("Incident", "born-marked")
+        made["metadata"][part] = {key: "x"}
+        said = ana.refused("create", "-n", namespace, "--dry-run=server", "-f", "-", stdin=json.dumps(made))
+        assert (ANNOTATION.format(key) if part == "annotations" else LABELS) in said
 
 
 def test_a_mark_that_the_operator_left_stays(prunella: Kubectl, namespace: str, ana: Kubectl):
     marked = example("Incident", "marked")
     marked["metadata"] |= {"annotations": {"kopf.prunella.dev/progress": "x"}, "labels": {"prunella.dev/target": "checkout"}}
     prunella.by(OPERATOR)("create", "-n", namespace, "-f", "-", stdin=json.dumps(marked))
-    assert ANNOTATIONS in ana.refused(*patch("incident", "marked", namespace, {"metadata": {"annotations": {"kopf.prunella.dev/progress": None}}}))
+    for change in (None, "y"):
+        said = ana.refused(*patch("incident", "marked", namespace, {"metadata": {"annotations": {"kopf.prunella.dev/progress": change}}}))
+        assert ANNOTATION.format("kopf.prunella.dev/progress") in said
     assert LABELS in ana.refused(*patch("incident", "marked", namespace, {"metadata": {"labels": {"prunella.dev/target": None}}}))
     ana(*patch("incident", "marked", namespace, {"metadata": {"annotations": {"prunella.dev/retry": "1", "mine": "x"}, "labels": {"team": "shop"}}}))
 

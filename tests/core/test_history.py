@@ -71,6 +71,17 @@ def test_r17_attempts_count_on_until_it_was_healthy_for_an_hour(before, number):
     assert history.next_attempt(world_of(*before), plan_of()) == number
 
 
+@pytest.mark.parametrize(
+    ("began", "number"),
+    [(9000, 3), (7200, 3), (3599, 3), (3401, 3), (3399, 1), (60, 1)],
+    ids=["before both", "before both, an hour ago", "an hour after the last one, less a second", "just not", "an hour healthy", "much longer"],
+)
+def test_r37_the_count_goes_on_however_long_it_fails_without_having_been_healthy(began, number):
+    failing = Episode(number=2, started_time=ago(began), triggered_time=ago(began), reason="Reopened")
+    before = (attempt(1, ended=7100, started_time=ago(7150)), attempt(2, ended=7000, started_time=ago(7050)))
+    assert history.next_attempt(world_of(*before, incident=incident(episodes=(failing,))), plan_of()) == number
+
+
 def test_a_retry_starts_the_count_anew():
     world = world_of(attempt(1), incident=incident(last_handled_retry_time=ago(50)))
     assert history.next_attempt(world, plan_of()) == 1

@@ -134,6 +134,25 @@ def test_nothing_that_stands_in_the_timeline_is_lost_because_nobody_foresaw_it()
 
 
 @pytest.mark.parametrize(
+    ("kind", "shown"), [("Page", "page, step first"), ("Notice", "notice"), ("StandDown", "stand-down"), ("Acknowledgement", "who has it")]
+)
+def test_every_kind_of_message_is_told_with_what_went_wrong_before_it_arrived(kind, shown):
+    message = {
+        "key": "1/1/0/first/ops",
+        "kind": kind,
+        "receiver": "ops",
+        "state": "Delivered",
+        "createdTime": stories.at("10:03:00.0"),
+        "step": "first",
+    }
+    message |= {"sentTime": stories.at("10:03:06.0"), "method": "chat", "attempts": 4, "text": "it broke", "error": "pager: PagerDuty answered 500"}
+    lines = story(stories.incident({"phase": "Triggered", "escalation": {"messages": [message]}}), [], stories.NOW).lines()
+    told = next(number for number, line in enumerate(lines) if line.startswith("  told"))
+    assert f'ops ({shown} by chat): "it broke"' in lines[told]
+    assert "tried 4 times: pager: PagerDuty answered 500" in " ".join(lines[told:])
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0s"), (13.9, "13s"), (60, "1m"), (250, "4m10s"), (7500, "2h5m"), (7200, "2h"), (273_600, "3d4h"), (-5, "0s")],
 )

@@ -19,6 +19,7 @@ TARGETS = {
     "test",
     "nightly",
     "unit",
+    "fuzz",
     "cluster",
     "scenarios",
     "fmt",

@@ -93,6 +93,71 @@ async def test_a_folder_without_a_certificate_is_said(tmp_path):
         await serve(application(ROUTES), "127.0.0.1:0", tmp_path)
 
 
+async def connected(port, said=b""):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(said)
+    await writer.drain()
+    return reader, writer
+
+
+async def ended(reader):
+    try:
+        return await asyncio.wait_for(reader.read(), 5) == b""
+    except ConnectionError:
+        return True
+
+
+async def test_where_all_places_are_taken_the_longest_silent_connection_makes_room():
+    server = await serve(application(ROUTES, most_connections=3), "127.0.0.1:0")
+    strangers = []
+    try:
+        for _ in range(3):
+            strangers.append(await connected(server.port, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"))
+            assert (await strangers[-1][0].readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+        reader, writer = await connected(server.port, b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"hello")
+        writer.close()
+        assert await ended(strangers[0][0]), "the first one was silent for longest"
+        assert not strangers[2][0].at_eof()
+    finally:
+        for _, writer in strangers:
+            writer.close()
+        await server.stop()
+
+
+async def test_who_is_being_served_makes_no_room_and_the_next_is_turned_away():
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(_):
+        entered.set()
+        await release.wait()
+        return web.Response(text="done")
+
+    server = await serve(application([web.get("/slow", slow)], most_connections=1), "127.0.0.1:0")
+    reader, writer = await connected(server.port, b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    try:
+        await asyncio.wait_for(entered.wait(), 5)
+        other, later = await connected(server.port)
+        assert await ended(other)
+        later.close()
+        release.set()
+        assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"done")
+    finally:
+        writer.close()
+        await server.stop()
+
+
+async def test_a_head_without_bounds_is_refused():
+    server = await serve(application(ROUTES), "127.0.0.1:0")
+    try:
+        for head in (b"X: " + b"x" * 9000, b"\r\n".join(b"X-%d: y" % number for number in range(200))):
+            reader, writer = await connected(server.port, b"GET /hello HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n")
+            assert b" 400 " in await asyncio.wait_for(reader.readline(), 5)
+            writer.close()
+    finally:
+        await server.stop()
+
+
 async def test_stopping_lets_a_request_under_way_end():
     entered, release = asyncio.Event(), asyncio.Event()
 

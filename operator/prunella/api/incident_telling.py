@@ -37,7 +37,7 @@ class Message(WireModel):
     text: Sentence = ""
     """What is said."""
     error: Sentence | None = None
-    """Why the last attempt failed."""
+    """Why it could not be delivered; on a delivered one, why the ways before `method` failed."""
 
 
 class Escalation(WireModel):

@@ -15,7 +15,7 @@ from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, UnknownT, WorkloadFacts
 from prunella.core.healing import record
-from prunella.core.incident import correlate
+from prunella.core.incident import alert_target, correlate
 from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Capture, Delivery, Evaluate, OpenIncident, Preparation, World
 
 from . import targets
@@ -247,7 +247,7 @@ class Gatherer:
         return tuple(sorted(others, key=lambda one: (one.metadata.creation_timestamp or now, one.metadata.name)))
 
     def open_incidents(self, now: datetime) -> tuple[OpenIncident, ...]:
-        """Every Incident that is open and not mitigated, for the storm brake."""
+        """Every Incident of a workload that is open and not mitigated, for the storm brake; an alert that stands for itself is none that fails."""
         return tuple(
             OpenIncident(
                 uid=one.metadata.uid,
@@ -256,7 +256,7 @@ class Gatherer:
                 cause=one.status.cause or (one.spec.source.signal.cause if one.spec.source and one.spec.source.signal else Cause.REPORTED),
             )
             for one in self._view.incidents()
-            if correlate.is_open(one, now) and not _over(one)
+            if correlate.is_open(one, now) and not _over(one) and not alert_target.stands_for_itself(one.spec.target_ref)
         )
 
     def opted_in_workloads(self) -> int:

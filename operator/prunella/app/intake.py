@@ -20,6 +20,7 @@ from prunella.core.incident import alert_facts, alert_target, correlate, sources
 
 from . import targets
 from .errors import AlreadyExists, PrunellaError, Retryable
+from .flood import Flood, together
 from .keys import IncidentKey
 from .ports import Clock, Queries, Store, Telemetry, View
 
@@ -56,6 +57,7 @@ class Intake:
         self._namespace = operator_namespace
         self._wake = wake
         self._tombstones: OrderedDict[str, datetime] = OrderedDict()
+        self._flood = Flood(view)
 
     def remember(self) -> None:
         """After a start: the newest resolve of every fingerprint that an Incident knows."""
@@ -136,8 +138,8 @@ class Intake:
         if alert.state == "resolved":
             self._bury(alert)
             self._telemetry.count("alerts_received_total", result="Resolved" if tracked else "ResolvedUnknown")
-            latest = correlate.correlate(target, incidents, alert.received_time)
-            return self._key(latest.incident) if isinstance(latest, correlate.Attach) else None
+            others = together(target.namespace or "") if found.by_itself else target
+            return self._open_of(target, alert.received_time) or self._open_of(others, alert.received_time)
         buried = self._tombstones.get(alert.fingerprint)
         if not tracked and buried is not None and alert.starts_time is not None and alert.starts_time <= buried:
             self._telemetry.count("alerts_received_total", result="Stale")
@@ -147,11 +149,19 @@ class Intake:
         if isinstance(joined, correlate.Attach):
             self._telemetry.count("alerts_received_total", result="Attached")
             return self._key(joined.incident)
+        found = self._flood.bounded(found, alert.received_time) if found.by_itself else found
         note = found.why[:512] if found.by_itself else None
         signal = (await self._signal(alert)).model_copy(update={"target_note": note})
-        key, created = await self._incident(target, SourceKind.ALERTMANAGER, signal, signal.summary or alert.labels.get("alertname", "alert"))
+        title = signal.summary or alert.labels.get("alertname", "alert")
+        key, created = await self._incident(found.ref, SourceKind.ALERTMANAGER, signal, title)
+        if created and found.by_itself:
+            self._flood.made(key, self._clock.now())
         self._telemetry.count("alerts_received_total", result="Opened" if created else "Attached")
         return key
+
+    def _open_of(self, target: ObjectRef, now: datetime) -> IncidentKey | None:
+        step = correlate.correlate(target, self._of_target(target), now)
+        return self._key(step.incident) if isinstance(step, correlate.Attach) else None
 
     async def _signal(self, alert: AlertFacts) -> OpeningSignal:
         name = alert.labels.get("alertname", "")

@@ -30,10 +30,14 @@ TRIES: Final = 3
 BACK_OFF: Final = (1.0, 5.0)
 """Seconds before the next try; a receiver that asks for more (Retry-After) gets more, up to `LONGEST_WAIT`."""
 LONGEST_WAIT: Final = 60.0
+LONGEST_WAIT_WITH_ANOTHER_WAY: Final = 10.0
+"""A method that asks for a longer pause gives way to the next one, where there is one: a page is not for the receiver's convenience."""
 LONGEST_SECONDS: Final = 10.0
 """How long one delivery may take: it is begun only while this process is the leader for longer than that."""
-CONCURRENT: Final = 16
+CONCURRENT: Final = 64
 """Deliveries under way at once, over all Incidents."""
+CONCURRENT_PER_RECEIVER: Final = 4
+"""Of these at one receiver, so that one that hangs in a storm keeps no place from the others."""
 
 Slip = tuple[str, str]
 """Uid of the Incident and key of the message: one message of the outbox."""
@@ -90,6 +94,7 @@ class Outbox:
         self._wanted: dict[str, frozenset[str]] = {}
         self._turns: dict[tuple[str, str], asyncio.Lock] = {}
         self._room = asyncio.Semaphore(CONCURRENT)
+        self._rooms: dict[str, asyncio.Semaphore] = {}
 
     def send(self, incident: Incident, receivers: Sequence[Receiver] | None) -> None:
         """Start whatever the stored Incident has Pending and nobody is sending. Give it the Incident as the API server answered the last write.
@@ -165,19 +170,21 @@ class Outbox:
         async with self._turn(slip[0], receiver.name):
             failure = _Failure()
             for number, method in enumerate(receiver.methods, start=1):
-                answer = await self._by(method, slip, incident, message, failure)
+                last = number == len(receiver.methods)
+                answer = await self._by(method, slip, incident, message, failure, last=last)
                 if answer is None:
                     return
                 failure = answer
-                last = number == len(receiver.methods)
                 self._report_failure(slip, incident, message, failure, final=last)
 
-    async def _by(self, method: ReceiverMethod, slip: Slip, incident: Incident, message: Message, failure: _Failure) -> _Failure | None:
+    async def _by(
+        self, method: ReceiverMethod, slip: Slip, incident: Incident, message: Message, failure: _Failure, *, last: bool
+    ) -> _Failure | None:
         """One method, a few tries. None where it is delivered, or nobody wants it any more; else the failure so far."""
         why = ""
         for number in range(TRIES):
             try:
-                async with self._room:
+                async with self._room_of(message.receiver), self._room:
                     while not self._tenure.covers(LONGEST_SECONDS):
                         await self._sleep(BACK_OFF[0])
                     if not self._is_wanted(slip):
@@ -188,17 +195,23 @@ class Outbox:
                 return failure.plus(method.name, str(error))
             except Retryable as error:
                 why = str(error)
+                if not last and error.delay > LONGEST_WAIT_WITH_ANOTHER_WAY:
+                    break
                 if number + 1 < TRIES:
                     self._count(message.receiver, "Retried")
                     await self._sleep(min(max(error.delay, BACK_OFF[number]), LONGEST_WAIT))
                 continue
             self._count(message.receiver, "Delivered")
-            done = Delivery(key=message.key, delivered=True, method=method.name, attempts=failure.attempts, time=self._clock.now())
+            done = Delivery(
+                key=message.key, delivered=True, method=method.name, error=failure.text, attempts=failure.attempts, time=self._clock.now()
+            )
             self._put(slip, incident, done)
             return None
         return failure.plus(method.name, why)
 
     def _report_failure(self, slip: Slip, incident: Incident, message: Message, failure: _Failure, *, final: bool) -> None:
+        told = {"incident": incident.metadata.name, "message_key": message.key, "receiver": message.receiver, "why": failure.errors[-1]}
+        _log.warning("A method of a receiver did not deliver", extra=told)
         if final:
             self._count(message.receiver, "Failed")
         receipt = Delivery(
@@ -211,6 +224,9 @@ class Outbox:
             time=self._clock.now(),
         )
         self._put(slip, incident, receipt)
+
+    def _room_of(self, receiver: str) -> asyncio.Semaphore:
+        return self._rooms.setdefault(receiver, asyncio.Semaphore(CONCURRENT_PER_RECEIVER))
 
     def _turn(self, uid: str, receiver: str) -> asyncio.Lock:
         return self._turns.setdefault((uid, receiver), asyncio.Lock())

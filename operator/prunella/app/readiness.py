@@ -90,9 +90,9 @@ def _runbook(runbook: Runbook, evaluate: Evaluate, operator_namespace: str) -> I
         if isinstance(verdict, Unevaluable):
             yield Problem("InvalidExpression", f"`spec.match.when`: {verdict.why}")
     for index, matcher in enumerate(spec.alerts):
-        compiled = matchers.compile_matcher(matcher)
-        if isinstance(compiled, matchers.BadMatcher):
-            yield Problem("InvalidExpression", f"`spec.match.alerts[{index}]`: {compiled.why}")
+        why = _wrong_with(matcher, evaluate)
+        if why is not None:
+            yield Problem("InvalidExpression", f"`spec.match.alerts[{index}]`: {why}")
     for check in runbook.spec.verify.checks:
         if check.promql is None:
             continue
@@ -103,6 +103,18 @@ def _runbook(runbook: Runbook, evaluate: Evaluate, operator_namespace: str) -> I
             verdict = evaluate(expression, {"value": 1.5})
             if isinstance(verdict, Unevaluable):
                 yield Problem("InvalidExpression", f"`spec.verify.checks[{check.name}].promql.{field}`: {verdict.why}")
+
+
+def _wrong_with(matcher: str, evaluate: Evaluate) -> str | None:
+    """What is wrong with a list of matchers; each is tried by itself, because a false beside it hides a broken regular expression."""
+    found = matchers.parse(matcher)
+    if isinstance(found, matchers.BadMatcher):
+        return found.why
+    for one in found:
+        verdict = evaluate(one.expression, {"labels": {}})
+        if isinstance(verdict, Unevaluable):
+            return f"{one.name}{one.operator}{one.value!r}: {verdict.why}"
+    return None
 
 
 def _sample(expression: str) -> Mapping[str, object]:

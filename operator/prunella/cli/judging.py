@@ -6,6 +6,7 @@ readiness, so that `lint` and the cluster do not differ; this module only gives 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
@@ -28,6 +29,10 @@ from .documents import Document, FieldPath, Trouble
 
 KINDS: Final = {kind.name: kind for kind in crd.KINDS}
 TOP: Final = ("apiVersion", "kind", "metadata", "spec", "status")
+LONGEST_NAME: Final = 253
+LONGEST_NAMESPACE: Final = 63
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 EVALUATE: Final = CelEvaluate()
 
 
@@ -97,6 +102,14 @@ def _name(document: Document) -> Iterator[Trouble]:
     metadata = document.data.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         yield document.trouble(("metadata",), "metadata.name is missing")
+        return
+    for key, longest, form in (("name", LONGEST_NAME, _SUBDOMAIN), ("namespace", LONGEST_NAMESPACE, _LABEL)):
+        value = metadata.get(key, "default")
+        if not isinstance(value, str) or len(value) > longest or form.fullmatch(value) is None:
+            wanted = (
+                f"at most {longest} small letters, digits and '-'{' or a dot' if form is _SUBDOMAIN else ''}, with a letter or digit at both ends"
+            )
+            yield document.trouble(("metadata", key), f"metadata.{key} must be {wanted}")
 
 
 def _fields(document: Document, model: type[WireModel], schema: Mapping[str, Any]) -> Iterator[Trouble]:

@@ -196,15 +196,23 @@ def _told(incident: Incident, chapter: Chapter) -> Iterator[Row]:
         yield Row(label="told", what=nobody, why=acknowledged.message if acknowledged and not open_ else "")
 
 
+_KINDS: Final = {
+    MessageKind.PAGE: "page",
+    MessageKind.NOTICE: "notice",
+    MessageKind.STAND_DOWN: "stand-down",
+    MessageKind.ACKNOWLEDGEMENT: "who has it",
+}
+
+
 def _message(one: Message) -> Row:
-    kind = {MessageKind.PAGE: "page", MessageKind.NOTICE: "notice", MessageKind.STAND_DOWN: "stand-down"}[one.kind]
+    kind = _KINDS[one.kind]
     step = f", step {one.step}" if one.step and one.kind is MessageKind.PAGE else ""
     by = f" by {one.method}" if one.method else ""
     if one.state is MessageState.FAILED:
         why = f"{one.error or 'no way worked'} ({one.attempts} tries)"
         return Row(label="not told", time=one.created_time, what=f"{one.receiver} ({kind}{step}): {one.text}", why=why)
     label = "tells" if one.state is MessageState.PENDING else "told"
-    why = f"tried {one.attempts} times: {one.error}" if one.state is MessageState.PENDING and one.error else ""
+    why = f"tried {one.attempts} times: {one.error}" if one.error else ""
     return Row(label=label, time=one.sent_time or one.created_time, what=f'{one.receiver} ({kind}{step}{by}): "{one.text}"', why=why)
 
 

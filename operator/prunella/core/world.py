@@ -104,6 +104,7 @@ class Delivery:
     delivered: bool
     method: str = ""
     error: str = ""
+    """Why it failed; of a delivered one, why the methods before failed."""
     final: bool = True
     """False where another try is under way."""
     attempts: int = 1

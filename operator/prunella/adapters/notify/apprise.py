@@ -1,15 +1,16 @@
 """Apprise: chat, mail and some hundred other services behind one URL.
 
-The library is synchronous, so it runs in a thread with a deadline. The rules this module protects: a part of the recipients is a failure; an
-address that the URL's author chose obeys the same destinations as every other (services with an address of their own are theirs to vouch for);
-redirects are off; services of the local machine are refused, because nobody reads the desktop of a pod; and the library's own log, which holds
-URLs, is shut.
+The library is synchronous, so it runs in threads of its own with a deadline: a service that hangs holds up no other work. The rules this module
+protects: a part of the recipients is a failure; an address that the URL's author chose obeys the same destinations as every other (services with an
+address of their own are theirs to vouch for); redirects are off; services of the local machine are refused, because nobody reads the desktop of a
+pod; and the library's own log, which holds URLs, is shut.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import apprise
@@ -23,6 +24,7 @@ from . import destinations
 from .secrets import Credential
 
 TIMEOUT_SECONDS: Final = 10
+_SENDERS: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="apprise")
 _LOCAL: Final = frozenset({"dbus", "kde", "qt", "glib", "gio", "gnome", "macosx", "windows", "syslog"})
 _FIXED_MODES: Final = frozenset({"cloud", "official", "t2bot"})
 """Modes in which a service that may also be self-hosted is reached at its own address; its URL's host is a topic or a token then."""
@@ -31,13 +33,14 @@ _FIXED_MODES: Final = frozenset({"cloud", "official", "t2bot"})
 async def send(credential: Credential, envelope: Envelope, resolve: destinations.Resolve, *, timeout_seconds: int = TIMEOUT_SECONDS) -> None:
     """Notify. Raises Retryable or Permanent."""
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
-    sender = await asyncio.to_thread(_sender, credential.value)  # the first one loads every service, which takes a while
+    loop = asyncio.get_running_loop()
+    sender = await loop.run_in_executor(_SENDERS, _sender, credential.value)  # the first one loads every service, which takes a while
     if not len(sender):
         raise Permanent(f"Apprise can't read the address in {credential.where}")
     for service in sender:
         service.redirects = False  # the URL could have asked for them
         await _judge(service, credential, resolve)
-    _told(await asyncio.to_thread(_notify, sender, envelope, timeout_seconds), timeout_seconds)
+    _told(await loop.run_in_executor(_SENDERS, _notify, sender, envelope, timeout_seconds), timeout_seconds)
 
 
 def _sender(value: str) -> apprise.Apprise:

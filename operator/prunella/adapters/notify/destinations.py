@@ -3,7 +3,8 @@
 The rule this module protects: a URL out of a Secret reaches the public internet by https on port 443 and nothing else, so that whoever writes a
 receiver can't use the operator to talk to the cluster's inside or to a cloud's metadata. A name is resolved once and the connection goes to
 exactly the addresses that were judged. Only a host that the Secret's annotation `prunella.dev/allowed-hosts` names (`host[:port]`) may be
-private, loopback or plain http; metadata and other link-local addresses may not even then.
+private, loopback or plain http; metadata and other link-local addresses may not even then. Names are resolved in threads of their own, with a
+deadline: a name server that hangs holds up nobody else.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -24,6 +27,8 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """A name and a port in, its addresses out. Raises OSError."""
 
 DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+RESOLVE_SECONDS: Final = 5.0
+_RESOLVERS: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolve")
 _TRANSLATED: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("2002::/16"), IPv6Network("2001::/32"))
 """NAT64, 6to4 and Teredo: an IPv4 address hides in them."""
 _METADATA: Final = frozenset({ip_address("169.254.169.254"), ip_address("fd00:ec2::254"), ip_address("fd20:ce::254"), ip_address("100.100.100.200")})
@@ -41,7 +46,7 @@ class Destination:
 
 async def resolve_name(host: str, port: int) -> Sequence[str]:
     """The system's resolver. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     return [str(entry[4][0]) for entry in found]
 
 
@@ -50,7 +55,9 @@ def allowed_hosts(annotation: str) -> frozenset[tuple[str, int | None]]:
     return frozenset(_allowed(entry) for entry in annotation.replace(",", " ").split())
 
 
-async def judge(url: str, allowed: frozenset[tuple[str, int | None]], resolve: Resolve = resolve_name) -> Destination:
+async def judge(
+    url: str, allowed: frozenset[tuple[str, int | None]], resolve: Resolve = resolve_name, *, patience: float = RESOLVE_SECONDS
+) -> Destination:
     """Decide on a URL. Raises Permanent with the reason, without the URL; Retryable where the name can't be resolved now."""
     parts, host, port = _split(url)
     named = (host, port) in allowed or ((host, None) in allowed and port == DEFAULT_PORTS[parts.scheme])
@@ -59,7 +66,7 @@ async def judge(url: str, allowed: frozenset[tuple[str, int | None]], resolve: R
         raise Permanent(f"the address must begin with https://; {hint}")
     if not named and port != DEFAULT_PORTS["https"]:
         raise Permanent(f"the port must be 443; {hint}")
-    addresses = await _addresses(host, port, resolve)
+    addresses = await _addresses(host, port, resolve, patience)
     for address in addresses:
         _judge_address(address, host, named=named, hint=hint)
     return Destination(url=url, host=host, port=port, addresses=tuple(str(address) for address in addresses))
@@ -90,13 +97,16 @@ def _split(url: str) -> tuple[SplitResult, str, int]:
     return parts, host, DEFAULT_PORTS[parts.scheme] if port is None else port
 
 
-async def _addresses(host: str, port: int, resolve: Resolve) -> tuple[Address, ...]:
+async def _addresses(host: str, port: int, resolve: Resolve, patience: float) -> tuple[Address, ...]:
     try:
         return (ip_address(host),)
     except ValueError:
         pass
     try:
-        found = await resolve(host, port)
+        async with asyncio.timeout(patience):
+            found = await resolve(host, port)
+    except TimeoutError as error:  # before OSError, of which it is one
+        raise Retryable(f"the host name '{host}' could not be resolved within {patience:g} s") from error
     except (OSError, UnicodeError) as error:
         raise Retryable(f"the host name '{host}' could not be resolved") from error
     if not found:

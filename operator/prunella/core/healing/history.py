@@ -113,12 +113,12 @@ def quarantined(world: World, revision_hash: str) -> bool:
 
 
 def _counted(world: World, plan: Plan) -> tuple[Remediation, ...]:
-    """Consecutive attempts at this target and this accused revision: a gap of minHealthySeconds starts the count anew."""
+    """Consecutive attempts at this target and this accused revision: minHealthySeconds of health start the count anew, mere time does not."""
     accused = plan.accused.hash if plan.accused else None
     gap = timedelta(seconds=plan.runbook.spec.limits.min_healthy_seconds)
     retried = retried_since(world)
     chain: list[Remediation] = []
-    last = world.now
+    last = _failing_since(world)
     for one in reversed(of_target(world, plan.workload.uid)):
         if one.metadata.uid == world.own_remediation_uid:  # recovered after a crash, it goes on: it is no attempt before itself
             continue
@@ -130,6 +130,12 @@ def _counted(world: World, plan: Plan) -> tuple[Remediation, ...]:
         chain.append(one)
         last = one.status.started_time or ended
     return tuple(chain)
+
+
+def _failing_since(world: World) -> datetime:
+    """When the present stretch of failing began; now, where none is told."""
+    episodes = world.incident.status.episodes
+    return episodes[-1].started_time if episodes else world.now
 
 
 def next_attempt(world: World, plan: Plan) -> int:

@@ -19,6 +19,7 @@ from .correlate import short_hash
 
 WORKLOAD_LABELS: Final = (("deployment", "Deployment"), ("statefulset", "StatefulSet"), ("daemonset", "DaemonSet"))
 EXPORTER: Final = "kube-state-metrics"
+ALERT_KIND: Final = "Alert"
 ALERT_NAME_LENGTH: Final = 200
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -53,6 +54,11 @@ def alert_target(
         if named is not None:
             return named
     return _itself(alert, namespace if known else operator_namespace, _why_itself(labels, namespace, known=known))
+
+
+def stands_for_itself(ref: ObjectRef) -> bool:
+    """Whether a target is an alert, because its labels name no workload."""
+    return ref.kind == ALERT_KIND and ref.api_version == API_VERSION
 
 
 def _by_workload_label(labels: Labels, namespace: str, workload_uid: WorkloadUid) -> AlertTarget | None:
@@ -92,7 +98,7 @@ def _itself(alert: AlertFacts, namespace: str, why: str) -> AlertTarget:
     alertname = alert.labels.get("alertname", "unnamed")
     service = alert.labels.get("service", "")
     parts = [alertname] if not service or EXPORTER in service else [alertname, service]
-    ref = ObjectRef(api_version=API_VERSION, kind="Alert", name=_safe_name(parts), namespace=namespace)
+    ref = ObjectRef(api_version=API_VERSION, kind=ALERT_KIND, name=_safe_name(parts), namespace=namespace)
     return AlertTarget(ref=ref, why=f"the alert stands for itself: {why}", by_itself=True)
 
 

@@ -13,13 +13,14 @@ from typing import Final
 from prunella.api.incident import Incident, OpeningSignal, Signal
 from prunella.api.names import Cause, SignalState, SourceKind
 from prunella.core.facts import AlertFacts, Labels
-from prunella.core.redact import redact
+from prunella.core.redact import MARK, redact
 
 from .alert_facts import DECIDING_LABELS
 
 LABEL_BUDGET: Final = 1024
 """Bytes of labels that a signal keeps; a status holds up to 100 signals and must stay small."""
 ALERT_SUMMARY: Final = 256
+LABEL_OF_SECRETS: Final = "secret"
 WATCH: Final = "watch/"
 ALERT: Final = "alert/"
 
@@ -108,16 +109,23 @@ def alert_summary(alert: AlertFacts) -> str:
 
 
 def kept_labels(labels: Labels) -> Labels:
-    """The labels that a signal keeps, whole or not at all: a label that was cut would match what it must not."""
+    """The labels that a signal keeps, whole or not at all: one that was cut would match what it must not. What looks like a secret goes."""
     first = [name for name in DECIDING_LABELS if name in labels]
     kept: Labels = {}
     left = LABEL_BUDGET
     for name in (*first, *(name for name in sorted(labels) if name not in first)):
         size = len(name.encode()) + len(labels[name].encode())
-        if size <= left:
+        if size <= left and not _is_secret(name, labels[name]):
             kept[name] = labels[name]
             left -= size
     return kept
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """By its own looks, or by its name; the label `secret` names an object of that kind."""
+    if MARK in redact(value):
+        return True
+    return name != LABEL_OF_SECRETS and name not in DECIDING_LABELS and MARK in redact(f"{name}={value}")
 
 
 def alert_name(signal: Signal) -> str:

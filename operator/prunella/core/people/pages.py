@@ -129,7 +129,7 @@ def _after(message: Message, delivery: Delivery) -> Message:
             "sent_time": sent,
             "method": (delivery.method or message.method or "")[:63] or None,
             "attempts": max(message.attempts, delivery.attempts),
-            "error": None if delivery.delivered else (delivery.error or "it could not be delivered")[:1024],
+            "error": (delivery.error or ("" if delivery.delivered else "it could not be delivered"))[:1024] or None,
         }
     )
 

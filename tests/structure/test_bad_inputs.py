@@ -1,0 +1,40 @@
+"""Each of the ninety bad inputs stands in a table with its outcome, or is listed with its test or the reason why it can't be tried."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "tests" / "cluster" / "bad_inputs"
+TABLES = ("bodies", "labels", "times", "kinds")
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    return yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+
+
+def test_no_number_is_missing():
+    numbers = {row["number"] for name in (*TABLES, "elsewhere") for row in rows(name)}
+    assert sorted(set(range(1, 91)) - numbers) == []
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_row_has_a_name_of_its_own_and_an_outcome(name):
+    table = rows(name)
+    assert len({(row["number"], row["name"]) for row in table}) == len(table)
+    for row in table:
+        assert {"answer", "where", "began", "quarantined", "refused", "stored"} & set(row), row
+
+
+@pytest.mark.parametrize("row", rows("elsewhere"), ids=lambda row: str(row["number"]))
+def test_what_is_tested_elsewhere_is_there(row):
+    if "not_yet" in row:
+        assert len(row["not_yet"].split()) > 5
+        return
+    file, _, name = row["tested"].partition("::")
+    text = (ROOT / file).read_text()
+    assert f"def {name}(" in text if name else f'"{row["number"]} ' in text or row["number"] == 40
