@@ -100,6 +100,11 @@ class AuditLog:
             key=lambda one: one.time,
         )
 
+    def everybodys(self, namespace: str) -> list[Write]:
+        """What anybody persisted in a namespace, oldest first."""
+        self._writes.extend(self._fresh(namespace))
+        return sorted((one for one in self._writes if one.namespace == namespace), key=lambda one: one.time)
+
     def _fresh(self, namespace: str) -> Iterator[Write]:
         with self._path.open("rb") as file:
             file.seek(self._offset)

@@ -1,0 +1,46 @@
+"""Faults are attacks on the running operator: a box with fake nodes, Prunella installed in it, and no operator but those that the tests bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.faults.campaign import Campaign
+from tests.faults.ground import KNOWN_GOOD_SECONDS
+from tests.faults.proxy import Loop
+from tests.harness.fixtures import installed
+from tests.harness.installation import Installation
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--attack", default="", help="only the attacks whose name contains this, e.g. 'deployment: killed after patch deployments 1'")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "faults: needs a control plane with fake nodes, and breaks the way to it")
+
+
+@pytest.fixture(scope="session")
+def installation() -> Iterator[Installation]:
+    for made in installed(operates=False):
+        made.set_policy(mode="Auto", knownGoodAfterSeconds=KNOWN_GOOD_SECONDS, defaultEscalationPolicyRef=None)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def proxies() -> Iterator[Loop]:
+    """The thread in which all proxies live."""
+    loop = Loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture(scope="session")
+def campaign(installation: Installation, proxies: Loop) -> Campaign:
+    return Campaign(installation, proxies)
+
+
+@pytest.fixture(scope="session")
+def seed(request: pytest.FixtureRequest) -> int:
+    """What chooses where not every point is tried; pytest prints it at the start (`-p randomly_seed=…` gives it again)."""
+    return int(request.config.getoption("randomly_seed"))

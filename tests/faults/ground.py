@@ -1,0 +1,137 @@
+"""One attack's own ground: a namespace with pods that exist in the API only, an operator that sees nothing else, and the fault proxy in front of it.
+
+The operator has a namespace of its own as well (`--namespace`), so that many can run beside each other: each has its Runbook, its receivers, its
+heartbeat and its Lease. Its account is the one that the installation made, with the rights that it has in `prunella-system`, there.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import secrets
+import socket
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.harness import workloads
+from tests.harness.api import Object
+from tests.harness.arena import Arena
+from tests.harness.installation import HOST, RECEIVER, RECEIVER_PORT, ROOT, SYSTEM, Installation, escalation_policy
+
+from .proxy import Loop, Proxy
+from .supervisor import Supervisor
+
+GOOD, BAD, MENDED = "fake/box:1", "fake/crash:1", "fake/box:2"
+"""Images of the fake nodes: one that runs, one that crashes every 2 s."""
+ON_FAKE_NODES: Object = {"nodeSelector": {"type": "kwok"}, "tolerations": [{"key": "kwok", "operator": "Exists"}]}
+DWELL_SECONDS = 2
+KNOWN_GOOD_SECONDS = 1
+"""What the HealingPolicy says here."""
+RUNBOOK: Object = {
+    "title": "Roll back, and prove it quickly",
+    "match": {"causes": ["RolloutCrashLoop"], "dwellSeconds": DWELL_SECONDS, "minRestarts": 1},
+    "mode": "Auto",
+    "steps": [{"name": "rollback", "rollBack": {"to": "KnownGood"}}],
+    "verify": {"stabilizeSeconds": 1, "intervalSeconds": 1, "successes": 2, "timeoutSeconds": 60, "checks": [{"name": "healthy", "workloadHealthy": {}}]},
+}
+FIRST_PAGE_SECONDS = 2
+SECOND_PAGE_SECONDS = 3
+RECEIVERS = ("primary", "secondary", "ops-all", "releases")
+PROGRAM = ("-m", "prunella.cli.main")
+
+
+class Ground(Arena):
+    """Where one attack happens. Close it."""
+
+    def __init__(self, installation: Installation, loop: Loop, name: str, *, program: Sequence[str] = PROGRAM) -> None:
+        super().__init__(installation, name)
+        self.system = f"{self.namespace}-sys"
+        self._make_home()
+        self.witness.watch("StatefulSet")
+        token = json.loads(installation.kubeconfig.read_text())
+        server = token["clusters"][0]["cluster"]
+        self.proxy = Proxy(loop, server["server"], ssl.create_default_context(cafile=server["certificate-authority"]))
+        folder = installation.folder / "faults"
+        folder.mkdir(exist_ok=True)
+        token["clusters"][0]["cluster"] = {"server": self.proxy.url}
+        kubeconfig = folder / f"{self.namespace}.kubeconfig"
+        kubeconfig.write_text(json.dumps(token))
+        kubeconfig.chmod(0o600)
+        self.port = _free_port()
+        self.words = folder / f"{self.namespace}.log"
+        """What the operator logs."""
+        self.supervisor = Supervisor(program, self._flags(kubeconfig), self.port, self.words)
+
+    def _flags(self, kubeconfig: Path) -> list[str]:
+        flags = {
+            "--kubeconfig": str(kubeconfig),
+            "--namespace": self.system,
+            "--watch-namespaces": self.namespace,
+            "--listen": f"127.0.0.1:{self.port}",
+            "--token-dir": str(self.installation.folder / "tokens"),
+        }
+        return [word for pair in flags.items() for word in pair]
+
+    def _make_home(self) -> None:
+        """The operator's own namespace, with what it has in `prunella-system`."""
+        self.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.system}})
+        for one in yaml.safe_load_all((ROOT / "manifests/default/rbac/own-objects.yaml").read_text()):
+            made = copy.deepcopy(one)
+            made["metadata"]["namespace"] = self.system
+            self.api.apply(made)
+        data = {name: f"{RECEIVER}/{name}" for name in RECEIVERS} | {f"{name}-hmac": f"key of {name}" for name in RECEIVERS}
+        metadata: Object = {"name": "prunella-receivers", "namespace": self.system}
+        metadata["annotations"] = {"prunella.dev/allowed-hosts": f"{HOST}:{RECEIVER_PORT}"}
+        self.api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
+        runbook = {"apiVersion": "prunella.dev/v1alpha1", "kind": "Runbook", "metadata": {"name": "roll-back", "namespace": self.system}}
+        self.api.apply({**runbook, "spec": RUNBOOK})
+        steps = [
+            {"name": "first", "afterSeconds": FIRST_PAGE_SECONDS, "waitWhileRemediatingSeconds": 300, "notify": [{"contactRef": {"name": "primary"}}]},
+            {"name": "second", "afterSeconds": SECOND_PAGE_SECONDS, "notify": [{"contactRef": {"name": "secondary"}}]},
+        ]
+        self.team(escalation_policy("sre", self.namespace, steps=steps))
+
+    def close(self) -> None:
+        self.supervisor.close()
+        self.proxy.close()
+        super().close()
+        self.api.delete("Namespace", self.system)
+
+    def kill(self) -> None:
+        """What a killing rule does."""
+        self.supervisor.kill()
+
+    def workload(self, kind: str, name: str, image: str = GOOD, *, replicas: int = 2, version: str = "1") -> Object:
+        """A workload on the fake nodes."""
+        app = {"name": "app", "image": image, "env": [{"name": "VERSION", "value": version}]}
+        pod = workloads.template(name, app, **ON_FAKE_NODES)
+        return workloads.workload(kind, name, self.namespace, pod, replicas=replicas)
+
+    def put(self, made: Object) -> None:
+        """Apply it as its owner does."""
+        self.api.apply(made, manager="owner")
+
+    def pages(self, *receivers: str) -> list[Any]:
+        """The pages that were taken, oldest first."""
+        return [one for one in self.inbox.posts(*receivers) if one.body["data"]["customData"]["kind"] == "Page"]
+
+    def story(self) -> str:
+        """What happened, for whoever reads a failure."""
+        log = [one.line for one in self.proxy.log if one.writes or one.fate]
+        words = self.words.read_text(errors="replace").splitlines()[-25:] if self.words.exists() else []
+        return "\n".join(["requests:", *log, "audit:", *(one.line for one in self.writes()), "operator:", *words])
+
+
+def _free_port() -> int:
+    """A port that nobody listens on, from the OS."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def name_of(*words: str) -> str:
+    """A short name of a namespace that can be told from others."""
+    return "-".join([*words, secrets.token_hex(2)])
