@@ -14,18 +14,16 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tests.harness.installation import Installation
 from tests.harness.waiting import wait_for
 
 from . import invariants
 from .evidence import Evidence, gather
 from .exchange import Exchange
 from .flows import END_SECONDS, Flow, ending, quiet
-from .ground import Ground
-from .proxy import Loop
+from .ground import Ground, Stage
 from .rules import KillAfter, KillBefore, LoseReply, Match, Rule
 
-SIDE_BY_SIDE = 10
+SIDE_BY_SIDE = 16
 """Attacks at once in one test process: they mostly wait."""
 
 
@@ -82,13 +80,12 @@ class Result:
 class Campaign:
     """Plays stories on grounds of their own."""
 
-    def __init__(self, installation: Installation, loop: Loop) -> None:
-        self._installation = installation
-        self._loop = loop
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
 
     def recorded(self, flow: Flow) -> tuple[list[Point], Evidence]:
         """The story undisturbed: its writes from the deed on, and what it left behind."""
-        ground = Ground(self._installation, self._loop, f"clean-{flow.name}")
+        ground = Ground(self._stage, f"clean-{flow.name}")
         try:
             flow.prepare(ground)
             deed = len(ground.proxy.log)
@@ -116,7 +113,7 @@ class Campaign:
 
     def _attack(self, attack: Attack) -> str:
         flow, point = attack.flow, attack.point
-        ground = Ground(self._installation, self._loop, f"a-{flow.name}")
+        ground = Ground(self._stage, f"a-{flow.name}")
         try:
             flow.prepare(ground)
             deed = len(ground.proxy.log)

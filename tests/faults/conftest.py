@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from tests.faults.campaign import Campaign
-from tests.faults.ground import KNOWN_GOOD_SECONDS
+from tests.faults.ground import KNOWN_GOOD_SECONDS, Stage
+from tests.faults.nursery import Nursery
 from tests.faults.proxy import Loop
 from tests.harness.fixtures import installed
 from tests.harness.installation import Installation
@@ -36,8 +37,15 @@ def proxies() -> Iterator[Loop]:
 
 
 @pytest.fixture(scope="session")
-def campaign(installation: Installation, proxies: Loop) -> Campaign:
-    return Campaign(installation, proxies)
+def stage(installation: Installation, proxies: Loop) -> Iterator[Stage]:
+    nursery = Nursery()
+    yield Stage(installation, proxies, nursery)
+    nursery.close()
+
+
+@pytest.fixture(scope="session")
+def campaign(stage: Stage) -> Campaign:
+    return Campaign(stage)
 
 
 @pytest.fixture(scope="session")

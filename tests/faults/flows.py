@@ -131,6 +131,12 @@ def unknown(ground: Ground) -> bool:
     return any(one.get("status", {}).get("phase") == "Unknown" for one in ground.remediations()) and bool(ground.pages())
 
 
+def pending(ground: Ground) -> bool:
+    """Whether a message of an Incident still waits for its receipt."""
+    messages = [message for one in ground.incidents() for message in one.get("status", {}).get("escalation", {}).get("messages", [])]
+    return any(one["state"] == "Pending" for one in messages)
+
+
 def delivered(ground: Ground, *receivers: str) -> bool:
     """Whether the Incident knows that these were reached."""
     incidents = ground.incidents(APP)
@@ -206,21 +212,24 @@ QUIET_SECONDS = 4
 """After so long without a write nothing more is to be expected: the cooldown and every interval of the Runbook are shorter."""
 
 
+STEADY_PER_SECOND = 10
+"""Requests that an operator may make at rest."""
+
+
 def quiet(ground: Ground) -> None:
-    """Wait until the operator has written nothing for a while."""
-    seen = [-1, 0]
+    """Wait until the operator has written nothing for a while, and asks for little."""
 
     def still() -> bool:
-        count = len([one for one in ground.proxy.written() if one.namespace == ground.namespace])
-        seen[:] = [count, seen[1] + 1 if seen[0] == count else 0]
-        return seen[1] >= QUIET_SECONDS * 4
+        recent = [one for one in list(ground.proxy.log) if one.time > now() - timedelta(seconds=QUIET_SECONDS)]
+        return len(recent) <= STEADY_PER_SECOND * QUIET_SECONDS and not any(one.writes for one in recent)
 
-    wait_for(still, 60, "no more is written", seen=ground.story)
+    wait_for(still, 60, "no more is written, and little is asked", seen=ground.story)
 
 
 def ending(flow: Flow, ground: Ground) -> None:
-    """Wait for the end of the story."""
-    wait_for(lambda: flow.over(ground), END_SECONDS, f"the story '{flow.name}' ends", seen=lambda: _told(ground))
+    """Wait for the end of the story, until everybody's receipt is stored as well."""
+    what = f"the story '{flow.name}' ends"
+    wait_for(lambda: flow.over(ground) and not pending(ground), END_SECONDS, what, seen=lambda: _told(ground))
 
 
 def _told(ground: Ground) -> str:

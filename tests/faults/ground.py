@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import copy
 import json
-import secrets
 import socket
 import ssl
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from tests.harness.api import Object
 from tests.harness.arena import Arena
 from tests.harness.installation import HOST, RECEIVER, RECEIVER_PORT, ROOT, SYSTEM, Installation, escalation_policy
 
+from .nursery import Nursery
 from .proxy import Loop, Proxy
 from .supervisor import Supervisor
 
@@ -40,20 +40,29 @@ RUNBOOK: Object = {
 FIRST_PAGE_SECONDS = 2
 SECOND_PAGE_SECONDS = 3
 RECEIVERS = ("primary", "secondary", "ops-all", "releases")
-PROGRAM = ("-m", "prunella.cli.main")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What all attacks of a test process share."""
+
+    installation: Installation
+    loop: Loop
+    nursery: Nursery
 
 
 class Ground(Arena):
     """Where one attack happens. Close it."""
 
-    def __init__(self, installation: Installation, loop: Loop, name: str, *, program: Sequence[str] = PROGRAM) -> None:
+    def __init__(self, stage: Stage, name: str, *, without: str = "") -> None:
+        installation = stage.installation
         super().__init__(installation, name)
         self.system = f"{self.namespace}-sys"
         self._make_home()
         self.witness.watch("StatefulSet")
         token = json.loads(installation.kubeconfig.read_text())
         server = token["clusters"][0]["cluster"]
-        self.proxy = Proxy(loop, server["server"], ssl.create_default_context(cafile=server["certificate-authority"]))
+        self.proxy = Proxy(stage.loop, server["server"], ssl.create_default_context(cafile=server["certificate-authority"]))
         folder = installation.folder / "faults"
         folder.mkdir(exist_ok=True)
         token["clusters"][0]["cluster"] = {"server": self.proxy.url}
@@ -63,7 +72,7 @@ class Ground(Arena):
         self.port = _free_port()
         self.words = folder / f"{self.namespace}.log"
         """What the operator logs."""
-        self.supervisor = Supervisor(program, self._flags(kubeconfig), self.port, self.words)
+        self.supervisor = Supervisor(stage.nursery, self._flags(kubeconfig), self.port, self.words, without)
 
     def _flags(self, kubeconfig: Path) -> list[str]:
         flags = {
@@ -131,7 +140,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
-
-def name_of(*words: str) -> str:
-    """A short name of a namespace that can be told from others."""
-    return "-".join([*words, secrets.token_hex(2)])

@@ -19,12 +19,11 @@ from tests.harness.instants import parse
 from tests.harness.story import TIME_ORDER
 
 from .evidence import Evidence
-from .flows import QUIET_SECONDS
+from .flows import QUIET_SECONDS, STEADY_PER_SECOND
 
 Check = Callable[[Evidence], None]
 STATUS_BYTES = 64 * 1024
 EVENTS = 40
-STEADY_PER_SECOND = 10
 PHASES = ("Pending", "Dispatched", "Verifying", "Unknown", "Succeeded", "Failed", "Cancelled")
 ATTEMPT_MOVES: Final = {
     "": {"Pending", "Dispatched", "Cancelled", "Succeeded"},

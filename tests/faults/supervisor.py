@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.harness import processes
-from tests.harness.installation import ROOT, status_of
+from tests.harness.installation import status_of
 from tests.harness.waiting import wait_for
+
+from .nursery import Child, Nursery
 
 START_SECONDS = 60
 """Until an operator serves, on a busy machine."""
@@ -26,12 +24,14 @@ _pause = threading.Event()
 class Supervisor:
     """Starts the process, starts it again, and knows why each one ended."""
 
-    def __init__(self, module: Sequence[str], flags: Sequence[str], port: int, log: Path) -> None:
-        """`module` is what Python runs, `port` where the process serves its probes."""
-        self._argv = [sys.executable, *module, "run", *flags]
+    def __init__(self, nursery: Nursery, flags: Sequence[str], port: int, log: Path, without: str = "") -> None:
+        """`port` is where the process serves its probes; `without` names a protection that it lacks."""
+        self._nursery = nursery
+        self._words = ["run", *flags]
+        self._without = without
         self._port = port
         self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
         self._lock = threading.Lock()
         self._ending = False
         self.starts = 0
@@ -59,14 +59,14 @@ class Supervisor:
         with self._lock:
             process = self._process
         assert process is not None, "there is no process"
-        process.kill()
+        process.send(signal.SIGKILL)
         process.wait(10)
 
     def send(self, number: signal.Signals) -> None:
         """Any other signal: STOP, CONT, TERM."""
         with self._lock:
             assert self._process is not None, "there is no process"
-            self._process.send_signal(number)
+            self._process.send(number)
 
     def pause(self) -> None:
         """Kill it, and start no other until `resume`."""
@@ -87,19 +87,15 @@ class Supervisor:
             process = self._process
         if process is None:
             return
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        process.send(signal.SIGTERM)
+        if not process.ended.wait(20):
+            process.send(signal.SIGKILL)
             process.wait(10)
         self._thread.join(20)
 
     def _start(self) -> None:
-        # None of the caller's own settings may reach it.
-        env = {**os.environ, "KUBECONFIG": "/nonexistent", "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}", "PYTHONUNBUFFERED": "1"}
-        with self._lock, self._log.open("ab") as out:
-            self._process = subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env=env)
+        with self._lock:
+            self._process = self._nursery.start(self._words, self._log, self._without)
             self.starts += 1
 
     def _keep(self) -> None:
@@ -111,7 +107,7 @@ class Supervisor:
             if self._ending:
                 return
             if self.starts >= MOST_STARTS:
-                with contextlib.suppress(OSError), self._log.open("a") as out:
+                with self._log.open("a") as out:
                     out.write(f"the supervisor gives up after {self.starts} starts, which ended with {self.ends}\n")
                 return
             if code != -signal.SIGKILL:
