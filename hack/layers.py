@@ -25,6 +25,8 @@ FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks",
 ON_EVERY_CORE = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
 IN_NAMESPACES_OF_THEIR_OWN = ("-n", "4", "--dist", "loadgroup")
 """Scenarios mostly wait; their cluster does the work."""
+SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
+"""Attacks mostly wait as well, and each test carries out many at once."""
 NOTHING_COLLECTED = 5
 
 
@@ -88,12 +90,12 @@ def _box_tests(*, nightly: bool) -> Result:
     return _tests(*folders)(nightly=nightly)
 
 
-def _cluster_tests(folder: str, *, monitoring: bool, spread: Sequence[str] = ()) -> Run:
+def _cluster_tests(folder: str, *, monitoring: bool, fake_nodes: bool = False, spread: Sequence[str] = ()) -> Run:
     def run(*, nightly: bool) -> Result:
         if not _there((folder,)):
             return Result()
         try:
-            with venue.opened(folder, monitoring=monitoring) as place:
+            with venue.opened(folder, monitoring=monitoring, fake_nodes=fake_nodes) as place:
                 return _pytest((folder,), place, nightly=nightly, spread=spread)
         except venue.CannotRun as error:
             return _cannot((folder,), str(error))
@@ -180,5 +182,10 @@ LAYERS = (
     Layer("unit", "fast tests, no cluster", _tests(*FAST, spread=ON_EVERY_CORE)),
     Layer("box", "the cluster in a box, from outside", _box_tests),
     Layer("cluster", "a real control plane", _cluster_tests("cluster", monitoring=False)),
+    Layer(
+        "faults",
+        "attacks on the way to the API server, on fake nodes",
+        _cluster_tests("faults", monitoring=False, fake_nodes=True, spread=SIDE_BY_SIDE),
+    ),
     Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, spread=IN_NAMESPACES_OF_THEIR_OWN)),
 )

@@ -10,8 +10,9 @@ import random
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.harness.waiting import wait_for
@@ -21,9 +22,9 @@ from .evidence import Evidence, gather
 from .exchange import Exchange
 from .flows import END_SECONDS, Flow, ending, quiet
 from .ground import Ground, Stage
-from .rules import KillAfter, KillBefore, LoseReply, Match, Rule
+from .rules import End, KillAfter, KillBefore, LoseReply, Match, Rule
 
-SIDE_BY_SIDE = 16
+SIDE_BY_SIDE = 8
 """Attacks at once in one test process: they mostly wait."""
 
 
@@ -48,24 +49,41 @@ def points(written: Iterable[Exchange]) -> list[Point]:
     return found
 
 
-Make = Callable[[Ground, Match, int], Rule]
-FAULTS: dict[str, Make] = {
-    "killed before": lambda ground, match, nth: KillBefore(ground.kill, match, nth=nth),
-    "killed after": lambda ground, match, nth: KillAfter(ground.kill, match, nth=nth),
+Spoil = Callable[[Ground], list[Rule]]
+"""The rules of an attack, made for its ground."""
+FAULTS: dict[str, Callable[[Ground, Match, int], Rule]] = {
+    "killed before": lambda ground, match, nth: KillBefore(ground.supervisor.kill, match, nth=nth),
+    "killed after": lambda ground, match, nth: KillAfter(ground.supervisor.kill, match, nth=nth),
     "reply lost": lambda _, match, nth: LoseReply(match, nth=nth, times=1),
+    "told to end at": lambda ground, match, nth: End(ground.supervisor.end, match, nth=nth),
 }
+CRASHES = ("killed before", "killed after", "reply lost")
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One fault at one write of one story."""
+    """Faults in one story."""
 
     flow: Flow
-    fault: str
-    point: Point
+    name: str
+    spoil: Spoil
+    without: str = ""
+    """A protection that the operator lacks."""
+    most: int | None = None
+    """No more may be stored than so many writes."""
 
     def __str__(self) -> str:
-        return f"{self.flow.name}: {self.fault} {self.point}"
+        return f"{self.flow.name}: {self.name}"
+
+
+def at(flow: Flow, fault: str, point: Point, *, without: str = "") -> Attack:
+    """One fault at one write of a story."""
+
+    def spoil(ground: Ground) -> list[Rule]:
+        verb, resource = point.words.split(" ", 1)
+        return [FAULTS[fault](ground, Match(verbs={verb}, resource=resource, namespace=ground.namespace), point.nth)]
+
+    return Attack(flow, f"{fault} {point}", spoil, without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +101,21 @@ class Campaign:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
 
+    @contextmanager
+    def ground(self, name: str, *, without: str = "") -> Iterator[Ground]:
+        """A ground that is left clean."""
+        made = Ground(self._stage, name, without=without)
+        try:
+            yield made
+        finally:
+            made.close()
+
     def recorded(self, flow: Flow) -> tuple[list[Point], Evidence]:
         """The story undisturbed: its writes from the deed on, and what it left behind."""
-        ground = Ground(self._stage, f"clean-{flow.name}")
-        try:
-            flow.prepare(ground)
-            deed = len(ground.proxy.log)
-            flow.deed(ground)
-            ending(flow, ground)
-            quiet(ground)
-            wrong = invariants.broken(seen := gather(ground, flow, deed))
-            assert not wrong, "\n".join(["undisturbed, and yet:", *wrong, ground.story()])
-            return points(_of(ground, deed)), seen
-        finally:
-            ground.close()
+        with self.ground(f"clean-{flow.name}") as ground:
+            played = play(flow, ground, [])
+            assert not played.wrong, "\n".join(["undisturbed, and yet:", *played.wrong, played.story])
+            return points(_of(ground, played.seen.deed)), played.seen
 
     def carried_out(self, attacks: Sequence[Attack]) -> list[Result]:
         """All of them, several at once."""
@@ -112,25 +131,45 @@ class Campaign:
         return Result(attack, wrong, time.monotonic() - began)
 
     def _attack(self, attack: Attack) -> str:
-        flow, point = attack.flow, attack.point
-        ground = Ground(self._stage, f"a-{flow.name}")
-        try:
-            flow.prepare(ground)
-            deed = len(ground.proxy.log)
-            verb, resource = point.words.split(" ", 1)
-            match = Match(verbs={verb}, resource=resource, namespace=ground.namespace)
-            rule = ground.proxy.add(FAULTS[attack.fault](ground, match, point.nth))
-            flow.deed(ground)
-            wait_for(rule.done.is_set, END_SECONDS, f"{attack}: {rule} fires", seen=ground.story)
-            ending(flow, ground)
-            ground.supervisor.wait_until_ready()
-            quiet(ground)
-            ground.proxy.remove(rule)
-            rule.close()
-            wrong = invariants.broken(gather(ground, flow, deed))
-            return "\n".join([*wrong, ground.story()]) if wrong else ""
-        finally:
-            ground.close()
+        with self.ground(f"a-{attack.flow.name}", without=attack.without) as ground:
+            played = play(attack.flow, ground, attack.spoil(ground))
+            stored = [one for one in _of(ground, played.seen.deed) if 200 <= one.status < 300]
+            if attack.most is not None and len(stored) > attack.most:
+                played.wrong.append(f"{len(stored)} writes were stored, {attack.most} are enough")
+            return "\n".join([*played.wrong, played.story]) if played.wrong else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """A story that has ended."""
+
+    wrong: list[str]
+    """The invariants that do not hold, with what was seen."""
+    seen: Evidence
+    story: str
+    """Requests, writes and words, for whoever reads a failure."""
+
+
+def play(flow: Flow, ground: Ground, rules: Sequence[Rule], *, ended: Callable[[], object] | None = None) -> Played:
+    """Play a story with these faults from the deed on. `ended` says when it is over where that is not the flow's own end. Every rule must fire."""
+    flow.prepare(ground)
+    deed = len(ground.proxy.log)
+    for rule in rules:
+        ground.proxy.add(rule)
+    flow.deed(ground)
+    for rule in rules:
+        wait_for(rule.done.is_set, END_SECONDS, f"{rule} fires", seen=ground.story)
+    if ended is None:
+        ending(flow, ground)
+    else:
+        wait_for(ended, END_SECONDS, f"the story '{flow.name}' ends in its other way", seen=ground.story)
+    ground.supervisor.wait_until_ready()
+    quiet(ground)
+    for rule in rules:
+        ground.proxy.remove(rule)
+        rule.close()
+    seen = gather(ground, flow, deed)
+    return Played(wrong=invariants.broken(seen), seen=seen, story=ground.story())
 
 
 def _of(ground: Ground, deed: int) -> list[Exchange]:
@@ -138,9 +177,9 @@ def _of(ground: Ground, deed: int) -> list[Exchange]:
     return [one for one in ground.proxy.written(deed) if one.namespace == ground.namespace]
 
 
-def everywhere(flow: Flow, found: Sequence[Point]) -> list[Attack]:
-    """Every fault at every write."""
-    return [Attack(flow, fault, point) for point in found for fault in FAULTS]
+def everywhere(flow: Flow, found: Sequence[Point], faults: Sequence[str] = CRASHES) -> list[Attack]:
+    """Each of the faults at every write."""
+    return [at(flow, fault, point) for point in found for fault in faults]
 
 
 def some(attacks: Sequence[Attack], count: int, seed: int) -> list[Attack]:

@@ -1,5 +1,7 @@
-"""All that an attack left behind, as plain data, from witnesses that are not the operator: the API server's audit log, the proxy's request log, a watch
-of our own, the receiver's inbox, and the supervisor."""
+"""All that an attack left behind, as plain data, from witnesses that are not the operator.
+
+They are the API server's audit log, the proxy's request log, a watch of our own, the receiver's inbox, and the supervisor.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +55,8 @@ class Evidence:
     """What else Prunella keeps in the namespace: records and Events."""
     posts: tuple[Post, ...]
     kills: int
+    told: int
+    """How often the process was told to end."""
     ends: tuple[int, ...]
     """The exit codes of the operator's processes that ended."""
     alive: bool
@@ -130,9 +134,10 @@ def gather(ground: Ground, flow: Flow, deed: int) -> Evidence:
         incidents=tuple(api.list("Incident", namespace)),
         remediations=tuple(api.list("Remediation", namespace)),
         workloads=tuple(api.list(flow.kind, namespace)),
-        others=tuple([*api.list("WorkloadRecord", namespace), *api.list("Event", namespace)]),
+        others=(*api.list("WorkloadRecord", namespace), *api.list("Event", namespace)),
         posts=tuple(ground.inbox.posts()),
-        kills=sum(fate.startswith("Kill") for fate in fates),
+        kills=ground.supervisor.kills,
+        told=ground.supervisor.told,
         ends=tuple(ground.supervisor.ends),
         alive=ground.supervisor.alive(),
         ready=ground.supervisor.ready(),

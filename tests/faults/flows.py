@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tests.harness.api import Object
@@ -38,6 +38,10 @@ class Flow:
     """Writes to what is not Prunella's, the hand-back apart: no more and no less."""
     paged: frozenset[str] = frozenset()
     """Who must be paged after the deed; nobody else may be."""
+
+    def after(self, prepare: Callable[[Ground], None], deed: Callable[[Ground], None]) -> Flow:
+        """The same story with another beginning."""
+        return replace(self, prepare=prepare, deed=deed)
 
 
 # --- before ---
@@ -74,7 +78,8 @@ def healed_once(ground: Ground) -> None:
 
 
 def paged_once(ground: Ground) -> None:
-    """A workload that never worked, and whose first page was taken."""
+    """A workload that never worked, and whose first page was taken; there is time until the second one is due."""
+    ground.ladder(second_after_seconds=600)
     ground.supervisor.start()
     ground.put(ground.workload("Deployment", APP, BAD))
     wait_for(lambda: delivered(ground, "primary"), PREPARE_SECONDS, "the first page is delivered", seen=ground.story)

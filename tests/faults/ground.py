@@ -18,8 +18,9 @@ import yaml
 from tests.harness import workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena
-from tests.harness.installation import HOST, RECEIVER, RECEIVER_PORT, ROOT, SYSTEM, Installation, escalation_policy
+from tests.harness.installation import HOST, RECEIVER, RECEIVER_PORT, ROOT, Installation, escalation_policy
 
+from .exchange import Exchange
 from .nursery import Nursery
 from .proxy import Loop, Proxy
 from .supervisor import Supervisor
@@ -35,7 +36,13 @@ RUNBOOK: Object = {
     "match": {"causes": ["RolloutCrashLoop"], "dwellSeconds": DWELL_SECONDS, "minRestarts": 1},
     "mode": "Auto",
     "steps": [{"name": "rollback", "rollBack": {"to": "KnownGood"}}],
-    "verify": {"stabilizeSeconds": 1, "intervalSeconds": 1, "successes": 2, "timeoutSeconds": 60, "checks": [{"name": "healthy", "workloadHealthy": {}}]},
+    "verify": {
+        "stabilizeSeconds": 1,
+        "intervalSeconds": 1,
+        "successes": 2,
+        "timeoutSeconds": 60,
+        "checks": [{"name": "healthy", "workloadHealthy": {}}],
+    },
 }
 FIRST_PAGE_SECONDS = 2
 SECOND_PAGE_SECONDS = 3
@@ -97,21 +104,22 @@ class Ground(Arena):
         self.api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
         runbook = {"apiVersion": "prunella.dev/v1alpha1", "kind": "Runbook", "metadata": {"name": "roll-back", "namespace": self.system}}
         self.api.apply({**runbook, "spec": RUNBOOK})
+        self.ladder(SECOND_PAGE_SECONDS)
+
+    def ladder(self, second_after_seconds: int) -> None:
+        """Who is paged: primary, then secondary; the catch-all only after the longest story."""
+        first: Object = {"name": "first", "afterSeconds": FIRST_PAGE_SECONDS, "waitWhileRemediatingSeconds": 300}
         steps = [
-            {"name": "first", "afterSeconds": FIRST_PAGE_SECONDS, "waitWhileRemediatingSeconds": 300, "notify": [{"contactRef": {"name": "primary"}}]},
-            {"name": "second", "afterSeconds": SECOND_PAGE_SECONDS, "notify": [{"contactRef": {"name": "secondary"}}]},
+            {**first, "notify": [{"contactRef": {"name": "primary"}}]},
+            {"name": "second", "afterSeconds": second_after_seconds, "notify": [{"contactRef": {"name": "secondary"}}]},
         ]
-        self.team(escalation_policy("sre", self.namespace, steps=steps))
+        self.team(escalation_policy("sre", self.namespace, steps=steps, repeat={"count": 0, "intervalSeconds": 3600}))
 
     def close(self) -> None:
         self.supervisor.close()
         self.proxy.close()
         super().close()
         self.api.delete("Namespace", self.system)
-
-    def kill(self) -> None:
-        """What a killing rule does."""
-        self.supervisor.kill()
 
     def workload(self, kind: str, name: str, image: str = GOOD, *, replicas: int = 2, version: str = "1") -> Object:
         """A workload on the fake nodes."""
@@ -127,6 +135,16 @@ class Ground(Arena):
         """The pages that were taken, oldest first."""
         return [one for one in self.inbox.posts(*receivers) if one.body["data"]["customData"]["kind"] == "Page"]
 
+    def next_about(self, first: Exchange, *, seconds: float = 30) -> Exchange:
+        """The request about the same object that came after this one."""
+
+        def later() -> list[Exchange]:
+            return [
+                one for one in list(self.proxy.log)[first.number + 1 :] if (one.resource, one.name) == (first.resource, first.name) and not one.dry
+            ]
+
+        return wait_for(later, seconds, f"{first.resource} {first.name} is asked for again", seen=self.story)[0]
+
     def story(self) -> str:
         """What happened, for whoever reads a failure."""
         log = [one.line for one in self.proxy.log if one.writes or one.fate]
@@ -139,4 +157,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-

@@ -1,7 +1,7 @@
 """The invariants V1–V24 as far as they can be seen from outside, each a function that raises AssertionError with what it saw.
 
 `SHOWN` are asked after every attack. `NOT_SHOWN` says for the others why an attack of this kind can't show them, and which test does. Whoever adds an
-oracle adds to `DOCTORED` how its evidence looks without the protection: a test asks that it fails then.
+oracle adds to `DOCTORED` in `test_twins.py` how its evidence looks without the protection: a test asks that it fails then.
 """
 
 from __future__ import annotations
@@ -82,6 +82,10 @@ def v04_what_is_reported_as_done_was_done(seen: Evidence) -> None:
     for step in seen.steps:
         if step["state"] == "Applied" and "intent" in step:
             assert {step["intent"]["id"], step["intent"]["targetRef"]["uid"]} & done, f"nothing in the audit log of {step}"
+    stand = {step["intent"]["id"] for step in seen.steps if "intent" in step and step["state"] in {"Applied", "Unknown"}}
+    stand |= {step["intent"]["targetRef"]["uid"] for step in seen.steps if "intent" in step and step["state"] in {"Applied", "Unknown"}}
+    for effect in seen.effects:
+        assert {effect.id, effect.uid} & stand, f"{effect.write.line} was done and stands nowhere as done"
     for one in seen.remediations:
         states = {step["state"] for step in one["status"].get("steps", [])}
         assert one["status"].get("outcome") != "Remediated" or states == {"Applied"}, f"{one['metadata']['name']} healed with steps {states}"
@@ -134,7 +138,8 @@ def v12_the_process_works_or_was_ended_by_us(seen: Evidence) -> None:
     """It answers its probes, and none ended but by our own kill."""
     assert seen.alive, "/healthz"
     assert seen.ready, "/readyz"
-    assert list(seen.ends) == [-9] * seen.kills, f"processes ended with {seen.ends}, {seen.kills} were killed"
+    ends = Counter(seen.ends)
+    assert ends == Counter({-9: seen.kills, 0: seen.told}), f"processes ended with {seen.ends}; {seen.kills} were killed, {seen.told} told to end"
 
 
 def v15_nobody_else_acts_under_an_intents_id(seen: Evidence) -> None:
@@ -157,6 +162,9 @@ def v16_every_message_arrives_or_is_declared_failed(seen: Evidence) -> None:
         keys.setdefault((post.body["data"]["customData"]["kind"], post.receiver), set()).add(post.headers["Idempotency-Key"])
     for what, count in delivered.items():
         assert len(keys.get(what, set())) >= count, f"{count} of {what} are said to be delivered, {len(keys.get(what, set()))} were taken"
+    sent = {what: len(found) for what, found in keys.items()}
+    stored = Counter((message["kind"], message["receiver"]) for message in seen.messages())
+    assert all(count <= stored[what] for what, count in sent.items()), f"taken under other keys than those of {dict(stored)}: {keys}"
     held = any(one.get("status", {}).get("phase") == "Unknown" for one in seen.remediations)
     paged = {one.receiver for one in seen.pages() if one.time >= seen.requests[seen.deed].time}
     assert paged >= seen.flow.paged, f"paged were {paged}"
@@ -267,13 +275,3 @@ def broken(seen: Evidence) -> list[str]:
         except AssertionError as error:
             found.append(f"{number} {check.__name__[4:].replace('_', ' ')}: {error}")
     return found
-
-
-def without(one: Object, *path: str) -> Object:
-    """A copy of an object without one of its fields."""
-    made: Object = json.loads(json.dumps(one))
-    holder = made
-    for key in path[:-1]:
-        holder = holder[key]
-    holder.pop(path[-1], None)
-    return made

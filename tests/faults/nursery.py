@@ -1,6 +1,6 @@
-"""Operators are forked from a process that has imported everything already: a start costs a tenth, and an attack on every write needs a hundred of them.
+"""Operators are forked from a process that has imported everything: a start costs a tenth, and attacks on every write need a hundred of them.
 
-A program of its own (`python -m tests.faults.nursery`): a line of JSON on its input asks for a process, a line on its output tells its pid, and another
+A program of its own (`python -m tests.faults.nursery`): a line of JSON on its input asks for a process, a line on its output tells its pid, another
 one its end. What is forked has done nothing but imports: no loop, no thread, no connection.
 """
 
@@ -92,6 +92,8 @@ class Nursery:
 
 def main() -> None:
     """Fork on request until the input ends."""
+    from tests.faults import unprotected  # noqa: F401 - likewise
+
     import prunella.cli.main
     import prunella.cli.run  # noqa: F401 - what a start would import
 
@@ -156,8 +158,9 @@ def _fork(asked: dict[str, Any], pipes: tuple[int, int]) -> int:
 def _operate(asked: dict[str, Any]) -> int:
     import traceback
 
-    from prunella.cli import main as cli
     from tests.faults import unprotected
+
+    from prunella.cli import main as cli
 
     try:
         unprotected.remove(asked["without"])

@@ -178,6 +178,7 @@ class Proxy:
             rules = [rule for rule in self._rules if rule.match.fits(exchange)]
             if any(rule.swallows(exchange, len(chunk)) for rule in rules):
                 await _silence(request)
+            await asyncio.sleep(max((rule.late(exchange) for rule in rules), default=0))
             exchange.received_bytes += len(chunk)
             rest += chunk
             whole, rest = rest[: rest.rfind(b"\n") + 1], rest[rest.rfind(b"\n") + 1 :]

@@ -1,7 +1,7 @@
 """What the proxy does to whom. A rule that never fired has shown nothing: whoever closes one is told by an AssertionError.
 
-A rule is opened by `with proxy.rule(Kill(...)):` or `proxy.add(rule)` and `rule.close()`. It counts the requests that fit it from then on, and acts on
-the n-th of them; `nth=None` means on each, `times` of them at most.
+A rule is opened by `with proxy.rule(Kill(...)):` or `proxy.add(rule)` and `rule.close()`. It counts the requests that fit it from then on, and acts
+on the n-th of them; `nth=None` means on each, `times` of them at most.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Match:
 
 
 ANY_WRITE: Final = Match()
+EVERY_VERB: Final = MUTATING | {"get", "list", "watch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,10 @@ class Rule:
         """What of a watch's line is passed on; each with its newline, or the stream ends there in the middle of it."""
         return [line]
 
+    def late(self, exchange: Exchange) -> float:
+        """Seconds by which what a watch says comes late."""
+        return 0.0
+
     def swallows(self, exchange: Exchange, coming: int) -> bool:
         """Whether the `coming` bytes and all that follow are not passed on, although the connection stays."""
         return False
@@ -122,6 +127,15 @@ class KillAfter(KillBefore):
         raise Cut
 
 
+class End(KillBefore):
+    """The process is told to end (SIGTERM) while it sends the request, and the request goes on."""
+
+    async def before(self, exchange: Exchange) -> Reply | None:
+        await asyncio.to_thread(self._kill)
+        self.fire(exchange)
+        return None
+
+
 class LoseReply(Rule):
     """The request is done, and the connection is reset instead of an answer."""
 
@@ -135,6 +149,16 @@ class LoseRequest(Rule):
 
     async def before(self, exchange: Exchange) -> Reply | None:
         self.fire(exchange)
+        raise Cut
+
+
+class Outage(LoseRequest):
+    """Nobody answers, and what is open is cut, until it is removed."""
+
+    def __init__(self) -> None:
+        super().__init__(Match(verbs=EVERY_VERB), nth=None)
+
+    def lines(self, exchange: Exchange, line: bytes) -> list[bytes]:
         raise Cut
 
 
@@ -181,7 +205,14 @@ class Answer(Rule):
 
     def reply(self) -> Reply:
         reason = REASONS[self._status]
-        said = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "the fault proxy says no", "reason": reason, "code": self._status}
+        said = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "status": "Failure",
+            "message": "the fault proxy says no",
+            "reason": reason,
+            "code": self._status,
+        }
         return Reply(self._status, json.dumps(said).encode(), self._headers)
 
     async def before(self, exchange: Exchange) -> Reply | None:
@@ -319,3 +350,19 @@ class HalfOpen(Rule):
             return False
         self.fire(exchange)
         return True
+
+
+class Lag(Rule):
+    """A watch says what it says `seconds` later."""
+
+    def __init__(self, seconds: float, resource: str, *, namespace: str = "") -> None:
+        super().__init__(Match(verbs={"watch"}, resource=resource, namespace=namespace), nth=None)
+        self._seconds = seconds
+
+    def turn(self, exchange: Exchange) -> bool:
+        """The stream itself is opened at once."""
+        return False
+
+    def late(self, exchange: Exchange) -> float:
+        self.fire(exchange)
+        return self._seconds

@@ -35,6 +35,10 @@ class Supervisor:
         self._lock = threading.Lock()
         self._ending = False
         self.starts = 0
+        self.kills = 0
+        """How often we killed it."""
+        self.told = 0
+        """How often we told it to end."""
         self.ends: list[int] = []
         """The exit codes of those that ended, in order; -9 is a kill."""
         self._thread = threading.Thread(target=self._keep, daemon=True, name=f"supervisor of :{port}")
@@ -59,8 +63,14 @@ class Supervisor:
         with self._lock:
             process = self._process
         assert process is not None, "there is no process"
+        self.kills += 1
         process.send(signal.SIGKILL)
         process.wait(10)
+
+    def end(self) -> None:
+        """SIGTERM it, and wait for nothing. It is started anew when it has ended."""
+        self.told += 1
+        self.send(signal.SIGTERM)
 
     def send(self, number: signal.Signals) -> None:
         """Any other signal: STOP, CONT, TERM."""

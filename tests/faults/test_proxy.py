@@ -226,7 +226,7 @@ async def lines(proxy: Proxy) -> tuple[list[bytes], BaseException | None]:
     found: list[bytes] = []
     try:
         async with client() as session, session.get(f"{proxy.url}{PODS}?watch=true") as answer:
-            async for line in answer.content:
+            while line := await answer.content.readline():
                 found.append(line)
     except aiohttp.ClientError as error:
         return found, error
@@ -244,7 +244,7 @@ async def test_a_cut_comes_in_the_middle_of_a_line(proxy):
 async def test_garbage_is_no_json_and_an_error_is_a_status(proxy):
     with proxy.rule(rules.GarbageEvent("pods", third)):
         found, _ = await lines(proxy)
-    with pytest.raises(ValueError, match="codec can't decode|Expecting|Invalid"):
+    with pytest.raises(ValueError, match=r"codec can't decode"):
         json.loads(found[2])
     with proxy.rule(rules.ErrorEvent(410, "pods", third)):
         found, _ = await lines(proxy)

@@ -20,6 +20,7 @@ TARGETS = {
     "nightly",
     "unit",
     "cluster",
+    "faults",
     "scenarios",
     "fmt",
     "lint",
