@@ -90,12 +90,12 @@ def _box_tests(*, nightly: bool) -> Result:
     return _tests(*folders)(nightly=nightly)
 
 
-def _cluster_tests(folder: str, *, monitoring: bool, fake_nodes: bool = False, spread: Sequence[str] = ()) -> Run:
+def _cluster_tests(folder: str, *, monitoring: bool, spread: Sequence[str] = ()) -> Run:
     def run(*, nightly: bool) -> Result:
         if not _there((folder,)):
             return Result()
         try:
-            with venue.opened(folder, monitoring=monitoring, fake_nodes=fake_nodes) as place:
+            with venue.opened(folder, monitoring=monitoring) as place:
                 return _pytest((folder,), place, nightly=nightly, spread=spread)
         except venue.CannotRun as error:
             return _cannot((folder,), str(error))
@@ -184,8 +184,8 @@ LAYERS = (
     Layer("cluster", "a real control plane", _cluster_tests("cluster", monitoring=False)),
     Layer(
         "faults",
-        "attacks on the way to the API server, on fake nodes",
-        _cluster_tests("faults", monitoring=False, fake_nodes=True, spread=SIDE_BY_SIDE),
+        "attacks on the way to the API server",
+        _cluster_tests("faults", monitoring=False, spread=SIDE_BY_SIDE),
     ),
     Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, spread=IN_NAMESPACES_OF_THEIR_OWN)),
 )

@@ -49,7 +49,7 @@ def bare_environment() -> dict[str, str]:
 
 
 @contextmanager
-def opened(layer: str, *, monitoring: bool, fake_nodes: bool = False) -> Iterator[Venue]:
+def opened(layer: str, *, monitoring: bool) -> Iterator[Venue]:
     """A cluster for one layer."""
     kind = wanted()
     if kind == "kubeconfig":
@@ -58,17 +58,16 @@ def opened(layer: str, *, monitoring: bool, fake_nodes: bool = False) -> Iterato
         with _kind() as venue:
             yield venue
     else:
-        with _box(layer, monitoring=monitoring, fake_nodes=fake_nodes) as venue:
+        with _box(layer, monitoring=monitoring) as venue:
             yield venue
 
 
 @contextmanager
-def _box(layer: str, *, monitoring: bool, fake_nodes: bool) -> Iterator[Venue]:
+def _box(layer: str, *, monitoring: bool) -> Iterator[Venue]:
     require_box()
     name = f"test-{os.getpid()}-{layer}"[:20].rstrip("-")
     try:
-        options = [*([] if monitoring else ["--no-monitoring"]), *(["--kwok"] if fake_nodes else [])]
-        if subprocess.run([BOX, "up", name, *options], env=bare_environment(), check=False).returncode:
+        if subprocess.run([BOX, "up", name, *([] if monitoring else ["--no-monitoring"])], env=bare_environment(), check=False).returncode:
             raise CannotRun("the box did not start, see above")
         yield Venue((str(BOX), "run", name, "--"), bare_environment())
     finally:

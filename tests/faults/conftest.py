@@ -1,4 +1,4 @@
-"""Faults are attacks on the running operator: a box with fake nodes, Prunella installed in it, and no operator but those that the tests bring."""
+"""Faults are attacks on the running operator: a box, Prunella installed in it, and no operator but those that the tests bring."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from tests.faults.campaign import Campaign
 from tests.faults.ground import KNOWN_GOOD_SECONDS, Stage
+from tests.faults.kubelet import Node
 from tests.faults.nursery import Nursery
 from tests.faults.proxy import Loop
 from tests.harness.fixtures import installed
@@ -18,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "faults: needs a control plane with fake nodes, and breaks the way to it")
+    config.addinivalue_line("markers", "faults: needs a control plane, and breaks the way to it")
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +39,10 @@ def proxies() -> Iterator[Loop]:
 
 @pytest.fixture(scope="session")
 def stage(installation: Installation, proxies: Loop) -> Iterator[Stage]:
-    nursery = Nursery()
+    node, nursery = Node(installation.api), Nursery()
     yield Stage(installation, proxies, nursery)
     nursery.close()
+    node.close()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from tests.harness.installation import kubectl
 from tests.harness.instants import now
 from tests.harness.waiting import wait_for
 
-from .ground import BAD, GOOD, KNOWN_GOOD_SECONDS, MENDED, Ground
+from .ground import KNOWN_GOOD_SECONDS, Ground
+from .kubelet import BAD, MENDED
 from .supervisor import TAKE_OVER_SECONDS
 
 APP = "app"
@@ -239,6 +240,3 @@ def ending(flow: Flow, ground: Ground) -> None:
 
 def _told(ground: Ground) -> str:
     return "\n".join([*(outline(one) for one in ground.incidents()), *(str(one.get("status")) for one in ground.remediations()), ground.story()])
-
-
-__all__ = ["APP", "FLOWS", "GOOD", "Flow", "ending", "quiet"]

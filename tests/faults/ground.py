@@ -1,4 +1,4 @@
-"""One attack's own ground: a namespace with pods that exist in the API only, an operator that sees nothing else, and the fault proxy in front of it.
+"""One attack's own ground: a namespace with pods of a kubelet that pretends, an operator that sees nothing else, and the fault proxy in front of it.
 
 The operator has a namespace of its own as well (`--namespace`), so that many can run beside each other: each has its Runbook, its receivers, its
 heartbeat and its Lease. Its account is the one that the installation made, with the rights that it has in `prunella-system`, there.
@@ -19,15 +19,14 @@ from tests.harness import workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena
 from tests.harness.installation import HOST, RECEIVER, RECEIVER_PORT, ROOT, Installation, escalation_policy
+from tests.harness.waiting import wait_for
 
 from .exchange import Exchange
+from .kubelet import GOOD, NODE, Kubelet
 from .nursery import Nursery
 from .proxy import Loop, Proxy
 from .supervisor import Supervisor
 
-GOOD, BAD, MENDED = "fake/box:1", "fake/crash:1", "fake/box:2"
-"""Images of the fake nodes: one that runs, one that crashes every 2 s."""
-ON_FAKE_NODES: Object = {"nodeSelector": {"type": "kwok"}, "tolerations": [{"key": "kwok", "operator": "Exists"}]}
 DWELL_SECONDS = 2
 KNOWN_GOOD_SECONDS = 1
 """What the HealingPolicy says here."""
@@ -67,6 +66,8 @@ class Ground(Arena):
         self.system = f"{self.namespace}-sys"
         self._make_home()
         self.witness.watch("StatefulSet")
+        self.kubelet = Kubelet(self.api, self.namespace, self.witness)
+        self.kubelet.start()
         token = json.loads(installation.kubeconfig.read_text())
         server = token["clusters"][0]["cluster"]
         self.proxy = Proxy(stage.loop, server["server"], ssl.create_default_context(cafile=server["certificate-authority"]))
@@ -118,13 +119,14 @@ class Ground(Arena):
     def close(self) -> None:
         self.supervisor.close()
         self.proxy.close()
+        self.kubelet.stop()
         super().close()
         self.api.delete("Namespace", self.system)
 
     def workload(self, kind: str, name: str, image: str = GOOD, *, replicas: int = 2, version: str = "1") -> Object:
-        """A workload on the fake nodes."""
+        """A workload of pods that the pretending kubelet serves."""
         app = {"name": "app", "image": image, "env": [{"name": "VERSION", "value": version}]}
-        pod = workloads.template(name, app, **ON_FAKE_NODES)
+        pod = workloads.template(name, app, nodeName=NODE)
         return workloads.workload(kind, name, self.namespace, pod, replicas=replicas)
 
     def put(self, made: Object) -> None:

@@ -13,7 +13,6 @@ from itertools import pairwise
 from typing import Final
 
 from tests.harness import story
-from tests.harness.api import Object
 from tests.harness.audit import OPERATOR
 from tests.harness.instants import parse
 from tests.harness.story import TIME_ORDER

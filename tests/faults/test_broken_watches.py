@@ -11,7 +11,8 @@ import pytest
 from tests.faults import rules
 from tests.faults.campaign import Attack, Spoil
 from tests.faults.flows import FLOWS
-from tests.faults.ground import BAD, Ground
+from tests.faults.ground import Ground
+from tests.faults.kubelet import BAD
 from tests.faults.reporting import attacked
 from tests.faults.rules import Event, Match, Rule
 
