@@ -71,6 +71,8 @@ class Attack:
     """A protection that the operator lacks."""
     most: int | None = None
     """No more may be stored than so many writes."""
+    may_end: int = 0
+    """How often a process may end by itself, to be started anew."""
 
     def __str__(self) -> str:
         return f"{self.flow.name}: {self.name}"
@@ -132,7 +134,7 @@ class Campaign:
 
     def _attack(self, attack: Attack) -> str:
         with self.ground(f"a-{attack.flow.name}", without=attack.without) as ground:
-            played = play(attack.flow, ground, attack.spoil(ground))
+            played = play(attack.flow, ground, attack.spoil(ground), may_end=attack.may_end)
             stored = [one for one in _of(ground, played.seen.deed) if 200 <= one.status < 300]
             if attack.most is not None and len(stored) > attack.most:
                 played.wrong.append(f"{len(stored)} writes were stored, {attack.most} are enough")
@@ -150,8 +152,19 @@ class Played:
     """Requests, writes and words, for whoever reads a failure."""
 
 
-def play(flow: Flow, ground: Ground, rules: Sequence[Rule], *, ended: Callable[[], object] | None = None) -> Played:
-    """Play a story with these faults from the deed on. `ended` says when it is over where that is not the flow's own end. Every rule must fire."""
+def play(
+    flow: Flow,
+    ground: Ground,
+    rules: Sequence[Rule],
+    *,
+    ended: Callable[[], object] | None = None,
+    may_end: int = 0,
+    seconds: float = END_SECONDS,
+) -> Played:
+    """Play a story with these faults from the deed on. Every rule must fire.
+
+    `ended` says when it is over where that is not the flow's own end.
+    """
     flow.prepare(ground)
     deed = len(ground.proxy.log)
     for rule in rules:
@@ -160,15 +173,15 @@ def play(flow: Flow, ground: Ground, rules: Sequence[Rule], *, ended: Callable[[
     for rule in rules:
         wait_for(rule.done.is_set, END_SECONDS, f"{rule} fires", seen=ground.story)
     if ended is None:
-        ending(flow, ground)
+        ending(flow, ground, seconds)
     else:
-        wait_for(ended, END_SECONDS, f"the story '{flow.name}' ends in its other way", seen=ground.story)
+        wait_for(ended, seconds, f"the story '{flow.name}' ends in its other way", seen=ground.story)
     ground.supervisor.wait_until_ready()
     quiet(ground)
     for rule in rules:
         ground.proxy.remove(rule)
         rule.close()
-    seen = gather(ground, flow, deed)
+    seen = gather(ground, flow, deed, may_end)
     return Played(wrong=invariants.broken(seen), seen=seen, story=ground.story())
 
 

@@ -57,6 +57,8 @@ class Evidence:
     kills: int
     told: int
     """How often the process was told to end."""
+    may_end: int
+    """How often the attack is known to make a process end itself, to be started anew."""
     ends: tuple[int, ...]
     """The exit codes of the operator's processes that ended."""
     alive: bool
@@ -114,7 +116,7 @@ def _stamp(operations: list[Object]) -> str:
     return ""
 
 
-def gather(ground: Ground, flow: Flow, deed: int) -> Evidence:
+def gather(ground: Ground, flow: Flow, deed: int, may_end: int = 0) -> Evidence:
     """Everything, once the story is over and nothing more is written."""
     api, namespace = ground.api, ground.namespace
     requests = tuple(ground.proxy.log)
@@ -138,6 +140,7 @@ def gather(ground: Ground, flow: Flow, deed: int) -> Evidence:
         posts=tuple(ground.inbox.posts()),
         kills=ground.supervisor.kills,
         told=ground.supervisor.told,
+        may_end=may_end,
         ends=tuple(ground.supervisor.ends),
         alive=ground.supervisor.alive(),
         ready=ground.supervisor.ready(),

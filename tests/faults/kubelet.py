@@ -1,7 +1,7 @@
 """A kubelet that only pretends: it says of a namespace's pods what their image stands for. No container, and no second between them.
 
-It names each pod by its uid, so that what is meant for a deleted pod never hits the one that bears its name afterwards. Its node is one object, kept alive
-by its lease, and takes no pod that does not name it.
+It names each pod by its uid, so that what is meant for a deleted pod never hits the one that bears its name afterwards. Its node is one object, kept
+alive by its lease, and takes no pod that does not name it.
 """
 
 from __future__ import annotations

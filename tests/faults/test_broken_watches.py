@@ -61,13 +61,15 @@ LIES: dict[str, Spoil] = {
     "every change of a pod comes twice": one(rules.DuplicateEvent, "pods", nth=None),
     "every change of the Incident comes twice": one(rules.DuplicateEvent, "incidents", nth=None),
     "every change of the Remediation comes twice": one(rules.DuplicateEvent, "remediations", nth=None),
-    "an old word of a bad pod comes again": one(rules.ReplayEvent, "pods", bad_pod("MODIFIED"), later=6),
-    "an old word of the Deployment comes again": one(rules.ReplayEvent, "deployments", later=5),
+    "an old word of a bad pod comes again": one(rules.ReplayEvent, "pods", bad_pod("MODIFIED"), later=2),
+    "an old word of the Deployment comes again": one(rules.ReplayEvent, "deployments", later=3),
     "an old word of the Incident comes again": one(rules.ReplayEvent, "incidents", later=2),
     "an old word of the Remediation comes again": one(rules.ReplayEvent, "remediations", later=2),
     "two words about pods change places": one(rules.ReorderEvents, "pods", bad_pod("MODIFIED")),
     "two words about the Deployment change places": one(rules.ReorderEvents, "deployments"),
 }
+ENDS_KOPF = ("garbage comes among Incidents", "the streams of Incidents say 500")
+"""Kopf ends the process then, rather than to live on blind; the next one takes over."""
 BREAKS: dict[str, Spoil] = {
     "the stream of pods ends in the middle of a line": one(rules.CutInEvent, "pods", bad_pod("MODIFIED")),
     "the stream of Deployments ends in the middle of a line": one(rules.CutInEvent, "deployments"),
@@ -90,4 +92,5 @@ def test_what_a_watch_tells_wrongly_changes_nothing(campaign, pytestconfig, subt
 
 
 def test_a_watch_that_breaks_is_opened_again(campaign, pytestconfig, subtests):
-    attacked(campaign, [Attack(FLOWS["deployment"], name, spoil) for name, spoil in BREAKS.items()], pytestconfig, subtests)
+    attacks = [Attack(FLOWS["deployment"], name, spoil, may_end=int(name in ENDS_KOPF)) for name, spoil in BREAKS.items()]
+    attacked(campaign, attacks, pytestconfig, subtests)

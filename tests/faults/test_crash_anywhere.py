@@ -10,6 +10,7 @@ import pytest
 from tests.faults.campaign import CRASHES, Point, at, everywhere, play, some
 from tests.faults.flows import APP, FLOWS, break_it, healed, healthy_workload
 from tests.faults.reporting import attacked
+from tests.harness.api import Object
 from tests.harness.waiting import wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800, func_only=True)]
@@ -61,5 +62,5 @@ def test_a_fault_that_occurs_while_there_is_no_operator_is_found_by_the_next_one
         assert not played.wrong, "\n".join([*played.wrong, played.story])
 
 
-def _restarts(pod: dict) -> int:
+def _restarts(pod: Object) -> int:
     return max((one.get("restartCount", 0) for one in pod["status"].get("containerStatuses", [])), default=0)

@@ -13,21 +13,16 @@ from datetime import timedelta
 
 import pytest
 from tests.faults import invariants, rules
-from tests.faults.campaign import FAULTS, Campaign, Played, Point, play
+from tests.faults.campaign import FAULTS, Point, play
 from tests.faults.evidence import Evidence
 from tests.faults.flows import FLOWS
 from tests.faults.invariants import NOT_SHOWN, SHOWN
 from tests.faults.rules import Match
+from tests.harness.api import Object
 from tests.harness.audit import Write
+from tests.harness.waiting import Missed
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600, func_only=True)]
-
-
-def attacked_without(campaign: Campaign, protection: str, flow: str, fault: str, point: Point) -> Played:
-    verb, resource = point.words.split(" ", 1)
-    with campaign.ground("twin", without=protection) as ground:
-        match = Match(verbs={verb}, resource=resource, namespace=ground.namespace)
-        return play(FLOWS[flow], ground, [FAULTS[fault](ground, match, point.nth)])
 
 
 def numbers(wrong: list[str]) -> set[str]:
@@ -38,14 +33,22 @@ def numbers(wrong: list[str]) -> set[str]:
     ("protection", "flow", "fault", "point", "breaks"),
     [
         ("intent", "deployment", "reply lost", Point("create incidents", 1), "V3"),
-        ("looking", "deployment", "killed after", Point("patch deployments", 1), "V4"),
+        ("looking", "deployment", "killed after", Point("patch deployments", 1), "the end"),
         ("key", "page", "killed before", Point("update incidents/status", 3), "V16"),
     ],
-    ids=lambda value: value if isinstance(value, str) and " " not in value else "",
+    ids=["intent", "looking", "key"],
 )
-def test_an_operator_without_a_protection_breaks_its_invariant(campaign, protection, flow, fault, point, breaks):
-    played = attacked_without(campaign, protection, flow, fault, point)
-    assert breaks in numbers(played.wrong), "\n".join([f"without {protection} {breaks} still holds", *played.wrong, played.story])
+def test_an_operator_without_a_protection_breaks_its_invariant_or_comes_to_no_end(campaign, protection, flow, fault, point, breaks):
+    verb, resource = point.words.split(" ", 1)
+    with campaign.ground("twin", without=protection) as ground:
+        rule = FAULTS[fault](ground, Match(verbs={verb}, resource=resource, namespace=ground.namespace), point.nth)
+        if breaks == "the end":
+            with pytest.raises(Missed, match="ends: not within"):
+                play(FLOWS[flow], ground, [rule], seconds=40)
+            assert rule.fired
+            return
+        played = play(FLOWS[flow], ground, [rule])
+        assert breaks in numbers(played.wrong), "\n".join([f"without {protection} {breaks} still holds", *played.wrong, played.story])
 
 
 @pytest.mark.parametrize(("protection", "sent"), [("", 1), ("one try", 2)], ids=["protected", "twin"])
@@ -78,7 +81,7 @@ def writes(change: Callable[[list[Write], list[Write]], list[Write]]) -> Doctor:
     return lambda seen: dataclasses.replace(seen, writes=tuple(change(list(seen.writes), [one.write for one in seen.effects])))
 
 
-def incident(change: Callable[[dict], None]) -> Doctor:
+def incident(change: Callable[[Object], None]) -> Doctor:
     def doctor(seen: Evidence) -> Evidence:
         copy = json.loads(json.dumps(seen.incidents[0]))
         change(copy)
@@ -87,7 +90,7 @@ def incident(change: Callable[[dict], None]) -> Doctor:
     return doctor
 
 
-def attempt(change: Callable[[dict], None]) -> Doctor:
+def attempt(change: Callable[[Object], None]) -> Doctor:
     def doctor(seen: Evidence) -> Evidence:
         copy = json.loads(json.dumps(seen.remediations[0]))
         change(copy)
@@ -115,7 +118,7 @@ DOCTORED: dict[str, Doctor] = {
     "V4": attempt(lambda one: one["status"]["steps"][0].update(state="Failed")),
     "V5": lambda seen: dataclasses.replace(seen, incidents=seen.incidents * 2),
     "V6": incident(lambda one: one["spec"]["targetRef"].update(uid="another")),
-    "V7": writes(lambda every, effects: [changed(one, verb="update") if one in effects else one for one in every]),
+    "V7": writes(lambda every, effects: [changed(one, body={"spec": {}, "preconditions": {}}) if one in effects else one for one in every]),
     "V8": attempt(lambda one: one["status"].update(phase="Dispatched")),
     "V9": without_reads,
     "V12": lambda seen: dataclasses.replace(seen, ends=(1,)),

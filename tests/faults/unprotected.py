@@ -104,6 +104,11 @@ def _lag() -> None:
     heartbeat.Heartbeat.lagging = lambda _: False  # type: ignore[method-assign] # that is the point
 
 
+def _patience() -> None:
+    """Whoever is turned away asks again at the next change."""
+    client.Api._spare = lambda *_: None  # type: ignore[method-assign] # that is the point
+
+
 PROTECTIONS: Final[dict[str, Callable[[], None]]] = {
     "": _nothing,
     "intent": _intent,
@@ -114,6 +119,7 @@ PROTECTIONS: Final[dict[str, Callable[[], None]]] = {
     "newest word": _newest_word,
     "silence": _silence,
     "lag": _lag,
+    "patience": _patience,
 }
 
 
