@@ -7,23 +7,26 @@ Pods and Deployments are watched by our own cache alone, Incidents and Remediati
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
-from tests.faults import rules
+from tests.faults import rules, stream_rules
 from tests.faults.campaign import Attack, Spoil
 from tests.faults.flows import FLOWS
 from tests.faults.ground import Ground
 from tests.faults.kubelet import BAD
 from tests.faults.reporting import attacked
-from tests.faults.rules import Event, Match, Rule
+from tests.faults.rules import Match, Rule
+from tests.faults.stream_rules import Event
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900, func_only=True)]
 
 
-def of_type(*types: str) -> rules.Wanted:
+def of_type(*types: str) -> stream_rules.Wanted:
     return lambda event: event["type"] in types
 
 
-def bad_pod(*types: str) -> rules.Wanted:
+def bad_pod(*types: str) -> stream_rules.Wanted:
     """An event of that type about a pod of the version that crashes."""
 
     def wanted(event: Event) -> bool:
@@ -32,12 +35,12 @@ def bad_pod(*types: str) -> rules.Wanted:
     return wanted
 
 
-def one(rule: type[rules.OnEvent], resource: str, wanted: rules.Wanted = rules.anything, **more: object) -> Spoil:
+def one(rule: type[stream_rules.OnEvent], resource: str, wanted: stream_rules.Wanted = stream_rules.anything, **more: object) -> Spoil:
     return lambda ground: [rule(resource, wanted, namespace=ground.namespace, **more)]  # type: ignore[arg-type]
 
 
 def error(code: int, resource: str, *, times: int = 1) -> Spoil:
-    return lambda ground: [rules.ErrorEvent(code, resource, namespace=ground.namespace, nth=None, times=times)]
+    return lambda ground: [stream_rules.ErrorEvent(code, resource, namespace=ground.namespace, nth=None, times=times)]
 
 
 def cut_and_gone(resource: str) -> Spoil:
@@ -45,37 +48,37 @@ def cut_and_gone(resource: str) -> Spoil:
 
     def spoil(ground: Ground) -> list[Rule]:
         gone = Match(verbs={"watch"}, resource=resource, namespace=ground.namespace)
-        return [rules.CutInEvent(resource, namespace=ground.namespace), rules.Answer(410, gone, nth=1, times=1)]
+        return [stream_rules.CutInEvent(resource, namespace=ground.namespace), rules.Answer(410, gone, nth=1, times=1)]
 
     return spoil
 
 
 LIES: dict[str, Spoil] = {
-    "the first event of a bad pod is dropped": one(rules.DropEvent, "pods", bad_pod("ADDED")),
-    "three changes of bad pods are dropped": one(rules.DropEvent, "pods", bad_pod("MODIFIED"), nth=None, times=3),
-    "the deletion of a bad pod is dropped": one(rules.DropEvent, "pods", bad_pod("DELETED")),
-    "two changes of the Deployment are dropped": one(rules.DropEvent, "deployments", nth=None, times=2),
-    "the new ReplicaSet is dropped": one(rules.DropEvent, "replicasets", of_type("ADDED")),
-    "the new Incident is dropped, in both watches": one(rules.DropEvent, "incidents", of_type("ADDED"), nth=None, times=2),
-    "the new Remediation is dropped, in both watches": one(rules.DropEvent, "remediations", of_type("ADDED"), nth=None, times=2),
-    "every change of a pod comes twice": one(rules.DuplicateEvent, "pods", nth=None),
-    "every change of the Incident comes twice": one(rules.DuplicateEvent, "incidents", nth=None),
-    "every change of the Remediation comes twice": one(rules.DuplicateEvent, "remediations", nth=None),
-    "an old word of a bad pod comes again": one(rules.ReplayEvent, "pods", bad_pod("MODIFIED"), later=2),
-    "an old word of the Deployment comes again": one(rules.ReplayEvent, "deployments", later=3),
-    "an old word of the Incident comes again": one(rules.ReplayEvent, "incidents", later=2),
-    "an old word of the Remediation comes again": one(rules.ReplayEvent, "remediations", later=2),
-    "two words about pods change places": one(rules.ReorderEvents, "pods", bad_pod("MODIFIED")),
-    "two words about the Deployment change places": one(rules.ReorderEvents, "deployments"),
+    "the first event of a bad pod is dropped": one(stream_rules.DropEvent, "pods", bad_pod("ADDED")),
+    "three changes of bad pods are dropped": one(stream_rules.DropEvent, "pods", bad_pod("MODIFIED"), nth=None, times=3),
+    "the deletion of a bad pod is dropped": one(stream_rules.DropEvent, "pods", bad_pod("DELETED")),
+    "two changes of the Deployment are dropped": one(stream_rules.DropEvent, "deployments", nth=None, times=2),
+    "the new ReplicaSet is dropped": one(stream_rules.DropEvent, "replicasets", of_type("ADDED")),
+    "the new Incident is dropped, in both watches": one(stream_rules.DropEvent, "incidents", of_type("ADDED"), nth=None, times=2),
+    "the new Remediation is dropped, in both watches": one(stream_rules.DropEvent, "remediations", of_type("ADDED"), nth=None, times=2),
+    "every change of a pod comes twice": one(stream_rules.DuplicateEvent, "pods", nth=None),
+    "every change of the Incident comes twice": one(stream_rules.DuplicateEvent, "incidents", nth=None),
+    "every change of the Remediation comes twice": one(stream_rules.DuplicateEvent, "remediations", nth=None),
+    "an old word of a bad pod comes again": one(stream_rules.ReplayEvent, "pods", bad_pod("MODIFIED"), later=2),
+    "an old word of the Deployment comes again": one(stream_rules.ReplayEvent, "deployments", later=3),
+    "an old word of the Incident comes again": one(stream_rules.ReplayEvent, "incidents", later=2),
+    "an old word of the Remediation comes again": one(stream_rules.ReplayEvent, "remediations", later=2),
+    "two words about pods change places": one(stream_rules.ReorderEvents, "pods", bad_pod("MODIFIED")),
+    "two words about the Deployment change places": one(stream_rules.ReorderEvents, "deployments"),
 }
 ENDS_KOPF = ("garbage comes among Incidents", "the streams of Incidents say 500")
 """Kopf ends the process then, rather than to live on blind; the next one takes over."""
 BREAKS: dict[str, Spoil] = {
-    "the stream of pods ends in the middle of a line": one(rules.CutInEvent, "pods", bad_pod("MODIFIED")),
-    "the stream of Deployments ends in the middle of a line": one(rules.CutInEvent, "deployments"),
-    "the streams of Incidents end in the middle of a line": one(rules.CutInEvent, "incidents", nth=None, times=2),
-    "garbage comes among pods": one(rules.GarbageEvent, "pods", bad_pod("MODIFIED")),
-    "garbage comes among Incidents": one(rules.GarbageEvent, "incidents", nth=None, times=2),
+    "the stream of pods ends in the middle of a line": one(stream_rules.CutInEvent, "pods", bad_pod("MODIFIED")),
+    "the stream of Deployments ends in the middle of a line": one(stream_rules.CutInEvent, "deployments"),
+    "the streams of Incidents end in the middle of a line": one(stream_rules.CutInEvent, "incidents", nth=None, times=2),
+    "garbage comes among pods": one(stream_rules.GarbageEvent, "pods", bad_pod("MODIFIED")),
+    "garbage comes among Incidents": one(stream_rules.GarbageEvent, "incidents", nth=None, times=2),
     "the stream of pods says 410": error(410, "pods"),
     "the stream of pods says 500": error(500, "pods"),
     "the streams of Incidents say 410": error(410, "incidents", times=2),
@@ -92,5 +95,7 @@ def test_what_a_watch_tells_wrongly_changes_nothing(campaign, pytestconfig, subt
 
 
 def test_a_watch_that_breaks_is_opened_again(campaign, pytestconfig, subtests):
-    attacks = [Attack(FLOWS["deployment"], name, spoil, may_end=int(name in ENDS_KOPF)) for name, spoil in BREAKS.items()]
+    # While a watch is down nothing is done, and the first page is due after two seconds here.
+    flow = dataclasses.replace(FLOWS["deployment"], others=frozenset({"primary", "secondary"}))
+    attacks = [Attack(flow, name, spoil, may_end=int(name in ENDS_KOPF)) for name, spoil in BREAKS.items()]
     attacked(campaign, attacks, pytestconfig, subtests)

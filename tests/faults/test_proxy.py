@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from tests.faults import rules
+from tests.faults import rules, stream_rules
 from tests.faults.proxy import Loop, Proxy
 from tests.faults.rules import Match
 
@@ -137,9 +137,9 @@ async def test_the_nth_that_fits_is_hit_and_no_other(proxy, server):
         rules.LoseReply(),
         rules.KillBefore(lambda: None),
         rules.Delay(1),
-        rules.DropEvent("pods"),
-        rules.HalfOpen("pods"),
-        rules.ReplayEvent("pods"),
+        stream_rules.DropEvent("pods"),
+        stream_rules.HalfOpen("pods"),
+        stream_rules.ReplayEvent("pods"),
     ],
     ids=lambda rule: type(rule).__name__,
 )
@@ -149,7 +149,7 @@ async def test_a_rule_that_never_fired_fails_whoever_closes_it(proxy, rule):
 
 
 async def test_a_replay_that_had_no_event_to_follow_fails_too(proxy):
-    with pytest.raises(AssertionError, match="was never told again"), proxy.rule(rules.ReplayEvent("pods", nth=5, later=3)):
+    with pytest.raises(AssertionError, match="was never told again"), proxy.rule(stream_rules.ReplayEvent("pods", nth=5, later=3)):
         await watch(proxy)
 
 
@@ -195,24 +195,24 @@ async def test_a_delay_is_one(proxy):
 
 
 async def test_a_rule_holds_for_a_watch_that_is_open_already_and_only_for_its_kind(proxy):
-    with proxy.rule(rules.DropEvent("pods", nth=2)):
+    with proxy.rule(stream_rules.DropEvent("pods", nth=2)):
         assert await watch(proxy) == ["p0", "p2", "p3", "p4", "p5"]
-    with pytest.raises(AssertionError), proxy.rule(rules.DropEvent("deployments")):
+    with pytest.raises(AssertionError), proxy.rule(stream_rules.DropEvent("deployments")):
         assert await watch(proxy) == ["p0", "p1", "p2", "p3", "p4", "p5"]
 
 
-def third(event: rules.Event) -> bool:
+def third(event: stream_rules.Event) -> bool:
     return event["object"]["metadata"]["name"] == "p2"
 
 
 @pytest.mark.parametrize(
     ("rule", "names"),
     [
-        (rules.DropEvent("pods", third), ["p0", "p1", "p3", "p4", "p5"]),
-        (rules.DropEvent("pods", nth=None, times=2), ["p2", "p3", "p4", "p5"]),
-        (rules.DuplicateEvent("pods", third), ["p0", "p1", "p2", "p2", "p3", "p4", "p5"]),
-        (rules.ReorderEvents("pods", third), ["p0", "p1", "p3", "p2", "p4", "p5"]),
-        (rules.ReplayEvent("pods", third, later=2), ["p0", "p1", "p2", "p3", "p4", "p2", "p5"]),
+        (stream_rules.DropEvent("pods", third), ["p0", "p1", "p3", "p4", "p5"]),
+        (stream_rules.DropEvent("pods", nth=None, times=2), ["p2", "p3", "p4", "p5"]),
+        (stream_rules.DuplicateEvent("pods", third), ["p0", "p1", "p2", "p2", "p3", "p4", "p5"]),
+        (stream_rules.ReorderEvents("pods", third), ["p0", "p1", "p3", "p2", "p4", "p5"]),
+        (stream_rules.ReplayEvent("pods", third, later=2), ["p0", "p1", "p2", "p3", "p4", "p2", "p5"]),
     ],
     ids=["drop one", "drop the first two", "duplicate", "reorder", "replay"],
 )
@@ -234,7 +234,7 @@ async def lines(proxy: Proxy) -> tuple[list[bytes], BaseException | None]:
 
 
 async def test_a_cut_comes_in_the_middle_of_a_line(proxy):
-    with proxy.rule(rules.CutInEvent("pods", third)):
+    with proxy.rule(stream_rules.CutInEvent("pods", third)):
         found, error = await lines(proxy)
     assert error is not None
     assert len([line for line in found if line.endswith(b"\n")]) == 2
@@ -242,18 +242,18 @@ async def test_a_cut_comes_in_the_middle_of_a_line(proxy):
 
 
 async def test_garbage_is_no_json_and_an_error_is_a_status(proxy):
-    with proxy.rule(rules.GarbageEvent("pods", third)):
+    with proxy.rule(stream_rules.GarbageEvent("pods", third)):
         found, _ = await lines(proxy)
     with pytest.raises(ValueError, match=r"codec can't decode"):
         json.loads(found[2])
-    with proxy.rule(rules.ErrorEvent(410, "pods", third)):
+    with proxy.rule(stream_rules.ErrorEvent(410, "pods", third)):
         found, _ = await lines(proxy)
     assert (json.loads(found[2])["type"], json.loads(found[2])["object"]["code"]) == ("ERROR", 410)
 
 
 async def test_a_half_open_watch_says_nothing_more_and_stays(proxy):
     async with client() as session:
-        with proxy.rule(rules.HalfOpen("pods", after_bytes=50)):
+        with proxy.rule(stream_rules.HalfOpen("pods", after_bytes=50)):
             async with session.get(f"{proxy.url}{PODS}?watch=true") as answer:
                 with pytest.raises(TimeoutError):  # an end or a reset would be told at once
                     await asyncio.wait_for(answer.read(), 0.5)

@@ -9,7 +9,7 @@ import re
 import urllib.request
 
 import pytest
-from tests.faults import rules
+from tests.faults import stream_rules
 from tests.faults.flows import APP, FLOWS, healed
 from tests.faults.ground import Ground
 from tests.harness.waiting import Missed, holds_for, wait_for
@@ -27,7 +27,7 @@ def test_a_half_open_watch_of_pods_is_noticed(campaign, without):
     flow = FLOWS["deployment"]
     with campaign.ground("a-half-open", without=without) as ground:
         flow.prepare(ground)
-        with ground.proxy.rule(rules.HalfOpen("pods", namespace=ground.namespace, times=1)):
+        with ground.proxy.rule(stream_rules.HalfOpen("pods", namespace=ground.namespace, times=1)):
             flow.deed(ground)
             try:
                 wait_for(lambda: ground.incidents(APP), NOTICED_SECONDS, "the fault is seen", seen=ground.story)
@@ -51,7 +51,7 @@ def lag(ground: Ground) -> float:
 def test_nobody_acts_while_the_watches_are_seen_to_be_late(campaign, without):
     flow = FLOWS["deployment"]
     with campaign.ground("a-lag", without=without) as ground:
-        late = ground.proxy.add(rules.Lag(LAG_SECONDS, "configmaps", namespace=ground.system))
+        late = ground.proxy.add(stream_rules.Lag(LAG_SECONDS, "configmaps", namespace=ground.system))
         flow.prepare(ground)
         wait_for(lambda: lag(ground) > 15, 2 * BEAT_SECONDS, "the operator says that it sees late", seen=lambda: lag(ground))
         flow.deed(ground)
