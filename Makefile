@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := $(PYTHON) hack/python.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test nightly unit fuzz cluster scenarios fmt lint types contracts generate verify lock box install
+.PHONY: help demo demo-down test nightly unit fuzz cluster faults scenarios fmt lint types contracts generate verify lock box install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ fuzz: ## Try hostile webhook bodies and files for ten minutes
 
 cluster: ## Run the tests on a real control plane (CLUSTER=kubeconfig or kind: on that one)
 	@$(RUN) hack/test.py cluster
+
+faults: ## Attack the running operator: kills, lost replies, broken watches (in a box of its own)
+	@$(RUN) hack/test.py faults
 
 scenarios: ## Run the tests on real nodes (CLUSTER=kubeconfig or kind: on those)
 	@$(RUN) hack/test.py scenarios

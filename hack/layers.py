@@ -25,6 +25,8 @@ FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks",
 ON_EVERY_CORE = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
 IN_NAMESPACES_OF_THEIR_OWN = ("-n", "4", "--dist", "loadgroup")
 """Scenarios mostly wait; their cluster does the work."""
+SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
+"""Attacks mostly wait as well, and each test carries out many at once."""
 NOTHING_COLLECTED = 5
 
 
@@ -180,5 +182,10 @@ LAYERS = (
     Layer("unit", "fast tests, no cluster", _tests(*FAST, spread=ON_EVERY_CORE)),
     Layer("box", "the cluster in a box, from outside", _box_tests),
     Layer("cluster", "a real control plane", _cluster_tests("cluster", monitoring=False)),
+    Layer(
+        "faults",
+        "attacks on the way to the API server",
+        _cluster_tests("faults", monitoring=False, spread=SIDE_BY_SIDE),
+    ),
     Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, spread=IN_NAMESPACES_OF_THEIR_OWN)),
 )

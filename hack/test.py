@@ -48,7 +48,7 @@ def main() -> int:
     """Run and sum up; what was started is ended also after Ctrl-C or SIGTERM."""
     arguments = sys.argv[1:]
     layers = chosen([argument for argument in arguments if argument != "--nightly"])
-    on_clusters = [layer for layer in layers if layer.name in {"cluster", "scenarios"}]
+    on_clusters = [layer for layer in layers if layer.name in {"cluster", "faults", "scenarios"}]
     if on_clusters and venue.wanted() == "kubeconfig" and not ask.ask("The tests install Prunella into it, and make and break workloads in it."):
         return 1
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -228,6 +229,26 @@ async def test_a_server_that_is_not_known_is_said_in_a_sentence(tmp_path: Path, 
     (tmp_path / "garbage").write_text("garbage")
     with pytest.raises(Permanent, match=message):
         await connect(str(tmp_path / name) if name else None, context, Numbers())
+
+
+async def test_whoever_asked_for_a_pause_is_left_alone_by_the_same_requests_until_it_is_over_and_not_by_others(api: Api, server: StandIn):
+    server.answers("PATCH", WEB, Reply({}, 429, {"Retry-After": "1"}), Reply({}))
+    server.answers("GET", WEB, Reply({}))
+    with pytest.raises(Retryable, match="answered 429"):
+        await api.ask(call("patch"))
+    turned_away = asyncio.get_running_loop().time()
+    with pytest.raises(Retryable, match=r"asked for a pause: it is not asked to patch deployments.apps in shop for 1 s") as caught:
+        await api.ask(call("patch"))
+    assert 0 < caught.value.delay <= 1
+    assert server.count("PATCH") == 1, "nothing was sent"
+    assert await api.ask(call("get")) is not None
+
+    async with asyncio.timeout(10):
+        while server.count("PATCH") == 1:
+            with contextlib.suppress(Retryable):
+                await api.ask(call("patch"))
+            await asyncio.sleep(0.05)
+    assert asyncio.get_running_loop().time() - turned_away > 0.9  # the pause began a little before we were told
 
 
 @pytest.mark.parametrize("code", [401, 403])

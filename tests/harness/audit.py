@@ -94,7 +94,6 @@ class AuditLog:
         self._path = path
         self._offset = path.stat().st_size
         self._writes: list[Write] = []
-        self._rest = b""
 
     def writes(self, namespace: str, *, user: str = OPERATOR, since: datetime | None = None) -> list[Write]:
         """What a user persisted in a namespace, oldest first."""
@@ -104,17 +103,20 @@ class AuditLog:
             key=lambda one: one.time,
         )
 
+    def everybodys(self, namespace: str) -> list[Write]:
+        """What anybody persisted in a namespace, oldest first."""
+        self._writes.extend(self._fresh(namespace))
+        return sorted((one for one in self._writes if one.namespace == namespace), key=lambda one: one.time)
+
     def _fresh(self, namespace: str) -> Iterator[Write]:
+        wanted = f'"namespace":"{namespace}"'.encode()
         with self._path.open("rb") as file:
             file.seek(self._offset)
-            new = file.read()
-        self._offset += len(new)
-        *lines, self._rest = (self._rest + new).split(b"\n")
-        wanted = f'"namespace":"{namespace}"'.encode()
-        for line in lines:
-            if wanted in line:
-                write = _write(line.decode())
-                if write is not None:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return  # it is being written: next time
+                self._offset += len(line)
+                if wanted in line and (write := _write(line.decode())) is not None:
                     yield write
 
 

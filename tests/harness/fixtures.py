@@ -38,12 +38,12 @@ def collected(items: list[pytest.Item], folder: Path, marker: str) -> None:
     items.sort(key=lambda item: places[item])
 
 
-def installed() -> Iterator[Installation]:
-    """Prunella running in this box, for as long as the fixture that asks lives."""
+def installed(*, operates: bool = True) -> Iterator[Installation]:
+    """Prunella running in this box, for as long as the fixture that asks lives; only installed, where it shall not operate."""
     state = os.environ.get("BOX_DIR")
     if not state:
         pytest.skip("needs what only the box has (audit log, users with certificates, its images): `hack/cluster/box run NAME -- python -m pytest …`")
-    made = Installation(Path(state))
+    made = Installation(Path(state), operates)
     made.enter()
     yield made
     made.leave()

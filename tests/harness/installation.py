@@ -77,6 +77,8 @@ class Installation:
 
     state: Path
     """The box's folder."""
+    operates: bool = True
+    """Whether one operator runs for the whole box; without it, each test brings its own."""
     api: Api = field(init=False)
     opt_in: Object = field(init=False, default_factory=dict)
 
@@ -166,7 +168,8 @@ class Installation:
                 self._end(shared)
                 self._install()
                 shared["receiver"] = self._start_receiver()
-                shared["operator"] = self.start_process()
+                if self.operates:
+                    shared["operator"] = self.start_process()
             shared["users"] = [*users, os.getpid()]
         self.opt_in = yaml.safe_load(kubectl("kustomize", "manifests/opt-in").stdout)
 

@@ -65,7 +65,7 @@ def test_layers_are_chosen_by_name_and_run_in_their_order():
 
 def test_every_folder_of_tests_belongs_to_a_layer():
     folders = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
-    assert folders - {*layers.FAST, "box", "cluster", "scenarios"} == set()
+    assert folders - {*layers.FAST, "box", "cluster", "faults", "scenarios"} == set()
 
 
 def test_an_exported_kubeconfig_and_this_clones_code_are_kept_from_the_tests(monkeypatch):

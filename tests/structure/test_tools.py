@@ -21,6 +21,7 @@ TARGETS = {
     "unit",
     "fuzz",
     "cluster",
+    "faults",
     "scenarios",
     "fmt",
     "lint",

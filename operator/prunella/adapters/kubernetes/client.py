@@ -5,6 +5,7 @@ The rule this module protects: whoever sends a write learns whether it was refus
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from prunella import __version__
 from prunella.app.errors import OutcomeUnknown, Retryable
 from prunella.app.ports import Telemetry, Tenure
 
-from .answers import NOT_FOUND, UNAUTHORIZED, Answer, refuse
+from .answers import NOT_FOUND, TOO_MANY, UNAUTHORIZED, Answer, refuse
 from .body import encode
 from .credentials import Anonymous, Credentials, KubeCredentials
 from .resources import JSON, METHODS, Call
@@ -70,6 +71,8 @@ class Api:
         self._tls: ssl.SSLContext | None = credentials.tls
         self._session: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
+        self._until: dict[tuple[str, str], float] = {}
+        """Until when the API server asked to be spared by a verb of a kind (of a path, where there is no kind), by the event loop's clock."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -120,11 +123,22 @@ class Api:
 
     async def send(self, call: Call) -> Answer:
         """The answer, good or bad, of one try. Raises Retryable (nothing was sent, or a read) or OutcomeUnknown (a write without an answer)."""
+        self._spare(call)
         answer = await self._exchange(call)
         if answer.status == UNAUTHORIZED and await self._renewed():
             # Refused before any work was done: the second sending is still the first try.
             answer = await self._exchange(call)
+        if answer.status == TOO_MANY and answer.retry_after:
+            self._until[call.verb, call.kind or call.path] = asyncio.get_running_loop().time() + answer.delay
         return answer
+
+    def _spare(self, call: Call) -> None:
+        """Raise Retryable where the API server asked for a pause that is not over: each change would wake somebody who asks at once again."""
+        what = (call.verb, call.kind or call.path)
+        left = self._until.get(what, 0.0) - asyncio.get_running_loop().time()
+        if left > 0:
+            raise Retryable(f"The API server is overloaded and asked for a pause: it is not asked to {call.words} for {left:.0f} s", delay=left)
+        self._until.pop(what, None)
 
     @asynccontextmanager
     async def stream(self, call: Call, *, silence: float) -> AsyncIterator[Stream]:

@@ -1,0 +1,200 @@
+"""Attack a story at every write it makes: record it once undisturbed, count its writes, and play it again for each of them with the fault there.
+
+A write is found again by what it is and its number among its like (`update incidents/status`, the 2nd), not by its place in the whole order: what two
+workers do at once may change places.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.harness.waiting import wait_for
+
+from . import invariants
+from .evidence import Evidence, gather
+from .exchange import Exchange
+from .flows import END_SECONDS, Flow, ending, quiet
+from .ground import Ground, Stage
+from .rules import End, KillAfter, KillBefore, LoseReply, Match, Rule
+
+SIDE_BY_SIDE = 8
+"""Attacks at once in one test process: they mostly wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One write of a story."""
+
+    words: str
+    nth: int
+
+    def __str__(self) -> str:
+        return f"{self.words} {self.nth}"
+
+
+def points(written: Iterable[Exchange]) -> list[Point]:
+    """Every write, in order."""
+    seen: Counter[str] = Counter()
+    found = []
+    for one in written:
+        seen[one.words] += 1
+        found.append(Point(one.words, seen[one.words]))
+    return found
+
+
+Spoil = Callable[[Ground], list[Rule]]
+"""The rules of an attack, made for its ground."""
+FAULTS: dict[str, Callable[[Ground, Match, int], Rule]] = {
+    "killed before": lambda ground, match, nth: KillBefore(ground.supervisor.kill, match, nth=nth),
+    "killed after": lambda ground, match, nth: KillAfter(ground.supervisor.kill, match, nth=nth),
+    "reply lost": lambda _, match, nth: LoseReply(match, nth=nth, times=1),
+    "told to end at": lambda ground, match, nth: End(ground.supervisor.end, match, nth=nth),
+}
+CRASHES = ("killed before", "killed after", "reply lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """Faults in one story."""
+
+    flow: Flow
+    name: str
+    spoil: Spoil
+    without: str = ""
+    """A protection that the operator lacks."""
+    most: int | None = None
+    """No more may be stored than so many writes."""
+    may_end: int = 0
+    """How often a process may end by itself, to be started anew."""
+
+    def __str__(self) -> str:
+        return f"{self.flow.name}: {self.name}"
+
+
+def at(flow: Flow, fault: str, point: Point, *, without: str = "") -> Attack:
+    """One fault at one write of a story."""
+
+    def spoil(ground: Ground) -> list[Rule]:
+        verb, resource = point.words.split(" ", 1)
+        return [FAULTS[fault](ground, Match(verbs={verb}, resource=resource, namespace=ground.namespace), point.nth)]
+
+    return Attack(flow, f"{fault} {point}", spoil, without)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of it; `wrong` is empty where everything held."""
+
+    attack: Attack
+    wrong: str
+    seconds: float
+
+
+class Campaign:
+    """Plays stories on grounds of their own."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    @contextmanager
+    def ground(self, name: str, *, without: str = "") -> Iterator[Ground]:
+        """A ground that is left clean."""
+        made = Ground(self._stage, name, without=without)
+        try:
+            yield made
+        finally:
+            made.close()
+
+    def recorded(self, flow: Flow) -> tuple[list[Point], Evidence]:
+        """The story undisturbed: its writes from the deed on, and what it left behind."""
+        with self.ground(f"clean-{flow.name}") as ground:
+            played = play(flow, ground, [])
+            assert not played.wrong, "\n".join(["undisturbed, and yet:", *played.wrong, played.story])
+            return points(_of(ground, played.seen.deed)), played.seen
+
+    def carried_out(self, attacks: Sequence[Attack]) -> list[Result]:
+        """All of them, several at once."""
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            return list(pool.map(self._carry_out, attacks))
+
+    def _carry_out(self, attack: Attack) -> Result:
+        began = time.monotonic()
+        try:
+            wrong = self._attack(attack)
+        except Exception:
+            wrong = traceback.format_exc()
+        return Result(attack, wrong, time.monotonic() - began)
+
+    def _attack(self, attack: Attack) -> str:
+        with self.ground(f"a-{attack.flow.name}", without=attack.without) as ground:
+            played = play(attack.flow, ground, attack.spoil(ground), may_end=attack.may_end)
+            stored = [one for one in _of(ground, played.seen.deed) if 200 <= one.status < 300]
+            if attack.most is not None and len(stored) > attack.most:
+                played.wrong.append(f"{len(stored)} writes were stored, {attack.most} are enough")
+            return "\n".join([*played.wrong, played.story]) if played.wrong else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """A story that has ended."""
+
+    wrong: list[str]
+    """The invariants that do not hold, with what was seen."""
+    seen: Evidence
+    story: str
+    """Requests, writes and words, for whoever reads a failure."""
+
+
+def play(
+    flow: Flow,
+    ground: Ground,
+    rules: Sequence[Rule],
+    *,
+    ended: Callable[[], object] | None = None,
+    may_end: int = 0,
+    seconds: float = END_SECONDS,
+) -> Played:
+    """Play a story with these faults from the deed on. Every rule must fire.
+
+    `ended` says when it is over where that is not the flow's own end.
+    """
+    flow.prepare(ground)
+    deed = len(ground.proxy.log)
+    for rule in rules:
+        ground.proxy.add(rule)
+    flow.deed(ground)
+    for rule in rules:
+        wait_for(rule.done.is_set, END_SECONDS, f"{rule} fires", seen=ground.story)
+    if ended is None:
+        ending(flow, ground, seconds)
+    else:
+        wait_for(ended, seconds, f"the story '{flow.name}' ends in its other way", seen=ground.story)
+    ground.supervisor.wait_until_ready()
+    quiet(ground)
+    for rule in rules:
+        ground.proxy.remove(rule)
+        rule.close()
+    seen = gather(ground, flow, deed, may_end)
+    return Played(wrong=invariants.broken(seen), seen=seen, story=ground.story())
+
+
+def _of(ground: Ground, deed: int) -> list[Exchange]:
+    """The writes to the story's namespace from the deed on."""
+    return [one for one in ground.proxy.written(deed) if one.namespace == ground.namespace]
+
+
+def everywhere(flow: Flow, found: Sequence[Point], faults: Sequence[str] = CRASHES) -> list[Attack]:
+    """Each of the faults at every write."""
+    return [at(flow, fault, point) for point in found for fault in faults]
+
+
+def some(attacks: Sequence[Attack], count: int, seed: int) -> list[Attack]:
+    """A few of them; the seed says which."""
+    return random.Random(f"{seed} {attacks[0].flow.name}").sample(list(attacks), min(count, len(attacks)))

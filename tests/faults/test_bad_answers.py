@@ -1,0 +1,115 @@
+"""An API server that refuses, stumbles or is away (faults 5, 6, 7, 15): nothing is done twice, nothing is lost, and it is not asked in a frenzy."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import pytest
+from tests.faults import rules
+from tests.faults.campaign import Attack, Spoil, play
+from tests.faults.flows import APP, FLOWS, healed
+from tests.faults.ground import Ground
+from tests.faults.reporting import attacked
+from tests.faults.rules import EVERY_VERB, Answer, Match, Rule
+from tests.harness.api import Refused
+from tests.harness.waiting import wait_for
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900, func_only=True)]
+WRITES = ("create incidents", "update incidents/status", "create remediations", "update remediations/status", "patch deployments")
+
+
+def answer(status: int, words: str, *, nth: int | None = 1, times: int = 1, done: bool = False, retry_after: int | None = None) -> Spoil:
+    verb, resource = words.split(" ", 1)
+
+    def spoil(ground: Ground) -> list[Rule]:
+        match = Match(verbs={verb}, resource=resource, namespace=ground.namespace)
+        return [Answer(status, match, nth=nth, times=times, done=done, retry_after=retry_after)]
+
+    return spoil
+
+
+REFUSALS: dict[str, Spoil] = {
+    **{f"500 to {words}, which was not done": answer(500, words) for words in WRITES},
+    **{f"500 to {words}, which was done": answer(500, words, done=True) for words in WRITES},
+    **{f"503 to {words}, three times": answer(503, words, nth=None, times=3, retry_after=1) for words in WRITES},
+    **{f"429 to {words}": answer(429, words, retry_after=2) for words in WRITES},
+    **{f"409 to {words}, five times": answer(409, words, nth=None, times=5) for words in WRITES if words.startswith("update")},
+    "500 to the hand-back, which was done": answer(500, "patch deployments", nth=2, done=True),
+    "500 to the hand-back, which was not done": answer(500, "patch deployments", nth=2),
+    "500 to a read of the target after its intent": answer(500, "get deployments", nth=5),
+    "422 to the Incident's second status": answer(422, "update incidents/status", nth=2),
+}
+
+
+def test_an_answer_that_is_an_error_ends_no_story(campaign, pytestconfig, subtests):
+    attacked(campaign, [Attack(FLOWS["deployment"], name, spoil) for name, spoil in REFUSALS.items()], pytestconfig, subtests)
+
+
+@pytest.mark.parametrize("seconds", [10, pytest.param(120, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("how", ["nobody answers", "everything is 503"])
+def test_an_api_server_that_is_away_is_outlived_in_the_process(campaign, how, seconds):
+    """From the operator's side of the wire; the fault occurs meanwhile, and is found without a new event."""
+    flow = FLOWS["deployment"]
+    with campaign.ground("a-outage") as ground:
+        outage: Rule = rules.Outage() if how == "nobody answers" else Answer(503, Match(verbs=EVERY_VERB), nth=None)
+
+        def deed(_: Ground) -> None:
+            ground.proxy.add(outage)
+            flow.deed(ground)
+            gone = threading.Event()
+            gone.wait(seconds)
+            assert not ground.incidents()
+            ground.proxy.remove(outage)
+
+        away = dataclasses.replace(flow.after(flow.prepare, deed), others=frozenset({"primary", "secondary"}))
+        played = play(away, ground, [])
+        outage.close()
+        assert not played.wrong, "\n".join([*played.wrong, played.story])
+        assert ground.supervisor.starts == 1, "the process was not started anew"
+        during = [one for one in played.seen.requests if "Outage" in one.fate or "Answer" in one.fate]
+        assert len(during) < 40 * seconds, f"{len(during)} requests in {seconds} s"
+
+
+def test_a_second_writer_that_never_rests_neither_stops_it_nor_is_overwritten(campaign):
+    """Fault 7: somebody annotates the Incident twenty times a second, so that each compare-and-swap may be lost."""
+    flow = FLOWS["deployment"]
+    with campaign.ground("a-storm") as ground:
+        ended, written = threading.Event(), [0]
+
+        def annotate() -> None:
+            while not ended.wait(0.05):
+                for one in ground.incidents(APP):
+                    try:
+                        change = {"metadata": {"annotations": {"example.com/number": str(written[0] + 1)}}}
+                        ground.api.patch("Incident", one["metadata"]["name"], change, ground.namespace)
+                        written[0] += 1
+                    except (Refused, OSError):
+                        continue
+
+        other = threading.Thread(target=annotate, daemon=True)
+        other.start()
+        try:
+            flow.prepare(ground)
+            flow.deed(ground)
+            wait_for(lambda: healed(ground), 120, "it heals", seen=ground.story)
+        finally:
+            ended.set()
+            other.join(10)
+        stored = ground.api.get("Incident", ground.incidents(APP)[0]["metadata"]["name"], ground.namespace)
+        assert written[0] > 40, written
+        assert stored["metadata"]["annotations"]["example.com/number"] == str(written[0]), "theirs was never overwritten"
+        assert len([one for one in ground.foreign_writes() if not one.hand_back]) == flow.effects, ground.story()
+
+
+@pytest.mark.parametrize("without", ["", "patience"], ids=["protected", "twin"])
+def test_after_a_429_it_waits_as_long_as_it_was_told(campaign, without):
+    """Whatever changes meanwhile: a pod that crashes again is no reason to ask at once."""
+    flow = FLOWS["deployment"]
+    with campaign.ground("a-429", without=without) as ground:
+        match = Match(verbs={"create"}, resource="incidents", namespace=ground.namespace)
+        played = play(flow, ground, [Answer(429, match, nth=1, times=1, retry_after=5)])
+        assert not played.wrong, "\n".join([*played.wrong, played.story])
+        refused, again = [one for one in played.seen.requests if one.words == "create incidents"]
+        waited = (again.time - refused.time).total_seconds()
+        assert (waited >= 5) == (not without), f"asked again after {waited:.2f} s"

@@ -1,0 +1,128 @@
+"""The operator with one protection taken out, for twins: tests that must fail then, or they show nothing.
+
+Only a process that the nursery has just forked is changed, never the test process; and no flag of the product switches a protection off.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from prunella.adapters.kubernetes import cache, client, executor, heartbeat, shelf, watch
+from prunella.adapters.notify import webhook
+from prunella.app import once
+from prunella.core.healing.effects import Settled
+
+
+def _nothing() -> None:
+    """All protections stand."""
+
+
+def _intent() -> None:
+    """An effect is not written down before it is done."""
+    real = once.Once.intend
+
+    async def unwritten(self: once.Once, *arguments: Any) -> Any:
+        store = self._store
+        self._store = _Forgetful(store)  # type: ignore[assignment] # it takes a status and keeps nothing
+        try:
+            return await real(self, *arguments)
+        finally:
+            self._store = store
+
+    once.Once.intend = unwritten  # type: ignore[method-assign] # that is the point
+
+
+class _Forgetful:
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    async def put_remediation_status(self, remediation: Any) -> Any:
+        return remediation
+
+
+def _looking() -> None:
+    """An intent without an outcome is done again, whatever the target shows, and the request insists on nothing."""
+
+    async def blind(*_: Any) -> Settled:
+        return Settled.NOT_APPLIED
+
+    real = executor._patch_call
+
+    def careless(resource: Any, patch: Any, stored: Any, intent_id: str, *, dry: bool = False) -> Any:
+        kept = tuple(one for one in patch.operations if one["op"] != "test")
+        return real(resource, replace(patch, operations=kept), stored, intent_id, dry=dry)
+
+    executor.Effects.settle = blind  # type: ignore[method-assign,assignment] # that is the point
+    executor._patch_call = careless
+
+
+def _one_try() -> None:
+    """The HTTP client sends a request again by itself when its connection breaks."""
+
+    async def again(request: Any, send: Any) -> Any:
+        return await send(request)
+
+    client._once = again
+
+
+def _key() -> None:
+    """Each try of a message has a key of its own."""
+    real = webhook._header
+    webhook._header = lambda text: f"{real(text)}-{secrets.token_hex(4)}"
+
+
+def _relist() -> None:
+    """After the first list everything is only watched."""
+    real = watch.Reflector._list
+
+    async def first_only(self: Any) -> None:
+        if not self.listed.is_set():
+            await real(self)
+
+    watch.Reflector._list = first_only  # type: ignore[method-assign] # that is the point
+
+
+def _newest_word() -> None:
+    """What a watch tells is believed, however old it is."""
+    shelf._older = lambda version, than: False
+
+
+def _silence() -> None:
+    """A stream that says nothing is waited for as long as it stays open."""
+
+    def patient(**_: Any) -> watch.Tempo:
+        return watch.Tempo(quiet_seconds=3600.0, silence_seconds=3600.0, watch_seconds=3600.0)
+
+    cache.Tempo = patient  # type: ignore[assignment,misc] # that is the point
+
+
+def _lag() -> None:
+    """Nobody asks whether what is seen is old."""
+    heartbeat.Heartbeat.lagging = lambda _: False  # type: ignore[method-assign] # that is the point
+
+
+def _patience() -> None:
+    """Whoever is turned away asks again at the next change."""
+    client.Api._spare = lambda *_: None  # type: ignore[method-assign] # that is the point
+
+
+PROTECTIONS: Final[dict[str, Callable[[], None]]] = {
+    "": _nothing,
+    "intent": _intent,
+    "looking": _looking,
+    "one try": _one_try,
+    "key": _key,
+    "relist": _relist,
+    "newest word": _newest_word,
+    "silence": _silence,
+    "lag": _lag,
+    "patience": _patience,
+}
+
+
+def remove(name: str) -> None:
+    """Take a protection out of this process."""
+    PROTECTIONS[name]()
