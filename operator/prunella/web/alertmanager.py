@@ -2,7 +2,8 @@
 
 Alertmanager repeats after 5xx and network errors only; whatever else is answered counts as delivered, a 4xx with a line in its log. So the rules
 this module protects: 200 only once every alert is durably kept; 503 and no work done where it can't be now; 400 only for what no repetition mends
-(not JSON, no alert in it, or beyond 32 MiB, which is followed by an immediate poll); never 413, 429 or 207. Who asks is settled from the headers alone, before a byte of the body is read.
+(not JSON, no alert in it, or beyond 32 MiB, which is followed by an immediate poll); never 413, 429 or 207. Who asks is settled from the headers
+alone, before a byte of the body is read.
 """
 
 from __future__ import annotations
