@@ -87,6 +87,22 @@ async def test_one_reachable_peer_is_enough():
     assert list(found) == ["a" * 16]
 
 
+async def test_an_outage_of_a_peer_is_said_once_when_it_changes_and_when_it_is_over(caplog):
+    caplog.set_level("INFO", "prunella.adapters.alertmanager.poll")
+    one, other = Peer(), Peer()
+    async with serving(one) as first, serving(other) as second:
+        source = AlertmanagerPoll([first, second], FixedClock(), RecordedTelemetry())
+        for status in (500, 500, 502, 200, 200, 500):
+            one.status = status
+            await source.active()
+    assert [(record.message, record.url, getattr(record, "error", "")) for record in caplog.records] == [
+        ("Alertmanager could not be polled", first, "it answered 500"),
+        ("Alertmanager could not be polled", first, "it answered 502"),
+        ("Alertmanager can be polled again", first, ""),
+        ("Alertmanager could not be polled", first, "it answered 500"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("peer", "known"),
     [

@@ -128,10 +128,21 @@ async def test_without_a_policy_there_is_none(store: Objects):
 
 
 @pytest.mark.parametrize(
-    "trouble", [refusal(403, "Forbidden", "being terminated"), refusal(500, "InternalError"), Silence(cut=True)], ids=["403", "500", "cut"]
+    ("trouble", "level"),
+    [
+        (refusal(403, "Forbidden", "unable to create new content in namespace shop because it is being terminated"), "DEBUG"),
+        (refusal(403, "Forbidden", "events is forbidden: User cannot create resource"), "WARNING"),
+        (refusal(500, "InternalError"), "WARNING"),
+        (Silence(cut=True), "WARNING"),
+    ],
+    ids=["the namespace goes", "403", "500", "cut"],
 )
-async def test_an_event_that_fails_stops_nothing(store: Objects, server: StandIn, caplog: pytest.LogCaptureFixture, trouble: Reply | Silence):
+async def test_an_event_that_fails_stops_nothing_and_is_no_warning_where_the_namespace_goes(
+    store: Objects, server: StandIn, caplog: pytest.LogCaptureFixture, trouble: Reply | Silence, level: str
+):
+    caplog.set_level("DEBUG", "prunella.adapters.kubernetes.events")
     server.answers("POST", "/api/v1/namespaces/shop/events", trouble)
     noon = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
     await store.emit_event(regarding=TARGET, name="web.1", reason="RolledBack", message="m", warning=False, time=noon)
-    assert [record.getMessage() for record in caplog.records] == ["An Event could not be written"]
+    told = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "prunella.adapters.kubernetes.events"]
+    assert told == [(level, "An Event could not be written")]

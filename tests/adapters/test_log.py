@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from prunella.adapters.log import JsonFormatter, TextFormatter, configure, quiet
+from prunella.adapters.log import JsonFormatter, TextFormatter, configure, quiet, worth_a_line
 
 
 def record(message, *args, error=None, **extra):
@@ -87,3 +87,38 @@ def test_libraries_that_log_urls_are_kept_quiet():
     assert not logging.getLogger("apprise").isEnabledFor(logging.ERROR)
     assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.DEBUG)
     assert not logging.getLogger("kubernetes.aio.client.rest").isEnabledFor(logging.DEBUG)
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "level", "told"),
+    [
+        (
+            "kopf._cogs.clients.watching",
+            "Request attempt #3 failed; will retry: GET https://10.0.0.1/x -> ClientConnectorError()",
+            logging.INFO,
+            False,
+        ),
+        (
+            "kopf._cogs.clients.watching",
+            "Request attempt #3 failed; will retry: GET https://10.0.0.1/x -> ClientConnectorError()",
+            logging.DEBUG,
+            True,
+        ),
+        ("kopf._cogs.clients.watching", "Request attempt #3 failed; will retry: GET https://10.0.0.1/x -> APIForbiddenError()", logging.INFO, True),
+        ("kopf._cogs.clients.watching", "Request attempt #3 failed; escalating: GET https://10.0.0.1/x -> TimeoutError()", logging.INFO, True),
+        ("kopf._core.reactor.running", "Daemon failed", logging.INFO, True),
+        ("prunella.app.x", "Request attempt #3 failed; will retry: x", logging.INFO, True),
+    ],
+    ids=["a repeated try", "a repeated try at debug", "a refusal", "the last try", "another trouble of Kopf", "a line of ours"],
+)
+def test_kopf_s_repeated_tries_are_no_errors_and_its_other_troubles_are(logging_as_before, name, message, level, told):
+    logging_as_before.setLevel(level)
+    made = logging.LogRecord(name, logging.ERROR, "x.py", 1, message, (), None)
+    assert worth_a_line(made) == told
+
+
+def test_what_is_configured_leaves_the_repeated_tries_out(logging_as_before, capsys):
+    configure("info", "text")
+    logging.getLogger("kopf.x").error("Request attempt #1 failed; will retry: GET / -> TimeoutError()")
+    logging.getLogger("kopf.x").error("something else")
+    assert [line.split(maxsplit=2)[1:] for line in capsys.readouterr().err.splitlines()] == [["ERROR", "something else"]]

@@ -328,6 +328,32 @@ async def test_rules_of_a_prometheus_that_is_down_are_not_known():
             queries.close()
 
 
+async def test_an_outage_is_said_once_when_it_changes_and_when_it_is_over(caplog):
+    caplog.set_level("INFO", "prunella.adapters.prometheus")
+    state = {"status": 503}
+
+    async def handler(request):
+        return web.json_response({"status": "success", "data": {"groups": [], "alerts": []}}, status=state["status"])
+
+    clock = FixedClock()
+    async with serving(handler) as url:
+        queries = PrometheusQueries(url, clock)
+        try:
+            for status in (503, 503, 502, 200, 200, 503):
+                state["status"] = status
+                clock.pass_seconds(11)
+                await queries.rule_for_seconds("X")
+                await queries.alert_active_time("X", {})
+        finally:
+            queries.close()
+    assert [(record.message, getattr(record, "error", "")) for record in caplog.records] == [
+        ("Prometheus could not be asked", "Prometheus answered 503 without success"),
+        ("Prometheus could not be asked", "Prometheus answered 502 without success"),
+        ("Prometheus can be asked again", ""),
+        ("Prometheus could not be asked", "Prometheus answered 503 without success"),
+    ]
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (

@@ -55,10 +55,22 @@ def configure(level: str, form: Format) -> None:
     """Send everything to stderr in this format. `level` is debug, info, warning or error."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    handler.addFilter(worth_a_line)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     quiet()
+
+
+def worth_a_line(record: logging.LogRecord) -> bool:
+    """Whether a line tells anything: Kopf's error for each try that it repeats doesn't, our own watch of the same kind says it once.
+
+    A refusal passes, because no repetition mends a missing right; and at level debug everything does.
+    """
+    if not record.name.startswith("kopf.") or logging.getLogger().isEnabledFor(logging.DEBUG):
+        return True
+    message = record.getMessage()
+    return not (message.startswith("Request attempt #") and " failed; will retry: " in message and "APIForbiddenError" not in message)
 
 
 def quiet() -> None:

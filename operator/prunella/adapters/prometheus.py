@@ -66,6 +66,8 @@ class PrometheusQueries:
         self._connection = PrometheusConnect(url=url.rstrip("/"), retry=Retry(0), session=self._session)
         self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="prometheus")
         self._listings: dict[str, _Listing] = {}
+        self._complaints: dict[str, str] = {}
+        """Per path, what stands in the log."""
         self._one_at_a_time = asyncio.Lock()
 
     async def value(self, query: str, now: datetime) -> QueryValue:
@@ -108,10 +110,19 @@ class PrometheusQueries:
 
     async def _data(self, path: str) -> Any:
         try:
-            return (await self._ask("GET", path, None, LONGEST_LISTING)).get("data")
+            data = (await self._ask("GET", path, None, LONGEST_LISTING)).get("data")
         except _FailedError as error:
-            _log.warning("Prometheus could not be asked", extra={"path": path, "error": str(error)})
+            self._complain(path, str(error))
             return None
+        if self._complaints.pop(path, None) is not None and not self._complaints:
+            _log.info("Prometheus can be asked again")
+        return data
+
+    def _complain(self, path: str, why: str) -> None:
+        """Say it when it changes: an outage is one line, not one for each question."""
+        if why not in self._complaints.values():
+            _log.warning("Prometheus could not be asked", extra={"path": path, "error": why})
+        self._complaints[path] = why
 
     async def _ask(self, verb: str, path: str, form: dict[str, str] | None, limit: int) -> dict[str, Any]:
         given_up = threading.Event()

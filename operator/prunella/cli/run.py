@@ -14,20 +14,51 @@ from prunella.adapters.log import configure
 from prunella.app.errors import PrunellaError
 from prunella.compose import Settings, start
 
+from . import flags
+
 
 @click.command(name="run", short_help="Start the operator.")
 @click.option("--kubeconfig", envvar=["PRUNELLA_KUBECONFIG", "KUBECONFIG"], help="Kubeconfig file. Default: the pod's service account.")
 @click.option("--context", envvar="PRUNELLA_CONTEXT", help="Context of the kubeconfig. Default: its current one.")
-@click.option("--namespace", envvar="PRUNELLA_NAMESPACE", default="prunella-system", show_default=True, help="The operator's namespace.")
-@click.option("--watch-namespaces", envvar="PRUNELLA_WATCH_NAMESPACES", default="", help="Comma-separated namespaces to watch. Default: all.")
+@click.option(
+    "--namespace",
+    envvar="PRUNELLA_NAMESPACE",
+    default="prunella-system",
+    show_default=True,
+    callback=flags.namespace,
+    help="The operator's namespace.",
+)
+@click.option(
+    "--watch-namespaces",
+    envvar="PRUNELLA_WATCH_NAMESPACES",
+    default="",
+    callback=flags.namespaces,
+    help="Comma-separated namespaces to watch. Default: all.",
+)
 @click.option("--listen", envvar="PRUNELLA_LISTEN", default=":8080", show_default=True, help="Address of webhook, probes and metrics.")
 @click.option(
-    "--token-dir", envvar="PRUNELLA_TOKEN_DIR", help="Folder of bearer token files for the webhook; all are valid. Without one it answers 503."
+    "--token-dir",
+    envvar="PRUNELLA_TOKEN_DIR",
+    callback=flags.folder,
+    help="Folder of bearer token files for the webhook; all are valid. Without one it answers 503.",
 )
 @click.option("--tls-dir", envvar="PRUNELLA_TLS_DIR", help="Folder with tls.crt and tls.key. Default: plain HTTP.")
-@click.option("--prometheus-url", envvar="PRUNELLA_PROMETHEUS_URL", help="Prometheus, for promql checks and the rules' `for`.")
-@click.option("--alertmanager-url", envvar="PRUNELLA_ALERTMANAGER_URL", multiple=True, help="Alertmanager peer to poll; give it once per peer.")
-@click.option("--crds-timeout-seconds", envvar="PRUNELLA_CRDS_TIMEOUT_SECONDS", default=300, show_default=True, help="Wait for our kinds so long.")
+@click.option("--prometheus-url", envvar="PRUNELLA_PROMETHEUS_URL", callback=flags.url, help="Prometheus, for promql checks and the rules' `for`.")
+@click.option(
+    "--alertmanager-url",
+    envvar="PRUNELLA_ALERTMANAGER_URL",
+    multiple=True,
+    callback=flags.urls,
+    help="Alertmanager peer to poll; give it once per peer.",
+)
+@click.option(
+    "--crds-timeout-seconds",
+    envvar="PRUNELLA_CRDS_TIMEOUT_SECONDS",
+    type=click.IntRange(min=0),
+    default=300,
+    show_default=True,
+    help="Wait for our kinds so long.",
+)
 @click.option(
     "--log-level",
     envvar="PRUNELLA_LOG_LEVEL",
@@ -44,7 +75,7 @@ def command(
     kubeconfig: str | None,
     context: str | None,
     namespace: str,
-    watch_namespaces: str,
+    watch_namespaces: tuple[str, ...],
     listen: str,
     token_dir: str | None,
     tls_dir: str | None,
@@ -61,7 +92,7 @@ def command(
         kubeconfig=kubeconfig,
         context=context,
         namespace=namespace,
-        watch_namespaces=tuple(name.strip() for name in watch_namespaces.split(",") if name.strip()),
+        watch_namespaces=watch_namespaces,
         listen=listen,
         token_dir=token_dir,
         tls_dir=tls_dir,

@@ -58,6 +58,8 @@ class AlertmanagerPoll:
         self._telemetry = telemetry
         self._last_good: datetime | None = None
         self._started = clock.now()
+        self._complaints: dict[str, str] = {}
+        """Per peer, what stands in the log."""
 
     @property
     def last_good_time(self) -> datetime | None:
@@ -87,9 +89,17 @@ class AlertmanagerPoll:
             alerts = await _alerts(session, url)
             status = await _get(session, f"{url}/api/v2/status")
         except _NoAnswerError as error:
-            _log.warning("Alertmanager could not be polled", extra={"url": _without_user(url), "error": str(error)})
+            self._complain(url, str(error))
             return None
+        if self._complaints.pop(url, None) is not None:
+            _log.info("Alertmanager can be polled again", extra={"url": _without_user(url)})
         return _Answer(alerts=self._facts(alerts, now), settled=_settled(status, now))
+
+    def _complain(self, url: str, why: str) -> None:
+        """Say it when it changes: an outage is one line, not one for each poll."""
+        if why != self._complaints.get(url):
+            _log.warning("Alertmanager could not be polled", extra={"url": _without_user(url), "error": why})
+        self._complaints[url] = why
 
     def _facts(self, alerts: list[Any], now: datetime) -> dict[str, AlertFacts]:
         found: dict[str, AlertFacts] = {}

@@ -21,6 +21,8 @@ COMPONENT: Final = "prunella"
 _LONGEST_MESSAGE: Final = 1024
 _FOR_CLUSTER_SCOPED: Final = "default"
 """The API server takes Events of cluster-scoped objects in this namespace."""
+_GOING: Final = "because it is being terminated"
+"""The API server's words for a namespace that takes nothing any more. They come with a 403, but no right is missing."""
 
 
 class Events:
@@ -56,7 +58,9 @@ class Events:
         except AlreadyExists:
             return
         except PrunellaError as error:
-            _LOG.warning("An Event could not be written", extra={"event": f"{namespace}/{name}", "event_reason": reason, "why": str(error)})
+            expected = _GOING in str(error)
+            extra = {"event": f"{namespace}/{name}", "event_reason": reason, "why": str(error)}
+            _LOG.log(logging.DEBUG if expected else logging.WARNING, "An Event could not be written", extra=extra)
 
 
 def _cut(message: str) -> str:
