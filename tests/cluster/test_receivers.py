@@ -52,7 +52,7 @@ LADDERS: dict[str, tuple[str, ...]] = {
     "breaks": ("first-fails",),
     "rate-limits": ("pager-first",),
     "refuses": ("pager-first",),
-    "refuses-alone": ("pager-alone", "secondary"),
+    "alone-refuses": ("pager-alone", "secondary"),
     "metadata": ("metadata-first",),
     "inside": ("inside-first",),
     "planted": ("planted-first",),
@@ -87,7 +87,7 @@ def shop(installation: Installation) -> Iterator[Arena]:
         ("breaks", "/flaky", 500, {}),
         ("rate-limits", "/v2/enqueue", 429, {"headers": {"Retry-After": "2"}, "times": 1}),
         ("refuses", "/v2/enqueue", 400, {}),
-        ("refuses-alone", "/v2/enqueue", 400, {}),
+        ("alone-refuses", "/v2/enqueue", 400, {}),
         ("planted", f"/{TOKEN}", 403, {}),
         ("all-down", "/secondary", 500, {}),
         ("all-down", "/ops-all", 503, {}),
@@ -168,9 +168,9 @@ def test_c49_pagerdutys_400_is_not_repeated_and_the_next_way_is_taken(shop: Aren
 
 
 def test_c34_who_cannot_be_reached_at_all_gives_way_to_the_next_step_at_once(shop: Arena):
-    incident, failed = paged(shop, "refuses-alone", "pager-alone", state="Failed")
+    incident, failed = paged(shop, "alone-refuses", "pager-alone", state="Failed")
     assert "PagerDuty refused the message with 400; check the Secret and what the receiver expects" in failed["error"]
-    incident, page = paged(shop, "refuses-alone", "secondary")
+    incident, page = paged(shop, "alone-refuses", "secondary")
     late = parse(page["sentTime"]) - parse(incident["status"]["times"]["triggeredTime"])
     assert late.total_seconds() < 60, "the step was due after 300 s"
     assert "PageFailed" in [one["what"] for one in incident["status"]["timeline"]]
