@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "tests" / "cluster" / "bad_inputs"
+FOLDER = ROOT / "tests" / "cluster" / "hostile" / "bad_inputs"
 TABLES = ("bodies", "labels", "times", "kinds")
 
 

@@ -255,10 +255,20 @@ async def test_a_packed_body_is_taken(tokens):
     [(b"not packed", GZIP), (gzip.compress(BODY)[:-30], GZIP), (gzip.compress(BODY), "Content-Encoding: identity")],
     ids=["not packed", "cut off", "packed unannounced"],
 )
-async def test_what_can_t_be_unpacked_is_400(tokens, body, header):
+async def test_what_can_t_be_unpacked_is_400(tokens, body, header, caplog):
     async with site(tokens) as server:
         assert status(await server.post(body, header)) == 400
-    assert server.intake.taken == []
+        assert status(await server.post(BODY)) == 200
+    assert len(server.intake.taken) == 1
+    assert [record.name for record in caplog.records if record.exc_info] == [], "no traceback"
+
+
+async def test_a_chunk_that_is_none_is_400(tokens, caplog):
+    async with site(tokens) as server:
+        answer = await server.ask(request(None, "Transfer-Encoding: chunked", connection="keep-alive"), b"nonsense\r\n{}\r\n0\r\n\r\n")
+        assert status(answer) == 400
+        assert status(await server.post(BODY)) == 200
+    assert [record.name for record in caplog.records if record.exc_info] == [], "no traceback"
 
 
 @pytest.mark.parametrize("how", ["09 endless chunks", "10 slow drip", "11 length too long"])

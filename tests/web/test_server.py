@@ -158,6 +158,46 @@ async def test_a_head_without_bounds_is_refused():
         await server.stop()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x16\x03\x01 TLS to a plain port\r\n\r\n",
+        b"GET /hello HTTP/1.1\r\nAuthorization Bearer s3cret\r\n\r\n",
+        b"GET /hello HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"G\x00T /hello HTTP/1.1\r\n\r\n",
+        b"GET /hello HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nxx",
+    ],
+    ids=["TLS", "a header without its colon", "another version", "NUL", "a negative length", "two lengths"],
+)
+async def test_what_is_no_http_is_400_and_neither_a_traceback_nor_its_bytes_stand_in_the_log(said, caplog):
+    caplog.set_level("DEBUG")
+    server = await serve(application(ROUTES), "127.0.0.1:0")
+    try:
+        reader, writer = await connected(server.port, said)
+        assert b" 400 " in await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
+    finally:
+        await server.stop()
+    assert [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"] == []
+    assert "A connection sent what is no HTTP" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+async def test_a_fault_of_ours_stays_an_error_with_its_traceback(caplog):
+    async def fails(_):
+        raise KeyError("a fault")
+
+    server = await serve(application([web.get("/fails", fails)]), "127.0.0.1:0")
+    try:
+        reader, writer = await connected(server.port, b"GET /fails HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert b"a fault" not in await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    finally:
+        await server.stop()
+    assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
+
+
 async def test_stopping_lets_a_request_under_way_end():
     entered, release = asyncio.Event(), asyncio.Event()
 

@@ -166,6 +166,9 @@ class AlertmanagerWebhook:
         except TimeoutError as error:
             raise _AnswerError(503, f"the body did not arrive within {self._read_seconds:g} s; send it again") from error
         except web.RequestPayloadError as error:
+            # What follows on this connection can't be told apart any more; without the end, aiohttp would read on, fail and log a traceback.
+            request.content.feed_eof()
+            request.protocol.close()
             raise _AnswerError(400, "the body could not be unpacked") from error
         except ConnectionError as error:
             raise _AnswerError(503, "the sender hung up before the body was complete") from error

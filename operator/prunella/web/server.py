@@ -19,6 +19,7 @@ from aiohttp.typedefs import Handler
 
 from prunella.app.errors import Permanent
 
+from . import strangers
 from .connections import MOST, Connections
 
 KEEP_ALIVE_SECONDS: Final = 30.0
@@ -52,7 +53,12 @@ async def serve(app: web.Application, listen: str, tls_folder: Path | None = Non
     host, port = address(listen)
     context = _tls(tls_folder) if tls_folder is not None else None
     runner = web.AppRunner(
-        app, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, lingering_time=LINGER_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS
+        app,
+        access_log=None,
+        logger=strangers.logger(),
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        lingering_time=LINGER_SECONDS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
     )
     await runner.setup()
     admit = partial(app[_CONNECTIONS].admit, runner)

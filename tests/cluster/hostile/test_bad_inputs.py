@@ -23,7 +23,6 @@ from tests.harness import processes, prometheus, workloads
 from tests.harness.api import KINDS, Object, path_of
 from tests.harness.arena import Arena, condition, outline
 from tests.harness.audit import AuditLog
-from tests.harness.fixtures import installed
 from tests.harness.installation import HOST, SYSTEM, WEB_PORT, Installation
 from tests.harness.instants import now, parse
 from tests.harness.waiting import wait_for
@@ -86,17 +85,11 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def installation() -> Iterator[Installation]:
-    for made in installed():
-        yield made
-        made.forget_policy()
-
-
-@pytest.fixture(scope="module")
 def shop(installation: Installation) -> Iterator[Shop]:
     arena = Arena(installation, "bad-inputs")
     names = [f"target-{number}" for number in range(len(BODIES) + len(LABELS) + len(TIMES) + 4)]
-    arena.kubectl_apply(*(workloads.deployment(name, arena.namespace, replicas=0) for name in names))
+    for name in names:
+        arena.api.create(workloads.deployment(name, arena.namespace, replicas=0))
     wait_for(lambda: len(arena.witness.current("Deployment")) == len(names), 30, "the targets are seen")
     going = f"{arena.namespace}-going"
     metadata = {"name": going, "finalizers": ["example.com/never"]}

@@ -12,17 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from tests.cluster.hostile.ways import PASSWORD, PATH_SECRET, ROUTING_KEY, SIGNING_KEY
 from tests.harness import prometheus, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena, outline
-from tests.harness.fixtures import installed
-from tests.harness.installation import RECEIVER, SYSTEM, WEB, Installation, escalation_policy, kubectl
+from tests.harness.installation import RECEIVER, WEB, Installation, escalation_policy, kubectl
 from tests.harness.receiver import fail
 from tests.harness.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(150, func_only=True)]
 
-PASSWORD = "Pl4ntedPassw0rd"
 BEARER = "pl4nted-bearer-0123456789abcdef"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbDRudGVkIn0.cGw0bnRlZC1zaWduYXR1cmU"
 KEY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7PL4NTED"
@@ -35,18 +34,6 @@ echo 'session {JWT} expired'
 echo '-----BEGIN PRIVATE KEY-----'; echo '{KEY}'; echo '-----END PRIVATE KEY-----'
 exit 1
 """
-PATH_SECRET = "pl4nted-path-0123456789"
-ROUTING_KEY = "PL4NTEDR0UTINGKEYPL4NTEDR0UTIN00"
-SIGNING_KEY = "pl4nted signing key"
-SECRETS = {
-    "well": f"{RECEIVER}/well",
-    "well-hmac": SIGNING_KEY,
-    "broken": f"{RECEIVER}/{PATH_SECRET}?token={PATH_SECRET}",
-    "moved": f"http://192.0.2.77/{PATH_SECRET}",
-    "chat": f"json://{PATH_SECRET}:{PASSWORD}@192.0.2.78/x",
-    "pl": ROUTING_KEY,
-    "pl-url": f"{RECEIVER}/v2/broken",
-}
 
 
 @dataclass(frozen=True)
@@ -57,21 +44,10 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def installation() -> Iterator[Installation]:
-    for made in installed():
-        made.api.patch("Secret", "prunella-receivers", {"stringData": SECRETS}, SYSTEM)
-        ways = [("broken", "webhook"), ("moved", "webhook"), ("chat", "apprise"), ("pl", "pagerduty"), ("well", "webhook")]
-        methods = [{"name": key, transport: {"key": key}} for key, transport in ways]
-        made.set_policy(receivers=[{"name": "primary", "methods": methods}, {"name": "ops-all", "methods": methods[-1:]}])
-        yield made
-        made.forget_policy()
-
-
-@pytest.fixture(scope="module")
 def told(installation: Installation) -> Iterator[Told]:
     """A pod that prints secrets and ends, an alert that carries some, and a page by the last of five ways."""
     arena = Arena(installation, "secrets")
-    steps: list[Object] = [{"name": "first", "afterSeconds": 0, "waitWhileRemediatingSeconds": 0, "notify": [{"contactRef": {"name": "primary"}}]}]
+    steps: list[Object] = [{"name": "first", "afterSeconds": 0, "waitWhileRemediatingSeconds": 0, "notify": [{"contactRef": {"name": "five-ways"}}]}]
     arena.team(escalation_policy("sre", arena.namespace, steps=steps, notices=[]))
     fail(RECEIVER, f"/{PATH_SECRET}?token={PATH_SECRET}", arena.namespace, 403)
     fail(RECEIVER, "/v2/broken", arena.namespace, 400)

@@ -1,0 +1,1 @@
+"""Attacks on the running operator. A package, so that its modules share one operator, which ends with the last of them."""
