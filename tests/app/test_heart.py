@@ -350,7 +350,7 @@ async def test_only_incidents_about_which_something_may_still_be_decided_or_told
     times = opened(body).status.times
     pending = Message(key="k", kind=MessageKind.STAND_DOWN, receiver="ops", state=MessageState.PENDING, created_time=NOON)
     over = times.model_copy(update={"cancelled_time": NOON})
-    opened(body, "over-1", times=over)
+    opened(body, "over-1", times=over, observed_generation=1)
     untold = opened(body, "untold-1", times=over)
     escalation = untold.status.escalation.model_copy(update={"messages": (pending,)})
     opened(body, "untold-1", times=over, escalation=escalation)

@@ -239,7 +239,9 @@ async def test_prometheus_is_asked_when_an_incident_opens_and_not_for_each_repea
     await operator.take(alert())
     place.queries.asked.clear()
     key = operator.incident.spec.target_ref
-    assert await operator.intake._place(read(alert())) == (operator.incident.metadata.namespace, operator.incident.metadata.name)
+    one = read(alert())
+    placed = await operator.intake._place(one, operator.intake._target(one))
+    assert placed == (operator.incident.metadata.namespace, operator.incident.metadata.name)
     assert place.queries.asked == []
     assert key.name == "checkout"
 
@@ -250,6 +252,47 @@ def read(raw, received=NOON):
     found = read_alert(raw, received)
     assert isinstance(found, AlertFacts)
     return found
+
+
+def written(place: Place, verb: str) -> int:
+    return sum((one.verb, one.kind) == (verb, "Incident") for one in place.api.writes)
+
+
+async def test_a_body_of_many_alerts_costs_each_target_one_create_and_one_status_although_the_cache_lags(place, operator):
+    place.cluster.create(name="cart")
+    place.view.go_stale(workloads=False)
+    place.api.writes.clear()
+    labels = [{"namespace": "shop", "deployment": name} for name in ("checkout", "cart")]
+    await operator.take(*(alert(f"Errors{number}", labels=labels[number % 2]) for number in range(120)))
+    assert (written(place, "create"), written(place, "update status")) == (2, 2)
+    assert [sum(signal.count for signal in one.status.signals) for one in incidents(place)] == [60, 60]
+    assert (counted(place, "Opened"), counted(place, "Attached")) == (2, 118)
+    place.view.catch_up()
+
+
+def passes(place: Place) -> int:
+    return sum(name == "reconcile_duration_seconds" for name, _ in place.telemetry.seen)
+
+
+async def test_bodies_that_come_while_an_incident_is_being_written_share_its_next_write(place, operator):
+    await operator.take(alert())
+    before = passes(place)
+    await asyncio.gather(*(operator.take(alert(f"Errors{number}")) for number in range(40)))
+    [one] = incidents(place)
+    assert sum(signal.count for signal in one.status.signals) == 41
+    assert passes(place) - before <= 2
+
+
+async def test_an_alert_whose_incident_is_deleted_before_it_is_stored_is_not_answered_with_200(place, operator):
+    await operator.take(alert())
+    place.view.go_stale(workloads=False)
+    place.api.delete("Incident", "shop", operator.incident.metadata.name)
+    with pytest.raises(Retryable, match="was deleted meanwhile"):
+        await operator.take(alert("Other"))
+    place.view.catch_up()
+    await operator.take(alert("Other"))
+    [one] = incidents(place)
+    assert [signal.labels["alertname"] for signal in one.status.signals] == ["Other"]
 
 
 async def test_a_delivery_that_tells_nothing_new_is_not_kept_for_a_write_that_never_comes(place, operator):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -52,6 +53,9 @@ class FakeView:
             return list(self._workloads.values())
         return [self.cluster.facts(one) for one in self.cluster.workloads.values()]
 
+    def workload_counts(self) -> Mapping[str, int]:
+        return Counter(facts.workload.namespace for facts in self.workloads())
+
     def workload(self, kind: str, namespace: str, name: str) -> WorkloadFacts | None:
         if self._workloads is not None:
             return self._workloads.get((kind, namespace, name))
@@ -76,6 +80,17 @@ class FakeView:
 
     def incidents(self) -> Iterable[Incident]:
         return self._all(Incident)
+
+    def incident(self, namespace: str, name: str) -> Incident | None:
+        return next((one for one in self._all(Incident) if (one.metadata.namespace, one.metadata.name) == (namespace, name)), None)
+
+    def incidents_of(self, kind: str, namespace: str, name: str) -> Iterable[Incident]:
+        refs = ((one, one.spec.target_ref) for one in self._all(Incident))
+        return [one for one, ref in refs if (ref.kind, one.target_namespace, ref.name) == (kind, namespace, name)]
+
+    def unended_incidents(self) -> Iterable[Incident]:
+        times = ((one, one.status.times) for one in self._all(Incident))
+        return [one for one, known in times if known.resolved_time is None and known.cancelled_time is None]
 
     def remediations(self) -> Iterable[Remediation]:
         return self._all(Remediation)

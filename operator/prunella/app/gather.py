@@ -39,6 +39,10 @@ class Mailbox:
     preparation: Preparation | None = None
     dirty_since: datetime | None = None
     """Since when counts wait to be written."""
+    received: int = 0
+    """How many alerts ever came in."""
+    judged: int = 0
+    """How many of them a decision has taken in: they are stored, or are counts that are written later."""
 
 
 class _Read(NamedTuple):
@@ -169,8 +173,6 @@ class Gatherer:
         return replace(
             seen,
             all_remediations=self.attempts.all(),
-            open_incidents=self.open_incidents(seen.now),
-            opted_in_workloads=self.opted_in_workloads(),
             storm_since=self.storm_since,
             healthy_since=sight.healthy_since if sight and same else None,
             restart_sights=dict(sight.restarts) if sight and same else {},
@@ -241,7 +243,7 @@ class Gatherer:
         name = incident.metadata.name
         others = [
             one
-            for one in targets.about(self._view.incidents(), mine)
+            for one in targets.about(self._view.incidents_of(mine.kind, mine.namespace or "", mine.name), mine)
             if one.metadata.uid != incident.metadata.uid and (correlate.is_open(one, now) or _merged_into(one, name))
         ]
         return tuple(sorted(others, key=lambda one: (one.metadata.creation_timestamp or now, one.metadata.name)))
@@ -255,18 +257,14 @@ class Gatherer:
                 target=f"{one.spec.target_ref.kind}/{one.target_namespace}/{one.spec.target_ref.name}",
                 cause=one.status.cause or (one.spec.source.signal.cause if one.spec.source and one.spec.source.signal else Cause.REPORTED),
             )
-            for one in self._view.incidents()
+            for one in self._view.unended_incidents()
             if correlate.is_open(one, now) and not _over(one) and not alert_target.stands_for_itself(one.spec.target_ref)
         )
 
     def opted_in_workloads(self) -> int:
         """Workloads of namespaces that bear the mode label."""
-        count = 0
-        for facts in self._view.workloads():
-            namespace = self._view.namespace(facts.workload.namespace)
-            if namespace is not None and "prunella.dev/mode" in namespace.labels:
-                count += 1
-        return count
+        namespaces = ((self._view.namespace(name), count) for name, count in self._view.workload_counts().items())
+        return sum(count for namespace, count in namespaces if namespace is not None and "prunella.dev/mode" in namespace.labels)
 
 
 def _over(incident: Incident) -> bool:

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from prunella.api.names import MessageState
-from prunella.core.incident import correlate
-
+from . import rest
 from .brake import Brake
 from .errors import Permanent, PrunellaError, Retryable
 from .gather import Gatherer
@@ -163,6 +161,8 @@ class Heart:
             self.wake_all()
         elif kind == "Incident":
             self._wake_parent(namespace, name)
+            if rest.woken(self._organs.cache.incident(namespace, name), self._organs.clock.now()):
+                self._organs.queues.incidents.add(IncidentKey(namespace, name))
         elif kind == "WorkloadRecord":
             workload_kind, _, workload = name.partition("-")
             for key_kind in ("Deployment", "StatefulSet", "DaemonSet"):
@@ -178,10 +178,8 @@ class Heart:
         """What a duplicate hands over is taken when its parent is decided."""
         if not self._organs.election.leads:
             return
-        merged = next(
-            (one.status.merged_into for one in self._organs.cache.incidents() if (one.metadata.namespace, one.metadata.name) == (namespace, name)),
-            None,
-        )
+        duplicate = self._organs.cache.incident(namespace, name)
+        merged = duplicate.status.merged_into if duplicate is not None else None
         if merged is not None:
             self._organs.queues.incidents.add(IncidentKey(merged.namespace or namespace, merged.name))
 
@@ -255,8 +253,7 @@ class Heart:
             return
         now = self._organs.clock.now()
         for incident in self._organs.cache.incidents():
-            untold = any(one.state is MessageState.PENDING for one in incident.status.escalation.messages)
-            if untold or correlate.is_open(incident, now):
+            if rest.restless(incident, now):
                 self._organs.queues.incidents.add(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))
 
     def _wake_policies(self) -> None:

@@ -10,7 +10,7 @@ import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident, OpeningSignal
@@ -29,6 +29,10 @@ TRIES: Final = 5
 TOMBSTONES: Final = 10_000
 TOMBSTONE_AGE: Final = timedelta(hours=24)
 
+BREATH: Final = 50
+"""So many alerts are read before others have their turn."""
+
+_Aimed: TypeAlias = tuple[AlertFacts, alert_target.AlertTarget]
 Deliver = Callable[[IncidentKey, Sequence[AlertFacts]], Awaitable[None]]
 """Hands alerts to an Incident and returns once they are stored on it."""
 
@@ -86,21 +90,20 @@ class Intake:
 
     async def alerts(self, raw: Sequence[Mapping[str, object]], received: datetime, truncated: int) -> None:
         """Every alert of one body. Raises Retryable where one of them could not be stored; a bad member never fails the others."""
-        groups: dict[IncidentKey, list[AlertFacts]] = defaultdict(list)
-        failed: list[BaseException] = []
-        for one in raw:
+        targets_of: dict[ObjectRef, list[_Aimed]] = defaultdict(list)
+        for number, one in enumerate(raw):
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)  # a body of ten thousand must not hold up everything else
             alert = alert_facts.read_alert(one, received, truncated=truncated)
             if not isinstance(alert, AlertFacts):
                 log.warning("Quarantined an alert", extra={"why": alert.why})
                 self._telemetry.count("alerts_received_total", result="Quarantined")
                 continue
-            try:
-                key = await self._place(alert)
-            except PrunellaError as error:
-                failed.append(error)  # the others are stored first; then it is said that this one was not
-                continue
-            if key is not None:
-                groups[key].append(alert)
+            found = self._target(alert)
+            targets_of[found.ref].append((alert, found))
+        groups: dict[IncidentKey, list[AlertFacts]] = defaultdict(list)
+        failed: list[BaseException] = []
+        await asyncio.gather(*(self._place_all(aimed, groups, failed) for aimed in targets_of.values()))
         if truncated:
             log.warning("Alertmanager truncated a group: the poll brings the rest", extra={"truncated": truncated})
         results = await asyncio.gather(*(self.deliver(key, alerts) for key, alerts in groups.items()), return_exceptions=True)
@@ -109,6 +112,19 @@ class Intake:
             raise Retryable(f"{len(failed)} of {len(raw)} alerts could not be stored, or the Incidents of some: {failed[0]}", delay=2.0) from failed[
                 0
             ]
+
+    async def _place_all(self, aimed: Sequence[_Aimed], groups: dict[IncidentKey, list[AlertFacts]], failed: list[BaseException]) -> None:
+        """The alerts of one target, one after the other: the first may open what the others join."""
+        opened: IncidentKey | None = None
+        for alert, found in aimed:
+            try:
+                key = await self._place(alert, found, opened)
+            except PrunellaError as error:
+                failed.append(error)  # the others are stored first; then it is said that this one was not
+                continue
+            if key is not None:
+                groups[key].append(alert)
+                opened = key if alert.state == "firing" else opened
 
     async def polled(self, active: Mapping[str, AlertFacts]) -> None:
         """The repair: what Alertmanager has active and no Incident knows is taken in; what an Incident knows is decided again."""
@@ -125,21 +141,23 @@ class Intake:
         for fingerprint, alert in active.items():
             if fingerprint in known or alert.state != "firing":
                 continue
-            place = await self._place(alert)
+            place = await self._place(alert, self._target(alert))
             if place is not None:
                 await self.deliver(place, [alert])
 
-    async def _place(self, alert: AlertFacts) -> IncidentKey | None:
-        """The Incident of an alert; None where it needs none."""
-        found = self._target(alert)
+    async def _place(self, alert: AlertFacts, found: alert_target.AlertTarget, opened: IncidentKey | None = None) -> IncidentKey | None:
+        """The Incident of an alert; None where it needs none. `opened` is that of an alert before it, which the cache may not show yet."""
         target = found.ref
         incidents = self._of_target(target)
         tracked = [one for one in incidents if correlate.is_open(one, alert.received_time)]
         if alert.state == "resolved":
             self._bury(alert)
-            self._telemetry.count("alerts_received_total", result="Resolved" if tracked else "ResolvedUnknown")
+            self._telemetry.count("alerts_received_total", result="Resolved" if tracked or opened else "ResolvedUnknown")
             others = together(target.namespace or "") if found.by_itself else target
-            return self._open_of(target, alert.received_time) or self._open_of(others, alert.received_time)
+            return opened or self._open_of(target, alert.received_time) or self._open_of(others, alert.received_time)
+        if opened is not None:
+            self._telemetry.count("alerts_received_total", result="Attached")
+            return opened
         buried = self._tombstones.get(alert.fingerprint)
         if not tracked and buried is not None and alert.starts_time is not None and alert.starts_time <= buried:
             self._telemetry.count("alerts_received_total", result="Stale")
@@ -203,7 +221,7 @@ class Intake:
         return facts.workload.uid if facts is not None else None
 
     def _of_target(self, target: ObjectRef) -> list[Incident]:
-        return targets.about(self._view.incidents(), target)
+        return targets.about(self._view.incidents_of(target.kind, target.namespace or "", target.name), target)
 
     async def _incident(self, target: ObjectRef, source: SourceKind, signal: OpeningSignal, title: str) -> tuple[IncidentKey, bool]:
         """The target's open Incident, made where there is none. True where it was made here."""

@@ -164,9 +164,8 @@ class Observer:
         )
 
     def _wake_incidents(self, key: WorkloadKey) -> None:
-        for incident in self._view.incidents():
-            ref = incident.spec.target_ref
-            if (ref.kind, incident.target_namespace, ref.name) == key and correlate.is_open(incident, self._clock.now()):
+        for incident in self._view.incidents_of(*key):
+            if correlate.is_open(incident, self._clock.now()):
                 self._wake(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))
 
 

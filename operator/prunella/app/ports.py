@@ -71,6 +71,9 @@ class View(Protocol):
     def workloads(self) -> Iterable[WorkloadFacts]:
         """Every watched workload."""
 
+    def workload_counts(self) -> Mapping[str, int]:
+        """How many workloads each namespace has."""
+
     def workload(self, kind: str, namespace: str, name: str) -> WorkloadFacts | None:
         """One workload, or None where it is not there."""
 
@@ -87,7 +90,16 @@ class View(Protocol):
         """HorizontalPodAutoscalers of a namespace."""
 
     def incidents(self) -> Iterable[Incident]:
-        """Every Incident."""
+        """Every Incident, those that are long over included: nothing that happens often may ask for all of them."""
+
+    def incident(self, namespace: str, name: str) -> Incident | None:
+        """One Incident, or None where it is not there."""
+
+    def incidents_of(self, kind: str, namespace: str, name: str) -> Iterable[Incident]:
+        """The Incidents about an object of that name, whatever its uid."""
+
+    def unended_incidents(self) -> Iterable[Incident]:
+        """The Incidents that are neither resolved nor cancelled."""
 
     def remediations(self) -> Iterable[Remediation]:
         """Every Remediation."""

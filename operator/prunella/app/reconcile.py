@@ -26,6 +26,7 @@ from prunella.core.incident import correlate
 from prunella.core.incident.material import rides, tells_something
 from prunella.core.world import GONE, World
 
+from . import rest
 from .errors import AlreadyExists, Conflict, Retryable
 from .gather import Gatherer, Mailbox
 from .keys import IncidentKey
@@ -86,11 +87,24 @@ class Reconciler:
         """Put alerts on an Incident; returns once they are stored, raises Retryable or Conflict where they could not be."""
         mail = self._mail[key]
         mail.alerts.extend(alerts)
-        await self.reconcile(key)
+        mail.received += len(alerts)
+        mine = mail.received
+        async with self._locks[key]:
+            if mail.judged < mine:  # else whoever had the Incident before took them along
+                await self._pass(key)
+        if mail.judged < mine:
+            raise Retryable(f"Incident {key.name} was deleted meanwhile", delay=1.0)
 
     async def reconcile(self, key: IncidentKey) -> None:
         """Bring one Incident up to date with what is known. Raises Retryable once the process is ending."""
-        async with self._locks[key], self._working():
+        known, mail = self._view.incident(*key), self._mail.get(key)
+        if known is not None and not (mail and mail.alerts) and not rest.restless(known, self._clock.now()):
+            return
+        async with self._locks[key]:
+            await self._pass(key)
+
+    async def _pass(self, key: IncidentKey) -> None:
+        async with self._working():
             started = asyncio.get_running_loop().time()
             incident = await self._settle(key)
             self._telemetry.observe("reconcile_duration_seconds", asyncio.get_running_loop().time() - started)
@@ -143,6 +157,7 @@ class Reconciler:
 
     async def _decide(self, key: IncidentKey, incident: Incident) -> tuple[Incident, Draft]:
         mail = self._mail[key]
+        received = mail.received
         taken = Mailbox(
             alerts=list(mail.alerts),
             deliveries=list(self._outbox.deliveries(incident.metadata.uid)),
@@ -158,6 +173,7 @@ class Reconciler:
             draft = decide(world)
         mail.preparation = world.preparation
         stored = await self._write(incident, draft, force=self._flush_due(mail, draft))
+        mail.judged = received
         if stored is not None:
             del mail.alerts[: len(taken.alerts)]
             mail.capture = None

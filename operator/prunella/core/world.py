@@ -141,12 +141,8 @@ class World:
     """The attempt for which the guards are asked live; it does not stand in its own way."""
     all_remediations: tuple[Remediation, ...] = ()
     """Of the cluster, for budgets, concurrency and attempts."""
-    open_incidents: tuple[OpenIncident, ...] = ()
-    """Every Incident that is open and not mitigated, this one included."""
     duplicates: tuple[Incident, ...] = ()
     """Other open Incidents of the same target, oldest first."""
-    opted_in_workloads: int = 0
-    """Workloads in opted-in namespaces."""
     storm_since: datetime | None = None
     """Since when the storm brake is on."""
     healthy_since: datetime | None = None

@@ -6,7 +6,8 @@ The rule this module protects: what is read here is never the ground of an effec
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -22,6 +23,7 @@ from prunella.app.ports import Clock, Telemetry
 from prunella.core.facts import AutoscalerFacts, NamespaceFacts, Pod, Revision, Workload, WorkloadFacts
 
 from . import watched
+from .by_target import ByTarget
 from .client import Api
 from .decode import newest_first
 from .departed import DepartedPods
@@ -60,13 +62,15 @@ class Cache:
         self._on_workload_change: list[OnChange] = []
         self._kinship = Kinship()
         self._departed = DepartedPods()
+        self._by_target = ByTarget()
+        self._workloads_in: Counter[str] = Counter()
         self._pods = self._shelf(watched.PODS, self._pod_changed)
         self._workloads = {kind: self._shelf(of_kind, self._workload_changed) for kind, of_kind in watched.OF_WORKLOAD.items()}
         self._shelf(watched.REPLICA_SETS, self._revision_changed)
         self._shelf(watched.CONTROLLER_REVISIONS, self._revision_changed)
         self._spaces = self._shelf(watched.NAMESPACES)
         self._autoscalers = self._shelf(watched.AUTOSCALERS)
-        self._incidents = self._shelf(watched.INCIDENTS)
+        self._incidents = self._shelf(watched.INCIDENTS, self._by_target.change)
         self._remediations = self._shelf(watched.REMEDIATIONS)
         self._runbooks = self._shelf(watched.RUNBOOKS)
         self._policies = self._shelf(watched.HEALING_POLICIES)
@@ -102,6 +106,10 @@ class Cache:
         """Every watched workload."""
         return (self._facts(workload) for shelf in self._workloads.values() for workload in shelf.values())
 
+    def workload_counts(self) -> Mapping[str, int]:
+        """How many workloads each namespace has."""
+        return self._workloads_in
+
     def workload(self, kind: str, namespace: str, name: str) -> WorkloadFacts | None:
         """One workload with its revisions, newest first, and its pods."""
         shelf = self._workloads.get(kind)
@@ -132,6 +140,18 @@ class Cache:
     def incidents(self) -> Iterable[Incident]:
         """Every Incident that could be read."""
         return self._incidents.values()
+
+    def incident(self, namespace: str, name: str) -> Incident | None:
+        """One Incident."""
+        return self._incidents.get((namespace, name))
+
+    def incidents_of(self, kind: str, namespace: str, name: str) -> Iterable[Incident]:
+        """The Incidents about an object of that name, whatever its uid."""
+        return self._by_target.of(kind, namespace, name)
+
+    def unended_incidents(self) -> Iterable[Incident]:
+        """The Incidents that are neither resolved nor cancelled."""
+        return self._by_target.unended()
 
     def remediations(self) -> Iterable[Remediation]:
         """Every Remediation that could be read."""
@@ -202,6 +222,7 @@ class Cache:
 
     def _workload_changed(self, change: Change[Workload]) -> None:
         self._kinship.workload_changed(change)
+        self._workloads_in[change.key[0]] += (change.after is not None) - (change.before is not None)
         workload = change.after or change.before
         if workload is not None:
             self._touched(workload)

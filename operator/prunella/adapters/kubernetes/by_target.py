@@ -1,0 +1,51 @@
+"""Which Incidents are about an object, and which have no end yet, without a search through all that were ever stored.
+
+The rule this module protects: what a change or an alert costs does not grow with the number of Incidents that are over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prunella.api.incident import Incident
+
+from .shelf import Change, Key
+
+Place = tuple[str, str, str]
+"""Kind, namespace and name of a target."""
+
+
+class ByTarget:
+    """Two indices over Incidents, kept by the changes of their shelf."""
+
+    def __init__(self) -> None:
+        self._of: dict[Place, dict[Key, Incident]] = {}
+        self._unended: dict[Key, Incident] = {}
+
+    def change(self, change: Change[Incident]) -> None:
+        """An Incident came, changed or went. Its target never changes, but another may come under its name."""
+        if change.before is not None:
+            place = _place(change.before)
+            siblings = self._of.get(place, {})
+            siblings.pop(change.key, None)
+            if not siblings:
+                self._of.pop(place, None)
+        self._unended.pop(change.key, None)
+        if change.after is not None:
+            self._of.setdefault(_place(change.after), {})[change.key] = change.after
+            times = change.after.status.times
+            if times.resolved_time is None and times.cancelled_time is None:
+                self._unended[change.key] = change.after
+
+    def of(self, kind: str, namespace: str, name: str) -> Iterator[Incident]:
+        """The Incidents about a target of that name, whatever its uid."""
+        return iter(list(self._of.get((kind, namespace, name), {}).values()))
+
+    def unended(self) -> Iterator[Incident]:
+        """The Incidents that are neither resolved nor cancelled."""
+        return iter(list(self._unended.values()))
+
+
+def _place(incident: Incident) -> Place:
+    ref = incident.spec.target_ref
+    return (ref.kind, incident.target_namespace, ref.name)

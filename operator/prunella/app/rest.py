@@ -1,0 +1,30 @@
+"""Which Incidents nobody needs to look at again: those that are over, told, and as people left them.
+
+The rule this module protects: after a restart every Incident that was ever stored is shown once, and what is long over costs no read. Whatever a
+person says to one afterwards wakes it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prunella.api.incident import Incident
+from prunella.api.names import RETRY_ANNOTATION, MessageState, RemediationState
+from prunella.core.incident import correlate
+
+
+def restless(incident: Incident, now: datetime) -> bool:
+    """Whether something may still be decided or told: it is open, a message waits, an attempt runs, or a person's word is not taken in yet."""
+    status, meta = incident.status, incident.metadata
+    return (
+        correlate.is_open(incident, now)
+        or any(one.state is MessageState.PENDING for one in status.escalation.messages)
+        or status.remediation_state is RemediationState.RUNNING
+        or status.observed_generation != meta.generation
+        or meta.annotations.get(RETRY_ANNOTATION, status.last_handled_retry) != status.last_handled_retry
+    )
+
+
+def woken(incident: Incident | None, now: datetime) -> bool:
+    """Whether a change that the cache shows must be looked at even if the event of it was taken for one of an Incident at rest."""
+    return incident is None or (restless(incident, now) and not correlate.is_open(incident, now))
