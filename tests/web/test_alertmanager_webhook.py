@@ -39,9 +39,9 @@ async def test_200_follows_once_intake_has_kept_every_alert(tokens):
     ("body", "code", "alerts"),
     [
         (b"", 400, None),
-        (b"null", 400, None),
-        (b"[]", 400, None),
-        (b"{}", 400, None),
+        (b"null", 200, 0),
+        (b"[]", 200, 0),
+        (b"{}", 200, 0),
         (b"not json", 400, None),
         (BODY[:-2], 400, None),
         (BODY.decode().encode("utf-16"), 200, 1),
@@ -51,11 +51,9 @@ async def test_200_follows_once_intake_has_kept_every_alert(tokens):
         (b'{"alerts":[{"a":NaN,"b":1e999}]}', 200, 1),
         (b'{"alerts":[{"a":' + b"9" * 5000 + b"}]}", 200, 1),
         (rb'{"alerts":[{"a":"\ud800"}]}', 200, 1),
-        (b'{"receiver":"x"}', 400, None),
-        (b'{"alerts":null}', 400, None),
-        (b'{"alerts":{}}', 400, None),
-        (b'{"alerts":[]}', 400, None),
-        (b'{"alerts":["no alert",{"status":"firing"}]}', 200, 2),
+        (b'{"receiver":"x"}', 200, 0),
+        (b'{"alerts":null}', 200, 0),
+        (b'{"alerts":{}}', 200, 0),
         (json.dumps({"alerts": [ALERT] * 100_000}).encode(), 200, 100_000),
         (b'{"version":"3","alerts":[{}]}', 200, 1),
         (b'{"truncatedAlerts":-1,"alerts":[{}]}', 200, 1),
@@ -64,7 +62,7 @@ async def test_200_follows_once_intake_has_kept_every_alert(tokens):
         (b'{"alerts":[{"fingerprint":"' + b"f" * 10_240 + b'"}]}', 200, 1),
         (b'{"alerts":[{"fingerprint":"a","status":"firing"},{"fingerprint":"a","status":"resolved"}]}', 200, 2),
         (b'{"alerts":[{"status":"resolved"},{"status":"firing"}]}', 200, 2),
-        (b'{"text":"a payload of their own"}', 400, None),
+        (b'{"text":"a payload of their own"}', 200, 0),
     ],
     ids=[
         "01 empty",
@@ -83,8 +81,6 @@ async def test_200_follows_once_intake_has_kept_every_alert(tokens):
         "17 missing",
         "17 null",
         "17 object",
-        "17 empty",
-        "17 a member that is none",
         "17 100k",
         "18 version",
         "19 truncated",
@@ -96,23 +92,13 @@ async def test_200_follows_once_intake_has_kept_every_alert(tokens):
         "25 payload",
     ],
 )
-async def test_only_what_holds_no_alert_is_refused_for_good(tokens, body, code, alerts):
+async def test_only_what_is_no_json_is_refused_for_good(tokens, body, code, alerts):
     async with site(tokens) as server:
         answer = await server.post(body)
     assert status(answer) == code
     assert [len(taken[0]) for taken in server.intake.taken] == ([] if alerts is None else [alerts])
     assert server.telemetry.counted("webhook_requests_total", code=str(code)) == 1
-    assert (b"the body is not JSON: " in answer or b"the body holds no alerts: " in answer) == (code == 400)
-
-
-async def test_the_owner_of_a_wrong_receiver_is_told_the_field_and_the_remedy_and_so_are_we(tokens, caplog):
-    async with site(tokens) as server:
-        answer = await server.post(b'{"text":"a payload of their own"}')
-    sentence = (
-        "the body holds no alerts: the field `alerts` is missing; let an Alertmanager `webhook_configs` receiver without a `payload` of its own"
-    )
-    assert sentence.encode() in answer
-    assert [(record.message, record.why[: len(sentence)]) for record in caplog.records] == [("A webhook request was not taken", sentence)]
+    assert (b"the body is not JSON" in answer) == (code == 400)
 
 
 @pytest.mark.parametrize("header", ["Content-Type: text/plain", "Content-Type: application/x-www-form-urlencoded", "Content-Type: nonsense", "X: y"])

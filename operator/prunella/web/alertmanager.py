@@ -1,9 +1,8 @@
 """POST /api/v1/alertmanager: Alertmanager's webhook.
 
-Alertmanager repeats after 5xx and network errors only; whatever else is answered counts as delivered, a 4xx with a line in its log. So the rules
-this module protects: 200 only once every alert is durably kept; 503 and no work done where it can't be now; 400 only for what no repetition mends
-(not JSON, no alert in it, or beyond 32 MiB, which is followed by an immediate poll); never 413, 429 or 207. Who asks is settled from the headers
-alone, before a byte of the body is read.
+Alertmanager repeats after 5xx and network errors only; whatever else is answered counts as delivered. So the rules this module protects: 200 only
+once every alert is durably kept; 503 and no work done where it can't be now; 400 only for what no repetition mends (not JSON, or beyond 32 MiB,
+which is followed by an immediate poll); never 413, 429 or 207. Who asks is settled from the headers alone, before a byte of the body is read.
 """
 
 from __future__ import annotations
@@ -50,11 +49,11 @@ class Body(Protocol):
 
 @runtime_checkable
 class Refused(Protocol):
-    """A body that is not JSON, or holds no alerts."""
+    """A body that is not JSON."""
 
     @property
     def why(self) -> str:
-        """What is wrong and what to do, in a sentence that holds nothing of the body."""
+        """The reason, in words that hold nothing of the body."""
 
 
 Decode = Callable[[bytes], Body | Refused]
@@ -139,7 +138,7 @@ class AlertmanagerWebhook:
             received = self._clock.now()
             decoded = self._decode(await self._read(request))
             if isinstance(decoded, Refused):
-                raise _AnswerError(400, decoded.why)
+                raise _AnswerError(400, f"the body is not JSON: {decoded.why}")
             for oddity in decoded.oddities:
                 _log.warning("An alert webhook was unusual", extra={"why": oddity})
             await self._keep(decoded, received)

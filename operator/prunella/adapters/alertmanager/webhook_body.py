@@ -1,9 +1,8 @@
 """The body of Alertmanager's webhook, read as tolerantly as it can be.
 
-Whatever is answered with 4xx is lost for good, so only what holds no alert is refused: then a receiver is set up wrongly, and Alertmanager's own log
-is where its owner looks. The rules this module protects: nothing that a body holds raises; one alert that is no object does not take the others with
-it (it stands as an empty one, which intake counts as quarantined); and what the body says of the group (status, common labels) is not read, because
-truncation makes it lie.
+Whatever is answered with 4xx is lost for good, so only what is not JSON is refused. The rules this module protects: nothing that a body holds
+raises; one alert that is no object does not take the others with it (it stands as an empty one, which intake counts as quarantined); and what the
+body says of the group (status, common labels) is not read, because truncation makes it lie.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from typing import Any, Final
 VERSION: Final = "4"
 _LONGEST_INTEGER: Final = 19
 _MOST_TRUNCATED: Final = 2**31 - 1
-_MISSING: Final = object()
-_REMEDY: Final = "let an Alertmanager `webhook_configs` receiver without a `payload` of its own send it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,36 +32,35 @@ class WebhookBody:
 
 @dataclass(frozen=True, slots=True)
 class NotJson:
-    """The body is not JSON, and where it ceases to be."""
+    """The body is not JSON, and why."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class NoAlerts:
-    """The body is JSON without a single alert, and what to do about it."""
-
-    why: str
-
-
-def decode_webhook(body: bytes) -> WebhookBody | NotJson | NoAlerts:
+def decode_webhook(body: bytes) -> WebhookBody | NotJson:
     """Read a body. Never raises."""
     try:
         document = parse(body)
     except RecursionError:
-        return NotJson("the body is not JSON: it is nested too deeply")
+        return NotJson("it is nested too deeply")
     except json.JSONDecodeError as error:
-        return NotJson(f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}")  # the place, never the text around it
-    found = document.get("alerts", _MISSING) if isinstance(document, dict) else None
-    if not isinstance(document, dict) or not isinstance(found, list) or not found:
-        return NoAlerts(f"the body holds no alerts: {_lack(document, found)}; {_REMEDY}")
+        return NotJson(f"{error.msg} at line {error.lineno}, column {error.colno}")  # the place, never the text around it
+    if not isinstance(document, dict):
+        return WebhookBody(alerts=(), oddities=("the body is no object, so it holds no alerts",))
+    found = document.get("alerts")
+    alerts = found if isinstance(found, list) else []
     version = _short(document.get("version"))
+    oddities = []
+    if not isinstance(found, list):
+        oddities.append("the body has no list of alerts; does the receiver set a payload of its own?")
+    if version != VERSION:
+        oddities.append(f"the body has version '{version}', read as '{VERSION}'")
     return WebhookBody(
-        alerts=tuple(alert if isinstance(alert, dict) else {} for alert in found),
+        alerts=tuple(alert if isinstance(alert, dict) else {} for alert in alerts),
         truncated=_truncated(document.get("truncatedAlerts")),
         receiver=_short(document.get("receiver")),
         version=version,
-        oddities=() if version == VERSION else (f"the body has version '{version}', read as '{VERSION}'",),
+        oddities=tuple(oddities),
     )
 
 
@@ -74,14 +70,6 @@ def parse(body: bytes) -> Any:
     document = json.loads(text, parse_int=_integer, parse_constant=lambda _: None, parse_float=_float)
     # Only an escape can bring one half of a pair now, and nothing behind us could write it.
     return _whole(document) if "\\ud" in text or "\\uD" in text else document
-
-
-def _lack(document: object, alerts: object) -> str:
-    if not isinstance(document, dict):
-        return "it is no object with the field `alerts`"
-    if alerts is _MISSING:
-        return "the field `alerts` is missing"
-    return "the list `alerts` is empty" if isinstance(alerts, list) else "the field `alerts` is no list"
 
 
 def _integer(digits: str) -> int | float | None:
