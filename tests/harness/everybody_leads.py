@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 
 import click
@@ -40,7 +41,8 @@ async def _run(settings: Settings) -> None:
         loop.add_signal_handler(signal.SIGTERM, task.cancel)
 
     task = asyncio.ensure_future(start(settings, take_signals, elect=everybody_leads))
-    await task
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 if __name__ == "__main__":
