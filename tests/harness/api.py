@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "Secret": ("api/v1", "secrets", True),
     "ServiceAccount": ("api/v1", "serviceaccounts", True),
     "Event": ("api/v1", "events", True),
+    "Lease": ("apis/coordination.k8s.io/v1", "leases", True),
     "Deployment": ("apis/apps/v1", "deployments", True),
     "StatefulSet": ("apis/apps/v1", "statefulsets", True),
     "DaemonSet": ("apis/apps/v1", "daemonsets", True),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 
 import click
 from tests.fakes.tenure import Sole
 
+from prunella.adapters.kubernetes.client import Api
 from prunella.adapters.log import configure
+from prunella.adapters.telemetry import PrometheusTelemetry
 from prunella.compose import Settings, start
 
 
@@ -25,14 +28,21 @@ def main(*, kubeconfig: str, listen: str, token_dir: str, prometheus_url: str | 
     asyncio.run(_run(settings))
 
 
+def everybody_leads(_api: Api, telemetry: PrometheusTelemetry, _settings: Settings, _floor: object) -> Sole:
+    """Nobody is asked."""
+    telemetry.gauge("leader", 1)
+    return Sole()
+
+
 async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
 
     def take_signals() -> None:
         loop.add_signal_handler(signal.SIGTERM, task.cancel)
 
-    task = asyncio.ensure_future(start(settings, take_signals, elect=lambda *_: Sole()))
-    await task
+    task = asyncio.ensure_future(start(settings, take_signals, elect=everybody_leads))
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 if __name__ == "__main__":
