@@ -198,8 +198,9 @@ def test_that_nobody_can_be_reached_is_told_once_in_an_episode():
 
 def test_once_the_last_episode_is_over_too_it_says_how_long_it_hurt_in_all():
     incident, attempts = stories.came_back()
-    durations = incident.status.durations.model_copy(update={"resolve_seconds": 30, "total_seconds": 58})
-    ended = incident.model_copy(update={"status": incident.status.model_copy(update={"durations": durations})})
+    durations = incident.status.durations.model_copy(update={"resolve_seconds": 58})
+    times = incident.status.times.model_copy(update={"resolved_time": incident.status.times.started_time + timedelta(seconds=30)})
+    ended = incident.model_copy(update={"status": incident.status.model_copy(update={"durations": durations, "times": times})})
     assert labels(ended, attempts)[-2:] == [("took", "detect 0s, act 20s, resolve 30s"), ("hurt", "58s in all")]
 
 

@@ -57,7 +57,7 @@ class Provenance(WireModel):
 
 
 class Durations(WireModel):
-    """Whole seconds between the times of the current episode; absent where one of them is."""
+    """Whole seconds between the times of the current episode, and how long all of them hurt; absent where a time is."""
 
     detect_seconds: Timing | None = None
     """detectedTime − startedTime (TTD)."""
@@ -72,9 +72,7 @@ class Durations(WireModel):
     mitigate_seconds: Timing | None = None
     """mitigatedTime − startedTime (TTM)."""
     resolve_seconds: Timing | None = None
-    """resolvedTime − startedTime (TTR)."""
-    total_seconds: Timing | None = None
-    """resolveSeconds of all episodes together: TTR of the whole Incident, without the healthy gaps between them."""
+    """resolvedTime − startedTime of all episodes together, without the healthy gaps between them (TTR)."""
 
 
 class Signal(WireModel):

@@ -233,9 +233,11 @@ def _next(incident: Incident, now: datetime) -> Iterator[Row]:
 
 
 def _took(incident: Incident) -> Iterator[Row]:
-    yield from _durations(incident.status.durations)
-    total = incident.status.durations.total_seconds
-    if total is not None and incident.status.episode > 1:
+    taken, total = incident.status.durations, incident.status.durations.resolve_seconds
+    if incident.status.episode == 1 or total is None:
+        yield from _durations(taken)
+    else:
+        yield from _durations(taken.model_copy(update={"resolve_seconds": spans(incident.status.times).resolve_seconds}))
         yield Row(label="hurt", what=f"{span(total)} in all", why=f"{incident.status.episode} episodes, without the healthy time between them")
 
 

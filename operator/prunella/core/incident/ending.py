@@ -35,8 +35,9 @@ def resolve(world: World, draft: Draft, reason: str, message: str, *, resolved: 
     if draft.status.times.acknowledged_time is None and by == "prunella":
         draft = draft.count("incidents_unacknowledged_total", reason="Automation" if automation else "AutoResolved")
     began = "began" if draft.status.episode == 1 else "came back"
+    took = times.human(times.spans(draft.status.times).resolve_seconds or 0)
     opening = "" if reason == "Verified" else f"{message}; "
-    return draft.note("Resolved", f"{opening}{times.ttr(draft.status)} after the fault {began}; {told(world, draft)}", by=by)
+    return draft.note("Resolved", f"{opening}{took} after the fault {began}; {told(world, draft)}", by=by)
 
 
 def told(world: World, draft: Draft) -> str:

@@ -79,12 +79,12 @@ def hurt_seconds(episodes: Iterable[Episode]) -> int:
 
 
 def durations_of(status: IncidentStatus) -> Durations:
-    """The durations of the current episode that are known by now, and of all together."""
+    """The durations of the current episode that are known by now, and how long all of them hurt."""
     known = spans(status.times)
     if known.resolve_seconds is None:
         return known
     earlier = status.earlier_seconds + hurt_seconds(status.episodes[:-1])
-    return known.model_copy(update={"total_seconds": earlier + known.resolve_seconds})
+    return known.model_copy(update={"resolve_seconds": earlier + known.resolve_seconds})
 
 
 def spans(times: Times) -> Durations:
@@ -101,8 +101,8 @@ def spans(times: Times) -> Durations:
 
 
 def ttr(status: IncidentStatus) -> str | None:
-    """Time to restore of the current episode, for the column: '13s', '4m10s', '2h5m'. None while it is not over."""
-    seconds = spans(status.times).resolve_seconds
+    """Time to restore, for the column: '13s', '4m10s', '2h5m'. None while it is not over."""
+    seconds = durations_of(status).resolve_seconds
     return None if seconds is None else human(seconds)
 
 
