@@ -3,9 +3,9 @@
 `flows.py` has the stories that are attacked. `campaign.py` plays one undisturbed, counts its writes, and plays it again with a fault at each of
 them, many side by side, each on a ground of its own (`ground.py`): a namespace, pods of a pretending kubelet (`kubelet.py`), an operator that
 sees nothing else, forked in a nursery (`nursery.py`) and started anew when it ends (`supervisor.py`), and in front of it the fault proxy
-(`proxy.py`) with the rules that break requests (`rules.py`) and watches (`stream_rules.py`). What is left behind is gathered (`evidence.py`) and
+(`proxy.py`) with rules that break requests (`rules.py`) and watches (`stream_rules.py`). What is left behind is gathered (`evidence.py`) and
 held against the invariants (`invariants.py`). Twins (`test_twins.py`, `unprotected.py`) show that all of this can fail. `docs/design/faults.md`
-says how to run one attack by hand.
+says how to attack by hand.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults: needs a control plane, and breaks the way to it")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that it ends with the rest."""
+    items.sort(key=lambda item: "at_every_write" not in item.name)
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,19 @@ _PATH = re.compile(
     r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)(?:/namespaces/(?P<namespace>[^/]+)(?=/))?"
     r"/(?P<resource>[^/]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>.+))?$"
 )
-NO_PART_OF_THE_STORY = frozenset({"configmaps", "leases", "selfsubjectaccessreviews", "selfsubjectreviews"})
-"""The heartbeat, the election, and questions about rights."""
+NO_PART_OF_THE_STORY = frozenset(
+    {
+        "configmaps",
+        "leases",
+        "selfsubjectaccessreviews",
+        "selfsubjectreviews",
+        "runbooks",
+        "escalationpolicies",
+        "healingpolicies",
+        "catalogentries",
+    }
+)
+"""The heartbeat, the election, questions about rights, and whether what people applied is Ready, which each start says anew."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -106,25 +106,35 @@ def main() -> None:
     waiting.register(0, selectors.EVENT_READ)
     waiting.register(awake, selectors.EVENT_READ)
     rest = b""
+    children: set[int] = set()
     while True:
         ready = {key.fd for key, _ in waiting.select()}
         if awake in ready:
             os.read(awake, 4096)
-        _tell_of_ends()
+        _tell_of_ends(children)
         if 0 in ready:
             read = os.read(0, 65536)
             if not read:
+                _end_all(children)
                 return
             *lines, rest = (rest + read).split(b"\n")
             for line in lines:
-                _tell({"born": _fork(json.loads(line), (awake, alarm))})
+                born = _fork(json.loads(line), (awake, alarm))
+                children.add(born)
+                _tell({"born": born})
 
 
 def _tell(what: dict[str, int]) -> None:
     os.write(1, json.dumps(what).encode() + b"\n")
 
 
-def _tell_of_ends() -> None:
+def _end_all(children: set[int]) -> None:
+    """Whoever asked for them is gone, perhaps without a farewell: nobody would end them."""
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _tell_of_ends(children: set[int]) -> None:
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -132,6 +142,7 @@ def _tell_of_ends() -> None:
             return
         if pid == NO_PROCESS:
             return
+        children.discard(pid)
         _tell({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
 
 
