@@ -221,17 +221,32 @@ async def test_alerts_of_an_incident_that_is_gone_are_sent_again(two):
     assert two.standby.recorder._posts == {}
 
 
-async def test_repeats_that_could_not_be_counted_are_said_in_the_log_and_stop_nothing(two, caplog):
+async def test_repeats_that_could_not_be_counted_are_said_in_the_log_and_counted_later(two, caplog):
     await two.leader.take(alert())
     await two.run(15)
     await two.standby.take(alert())
+    recorder, real = two.standby.recorder, two.place.api.put_incident_status
 
     async def fails(one):
         raise Retryable("503")
 
     two.place.api.put_incident_status = fails  # type: ignore[method-assign] # the fake's own
-    await two.standby.recorder.close()
+    [key] = recorder._posts
+    await recorder._flush(key)
     assert "Repeats of known alerts could not be counted" in caplog.text
+    assert recorder._posts[key].timer is not None
+    two.place.api.put_incident_status = real  # type: ignore[method-assign] # the fake's own
+    await recorder.close()
+    assert [one.count for one in incident(two.place).status.signals] == [2]
+
+
+async def test_repeats_for_an_incident_that_was_deleted_meanwhile_are_forgotten(two):
+    await two.leader.take(alert())
+    await two.run(15)
+    await two.standby.take(alert())
+    two.place.api.delete("Incident", "shop", incident(two.place).metadata.name)
+    await two.standby.recorder.close()
+    assert two.standby.recorder._posts == {}
 
 
 async def test_many_bodies_at_once_share_their_writes(two):

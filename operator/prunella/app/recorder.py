@@ -7,6 +7,7 @@ alert up is written within ten seconds, or with the next alert that says somethi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from .publish import Publisher
 log = logging.getLogger(__name__)
 TRIES: Final = 20
 FLUSH_SECONDS: Final = 10.0
+PARTING_SECONDS: Final = 3.0
 
 
 @dataclass
@@ -63,12 +65,13 @@ class Recorder:
             self._tidy(key)
 
     async def close(self) -> None:
-        """Write what waits."""
-        for key, post in list(self._posts.items()):
+        """Write what waits, if that is done soon: it is only counts."""
+        for post in self._posts.values():
             if post.timer is not None:
                 post.timer.cancel()
-            await self._flush(key)
-        await asyncio.gather(*self._flushes)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PARTING_SECONDS):
+                await asyncio.gather(*(self._flush(key) for key in list(self._posts)), *self._flushes)
 
     async def _write(self, key: IncidentKey, *, all_of_it: bool) -> None:
         """Whoever has the lock writes what the others brought as well."""
@@ -78,6 +81,9 @@ class Recorder:
                 if not post.alerts:
                     return
                 incident = await self._store.incident(*key)
+                if incident is None and all_of_it:
+                    post.alerts.clear()  # they only counted up what is gone
+                    return
                 if incident is None:
                     raise Retryable(f"Incident {key.name} is gone: its alerts have to be sent again", delay=1.0)
                 try:
@@ -112,12 +118,15 @@ class Recorder:
         task.add_done_callback(self._flushes.discard)
 
     async def _flush(self, key: IncidentKey) -> None:
-        post = self._posts[key]
+        post = self._posts.get(key)
+        if post is None:
+            return
         post.timer = None
         try:
             await self._write(key, all_of_it=True)
         except PrunellaError as error:
             log.warning("Repeats of known alerts could not be counted", extra={"incident": f"{key.namespace}/{key.name}", "why": str(error)})
+            self._later(key, post)
         self._tidy(key)
 
     def _tidy(self, key: IncidentKey) -> None:
