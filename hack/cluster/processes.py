@@ -24,7 +24,8 @@ def _holding(part: bytes) -> Iterator[int]:
 
 
 def _started_as(script: Path, box: Box) -> list[int]:
-    return list(_holding(f"\0{script}\0{box.state}\0".encode()))
+    """Of whichever clone: the folder of the box is what names it on this machine."""
+    return list(_holding(f"/{script.parent.parent.name}/{script.parent.name}/{script.name}\0{box.state}\0".encode()))
 
 
 def any_box() -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from tests.box.cluster import Cluster, eventually
+from tests.box.cluster import BOX, Cluster, eventually
 
 pytestmark = pytest.mark.box
 
@@ -95,6 +96,21 @@ def test_a_start_that_is_interrupted_leaves_nothing(temporary: Path) -> None:
     assert not box.state.exists()
     assert _host(box.name) == before
     assert not _family(box.name)
+
+
+def test_a_box_is_known_and_ended_by_every_clone(temporary: Path, tmp_path: Path) -> None:
+    box = Cluster(f"t{os.getpid()}f", temporary)
+    before = _host(box.name)
+    box.box("up", "--no-monitoring")
+    another = tmp_path / "clone" / "hack"
+    shutil.copytree(BOX.parents[1], another)
+    argv = [another / "cluster" / BOX.name]
+    listed = subprocess.run([*argv, "list"], env=box.env, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line.split()[1] != "-" for line in listed if line.startswith(box.name)] == [True], listed
+    subprocess.run([*argv, "down", box.name], env=box.env, capture_output=True, text=True, check=True)
+    assert not _family(box.name)
+    assert _host(box.name) == before
+    assert not box.state.exists()
 
 
 def test_a_box_that_died_is_cleared_by_down(temporary: Path) -> None:
