@@ -268,7 +268,7 @@ def test_afterwards_a_new_process_serves_the_others_and_the_log_is_clean(shop: S
     finalized = [one for one in arena.api.list("CatalogEntry", arena.namespace) if one["metadata"].get("finalizers")]
     for one in finalized:
         arena.api.delete("CatalogEntry", one["metadata"]["name"], arena.namespace)
-    second = arena.installation.start_process(SECOND_PORT)
+    second = arena.installation.start_process(SECOND_PORT, leads=False)
     try:
         assert prometheus.webhook(prometheus.body(shop.good(target)), arena.installation.token, port=SECOND_PORT) == 200
         incident = arena.incident(target)
