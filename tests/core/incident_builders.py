@@ -6,7 +6,7 @@ The default: the watch saw Deployment shop/checkout crash-loop at noon; the cata
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prunella.api.catalog_entry import CatalogEntry, CatalogEntrySpec
@@ -200,11 +200,13 @@ def draft_of(seen: World) -> Draft:
 
 def decided(seen: World, *, healthy: bool | UnknownT = False, since: float | None = None) -> Draft:
     """One pass of the Incident's stages, in the order of `decide`, without healing."""
+    stored, seen = seen.incident.status, times.here(seen)
     draft = signals.observe_signals(seen, draft_of(seen))
     draft = lifecycle.advance(seen, draft, target_healthy=healthy, healthy_since=None if since is None else later(since))
     draft = ownership.own(seen, priority.assess(seen, draft))
     draft = notices.notify(seen, escalation.escalate(seen, draft))
-    return times.measure(seen, draft)
+    draft = times.measure(seen, draft)
+    return replace(draft, status=times.told(stored, draft.status))
 
 
 @dataclass

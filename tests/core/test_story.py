@@ -199,9 +199,10 @@ def test_that_nobody_can_be_reached_is_told_once_in_an_episode():
 def test_once_the_last_episode_is_over_too_it_says_how_long_it_hurt_in_all():
     incident, attempts = stories.came_back()
     durations = incident.status.durations.model_copy(update={"resolve_seconds": 58})
-    times = incident.status.times.model_copy(update={"resolved_time": incident.status.times.started_time + timedelta(seconds=30)})
-    ended = incident.model_copy(update={"status": incident.status.model_copy(update={"durations": durations, "times": times})})
-    assert labels(ended, attempts)[-2:] == [("took", "detect 0s, act 20s, resolve 30s"), ("hurt", "58s in all")]
+    earlier, last = incident.status.episodes
+    last = last.model_copy(update={"resolved_time": last.started_time + timedelta(seconds=30)})
+    ended = incident.model_copy(update={"status": incident.status.model_copy(update={"durations": durations, "episodes": (earlier, last)})})
+    assert labels(ended, attempts)[-2:] == [("took", "detect 0s, act 20s, mitigate 30s, resolve 30s"), ("hurt", "58s in all")]
 
 
 def test_where_the_first_episodes_are_not_listed_any_more_it_begins_with_what_opened_it():

@@ -22,7 +22,7 @@ def test_a_duration_is_shown_by_its_two_greatest_units(seconds, shown):
 
 def test_durations_are_whole_seconds_and_absent_where_a_time_is():
     times = Times(started_time=later(0), detected_time=later(0.9), triggered_time=later(1), resolved_time=later(13.97))
-    durations = durations_of(IncidentStatus(times=times))
+    durations = durations_of(Durations(), IncidentStatus(times=times))
     assert durations.detect_seconds == 0
     assert (durations.receive_seconds, durations.acknowledge_seconds, durations.notify_seconds) == (None, None, None)
     assert (durations.resolve_seconds, durations.mitigate_seconds) == (13, 13)
@@ -33,10 +33,11 @@ def test_healthy_gaps_between_episodes_are_not_counted():
         Episode(number=1, started_time=later(0), triggered_time=later(0), resolved_time=later(100), reason="Opened"),
         Episode(number=2, started_time=later(400), triggered_time=later(401), resolved_time=later(450), reason="FiringAgain"),
     )
-    status = IncidentStatus(times=Times(started_time=later(400), resolved_time=later(450)), episodes=episodes)
-    durations = durations_of(status)
-    assert (durations.resolve_seconds, ttr(status)) == (150, "2m30s")
-    assert durations_of(status.model_copy(update={"earlier_seconds": 1000})).resolve_seconds == 1150
+    status = IncidentStatus(episode=2, times=Times(started_time=later(400), resolved_time=later(450)), episodes=episodes)
+    durations = durations_of(Durations(mitigate_seconds=100), status)
+    assert (durations.mitigate_seconds, durations.resolve_seconds) == (100, 150), "the first episode's, and all together"
+    assert ttr(status.model_copy(update={"durations": durations})) == "2m30s"
+    assert durations_of(Durations(), status.model_copy(update={"earlier_seconds": 1000})).resolve_seconds == 1150
 
 
 def test_what_is_not_over_has_no_time_to_restore():
@@ -68,24 +69,28 @@ def test_a_second_episode_is_not_observed_again():
     assert len([one for one in story.counts if one[1] is not None]) == before
 
 
-def test_the_times_of_an_episode_are_its_own_and_those_of_the_one_before_are_kept():
+def test_first_occurrences_stand_every_episode_has_its_own_times_and_no_duration_mixes_two():
     """Seen before: `mitigate` of the second episode beside `resolve` of the first, and `act` counted from the first fault."""
     story = Story(watched()).says(acknowledgement=Acknowledgement(by="ana"))
     story.at(0)
     first = healed()
     story.at(33, finding=None, remediations=(first,), healthy=True, since=13)
-    ended = story.status.times
+    ended, begun = story.status.times, story.status.durations
+    assert (begun.detect_seconds, begun.mitigate_seconds, begun.resolve_seconds) == (0, 13, 13)
     story.at(100, finding=finding(started_time=later(99)), remediations=(first,))
-    assert (story.status.durations, ttr(story.status)) == (Durations(detect_seconds=1, receive_seconds=0), None)
+    assert (story.status.durations, ttr(story.status)) == (begun.model_copy(update={"resolve_seconds": None}), None)
     second = healed(120, 140, number=2)
     story.at(140, finding=None, remediations=(first, second), healthy=True, since=120)
     times = story.status.times
-    assert (times.started_time, times.detected_time, times.received_time, times.triggered_time) == (later(99), later(100), later(100), later(100))
-    assert (times.acknowledged_time, times.mitigated_time, times.resolved_time) == (None, later(120), later(120))
-    durations = story.status.durations
-    assert (durations.mitigate_seconds, durations.resolve_seconds) == (21, 34)
+    firsts = {"started_time", "detected_time", "received_time", "triggered_time", "acknowledged_time", "automation_started_time"}
+    assert times.model_dump(include=firsts) == ended.model_dump(include=firsts), "written once"
+    assert (times.mitigated_time, times.resolved_time) == (later(120), later(120)), "when it was over last"
+    assert story.status.durations == begun.model_copy(update={"resolve_seconds": 13 + 21})
     assert ttr(story.status) == "34s"
-    assert [times_of(one) for one in story.status.episodes] == [ended, times.model_copy(update={"last_reopened_time": None})]
+    earlier, here = (times_of(one) for one in story.status.episodes)
+    assert earlier == ended
+    assert (here.started_time, here.detected_time, here.received_time, here.triggered_time) == (later(99), later(100), later(100), later(100))
+    assert (here.acknowledged_time, here.mitigated_time, here.resolved_time) == (None, later(120), later(120))
     assert {one.name for one in story.status.provenance} == {to_camel(name) for name, value in times.model_dump().items() if value is not None}, (
         "who knew it is said of what stands, and of nothing else"
     )
@@ -122,8 +127,8 @@ def test_what_a_duplicate_knew_of_an_episode_that_is_over_does_not_move_the_next
     own.at(33, finding=None, remediations=(healed(),), duplicates=(persons.incident,), healthy=True, since=13)
     assert own.status.times.started_time == later(-60)
     own.at(100, finding=finding(started_time=later(99)), remediations=(healed(),), duplicates=(persons.incident,))
-    assert own.status.times.started_time == later(99)
-    assert own.status.episodes[0].started_time == later(-60)
+    assert own.status.times.started_time == later(-60)
+    assert [one.started_time for one in own.status.episodes] == [later(-60), later(99)]
 
 
 def test_what_was_cancelled_is_not_measured():

@@ -87,7 +87,7 @@ class IncidentStatus(WireModel):
     reopen_count: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """How often a relapse reopened this Incident."""
     times: Times = Times()
-    """Instants of the current episode. Each is written once."""
+    """When each thing happened first, written once, and when it stopped hurting last."""
     provenance: Annotated[tuple[Provenance, ...], items(32, "name")] = ()
     """Who knew each of the times."""
     durations: Durations = Durations()

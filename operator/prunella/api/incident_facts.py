@@ -15,7 +15,7 @@ Timing = Annotated[int, Field(ge=0, le=2_147_483_647)]
 
 
 class Times(WireModel):
-    """Instants of the current episode, each written once; `provenance` says who knew it. Those of earlier ones are in `episodes`."""
+    """When each thing happened first, written once, and when it stopped hurting last. `provenance` says who knew it, `episodes` has those of each."""
 
     started_time: Instant | None = None
     """The fault began."""
@@ -57,7 +57,7 @@ class Provenance(WireModel):
 
 
 class Durations(WireModel):
-    """Whole seconds between the times of the current episode, and how long all of them hurt; absent where a time is."""
+    """Whole seconds between the times of the first episode, and how long all of them hurt; absent where a time is."""
 
     detect_seconds: Timing | None = None
     """detectedTime − startedTime (TTD)."""

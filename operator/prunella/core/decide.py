@@ -25,7 +25,8 @@ YOUNG: Final = timedelta(seconds=120)
 
 def decide(world: World) -> Draft:
     """The Incident's next status, and what is wanted besides."""
-    world = _without_residue(world)
+    stored = world.incident.status
+    world = times.here(_without_residue(world))
     draft = Draft(status=world.incident.status, now=world.now, generation=world.incident.metadata.generation)
     draft = signals.observe_signals(world, draft)
     draft = evidence.keep(world, draft)
@@ -38,7 +39,7 @@ def decide(world: World) -> Draft:
     draft = escalation.escalate(world, draft)
     draft = notices.notify(world, draft)
     draft = times.measure(world, draft)
-    return render(world, draft)
+    return render(world, replace(draft, status=times.told(stored, draft.status)))
 
 
 def keep(incident: Incident, alerts: tuple[AlertFacts, ...], now: datetime, *, polled: bool) -> Draft:

@@ -122,10 +122,16 @@ class Draft:
         """Write one of the times, once, with who knew it. A time that stands is not changed."""
         if value is None or getattr(self.status.times, name) is not None:
             return self
-        camel = "".join(part if index == 0 else part.capitalize() for index, part in enumerate(name.split("_")))
+        camel = wire_name(name)
         known = Provenance(name=camel, source=source, by=by, lower_bound=lower_bound)
         provenance = tuple(entry for entry in self.status.provenance if entry.name != camel)
         return self.with_status(times=self.status.times.model_copy(update={name: value}), provenance=(*provenance, known))
+
+
+def wire_name(name: str) -> str:
+    """A field's name as it stands on the resource."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 def set_condition(

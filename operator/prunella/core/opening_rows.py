@@ -16,30 +16,19 @@ QUOTED: Final = 160
 
 
 def first_start(incident: Incident) -> datetime | None:
-    """When the first episode began; where it is not listed any more, by the signal that opened it."""
-    status, source = incident.status, incident.spec.source
-    if status.episode == 1:
-        return status.times.started_time
-    if status.episodes and status.episodes[0].number == 1:
-        return status.episodes[0].started_time
-    return source.signal.started_time if source is not None and source.signal is not None else None
+    """When the first episode began."""
+    return incident.status.times.started_time
 
 
 def seen(incident: Incident) -> Iterator[Row]:
     """What opened the Incident, who saw it, and since when it hurts."""
     status = incident.status
     opening = incident.spec.source.signal if incident.spec.source else None
-    first = next(iter(status.episodes), None)
-    received = status.times.received_time if status.episode == 1 else first.received_time if first else None
-    time = received or (opening.seen_time if opening else None) or incident.metadata.creation_timestamp
+    time = status.times.received_time or (opening.seen_time if opening else None) or incident.metadata.creation_timestamp
     what = (opening.summary if opening and opening.summary else "") or incident.spec.title
     by = {SourceKind.WATCH: "by watching", SourceKind.ALERTMANAGER: "by an alert", SourceKind.PERSON: "reported by a person"}[incident.source_kind]
     began = first_start(incident)
-    bound = (
-        any(one.name == "startedTime" and one.lower_bound for one in status.provenance)
-        if status.episode == 1
-        else bool(opening and opening.lower_bound)
-    )
+    bound = any(one.name == "startedTime" and one.lower_bound for one in status.provenance)
     yield Row(label="seen", time=time, what=what, why=f"{by}; it began {clock(began)}{' or before' if bound else ''}" if began else by)
 
 

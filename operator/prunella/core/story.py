@@ -20,7 +20,7 @@ from .attempt_rows import attempt
 from .commands import explain_name
 from .episodes_told import Chapter, Part, chapters, in_order
 from .facts import SHORT_KIND
-from .incident.times import spans, times_of
+from .incident.times import current, spans, times_of
 from .lines import Row, Tale, clock, span
 
 RENDERED: Final = frozenset(
@@ -111,7 +111,7 @@ def _waited(incident: Incident, remediations: Sequence[Remediation]) -> Iterator
     plan = incident.status.plan
     if plan is None or plan.due_time is None:
         return
-    since = plan.since_time or incident.status.times.triggered_time
+    since = plan.since_time or current(incident.status).triggered_time
     acted = [one.status.started_time for one in remediations if one.spec.plan_hash == plan.hash and one.status.started_time is not None]
     if since is not None and any(since < plan.due_time <= one for one in acted):
         waited = span((plan.due_time - since).total_seconds())
@@ -133,7 +133,7 @@ def _decision(one: Decision, mode: Mode | None, acted: datetime | None, now: dat
 def _taken(incident: Incident, chapter: Chapter) -> Iterator[Row]:
     acknowledged = _condition(incident, "Acknowledged")
     if chapter.last and acknowledged is not None and acknowledged.status is ConditionStatus.TRUE:
-        time = incident.status.times.acknowledged_time or acknowledged.last_transition_time
+        time = current(incident.status).acknowledged_time or acknowledged.last_transition_time
         yield Row(label="taken", time=time, what=acknowledged.message or acknowledged.reason, why=acknowledged.reason)
         return
     for entry in chapter.entries(incident, "Acknowledged"):
@@ -173,7 +173,7 @@ def _ended(incident: Incident, chapter: Chapter) -> Iterator[Part]:
         row = Row(label="healthy", time=since, what="Resolved counts from here", why=said[-1].message if said else "")
         yield Part(time=chapter.episode.resolution_confirmed_time if chapter.episode else None, rows=(row,))
         return
-    times, resolved = incident.status.times, _condition(incident, "Resolved")
+    times, resolved = current(incident.status), _condition(incident, "Resolved")
     if times.resolved_time is not None:
         row = Row(label="healthy", time=times.resolved_time, what="Resolved counts from here", why=resolved.message if resolved else "")
         yield Part(time=times.resolution_confirmed_time, rows=(row,))
@@ -233,11 +233,12 @@ def _next(incident: Incident, now: datetime) -> Iterator[Row]:
 
 
 def _took(incident: Incident) -> Iterator[Row]:
-    taken, total = incident.status.durations, incident.status.durations.resolve_seconds
-    if incident.status.episode == 1 or total is None:
-        yield from _durations(taken)
-    else:
-        yield from _durations(taken.model_copy(update={"resolve_seconds": spans(incident.status.times).resolve_seconds}))
+    if incident.status.episode == 1:
+        yield from _durations(incident.status.durations)
+        return
+    yield from _durations(spans(current(incident.status)))
+    total = incident.status.durations.resolve_seconds
+    if total is not None:
         yield Row(label="hurt", what=f"{span(total)} in all", why=f"{incident.status.episode} episodes, without the healthy time between them")
 
 

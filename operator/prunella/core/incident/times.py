@@ -1,17 +1,19 @@
 """Times and durations, episode by episode: whole seconds between two instants, absent where one of them is.
 
-The rule this module protects: the times of an episode are never mixed with another's, and none is lost when the next begins; a number that is not
-known is not there, never 0; and each is observed once, when it is first known.
+`status.times` says when each thing happened first, and when it was last over; `episodes` has the times of each episode. The rule this module
+protects: a time that stands is not written again, no duration mixes two episodes, and none is lost when the next begins; a number that is not known
+is not there, never 0; and each is observed once, when it is first known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from prunella.api.incident import Durations, Episode, IncidentStatus, Times
-from prunella.core.draft import Draft
+from prunella.core.draft import Draft, wire_name
 from prunella.core.world import World
 
 METRIC_OF: Final = {
@@ -36,6 +38,8 @@ COPIED: Final = (
     "resolution_confirmed_time",
 )
 """The times that an episode has."""
+FIRST: Final = tuple(name for name in COPIED if name not in {"mitigated_time", "resolved_time", "resolution_confirmed_time"})
+"""Of these the first occurrence stands, whatever comes later."""
 KNOWN_BY: Final = {"mitigate_seconds": "resolve_seconds"}
 """A mitigation may still be taken back by a relapse: it counts once the Incident is resolved."""
 MINUTE: Final = 60
@@ -46,7 +50,8 @@ DAY: Final = 86_400
 def measure(world: World, draft: Draft) -> Draft:
     """Stage: fill in the durations; those of the first episode become observations, once. Cancelled Incidents are not measured."""
     draft = draft.with_status(episodes=kept(draft.status))
-    before, after = world.incident.status.durations, durations_of(draft.status)
+    before = world.incident.status.durations
+    after = durations_of(before, draft.status)
     draft = draft.with_status(durations=after)
     if draft.status.episode != 1 or draft.status.times.cancelled_time is not None or draft.status.priority is None:
         return draft
@@ -78,9 +83,36 @@ def hurt_seconds(episodes: Iterable[Episode]) -> int:
     return sum(_between(one.started_time, one.resolved_time) or 0 for one in episodes)
 
 
-def durations_of(status: IncidentStatus) -> Durations:
-    """The durations of the current episode that are known by now, and how long all of them hurt."""
+def current(status: IncidentStatus) -> Times:
+    """The times of the episode that is the last one, with what is no episode's."""
+    if status.episode == 1 or not status.episodes:
+        return status.times
+    return status.times.model_copy(update={name: getattr(status.episodes[-1], name) for name in COPIED})
+
+
+def here(world: World) -> World:
+    """The same world with the times of the current episode: what is decided is about this one."""
+    status = world.incident.status
+    of_this_one = status.model_copy(update={"times": current(status)})
+    return replace(world, incident=world.incident.model_copy(update={"status": of_this_one}))
+
+
+def told(before: IncidentStatus, after: IncidentStatus) -> IncidentStatus:
+    """What is stored of a status whose times are those of its current episode: of the first occurrences, those that stand stay."""
+    if after.episode == 1:
+        return after
+    stand = {name: value for name in FIRST if (value := getattr(before.times, name)) is not None}
+    names = {wire_name(name) for name in stand}
+    known = {one.name: one for one in before.provenance if one.name in names}
+    provenance = (*(known.pop(one.name, one) for one in after.provenance), *known.values())
+    return after.model_copy(update={"times": after.times.model_copy(update=stand), "provenance": provenance})
+
+
+def durations_of(before: Durations, status: IncidentStatus) -> Durations:
+    """The durations of the first episode, and how long all of them hurt. The status has the times of the current one."""
     known = spans(status.times)
+    if status.episode > 1:
+        known = before.model_copy(update={"resolve_seconds": known.resolve_seconds})
     if known.resolve_seconds is None:
         return known
     earlier = status.earlier_seconds + hurt_seconds(status.episodes[:-1])
@@ -102,7 +134,7 @@ def spans(times: Times) -> Durations:
 
 def ttr(status: IncidentStatus) -> str | None:
     """Time to restore, for the column: '13s', '4m10s', '2h5m'. None while it is not over."""
-    seconds = durations_of(status).resolve_seconds
+    seconds = status.durations.resolve_seconds
     return None if seconds is None else human(seconds)
 
 
