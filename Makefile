@@ -17,7 +17,7 @@ demo-down: ## End the cluster that the demo left for you
 test: ## Run everything that can run on this machine, and say what could not
 	@$(RUN) hack/test.py
 
-nightly: ## Run what `make test` runs, and the tests that are too slow for it
+nightly: ## Run what `make test` runs, the attacks of `make faults`, and the tests that are too slow for both
 	@$(RUN) hack/test.py --nightly
 
 unit: ## Run the fast tests alone (no cluster)

@@ -60,6 +60,8 @@ class Layer:
     name: str
     what: str
     run: Run
+    nightly: bool = False
+    """Too long for `make test`: it runs by night, and when it is named."""
 
 
 def _check(*commands: Sequence[str], env: dict[str, str] | None = None) -> Run:
@@ -186,6 +188,7 @@ LAYERS = (
         "faults",
         "attacks on the way to the API server",
         _cluster_tests("faults", monitoring=False, spread=SIDE_BY_SIDE),
+        nightly=True,
     ),
     Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, spread=IN_NAMESPACES_OF_THEIR_OWN)),
 )

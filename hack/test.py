@@ -17,12 +17,12 @@ from layers import LAYERS, Layer, Result, timed
 INTERRUPTED = 130
 
 
-def chosen(names: list[str]) -> list[Layer]:
-    """The layers of these names, all without a name, in their order."""
+def chosen(names: list[str], *, nightly: bool = False) -> list[Layer]:
+    """The layers of these names, in their order; without a name all, by day but for those that run by night."""
     unknown = set(names) - {layer.name for layer in LAYERS}
     if unknown:
         sys.exit(f"error: there is no layer {', '.join(sorted(unknown))}; there are: {', '.join(layer.name for layer in LAYERS)}")
-    return [layer for layer in LAYERS if not names or layer.name in names]
+    return [layer for layer in LAYERS if layer.name in names or (not names and (nightly or not layer.nightly))]
 
 
 def summary(results: dict[str, Result]) -> list[str]:
@@ -47,7 +47,8 @@ def _end(_: int, __: FrameType | None) -> None:
 def main() -> int:
     """Run and sum up; what was started is ended also after Ctrl-C or SIGTERM."""
     arguments = sys.argv[1:]
-    layers = chosen([argument for argument in arguments if argument != "--nightly"])
+    nightly = "--nightly" in arguments
+    layers = chosen([argument for argument in arguments if argument != "--nightly"], nightly=nightly)
     on_clusters = [layer for layer in layers if layer.name in {"cluster", "faults", "scenarios"}]
     if on_clusters and venue.wanted() == "kubeconfig" and not ask.ask("The tests install Prunella into it, and make and break workloads in it."):
         return 1
@@ -58,7 +59,7 @@ def main() -> int:
     results: dict[str, Result] = {}
     try:
         for layer in layers:
-            results[layer.name] = timed(layer, nightly="--nightly" in arguments)
+            results[layer.name] = timed(layer, nightly=nightly)
     except KeyboardInterrupt:
         print("\ninterrupted; what ran until then:")
         print("\n".join(summary(results)), flush=True)

@@ -58,7 +58,9 @@ def test_the_exit_code_says_whether_something_failed(results, strict, code):
 
 def test_layers_are_chosen_by_name_and_run_in_their_order():
     assert [layer.name for layer in runner.chosen(["unit", "lint"])] == ["lint", "unit"]
-    assert runner.chosen([]) == list(layers.LAYERS)
+    assert [layer.name for layer in layers.LAYERS if layer not in runner.chosen([])] == ["faults"], "what is left for the night"
+    assert runner.chosen([], nightly=True) == list(layers.LAYERS)
+    assert [layer.name for layer in runner.chosen(["faults"])] == ["faults"]
     with pytest.raises(SystemExit, match="there is no layer typos; there are: format, lint"):
         runner.chosen(["typos"])
 
