@@ -111,7 +111,19 @@ def _pytest(folders: Sequence[str], place: venue.Venue, *, nightly: bool, spread
         return Result()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [*place.prefix, sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", "-o", "junit_logging=no", *there]
+        command = [
+            *place.prefix,
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            f"--junitxml={report}",
+            "-o",
+            "junit_logging=no",
+            "--durations=8",
+            "--durations-min=15",
+            *there,
+        ]
         command += [] if nightly else ["-m", "not nightly"]
         command += spread
         code = _call(command, place.environment)
