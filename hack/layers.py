@@ -23,7 +23,7 @@ import venue
 ROOT = venue.ROOT
 FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks", "docs", "fuzz")
 ON_EVERY_CORE = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
-IN_NAMESPACES_OF_THEIR_OWN = ("-n", "4", "--dist", "loadgroup")
+IN_NAMESPACES_OF_THEIR_OWN = ("-n", "6", "--dist", "loadgroup")
 """Scenarios mostly wait; their cluster does the work."""
 SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
 """Attacks mostly wait as well, and each test carries out many at once."""
