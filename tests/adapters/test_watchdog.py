@@ -54,7 +54,7 @@ async def main():
         await elector.campaign()
         print("leads", flush=True)
         async with asyncio.TaskGroup() as group:
-            group.create_task(elector.keep())
+            group.create_task(elector.keep(lambda: None))
             if sys.argv[1] == "stands still":
                 await asyncio.sleep(0.5)
                 time.sleep(30)
@@ -83,6 +83,21 @@ def test_while_all_is_well_it_does_nothing_and_it_ends_with_its_context():
         assert asked.wait(5)
     assert left == []
     assert all(one.name != "watchdog" for one in threading.enumerate())
+
+
+def test_what_is_overdue_at_one_look_only_is_let_live():
+    answers, done, left = iter(["it stood still", None, "it stood still", None]), threading.Event(), []
+
+    def overdue() -> str | None:
+        try:
+            return next(answers)
+        except StopIteration:
+            done.set()
+            return None
+
+    with Watchdog(overdue, leave=left.append, look_seconds=0.001):
+        assert done.wait(5)
+    assert left == []
 
 
 def test_a_log_that_hangs_does_not_keep_the_process_alive():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 
 class Sole:
@@ -25,7 +26,7 @@ class Sole:
         await self.elected.wait()
         self.leads = True
 
-    async def keep(self) -> None:
+    async def keep(self, regained: Callable[[], None]) -> None:
         await self.ended.wait()
         if self.lost is not None:
             raise self.lost

@@ -35,11 +35,13 @@ class Watchdog:
         self._thread.join()
 
     def _watch(self) -> None:
+        before = None
         while not self._ended.wait(self._look_seconds):
             why = self._overdue()
-            if why is not None:
+            if why is not None and before is not None:  # twice: a machine that slept wakes its loop and this thread at the same time
                 self._end(why)
                 return
+            before = why
 
     def _end(self, why: str) -> None:
         # A full pipe behind the log may be the very thing that everything hangs in.

@@ -125,7 +125,7 @@ class Heart:
             if self._polls:
                 group.create_task(self._polling.run())
             await organs.election.campaign()
-            group.create_task(organs.election.keep())
+            group.create_task(organs.election.keep(self.wake_all))
             self._lead(group)
 
     def _lead(self, group: asyncio.TaskGroup) -> None:

@@ -1,8 +1,9 @@
 """Leadership: which of several replicas acts. A Lease elects one, and the one that was elected knows by itself when its time is over.
 
 The rules this module protects: only a clock that runs forward counts, and never a timestamp that another machine wrote; a term counts from the start
-of the request that confirmed it; whatever fails is "not renewed"; who could not renew for ten seconds stops, five before anybody else may begin. The
-Lease only makes it rare that two act at once: that it is harmless is the once-only protocol's work.
+of the request that confirmed it; whatever fails is "not renewed"; who could not renew for ten seconds begins nothing more, five before anybody else
+may begin, and goes on only where the lease is still its own when it can be read again. The Lease only makes it rare that two act at once: that it is
+harmless is the once-only protocol's work.
 """
 
 from __future__ import annotations
@@ -87,6 +88,8 @@ class Elector:
         self._confirmed = 0.0
         """When the request was begun that confirmed the term last."""
         self._lost: float | None = None
+        self._ended = False
+        """Whether the lease was given up, or lost to somebody else."""
         self._seen: tuple[str, str, str] | None = None
         self._seen_at = 0.0
         """When the Lease was last seen to change."""
@@ -127,24 +130,30 @@ class Elector:
             await self._sleep(self._pace.retry_seconds)
         log.info("%s is the leader now (epoch %d)", self._identity, self._epoch)
 
-    async def keep(self) -> None:
-        """Renew until the lease is given up. Raises Lost where it could not be renewed in time, or is somebody else's."""
+    async def keep(self, regained: Callable[[], None]) -> None:
+        """Renew until the lease is given up. Raises Lost where it is somebody else's; `regained` is called where it is ours again after a pause.
+
+        An API server that is away takes the lease from nobody: so the process stays, and answers those who ask, but begins nothing.
+        """
         pace = self._pace
         pause = pace.retry_seconds
         while True:
-            await self._sleep(min(pause, max(self._left(), 0)))
-            if not self._leads:
+            await self._sleep(min(pause, max(self._left(), 0)) if self._leads else pause)
+            if self._ended:
                 return
-            if self._left() <= 0:
-                raise self._losing(f"the lease could not be renewed for {pace.deadline_seconds:g} s")
-            began = self._ticks.seconds()
-            await self._attempt(self._renew, min(pace.retry_seconds, self._left()))
+            if self._leads and self._left() <= 0:
+                self._pause()
+            led, began = self._leads, self._ticks.seconds()
+            await self._attempt(self._renew, min(pace.retry_seconds, self._left()) if led else pace.retry_seconds)
             pause = max(pace.retry_seconds - (self._ticks.seconds() - began), 0)
+            if self._leads and not led:
+                regained()
 
     async def release(self) -> None:
         """Give the lease up, so that the next one takes over at once. Nothing may be under way any more."""
-        if not self._leads:
+        if self._ended or not self._epoch:
             return
+        self._ended = True
         self._step_down()
         for _ in range(RELEASE_TRIES):
             if await self._attempt(self._clear, self._pace.retry_seconds):
@@ -209,9 +218,11 @@ class Elector:
     async def _renew(self) -> bool:
         start = self._ticks.seconds()
         found = await self._leases.read()
-        if not self._leads:
+        if self._ended:
             return False
         seconds = int(self._pace.lease_seconds)
+        if found is None and not self._leads:
+            raise self._losing("the lease is gone, and it could not be renewed for so long that another one may have had it")
         if found is None:
             # Deleted by hand. Nobody else may have it before it has run out, so it is made anew; a create is an election.
             await self._leases.create(holder=self._identity, epoch=self._epoch, lease_seconds=seconds)
@@ -220,6 +231,10 @@ class Elector:
         else:
             await self._leases.replace(found, holder=self._identity, epoch=max(found.epoch, self._epoch), lease_seconds=seconds)
         self._confirmed, self._said = start, ""
+        if not self._leads:
+            self._leads = True
+            self._telemetry.gauge("leader", 1)
+            log.info("%s leads again (epoch %d): nobody else had the lease meanwhile", self._identity, self._epoch)
         return True
 
     async def _clear(self) -> bool:
@@ -233,7 +248,12 @@ class Elector:
         """Seconds until a term that is not renewed is given up."""
         return self._confirmed + self._pace.deadline_seconds - self._ticks.seconds()
 
+    def _pause(self) -> None:
+        self._step_down()
+        self._say(logging.WARNING, "The lease could not be renewed for %s s: nothing is begun until it can be", f"{self._pace.deadline_seconds:g}")
+
     def _losing(self, why: str) -> Lost:
+        self._ended = True
         self._step_down()
         self._lost = self._ticks.seconds()
         return Lost(f"{self._identity} is not the leader any more: {why}")

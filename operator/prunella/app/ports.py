@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -55,8 +55,8 @@ class Election(Tenure, Protocol):
     async def campaign(self) -> None:
         """Stand by until this process is the leader."""
 
-    async def keep(self) -> None:
-        """Stay it until it is given up. Raises Lost."""
+    async def keep(self, regained: Callable[[], None]) -> None:
+        """Stay it until it is given up; `regained` after a while in which it could not be confirmed. Raises Lost."""
 
     async def release(self) -> None:
         """Give it up, so that the next one begins at once."""
