@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from build import programs_of
 from layout import Box
-from processes import INIT, init_of
+from processes import INIT, init_of, mark
 from progress import BoxError
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x4000000, 0x8000000, 0x20000000, 0x40000000
@@ -45,7 +45,7 @@ def join(pid: int, namespaces: int) -> None:
 
 def is_inside(box: Box) -> bool:
     """Tell whether this process is in the box already: process 1 is the box's init then."""
-    return f"\0{INIT}\0{box.state}\0".encode() in Path("/proc/1/cmdline").read_bytes()
+    return mark(INIT, box) in Path("/proc/1/cmdline").read_bytes()
 
 
 def require_up(box: Box) -> int:

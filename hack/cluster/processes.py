@@ -23,9 +23,13 @@ def _holding(part: bytes) -> Iterator[int]:
                 yield int(entry.name)
 
 
+def mark(script: Path, box: Box) -> bytes:
+    """What the command line of a box's process holds, of whichever clone: the folder of the box is what names it on this machine."""
+    return f"/{script.parent.parent.name}/{script.parent.name}/{script.name}\0{box.state}\0".encode()
+
+
 def _started_as(script: Path, box: Box) -> list[int]:
-    """Of whichever clone: the folder of the box is what names it on this machine."""
-    return list(_holding(f"/{script.parent.parent.name}/{script.parent.name}/{script.name}\0{box.state}\0".encode()))
+    return list(_holding(mark(script, box)))
 
 
 def any_box() -> bool:

@@ -107,6 +107,8 @@ def test_a_box_is_known_and_ended_by_every_clone(temporary: Path, tmp_path: Path
     argv = [another / "cluster" / BOX.name]
     listed = subprocess.run([*argv, "list"], env=box.env, capture_output=True, text=True, check=True).stdout.splitlines()
     assert [line.split()[1] != "-" for line in listed if line.startswith(box.name)] == [True], listed
+    within = [*argv, "run", box.name, "--", *argv, "status", box.name]
+    assert "etcd" in subprocess.run(within, env=box.env, capture_output=True, text=True, check=True).stdout, "from inside too"
     subprocess.run([*argv, "down", box.name], env=box.env, capture_output=True, text=True, check=True)
     assert not _family(box.name)
     assert _host(box.name) == before
