@@ -18,6 +18,7 @@ from prunella.adapters.alertmanager.poll import AlertmanagerPoll
 from prunella.adapters.alertmanager.webhook_body import decode_webhook
 from prunella.adapters.cel import CelEvaluate
 from prunella.adapters.clock import SystemClock
+from prunella.adapters.generators import closed_in_order
 from prunella.adapters.kubernetes.cache import Cache
 from prunella.adapters.kubernetes.client import Api, connect
 from prunella.adapters.kubernetes.discovery import missing_kinds
@@ -246,7 +247,8 @@ async def start(settings: Settings, take_signals: Callable[[], None]) -> None:
     telemetry = PrometheusTelemetry(__version__)
     api = await connect(settings.kubeconfig, settings.context, telemetry)
     operator = Operator(settings, api, telemetry, take_signals)
-    try:
-        await operator.run()
-    finally:
-        await operator.close()
+    async with closed_in_order():  # Kopf leaves its watches half read where it is stopped while it lists
+        try:
+            await operator.run()
+        finally:
+            await operator.close()
