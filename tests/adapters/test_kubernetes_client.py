@@ -11,6 +11,7 @@ import pytest
 import yaml
 from tests.adapters.standin import Numbers, Reply, Silence, StandIn, listed, refusal, standing_in
 
+from prunella.adapters.kubernetes.answers import NotLetIn
 from prunella.adapters.kubernetes.client import Api, connect, connect_plainly
 from prunella.adapters.kubernetes.discovery import missing_kinds
 from prunella.adapters.kubernetes.resources import DEPLOYMENT, INCIDENT, JSON_PATCH, POD, Call
@@ -62,7 +63,7 @@ def path(verb: str) -> str:
         ("update", refusal(400, "BadRequest"), Permanent, "400"),
         ("get", refusal(500, "InternalError", "etcd"), Retryable, "etcd"),
         ("get", Reply("<html>bad gateway</html>", 502), Retryable, "<html>bad gateway</html>"),
-        ("get", refusal(401, "Unauthorized"), Retryable, "401"),
+        ("get", refusal(401, "Unauthorized"), NotLetIn, "401"),
         ("get", refusal(429, "TooManyRequests"), Retryable, "429"),
         ("patch", refusal(429, "TooManyRequests"), Retryable, "429"),
         ("patch", refusal(500, "InternalError"), OutcomeUnknown, "whether it was done must be seen on the object"),

@@ -46,6 +46,17 @@ spec:
 """
 
 
+ENTRY = """\
+apiVersion: prunella.dev/v1alpha1
+kind: CatalogEntry
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  team: shop
+  escalationPolicyRef: {name: nn}
+"""
+
+
 def lint(folder: Path, *texts: str) -> tuple[int, str]:
     names = []
     for number, text in enumerate(texts):
@@ -54,6 +65,12 @@ def lint(folder: Path, *texts: str) -> tuple[int, str]:
         names.append(str(file))
     done = CliRunner().invoke(command, names)
     return done.exit_code, done.output.replace(f"{folder}/", "")
+
+
+@pytest.mark.parametrize(("place", "said"), [("", "nn"), ("namespace: shop, ", "shop/nn")], ids=["no namespace", "a namespace"])
+def test_a_policy_that_is_not_there_is_named_as_the_file_places_it(tmp_path, place, said):
+    _, output = lint(tmp_path, swapped("{name: web}", f"{{{place}name: web}}", ENTRY))
+    assert f"EscalationPolicy '{said}' does not exist; it may be in the cluster" in output
 
 
 def swapped(old: str, new: str, text: str = RUNBOOK) -> str:

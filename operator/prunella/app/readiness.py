@@ -133,7 +133,8 @@ def _policy(namespace: str, name: str, view: Known) -> Iterable[Problem]:
     if name not in names:
         near = get_close_matches(name, names, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        yield Problem("UnknownReference", f"EscalationPolicy '{namespace}/{name}' does not exist{hint}")
+        place = f"{namespace}/" if namespace else ""  # a file need not name it
+        yield Problem("UnknownReference", f"EscalationPolicy '{place}{name}' does not exist{hint}")
 
 
 class Readiness:

@@ -16,10 +16,11 @@ from kubernetes.aio import config
 
 from prunella.adapters.clock import SystemClock
 from prunella.adapters.kubernetes import kubeconfig as kubeconfigs
+from prunella.adapters.kubernetes.answers import NotLetIn
 from prunella.adapters.kubernetes.client import connect
 from prunella.api.incident import Incident
 from prunella.app import targets
-from prunella.app.errors import Permanent, PrunellaError
+from prunella.app.errors import Permanent, PrunellaError, Retryable
 from prunella.core.incident import correlate
 from prunella.core.lines import Tale
 from prunella.core.recomputed import recompute
@@ -53,6 +54,10 @@ def command(*, what: str, namespace: str | None, guards: bool, output: str, kube
     """
     try:
         tale = asyncio.run(_tale(what, namespace, kubeconfig, context, guards=guards))
+    except NotLetIn as error:
+        raise click.ClickException(f"{error}; log in again, or choose another --context") from error
+    except Retryable as error:
+        raise click.ClickException(f"{error}; check the context and the network, then ask again") from error
     except PrunellaError as error:
         raise click.ClickException(str(error).replace("The account of Prunella may", "You may")) from error
     click.echo(json.dumps(tale.data(), ensure_ascii=False, indent=2) if output == "json" else "\n".join(tale.lines()))

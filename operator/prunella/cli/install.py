@@ -26,25 +26,13 @@ from prunella.api.names import OPERATOR_NAMESPACE, PART_OF_LABEL
 from prunella.app.errors import Conflict, OutcomeUnknown, Permanent, PrunellaError, Retryable
 
 from . import shipped
+from .silent import Silent
 
 TOKEN_SECONDS: Final = 24 * 3600
 ESTABLISHED_SECONDS: Final = 60.0
 PROGRESS_AFTER_SECONDS: Final = 3.0
 TUNED_BY_PEOPLE: Final = frozenset({"HealingPolicy", "Runbook"})
 """Kinds in which a person's value stays: it is how far automation may go here."""
-
-
-class Silent:
-    """Telemetry of a command: nobody scrapes it."""
-
-    def count(self, name: str, amount: float = 1, **labels: str) -> None:
-        """Count nothing."""
-
-    def gauge(self, name: str, value: float, **labels: str) -> None:
-        """Set nothing."""
-
-    def observe(self, name: str, value: float, **labels: str) -> None:
-        """Observe nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ The rule it protects: a read that is refused is a sentence, and counts as unknow
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from prunella.adapters.cel import CelEvaluate
@@ -59,10 +60,12 @@ class Reading:
         return list(await self._or(self._store.remediations_of(incident), ()))
 
     async def target(self, kind: str, namespace: str, name: str) -> WorkloadFacts | None:
-        """A workload as it is now; None where there is none. Raises Permanent where it, its revisions or its pods may not be read."""
+        """A workload as it is now; None where there is none. Raises Permanent where it or its own may not be read, Retryable where nobody answers."""
         ref = ObjectRef(api_version="apps/v1", kind=kind, namespace=namespace, name=name)
         found = await self._live.workload(ref)
         if isinstance(found, UnknownT):
+            with suppress(Permanent):  # where nobody can be asked, or lets us in, the error of a plain read says it
+                await self._api.ask(resources.WORKLOADS[kind].call("get", namespace, name))
             may = [await self._live.may("list", "", "pods", namespace), await self._live.may("get", "apps", f"{kind.lower()}s", namespace)]
             why = "you may not read it and its pods" if False in may else "the API server did not answer"
             raise Permanent(f"{kind} {namespace}/{name} could not be read: {why}")

@@ -26,6 +26,10 @@ SERVER_ERROR: Final = 500
 _MOST_SECONDS: Final = 60.0
 
 
+class NotLetIn(Retryable):
+    """The API server does not know who asks: with other credentials the same try would do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """One HTTP answer, not yet judged."""
@@ -81,7 +85,7 @@ class Answer:
 
 
 def refuse(answer: Answer, call: Call) -> NoReturn:
-    """Raise what a bad answer means: AlreadyExists, Conflict, Permanent, Retryable or OutcomeUnknown."""
+    """Raise what a bad answer means: AlreadyExists, Conflict, Permanent, Retryable, NotLetIn or OutcomeUnknown."""
     said = f"The API server answered {answer.status} to {call.words}: {answer.message}"
     if answer.status == CONFLICT and call.verb == "create":
         if answer.reason == "AlreadyExists":
@@ -92,7 +96,9 @@ def refuse(answer: Answer, call: Call) -> NoReturn:
         raise Conflict(said)
     if answer.status == FORBIDDEN:
         raise Permanent(f"The account of Prunella may not {call.words}: {answer.message}")
-    if answer.status in {UNAUTHORIZED, TOO_MANY} or (answer.status >= SERVER_ERROR and call.reads):
+    if answer.status == UNAUTHORIZED:
+        raise NotLetIn(said, delay=answer.delay)
+    if answer.status == TOO_MANY or (answer.status >= SERVER_ERROR and call.reads):
         raise Retryable(said, delay=answer.delay)
     if answer.status >= SERVER_ERROR:
         raise OutcomeUnknown(f"{said}; whether it was done must be seen on the object")

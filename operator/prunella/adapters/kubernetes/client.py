@@ -182,7 +182,7 @@ class Api:
 
     def _silence(self, call: Call, why: str) -> Retryable:
         self._count(call, "none")
-        return Retryable(f"The API server {why}; {call.words} is tried again", delay=1.0)
+        return Retryable(f"The API server {why}; so it was not possible to {call.words}", delay=1.0)
 
     def _count(self, call: Call, code: str) -> None:
         self._telemetry.count("api_requests_total", verb=call.verb, kind=call.kind, code=code)
