@@ -19,9 +19,9 @@ from prunella.adapters.alertmanager.webhook_body import decode_webhook
 from prunella.adapters.cel import CelEvaluate
 from prunella.adapters.clock import SystemClock
 from prunella.adapters.generators import closed_in_order
+from prunella.adapters.kubernetes import discovery
 from prunella.adapters.kubernetes.cache import Cache
 from prunella.adapters.kubernetes.client import Api, connect
-from prunella.adapters.kubernetes.discovery import missing_kinds
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.heartbeat import Heartbeat
 from prunella.adapters.kubernetes.reads import LiveReads
@@ -137,7 +137,7 @@ class Operator:
         )
         heart = Heart(
             organs,
-            missing_kinds=lambda: missing_kinds(self._api, KINDS),
+            missing_kinds=lambda: discovery.missing(self._api, KINDS, self._settings.namespace),
             kopf=self._kopf,
             polls=bool(self._settings.alertmanager_urls),
             heartbeat=self._heartbeat.run,

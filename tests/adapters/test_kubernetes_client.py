@@ -13,7 +13,6 @@ from tests.adapters.standin import Numbers, Reply, Silence, StandIn, listed, ref
 
 from prunella.adapters.kubernetes.answers import NotLetIn
 from prunella.adapters.kubernetes.client import Api, connect, connect_plainly
-from prunella.adapters.kubernetes.discovery import missing_kinds
 from prunella.adapters.kubernetes.resources import DEPLOYMENT, INCIDENT, JSON_PATCH, POD, Call
 from prunella.app.errors import AlreadyExists, Conflict, OutcomeUnknown, Permanent, PrunellaError, Retryable
 
@@ -229,14 +228,6 @@ async def test_a_server_that_is_not_known_is_said_in_a_sentence(tmp_path: Path, 
     (tmp_path / "garbage").write_text("garbage")
     with pytest.raises(Permanent, match=message):
         await connect(str(tmp_path / name) if name else None, context, Numbers())
-
-
-@pytest.mark.parametrize("code", [401, 403])
-async def test_credentials_that_are_refused_are_not_taken_for_kinds_that_are_missing(api: Api, server: StandIn, code: int):
-    server.answers("GET", "/apis/prunella.dev/v1alpha1", refusal(code, "Unauthorized"))
-    assert await missing_kinds(api, ["incidents", "runbooks"]) == [
-        f"the API server does not let us in ({code}): the token is expired or wrong; `prunella install` writes a new one"
-    ]
 
 
 async def test_a_proxy_in_the_environment_is_not_asked(api: Api, server: StandIn, monkeypatch: pytest.MonkeyPatch):

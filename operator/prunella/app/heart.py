@@ -1,6 +1,6 @@
 """The heart: what runs while the operator runs. Queues are served, loops repeat, changes wake what they touch.
 
-Order of a start: our kinds in discovery, the cache whole, then everything else. Nothing is decided before the cache is whole.
+Order of a start: Prunella's CRDs and namespace, the cache whole, then everything else. Nothing is decided before the cache is whole.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Organs:
 
 
 class Heart:
-    """Runs the organs. `missing_kinds` asks discovery; `kopf` and `heartbeat` run until they are cancelled."""
+    """Runs the organs. `missing_kinds` says what the cluster lacks before a start; `kopf` and `heartbeat` run until they are cancelled."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Heart:
         self.problems: list[str] = ["starting"]
 
     async def run(self) -> None:
-        """Serve until cancelled. Raises Permanent where our kinds did not come in time."""
+        """Serve until cancelled. Raises Permanent where the CRDs or the namespace did not come in time."""
         organs = self._organs
         async with asyncio.TaskGroup() as group:
             group.create_task(self._every(HEALTH_SECONDS, self._look_at_control_plane))
@@ -184,7 +184,7 @@ class Heart:
         deadline = loop.time() + self._crds_timeout_seconds
         while missing := list(await self._missing_kinds()):
             if self.problems != missing:
-                log.info("Waiting for Prunella's kinds to be served", extra={"missing": "; ".join(missing)})
+                log.info("Waiting for Prunella's CRDs and namespace", extra={"missing": "; ".join(missing)})
             self.problems = missing
             if loop.time() > deadline:
                 raise Permanent(f"Gave up after {self._crds_timeout_seconds} s: {missing[0]}")

@@ -1,4 +1,7 @@
-"""SIGTERM is how every pod ends, SIGINT how every person ends it: both end it quietly, whatever it is doing in that moment."""
+"""The process itself on a real control plane: what it waits for, and how it ends.
+
+SIGTERM is how every pod ends, SIGINT how every person ends it: both end it quietly, whatever it is doing in that moment.
+"""
 
 from __future__ import annotations
 
@@ -93,6 +96,21 @@ def test_a_second_signal_changes_nothing(start):
         operator.signal(signal.SIGINT)
         assert operator.end(signal.SIGINT) == 0, operator.said
     assert operator.levels() == {"info"}, operator.said
+
+
+def test_a_namespace_that_does_not_exist_is_waited_for_and_said(start, web, prunella, namespace):
+    missing = f"{namespace}-not"
+    sentence = f"the operator's namespace {missing} does not exist: `prunella install` makes prunella-system; `--namespace` names another"
+    with start("--namespace", missing) as operator:
+        operator.until_said("Waiting for Prunella's CRDs and namespace")
+        assert sentence in operator.said
+        assert status_of(f"http://{web}/readyz") == 503
+        prunella("create", "namespace", missing)
+        try:
+            operator.until_said("Ready")
+        finally:
+            prunella("delete", "namespace", missing, "--wait=false")
+        assert operator.end(signal.SIGTERM) == 0, operator.said
 
 
 def metrics(web: str) -> str:
