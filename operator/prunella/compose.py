@@ -20,9 +20,10 @@ from prunella.adapters.alertmanager.poll import AlertmanagerPoll
 from prunella.adapters.alertmanager.webhook_body import decode_webhook
 from prunella.adapters.cel import CelEvaluate
 from prunella.adapters.clock import SystemClock, SystemTicks
+from prunella.adapters.generators import closed_in_order
+from prunella.adapters.kubernetes import discovery
 from prunella.adapters.kubernetes.cache import Cache
 from prunella.adapters.kubernetes.client import Api, connect
-from prunella.adapters.kubernetes.discovery import missing_kinds
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.heartbeat import Heartbeat
 from prunella.adapters.kubernetes.lease import LeaderLease
@@ -159,7 +160,7 @@ class Operator:
         """The heart around them, and the arrows back: what is woken by what."""
         heart = Heart(
             organs,
-            missing_kinds=lambda: missing_kinds(self._api, KINDS),
+            missing_kinds=lambda: discovery.missing(self._api, KINDS, self._settings.namespace),
             kopf=self._kopf,
             polls=bool(self._settings.alertmanager_urls),
             heartbeat=self._heartbeat.run,
@@ -279,10 +280,11 @@ async def start(settings: Settings, take_signals: Callable[[], None], *, elect: 
     telemetry = PrometheusTelemetry(__version__)
     api = await connect(settings.kubeconfig, settings.context, telemetry)
     operator = Operator(settings, api, telemetry, take_signals, elect)
-    try:
-        await operator.run()
-    except* Lost as lost:
-        log.error("The process ends, to start anew as a standby: %s", lost.exceptions[0])  # noqa: TRY400 - where it was raised tells nobody anything
-        os._exit(1)
-    finally:
-        await operator.close()
+    async with closed_in_order():  # Kopf leaves its watches half read where it is stopped while it lists
+        try:
+            await operator.run()
+        except* Lost as lost:
+            log.error("The process ends, to start anew as a standby: %s", lost.exceptions[0])  # noqa: TRY400 - where it was raised tells nobody anything
+            os._exit(1)
+        finally:
+            await operator.close()

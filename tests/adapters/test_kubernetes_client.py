@@ -14,7 +14,6 @@ from tests.adapters.standin import Numbers, Reply, Silence, StandIn, listed, ref
 
 from prunella.adapters.kubernetes.answers import NotLetIn
 from prunella.adapters.kubernetes.client import Api, connect, connect_plainly
-from prunella.adapters.kubernetes.discovery import missing_kinds
 from prunella.adapters.kubernetes.resources import DEPLOYMENT, INCIDENT, JSON_PATCH, POD, Call
 from prunella.app.errors import AlreadyExists, Conflict, OutcomeUnknown, Permanent, PrunellaError, Retryable
 
@@ -250,14 +249,6 @@ async def test_whoever_asked_for_a_pause_is_left_alone_by_the_same_requests_unti
                 await api.ask(call("patch"))
             await asyncio.sleep(0.05)
     assert asyncio.get_running_loop().time() - turned_away > 0.9  # the pause began a little before we were told
-
-
-@pytest.mark.parametrize("code", [401, 403])
-async def test_credentials_that_are_refused_are_not_taken_for_kinds_that_are_missing(api: Api, server: StandIn, code: int):
-    server.answers("GET", "/apis/prunella.dev/v1alpha1", refusal(code, "Unauthorized"))
-    assert await missing_kinds(api, ["incidents", "runbooks"]) == [
-        f"the API server does not let us in ({code}): the token is expired or wrong; `prunella install` writes a new one"
-    ]
 
 
 async def test_a_proxy_in_the_environment_is_not_asked(api: Api, server: StandIn, monkeypatch: pytest.MonkeyPatch):

@@ -105,11 +105,25 @@ def test_libraries_that_log_urls_are_kept_quiet():
             True,
         ),
         ("kopf._cogs.clients.watching", "Request attempt #3 failed; will retry: GET https://10.0.0.1/x -> APIForbiddenError()", logging.INFO, True),
+        (
+            "kopf._core.reactor.observation",
+            "Request attempt #1 failed; TCP closed; will re-authenticate: GET https://10.0.0.1/x",
+            logging.INFO,
+            False,
+        ),
         ("kopf._cogs.clients.watching", "Request attempt #3 failed; escalating: GET https://10.0.0.1/x -> TimeoutError()", logging.INFO, True),
         ("kopf._core.reactor.running", "Daemon failed", logging.INFO, True),
         ("prunella.app.x", "Request attempt #3 failed; will retry: x", logging.INFO, True),
     ],
-    ids=["a repeated try", "a repeated try at debug", "a refusal", "the last try", "another trouble of Kopf", "a line of ours"],
+    ids=[
+        "a repeated try",
+        "a repeated try at debug",
+        "a refusal",
+        "a try in a session that was closed",
+        "the last try",
+        "another trouble of Kopf",
+        "a line of ours",
+    ],
 )
 def test_kopf_s_repeated_tries_are_no_errors_and_its_other_troubles_are(logging_as_before, name, message, level, told):
     logging_as_before.setLevel(level)

@@ -57,7 +57,7 @@ class Body:
         self.queues.incidents.handle = self.queues.policies.handle = self._serve
         self.missing = list(missing)
         self.ends = asyncio.Event()
-        self.beats = self.kopfs = 0
+        self.beats = self.kopfs = self.asked = 0
         organs = Organs(
             cache=self.place.view,
             live=self.place.cluster,
@@ -79,6 +79,7 @@ class Body:
         self.served.append(key)
 
     async def _missing(self):
+        self.asked += 1
         return self.missing
 
     async def _kopf(self):
@@ -116,6 +117,19 @@ async def test_a_start_waits_for_our_kinds_then_for_a_whole_cache_and_only_then_
         await until(lambda: body.heart.problems == [])
         await until(lambda: IncidentKey("shop", "x") in body.served)
         assert (body.place.view.runs, body.beats) == (1, 1)
+
+
+async def test_what_a_start_waits_for_is_logged_once_and_again_when_it_changes(caplog):
+    caplog.set_level("INFO")
+    body = Body(missing=["no CRDs: `prunella install`", "no namespace"])
+    async with body.living():
+        await until(lambda: body.heart.problems == ["no CRDs: `prunella install`", "no namespace"])
+        asked = body.asked
+        await until(lambda: body.asked > asked + 1)
+        body.missing[:] = ["no namespace"]
+        await until(lambda: body.heart.problems == ["no namespace"])
+    waited = [record for record in caplog.records if record.message == "Waiting for Prunella's CRDs and namespace"]
+    assert [record.missing for record in waited] == ["no CRDs: `prunella install`; no namespace", "no namespace"]
 
 
 async def test_a_start_gives_up_where_our_kinds_do_not_come():

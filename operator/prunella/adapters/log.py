@@ -20,6 +20,8 @@ _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "
 _OVERSHARING: Final = ("apprise", "urllib3", "requests", "kubernetes.client.rest", "kubernetes.aio.client.rest")
 """Libraries that write whole URLs or bodies at DEBUG; for Apprise even at ERROR, and an Apprise URL is a secret."""
 _LONGEST: Final = 8192
+_GOES_ON: Final = (" failed; will retry: ", " will re-authenticate: ")
+"""Kopf's words for a try that it repeats."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -65,12 +67,13 @@ def configure(level: str, form: Format) -> None:
 def worth_a_line(record: logging.LogRecord) -> bool:
     """Whether a line tells anything: Kopf's error for each try that it repeats doesn't, our own watch of the same kind says it once.
 
-    A refusal passes, because no repetition mends a missing right; and at level debug everything does.
+    So it is with a try whose session is renewed, or closed because the operator ends. A refusal passes, because no repetition mends a missing right;
+    and at level debug everything does.
     """
     if not record.name.startswith("kopf.") or logging.getLogger().isEnabledFor(logging.DEBUG):
         return True
     message = record.getMessage()
-    return not (message.startswith("Request attempt #") and " failed; will retry: " in message and "APIForbiddenError" not in message)
+    return not (message.startswith("Request attempt #") and any(words in message for words in _GOES_ON) and "APIForbiddenError" not in message)
 
 
 def quiet() -> None:

@@ -1,7 +1,7 @@
 """The heart: what runs while the operator runs. Queues are served, loops repeat, changes wake what they touch.
 
-Order of a start: our kinds in discovery, the cache whole, the lease, then everything else. Nothing is decided before the cache is whole, and nothing
-by a standby: it keeps its view warm, keeps the alerts that it is sent, and waits.
+Order of a start: Prunella's CRDs and namespace, the cache whole, the lease, then everything else. Nothing is decided before the cache is whole, and
+nothing by a standby: it keeps its view warm, keeps the alerts that it is sent, and waits.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Organs:
 
 
 class Heart:
-    """Runs the organs. `missing_kinds` asks discovery; `kopf` and `heartbeat` run until they are cancelled, on the leader only."""
+    """Runs the organs. `missing_kinds` says what the cluster lacks before a start; `kopf` and `heartbeat` run until cancelled, on the leader only."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Heart:
         self.problems: list[str] = ["starting"]
 
     async def run(self) -> None:
-        """Serve until cancelled, then let go in order. Raises Permanent where our kinds did not come in time, Lost where the lease was lost."""
+        """Serve until cancelled, then let go. Raises Permanent where the CRDs or the namespace did not come, Lost where the lease was lost."""
         life = asyncio.ensure_future(self._live())
         try:
             await asyncio.shield(life)
@@ -218,7 +218,7 @@ class Heart:
         deadline = loop.time() + self._crds_timeout_seconds
         while missing := list(await self._missing_kinds()):
             if self.problems != missing:
-                log.info("Waiting for Prunella's kinds to be served", extra={"missing": "; ".join(missing)})
+                log.info("Waiting for Prunella's CRDs and namespace", extra={"missing": "; ".join(missing)})
             self.problems = missing
             if loop.time() > deadline:
                 raise Permanent(f"Gave up after {self._crds_timeout_seconds} s: {missing[0]}")

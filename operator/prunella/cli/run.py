@@ -57,7 +57,7 @@ from . import flags
     type=click.IntRange(min=0),
     default=300,
     show_default=True,
-    help="Wait for our kinds so long.",
+    help="How long to wait for Prunella's CRDs and the operator's namespace.",
 )
 @click.option(
     "--log-level",
@@ -85,7 +85,7 @@ def command(
     log_level: str,
     log_format: str,
 ) -> None:
-    """Start the operator. It waits for its kinds, watches, records, heals what it may, and tells people."""
+    """Start the operator. It waits for Prunella's CRDs, watches, records, heals what it may, and tells people."""
     configure(log_level, "text" if log_format == "text" else "json")
     logging.getLogger("kopf").setLevel(logging.WARNING)  # it tells of each handler call, and a call is only a key in a queue
     settings = Settings(
