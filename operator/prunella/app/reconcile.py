@@ -75,6 +75,8 @@ class Reconciler:
         self._locks: defaultdict[IncidentKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._mail: defaultdict[IncidentKey, Mailbox] = defaultdict(Mailbox)
         self._uids: dict[IncidentKey, str] = {}
+        self._written: dict[IncidentKey, str] = {}
+        """The version that we wrote last, where that decision was carried out to its end or still is being."""
 
     async def deliver_alerts(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
         """Put alerts on an Incident; returns once they are stored, raises Retryable or Conflict where they could not be."""
@@ -96,9 +98,18 @@ class Reconciler:
         async with self._locks[key]:
             await self._pass(key)
 
+    def wrote(self, key: IncidentKey, version: str) -> bool:
+        """Whether that version of the Incident is our own last word, from which nothing follows that we don't do already."""
+        return bool(version) and self._written.get(key) == version
+
     async def _pass(self, key: IncidentKey) -> None:
         started = asyncio.get_running_loop().time()
-        incident = await self._settle(key)
+        try:
+            incident = await self._settle(key)
+        except BaseException:
+            if self._written.pop(key, None) is not None:
+                self._again(key, self._clock.now())  # its event may have come already, and been taken for told
+            raise
         self._telemetry.observe("reconcile_duration_seconds", asyncio.get_running_loop().time() - started)
         if incident is None:
             self._forget(key)
@@ -151,6 +162,7 @@ class Reconciler:
             del mail.alerts[: len(taken.alerts)]
             mail.capture = None
             mail.dirty_since = None
+            self._written[key] = stored.metadata.resource_version
             await self._publisher.publish(incident, stored)
             self._hand_over(stored)
             return stored, draft
@@ -225,6 +237,7 @@ class Reconciler:
         uid = self._uids.pop(key, None)
         if uid is not None:
             self._outbox.forget(uid)
+        self._written.pop(key, None)
         self._locks.pop(key, None)
         self._mail.pop(key, None)
 
