@@ -21,6 +21,7 @@ from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.ports import Clock, Telemetry
 from prunella.core.facts import AutoscalerFacts, NamespaceFacts, Pod, Revision, Workload, WorkloadFacts
+from prunella.core.failing import alike
 
 from . import watched
 from .by_target import ByTarget
@@ -204,9 +205,11 @@ class Cache:
         return tuple(dict.fromkeys((*self._namespaces, *ours)))
 
     def _pod_changed(self, change: Change[Pod]) -> None:
+        self._kinship.pod_changed(change)
+        if change.before is not None and change.after is not None and alike(change.before, change.after):
+            return  # most of what a busy cluster says about its pods
         pod = change.after or change.before
         workload = self._kinship.workload_of_pod(pod) if pod else None
-        self._kinship.pod_changed(change)
         if workload is None:
             return
         if change.after is None:
