@@ -244,7 +244,7 @@ class Heart:
             self._organs.telemetry.gauge("incidents", counts.get((phase, priority), 0), phase=phase, priority=priority)
         self._gauged |= set(counts)
         organs = self._organs
-        blocked = {one.spec.target_ref.uid for one in organs.cache.incidents() if _breaker_open(one)}
+        blocked = {one.spec.target_ref.uid for one in organs.cache.unended_incidents() if _breaker_open(one)}
         organs.telemetry.gauge("breakers_open", len(blocked))
         organs.telemetry.gauge("overdue_timers", organs.queues.incidents.overdue(OVERDUE_SECONDS) + organs.queues.workloads.overdue(OVERDUE_SECONDS))
         organs.telemetry.gauge("leader", 1)  # there is no election yet: who runs, acts

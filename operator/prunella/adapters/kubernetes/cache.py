@@ -71,7 +71,7 @@ class Cache:
         self._shelf(watched.CONTROLLER_REVISIONS, self._revision_changed)
         self._spaces = self._shelf(watched.NAMESPACES)
         self._autoscalers = self._shelf(watched.AUTOSCALERS)
-        self._incidents = self._shelf(watched.INCIDENTS, self._by_target.change)
+        self._incidents = self._shelf(watched.INCIDENTS_IN_BRIEF, self._by_target.change)
         self._remediations = self._shelf(watched.REMEDIATIONS)
         self._runbooks = self._shelf(watched.RUNBOOKS)
         self._policies = self._shelf(watched.HEALING_POLICIES)
@@ -139,11 +139,11 @@ class Cache:
         return [autoscaler for autoscaler in self._autoscalers.values() if autoscaler.namespace == namespace]
 
     def incidents(self) -> Iterable[Incident]:
-        """Every Incident that could be read."""
+        """Every Incident that could be read, in brief."""
         return self._incidents.values()
 
     def incident(self, namespace: str, name: str) -> Incident | None:
-        """One Incident."""
+        """One Incident, in brief."""
         return self._incidents.get((namespace, name))
 
     def incidents_of(self, kind: str, namespace: str, name: str) -> Iterable[Incident]:
