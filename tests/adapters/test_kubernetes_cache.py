@@ -82,6 +82,38 @@ def owned(name: str, uid: str, kind: str, owner: str, version: str = "1") -> Obj
     return {"metadata": {"namespace": "shop", "name": name, "uid": uid, "resourceVersion": version, "ownerReferences": owners}}
 
 
+def reported(version: str, started: str, *, ready: str = "True") -> Object:
+    """A pod that runs, with what its kubelet said last."""
+    pod = owned("web-1-a", "p-1", "ReplicaSet", "rs-1", version)
+    running = {"name": "app", "ready": True, "state": {"running": {"startedAt": started}}}
+    conditions = [{"type": "Ready", "status": ready, "lastTransitionTime": "2026-11-24T11:00:00Z"}]
+    return pod | {"spec": {"nodeName": "node-1"}, "status": {"phase": "Running", "conditions": conditions, "containerStatuses": [running]}}
+
+
+async def test_a_word_about_a_pod_that_was_well_and_is_well_touches_no_workload(server: StandIn, clock: Clock):
+    told: list[tuple[str, ...]] = []
+    web = {"metadata": {"namespace": "shop", "name": "web", "uid": "d-1", "resourceVersion": "1"}}
+    server.answers("GET", "/apis/apps/v1/deployments", listed(web))
+    server.answers("GET", "/apis/apps/v1/replicasets", listed(owned("web-1", "rs-1", "Deployment", "d-1")))
+    server.answers("WATCH", "/api/v1/pods", Silence())
+    async with running(server, clock) as cache:
+        await asyncio.wait_for(cache.until_synced(), 10)
+        cache.subscribe(on_change=lambda *key: told.append(key), on_workload_change=lambda *key: told.append(("touched", *key)))
+        lines = (
+            event("ADDED", reported("101", "2026-11-24T11:00:00Z")),
+            event("MODIFIED", reported("102", "2026-11-24T11:30:00Z")),
+            event("MODIFIED", reported("103", "2026-11-24T11:30:00Z", ready="False")),
+        )
+        server.answers("WATCH", "/api/v1/pods", Lines(lines))
+        server.release()
+        await eventually(lambda: len(told) == 5)
+        touched, pod = ("touched", "Deployment", "shop", "web"), ("Pod", "shop", "web-1-a")
+        assert told == [touched, pod, pod, touched, pod]
+        facts = cache.workload("Deployment", "shop", "web")
+        assert facts is not None
+        assert [(one.resource_version, one.ready) for one in facts.pods] == [("103", False)], "what is kept is the last word all the same"
+
+
 async def test_a_pod_is_told_as_its_workload_and_remembered_after_it_went(server: StandIn, clock: Clock):
     told: list[tuple[str, ...]] = []
     web = {"metadata": {"namespace": "shop", "name": "web", "uid": "d-1", "resourceVersion": "1"}}

@@ -359,6 +359,23 @@ async def test_a_duplicate_wakes_its_parent(merged, woken):
     assert body.waiting(body.queues.incidents) == woken
 
 
+async def test_the_event_of_our_own_write_wakes_nobody_and_every_other_event_does():
+    body = Body()
+    body.place.cluster.create()
+    made = opened(body)
+    key = IncidentKey("shop", made.metadata.name)
+    await body.operator.reconciler.reconcile(key)
+    version = body.place.api.objects["Incident", *key].metadata.resource_version
+    assert version != made.metadata.resource_version, "the decision was written"
+    body.heart.incident_changed(key, version)
+    assert body.waiting(body.queues.incidents) == set()
+    for other in ("", made.metadata.resource_version, "999"):
+        body.queues.incidents._queued.clear()
+        body.heart.incident_changed(key, other)
+        assert body.waiting(body.queues.incidents) == {key}, other
+    await body.operator.close()
+
+
 async def test_only_incidents_about_which_something_may_still_be_decided_or_told_are_woken():
     body = Body()
     times = opened(body).status.times

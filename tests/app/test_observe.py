@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -252,7 +253,11 @@ async def test_whether_pulls_fail_elsewhere_tells_a_bad_name_from_a_bad_registry
     if elsewhere:
         now = place.clock.now()
         pulls = Finding(cause=Cause.ROLLOUT_IMAGE_PULL, workload=place.cluster.facts(other).workload, summary="no", started_time=now, open_time=now)
-        operator.observer._sights[WorkloadKey("Deployment", "shop", "cart")].detection = Detection(finding=pulls)
+        cart = WorkloadKey("Deployment", "shop", "cart")
+        operator.observer._keep(cart, replace(operator.observer.sight(cart), detection=Detection(finding=pulls)))
     refused = waiting("ErrImagePull", "failed to pull: unauthorized", image="elsewhere/app:3")
     assert operator.observer.finding(rolling_facts(new_pod(refused))).cause is cause
+    await operator.run(1)
+    operator.observer._keep(WorkloadKey("Deployment", "shop", "cart"), operator.observer.sight(KEY))
+    assert operator.observer.finding(rolling_facts(new_pod(refused))).cause is Cause.ROLLOUT_IMAGE_PULL, "the other one has recovered"
     await operator.close()

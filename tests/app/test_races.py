@@ -8,6 +8,7 @@ import pytest
 from tests.fakes.operator import Operator, shop
 from tests.fakes.runbooks import shipped
 
+from prunella.api.incident import Incident
 from prunella.api.names import Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
@@ -50,6 +51,26 @@ async def test_a_person_who_labels_the_attempt_meanwhile_loses_nothing_and_stops
     [attempt] = operator.remediations
     assert attempt.status.phase is RemediationPhase.VERIFYING, "the outcome is stored all the same"
     assert attempt.metadata.annotations == {"seen": "by-ana"}
+    await healed(place, operator)
+
+
+async def test_a_decision_that_was_written_and_not_carried_out_is_made_again_although_its_event_was_our_own():
+    place, _, operator = await crashed()
+    [incident] = place.api.all(Incident)
+    key = IncidentKey("shop", incident.metadata.name)
+    operator.reconciler._written[key] = incident.metadata.resource_version
+
+    def fail(when: str, verb: str, what: str) -> None:
+        if (when, verb) == ("before", "create") and what.startswith("Remediation/"):
+            place.api.gate = lambda *_: None
+            raise Retryable("503", delay=60)
+
+    place.api.gate = fail
+    place.clock.advance(10)
+    with pytest.raises(Retryable):
+        await operator.reconciler.reconcile(key)
+    assert not operator.reconciler.wrote(key, incident.metadata.resource_version)
+    assert operator.timers[key] <= place.clock.now(), "and it is looked at again at once, whoever asked for the decision"
     await healed(place, operator)
 
 

@@ -13,6 +13,7 @@ from prunella.api.names import ROLLOUT_CAUSES, Cause
 from prunella.core import failing, rollout
 from prunella.core.detect.detect import Settings, Surroundings, detect
 from prunella.core.facts import Container, Pod, Revision, Termination, Workload, WorkloadCondition, WorkloadFacts
+from prunella.core.healing import known_good
 
 from .builders import NOON, ago, container, crashing, deadline_exceeded, healthy_facts, later, new_pod, pod, pods, rolling_facts, waiting
 
@@ -203,6 +204,78 @@ def test_the_answer_does_not_change_before_the_next_look(facts):
             second.finding.failing_pods,
             second.finding.only_newest_fails,
         )
+
+
+def marked(facts: WorkloadFacts) -> WorkloadFacts:
+    """As the cache marks its pods."""
+    return replace(facts, pods=tuple(replace(one, quiet=failing.quiet(one.containers)) for one in facts.pods))
+
+
+@settings(deadline=None)
+@given(FACTS)
+def test_the_mark_of_a_quiet_pod_spares_work_and_changes_no_answer(facts):
+    assert detection(marked(facts)) == detection(facts)
+
+
+QUIET = st.lists(
+    st.builds(Container, name=st.sampled_from(["app", "log"]), ready=st.booleans(), image=st.sampled_from(["a", "b"]), running_since=TIMES),
+    max_size=2,
+).map(tuple)
+
+
+@settings(deadline=None)
+@given(FACTS, PODS, QUIET, QUIET)
+def test_two_words_about_a_pod_that_are_alike_give_one_answer(facts, one, before, after):
+    well = replace(one, containers=before, ready=True, quiet=True)
+    later_word = replace(well, containers=after, resource_version="2")
+    assert failing.alike(well, later_word)
+    first, second = (replace(facts, pods=(*facts.pods, pod)) for pod in (well, later_word))
+    assert detection(first) == detection(second)
+    assert known_good.healthy_since(first) == known_good.healthy_since(second)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ready": False},
+        {"ready_since": ago(1)},
+        {"phase": "Failed"},
+        {"status_reason": "Evicted"},
+        {"deleting": True},
+        {"scheduled": False},
+        {"node": ""},
+        {"revision": "h9"},
+        {"owner_uid": "another"},
+        {"quiet": False},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_whatever_a_detector_asks_for_makes_two_words_differ(change):
+    well = pod(quiet=True)
+    assert failing.alike(well, replace(well, resource_version="2"))
+    assert not failing.alike(well, replace(well, **change))
+
+
+@pytest.mark.parametrize(
+    ("containers", "expected"),
+    [
+        ((container(),), True),
+        ((), True),
+        (
+            (
+                container(),
+                crashing(),
+            ),
+            False,
+        ),
+        ((container(restarts=1),), False),
+        ((waiting("ContainerCreating"),), False),
+        ((container(terminated=Termination(exit_code=0)),), False),
+    ],
+    ids=["runs", "none yet", "one crashes", "was restarted", "waits", "ended well"],
+)
+def test_a_pod_is_quiet_while_none_of_its_containers_needs_a_closer_look(containers, expected):
+    assert failing.quiet(containers) is expected
 
 
 def test_the_deadline_alone_accuses_no_revision():

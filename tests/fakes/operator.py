@@ -100,7 +100,8 @@ class Operator:
     def __init__(self, place: Place, tenure: Sole | None = None) -> None:
         self.place = place
         self.tenure = tenure or Sole()
-        self.pending: dict[IncidentKey | WorkloadKey, None] = {}
+        self.pending: dict[IncidentKey | WorkloadKey, str] = {}
+        """What waits to be served. A version: woken by nothing but the event of that version."""
         self.timers: dict[IncidentKey | WorkloadKey, datetime] = {}
         self.retries: list[Exception] = []
         self.served = 0
@@ -166,7 +167,7 @@ class Operator:
 
     def wake(self, key: IncidentKey | WorkloadKey) -> None:
         if self.tenure.leads or isinstance(key, WorkloadKey):
-            self.pending[key] = None
+            self.pending[key] = ""
 
     def wake_at(self, key: IncidentKey | WorkloadKey, at: datetime) -> None:
         """An earlier timer of the key stands."""
@@ -180,7 +181,8 @@ class Operator:
         """What Kopf and the watch tell."""
         namespace = one.metadata.namespace or ""
         if isinstance(one, Incident):
-            self.wake(IncidentKey(namespace, one.metadata.name))
+            key = IncidentKey(namespace, one.metadata.name)
+            self.pending[key] = "" if self.pending.get(key) == "" else one.metadata.resource_version
         elif isinstance(one, Remediation):
             self.wake(IncidentKey(namespace, one.spec.incident_ref.name))
         elif type(one).__name__ != "WorkloadRecord":
@@ -202,7 +204,9 @@ class Operator:
                 served += 1
                 assert served < HOT, f"a loop without an end: {list(self.pending)}"
                 key = next(iter(self.pending))
-                del self.pending[key]
+                version = self.pending.pop(key)
+                if isinstance(key, IncidentKey) and self.reconciler.wrote(key, version):
+                    continue
                 await self._serve(key)
                 if not isinstance(key, WorkloadKey):
                     await self.brake.look()

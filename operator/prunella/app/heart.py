@@ -174,6 +174,11 @@ class Heart:
                     self._organs.queues.workloads.add(WorkloadKey(facts.workload.kind, name, facts.workload.name))
             self.wake_all()
 
+    def incident_changed(self, key: IncidentKey, version: str) -> None:
+        """Kopf's event: the Incident has that version now. What we have just written ourselves tells us nothing."""
+        if not self._organs.reconciler.wrote(key, version):
+            self._organs.queues.incidents.add(key)
+
     def _wake_parent(self, namespace: str, name: str) -> None:
         """What a duplicate hands over is taken when its parent is decided."""
         if not self._organs.election.leads:

@@ -59,6 +59,8 @@ class Observer:
         self._tenure = tenure
         self._wake = wake
         self._sights: dict[WorkloadKey, Sight] = {}
+        self._pulling: set[str] = set()
+        """Uids of the workloads whose images can't be pulled."""
         self._started = clock.now()
 
     def sight(self, key: WorkloadKey) -> Sight | None:
@@ -77,7 +79,8 @@ class Observer:
         now = self._clock.now()
         facts = self._view.workload(*key)
         if facts is None or facts.workload.deleting:
-            self._sights.pop(key, None)
+            gone = self._sights.pop(key, None)
+            self._pulling.discard(gone.uid if gone is not None else "")
             self._wake_incidents(key)
             return None
         before = self._sights.get(key)
@@ -108,8 +111,15 @@ class Observer:
             since = known_good.healthy_since(facts) or now
             sight.healthy_since = (before.healthy_since if before else None) or (now if before else since)
         _count_restarts(sight, before, now)
-        self._sights[key] = sight
+        self._keep(key, sight)
         return sight
+
+    def _keep(self, key: WorkloadKey, sight: Sight) -> None:
+        last, finding = self._sights.get(key), sight.detection.finding
+        self._sights[key] = sight
+        self._pulling.discard(last.uid if last is not None else "")
+        if finding is not None and finding.cause in PULL_CAUSES:
+            self._pulling.add(sight.uid)
 
     def _eyes(self, facts: WorkloadFacts, before: Sight | None) -> set[str]:
         """Revisions whose rollout began while we watched."""
@@ -125,11 +135,7 @@ class Observer:
     def _detect(self, facts: WorkloadFacts, now: datetime) -> Detection:
         policy = self._policy()
         stored = self._record(facts)
-        elsewhere = any(
-            one.detection.finding is not None and one.detection.finding.cause in PULL_CAUSES and one.uid != facts.workload.uid
-            for one in self._sights.values()
-        )
-        surroundings = Surroundings(record=stored, pull_failures_elsewhere=elsewhere)
+        surroundings = Surroundings(record=stored, pull_failures_elsewhere=bool(self._pulling - {facts.workload.uid}))
         settings = Settings(open_after_seconds={one.cause: one.open_after_seconds for one in policy.detectors})
         return detect(facts, now, settings, surroundings)
 

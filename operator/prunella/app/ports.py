@@ -90,7 +90,7 @@ class View(Protocol):
         """HorizontalPodAutoscalers of a namespace."""
 
     def incidents(self) -> Iterable[Incident]:
-        """Every Incident, those that are long over included: nothing that happens often may ask for all of them."""
+        """Every Incident in brief, without its story: those that are long over are among them, so nothing that happens often may ask for this."""
 
     def incident(self, namespace: str, name: str) -> Incident | None:
         """One Incident, or None where it is not there."""

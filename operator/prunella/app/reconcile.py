@@ -82,6 +82,8 @@ class Reconciler:
         self._idle = asyncio.Event()
         self._idle.set()
         self._parking = False
+        self._written: dict[IncidentKey, str] = {}
+        """The version that we wrote last, where that decision was carried out to its end or still is being."""
 
     async def deliver_alerts(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
         """Put alerts on an Incident; returns once they are stored, raises Retryable or Conflict where they could not be."""
@@ -103,10 +105,19 @@ class Reconciler:
         async with self._locks[key]:
             await self._pass(key)
 
+    def wrote(self, key: IncidentKey, version: str) -> bool:
+        """Whether that version of the Incident is our own last word, from which nothing follows that we don't do already."""
+        return bool(version) and self._written.get(key) == version
+
     async def _pass(self, key: IncidentKey) -> None:
         async with self._working():
             started = asyncio.get_running_loop().time()
-            incident = await self._settle(key)
+            try:
+                incident = await self._settle(key)
+            except BaseException:
+                if self._written.pop(key, None) is not None:
+                    self._again(key, self._clock.now())  # its event may have come already, and been taken for told
+                raise
             self._telemetry.observe("reconcile_duration_seconds", asyncio.get_running_loop().time() - started)
         if incident is None:
             self._forget(key)
@@ -178,6 +189,7 @@ class Reconciler:
             del mail.alerts[: len(taken.alerts)]
             mail.capture = None
             mail.dirty_since = None
+            self._written[key] = stored.metadata.resource_version
             await self._publisher.publish(incident, stored)
             self._hand_over(stored)
             return stored, draft
@@ -253,6 +265,7 @@ class Reconciler:
         if uid is not None:
             self._outbox.forget(uid)
             self._gatherer.forget(uid)
+        self._written.pop(key, None)
         self._locks.pop(key, None)
         self._mail.pop(key, None)
 

@@ -81,6 +81,8 @@ class Pod:
     deleting: bool = False
     node: str = ""
     containers: tuple[Container, ...] = ()
+    quiet: bool = False
+    """No container of it ended, was restarted or waits for a reason: none needs a closer look. False where nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

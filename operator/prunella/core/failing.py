@@ -66,6 +66,27 @@ def counts(pod: Pod) -> bool:
     return pod.scheduled and bool(pod.node)
 
 
+def quiet(containers: tuple[Container, ...]) -> bool:
+    """Whether none of them ended, was restarted or waits for a reason: `Pod.quiet`, worked out once per word about the pod."""
+    return not any(one.restarts or one.waiting_reason or one.last_terminated or one.terminated for one in containers)
+
+
+def alike(before: Pod, after: Pod) -> bool:
+    """Whether nothing can be concluded from one word about a pod that could not be from the other: it was well, and is well in the same way."""
+    if not (before.quiet and after.quiet and before.ready and after.ready):
+        return False
+    return (
+        before.ready_since == after.ready_since
+        and before.phase == after.phase
+        and before.status_reason == after.status_reason
+        and before.deleting == after.deleting
+        and before.scheduled == after.scheduled
+        and before.node == after.node
+        and before.revision == after.revision
+        and before.owner_uid == after.owner_uid
+    )
+
+
 def unready_since(pod: Pod, now: datetime) -> datetime:
     """Since when the pod is not Ready: the transition of its condition, else its creation."""
     return pod.ready_since or pod.created_time or now
@@ -73,12 +94,16 @@ def unready_since(pod: Pod, now: datetime) -> datetime:
 
 def crashes(pod: Pod, now: datetime) -> tuple[Crash, ...]:
     """The crashes of the pod that hold at `now`, init containers included."""
+    if pod.quiet:
+        return ()
     found = (_crash(container, pod, now) for container in pod.containers)
     return tuple(crash for crash in found if crash is not None)
 
 
 def waiting_for(pod: Pod, reasons: frozenset[str]) -> tuple[Container, ...]:
     """The containers of the pod that wait for one of these reasons."""
+    if pod.quiet:
+        return ()
     return tuple(container for container in pod.containers if container.waiting_reason in reasons)
 
 

@@ -21,6 +21,7 @@ from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.ports import Clock, Telemetry
 from prunella.core.facts import AutoscalerFacts, NamespaceFacts, Pod, Revision, Workload, WorkloadFacts
+from prunella.core.failing import alike
 
 from . import watched
 from .by_target import ByTarget
@@ -70,7 +71,7 @@ class Cache:
         self._shelf(watched.CONTROLLER_REVISIONS, self._revision_changed)
         self._spaces = self._shelf(watched.NAMESPACES)
         self._autoscalers = self._shelf(watched.AUTOSCALERS)
-        self._incidents = self._shelf(watched.INCIDENTS, self._by_target.change)
+        self._incidents = self._shelf(watched.INCIDENTS_IN_BRIEF, self._by_target.change)
         self._remediations = self._shelf(watched.REMEDIATIONS)
         self._runbooks = self._shelf(watched.RUNBOOKS)
         self._policies = self._shelf(watched.HEALING_POLICIES)
@@ -138,11 +139,11 @@ class Cache:
         return [autoscaler for autoscaler in self._autoscalers.values() if autoscaler.namespace == namespace]
 
     def incidents(self) -> Iterable[Incident]:
-        """Every Incident that could be read."""
+        """Every Incident that could be read, in brief."""
         return self._incidents.values()
 
     def incident(self, namespace: str, name: str) -> Incident | None:
-        """One Incident."""
+        """One Incident, in brief."""
         return self._incidents.get((namespace, name))
 
     def incidents_of(self, kind: str, namespace: str, name: str) -> Iterable[Incident]:
@@ -204,9 +205,11 @@ class Cache:
         return tuple(dict.fromkeys((*self._namespaces, *ours)))
 
     def _pod_changed(self, change: Change[Pod]) -> None:
+        self._kinship.pod_changed(change)
+        if change.before is not None and change.after is not None and alike(change.before, change.after):
+            return  # most of what a busy cluster says about its pods
         pod = change.after or change.before
         workload = self._kinship.workload_of_pod(pod) if pod else None
-        self._kinship.pod_changed(change)
         if workload is None:
             return
         if change.after is None:

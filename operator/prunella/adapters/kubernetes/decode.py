@@ -11,6 +11,7 @@ import msgspec
 
 from prunella.api.names import IRREVERSIBLE_ANNOTATION
 from prunella.core import facts
+from prunella.core.failing import quiet
 
 from . import wire, wire_pod, wire_workload
 
@@ -36,9 +37,14 @@ def pod(stored: wire_pod.Pod) -> facts.Pod:
     meta, status = stored.metadata, stored.status
     owner = meta.controller
     labels = meta.labels or {}
-    ready = _condition(status, "Ready")
-    scheduled = _condition(status, "PodScheduled")
+    ready = scheduled = None
+    for condition in status.conditions or ():
+        if condition.type == "Ready":
+            ready = condition
+        elif condition.type == "PodScheduled":
+            scheduled = condition
     unscheduled = scheduled is not None and scheduled.status == "False"
+    containers = _containers(stored)
     return facts.Pod(
         namespace=intern(meta.namespace),
         name=meta.name,
@@ -57,23 +63,18 @@ def pod(stored: wire_pod.Pod) -> facts.Pod:
         created_time=meta.creation_timestamp,
         deleting=meta.deletion_timestamp is not None,
         node=intern(stored.spec.node_name),
-        containers=_containers(stored),
+        containers=containers,
+        quiet=quiet(containers),
     )
-
-
-def _condition(status: wire_pod.PodStatus, type_: str) -> wire_pod.PodCondition | None:
-    for condition in status.conditions or ():
-        if condition.type == type_:
-            return condition
-    return None
 
 
 def _containers(stored: wire_pod.Pod) -> tuple[facts.Container, ...]:
-    sidecars = {container.name for container in stored.spec.init_containers or () if container.restart_policy == "Always"}
-    return (
-        *(_container(status, init=True, sidecar=status.name in sidecars) for status in stored.status.init_container_statuses or ()),
-        *(_container(status, init=False, sidecar=False) for status in stored.status.container_statuses or ()),
-    )
+    status, declared = stored.status, stored.spec.init_containers
+    plain = [_container(one, init=False, sidecar=False) for one in status.container_statuses or ()]
+    if not status.init_container_statuses:
+        return tuple(plain)
+    sidecars = {container.name for container in declared or () if container.restart_policy == "Always"}
+    return (*(_container(one, init=True, sidecar=one.name in sidecars) for one in status.init_container_statuses), *plain)
 
 
 def _container(status: wire_pod.ContainerStatus, *, init: bool, sidecar: bool) -> facts.Container:

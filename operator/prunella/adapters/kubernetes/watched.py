@@ -22,6 +22,7 @@ from prunella.api.workload_record import WorkloadRecord
 from prunella.core import facts
 
 from . import decode, resources, wire, wire_pod, wire_workload
+from .brief import brief
 from .resources import Resource
 from .shelf import Seen
 
@@ -80,7 +81,7 @@ class Watched(Generic[T]):
             return Seen(key, uid, version, self._read(stored))
         except pydantic.ValidationError as error:
             return Seen(key, uid, version, None, _first(error))
-        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             # Nobody thought of what stands there; that is no reason to stop reading the others.
             return Seen(key, uid, version, None, f"{type(error).__name__}: {error}")
 
@@ -110,6 +111,7 @@ CONTROLLER_REVISIONS: Final[Watched[facts.Revision]] = Watched(
 NAMESPACES: Final[Watched[facts.NamespaceFacts]] = Watched(resources.NAMESPACE, wire.Object, decode.namespace)
 AUTOSCALERS: Final[Watched[facts.AutoscalerFacts]] = Watched(resources.AUTOSCALER, wire.Autoscaler, decode.autoscaler)
 INCIDENTS: Final = _own(resources.INCIDENT, Incident)
+INCIDENTS_IN_BRIEF: Final[Watched[Incident]] = Watched(resources.INCIDENT, dict[str, Any], brief)
 REMEDIATIONS: Final = _own(resources.REMEDIATION, Remediation)
 RUNBOOKS: Final = _own(resources.RUNBOOK, Runbook)
 HEALING_POLICIES: Final = _own(resources.HEALING_POLICY, HealingPolicy)

@@ -1,0 +1,143 @@
+"""Measurements 6 and 7: memory with ten thousand pods and ten thousand Incidents, and a restart with them.
+
+The Incidents are copies of real ones that were healed in this run, each about a target of its own that is gone; those that the alerts and the storm
+left open stay, and their targets are there. So most are over, as in any cluster that has been running for a while.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import uuid
+from collections import Counter
+
+from tests.bench import ground
+from tests.bench.effect import CROWD_PLACE
+from tests.bench.ground import each
+from tests.bench.ledger import Ledger
+from tests.bench.naive import operator as naive
+from tests.bench.results import Results, Row
+from tests.bench.subjects import NAIVE, SEEDER, Cast
+from tests.harness import audit
+from tests.harness.api import Api, Object
+from tests.harness.installation import ROOT
+
+A_NAMESPACE = 500
+QUIET_SECONDS = 20.0
+HANDS = 12
+OLD = "2026-01-05"
+_pause = threading.Event()
+IMPORTS = {
+    "the bare interpreter": "",
+    "kopf": "import kopf",
+    "Prunella's modules, Kopf and all": "import prunella.cli.main, prunella.cli.run, prunella.compose",
+}
+MEASURE = "; import os; print(int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 1048576)"
+
+
+class Standing:
+    """The measurements, on one cast."""
+
+    def __init__(self, cast: Cast, results: Results) -> None:
+        self._cast = cast
+        self._results = results
+        self._api: Api = cast.installation.api
+
+    def run(self) -> None:
+        """Fill the cluster, then start Prunella several times, and the naive twin on a tenth of the Incidents."""
+        imports = {name: _imported(code) for name, code in IMPORTS.items()}
+        with self._cast.prunella() as process:
+            _pause.wait(5.0)
+            before = process.rss_mib()
+        ground.namespace(self._api, CROWD_PLACE)
+        ground.Crowd(self._api, CROWD_PLACE).grow(self._cast.scale.pods)
+        seeded, open_ = self._seed(audit.OURS, self._cast.scale.incidents, SEEDER)
+        starts = [self._start() for _ in range(self._cast.scale.restarts)]
+        ready, rss, peak, cpu, writes = (statistics.median(one[part] for one in starts) for part in range(5))
+        twin = self._naive()
+        self._results.raw("restart", ("ready_s", "rss_mib", "peak_mib", "cpu_s", "writes"), starts)
+        add, words = self._results.add, f"{self._cast.scale.pods:,} pods and {seeded:,} Incidents"
+        add(Row(what=f"memory with {words}", measured=rss, unit="MiB", goal=150.0, goal_words="≤ 150 MiB", naive=twin["rss"]))
+        add(Row(what="of it: before the pods and Incidents came", measured=before, unit="MiB"))
+        for name, mib in imports.items():
+            add(Row(what=f"of it: {name}", measured=mib, unit="MiB"))
+        add(Row(what="peak memory of the start", measured=peak, unit="MiB", naive=twin["peak"]))
+        add(Row(what=f"restart to ready with {words}", measured=ready, unit="s", goal=2.0, goal_words="≤ 2 s", naive=twin["ready"]))
+        add(Row(what="writes made by a restart", measured=writes, unit="", goal=0.0, goal_words="0", naive=twin["writes"]))
+        add(Row(what=f"CPU of a restart, {QUIET_SECONDS:g} s long", measured=cpu, unit="s", naive=twin["cpu"]))
+        self._results.note(
+            f"Of the {seeded:,} Incidents {open_:,} are open. The naive twin's numbers are with {self._cast.scale.pods:,} pods "
+            f"and {self._cast.scale.naive_incidents:,} Incidents, all over; it "
+            f"is ready when its webhook answers, and it lists and looks at its objects after that."
+        )
+
+    def _start(self) -> tuple[float, float, float, float, float]:
+        """Seconds to ready, MiB held and at most, CPU seconds, and persisted writes of one start and the quiet time after it."""
+        ledger = Ledger(self._cast.installation.state / "audit.log")
+        process, ready = self._cast.start_prunella()
+        try:
+            _pause.wait(QUIET_SECONDS)
+            told = process.rss_mib(), process.peak_mib(), process.cpu_seconds()
+        finally:
+            self._cast.stop(process)
+        writes = [one for one in ledger.entries(audit.OPERATOR) if not one.upkeep]
+        if writes:
+            self._results.note(f"A restart wrote {dict(Counter(f'{one.verb} {one.resource}/{one.subresource}'.rstrip('/') for one in writes))}.")
+        return (ready, *told, float(len(writes)))
+
+    def _naive(self) -> dict[str, float]:
+        self._seed(naive.GROUP, self._cast.scale.naive_incidents, NAIVE)
+        with self._cast.naive():
+            _pause.wait(QUIET_SECONDS)  # whatever it still had to do for the copies is done now, and is no part of a restart
+        ledger = Ledger(self._cast.installation.state / "audit.log")
+        process, ready = self._cast.start_naive()
+        try:
+            _pause.wait(QUIET_SECONDS)
+            told = {"rss": process.rss_mib(), "peak": process.peak_mib(), "cpu": process.cpu_seconds(), "ready": ready}
+        finally:
+            self._cast.stop(process)
+        return told | {"writes": float(len(ledger.entries(NAIVE)))}
+
+    # --- the Incidents ---
+
+    def _seed(self, group: str, wanted: int, user: str) -> tuple[int, int]:
+        """Fill up to so many Incidents; how many there are then, and how many of them are not resolved."""
+        path = f"/apis/{group}/v1alpha1/incidents"
+        there: list[Object] = self._api.request("GET", path, seconds=60).body["items"]
+        originals = [one for one in there if one.get("status", {}).get("phase") == "Resolved"]
+        if not originals:
+            raise AssertionError("there is no healed Incident to copy: measure `idle` first")
+        hand = Api(self._cast.installation.user(user))
+        missing = max(0, wanted - len(there))
+        for number in range(-(-missing // A_NAMESPACE)):
+            ground.namespace(self._api, f"bench-past-{number}")
+        each(lambda number: _copy(hand, path, originals[number % len(originals)], number), range(missing), HANDS)
+        return len(there) + missing, len(there) - len(originals)
+
+
+def _copy(api: Api, path: str, original: Object, number: int) -> None:
+    """One more Incident of the past: everything as in the original, but for who and when."""
+    place = f"bench-past-{number // A_NAMESPACE}"
+    meta, old = original["metadata"], original["spec"]["targetRef"]
+    text = json.dumps({key: original[key] for key in ("apiVersion", "kind", "spec", "status")} | {"annotations": meta.get("annotations", {})})
+    text = text.replace(old["name"], f"past-{number}").replace(meta["namespace"], place)
+    if "uid" in old:
+        text = text.replace(old["uid"], str(uuid.UUID(int=number)))
+    made = json.loads(text.replace(meta["creationTimestamp"][:10], OLD))
+    kept = {key: meta[key] for key in ("labels", "finalizers") if key in meta}
+    made["metadata"] = {"name": f"past-{number}-aaaaa", "namespace": place, "annotations": made.pop("annotations"), **kept}
+    here = path.replace("/incidents", f"/namespaces/{place}/incidents")
+    stored = api.request("POST", here, made)
+    assert stored.ok, stored.body
+    put = api.request("PUT", f"{here}/{made['metadata']['name']}/status", stored.body | {"status": made["status"]})
+    assert put.ok, put.body
+
+
+def _imported(code: str) -> float:
+    """MiB of a fresh interpreter after these imports."""
+    words = [sys.executable, "-c", f"{code}{MEASURE}" if code else MEASURE.removeprefix("; ")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT / "operator")})
+    return float(done.stdout)
