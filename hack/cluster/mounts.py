@@ -9,6 +9,9 @@ from pathlib import Path
 
 from progress import run
 
+# A kubelet empties this folder and listens there whatever its --root-dir is: of two that start at once, one would find the other's socket and die.
+DEVICE_PLUGINS = "/var/lib/kubelet/device-plugins"
+
 
 def lay(unpacked: Path) -> None:
     """Mount all of it, from inside the box; the box must have a mount namespace of its own."""
@@ -19,6 +22,11 @@ def lay(unpacked: Path) -> None:
     for folder in (upper, work):
         folder.mkdir(parents=True)
     run(f"mount -t overlay -o lowerdir=/var/lib,upperdir={upper},workdir={work} box /var/lib")
+    # What a kubelet mounts for a pod its containerd must see, but not the other's plugins: that folder each covers for itself.
+    run("mount --make-rshared /")
+    Path(DEVICE_PLUGINS).mkdir(parents=True)
+    run(f"mount -t tmpfs plugins {DEVICE_PLUGINS}")
+    run(f"mount --make-private {DEVICE_PLUGINS}")
     # Debian's Alertmanager reads its templates there, and Prometheus its pages.
     shared = unpacked / "usr/share"
     if shared.is_dir():

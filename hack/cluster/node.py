@@ -14,6 +14,7 @@ import components
 import packages
 from build import Programs
 from layout import CLOSED_PORT, DNS_ADDRESS, HOST, NODES, POD_CIDR, REGISTRY_PORT, Box, Node
+from mounts import DEVICE_PLUGINS
 from progress import BoxError
 
 PAUSE_IMAGE = "localhost/pause:v1"
@@ -128,6 +129,7 @@ def _kubelet(box: Box, node: Node, programs: Programs) -> None:
     folder = box.node_folder(node)
     (folder / "kubelet.yaml").write_text(json.dumps(_kubelet_config(box, node), indent=2))
     argv = [
+        *["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", f'mount -t tmpfs plugins {DEVICE_PLUGINS} && exec "$@"', "sh"],
         str(programs.built / "kubelet"),
         f"--config={folder / 'kubelet.yaml'}",
         f"--kubeconfig={box.kubeconfig(node.name)}",

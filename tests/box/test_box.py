@@ -67,6 +67,13 @@ def test_both_nodes_are_ready_and_real(box: Cluster) -> None:
     assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes} == {"v1.35.4"}
 
 
+def test_kubelets_that_start_at_once_do_not_find_each_other_in_the_folder_that_each_empties(box: Cluster) -> None:
+    kubelets = box.run("pgrep", "-x", "kubelet").split()
+    sockets = [box.run("nsenter", "--mount", "-t", pid, "stat", "-c", "%d %i", "/var/lib/kubelet/device-plugins/kubelet.sock") for pid in kubelets]
+    assert len(set(sockets)) == len(kubelets) == 2
+    assert not box.run("ls", "/var/lib/kubelet/device-plugins")
+
+
 def test_a_pod_runs_answers_and_is_logged(box: Cluster) -> None:
     box.start_pod("web", "localhost/box:v2", readinessProbe={"httpGet": {"port": 8080, "path": "/"}, "periodSeconds": 1})
     address = box.wait_running("web")
