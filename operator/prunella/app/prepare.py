@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from prunella.api.common import ObjectRef
 from prunella.api.runbook import Runbook
@@ -95,16 +95,15 @@ class Preparer:
 
     async def rights(self, runbook: Runbook, facts: WorkloadFacts) -> tuple[tuple[str, ...], bool]:
         """What the acting account may not do, in kubectl's words, and whether every answer could be had."""
-        missing: list[str] = []
-        known = True
-        for right in registry.rights_of(runbook.spec.steps, facts):
-            answer = await self._live.may(right.verb, right.group, right.resource, facts.workload.namespace)
-            if answer is UNKNOWN:
-                known = False
-            elif answer is False:
-                resource = f"{right.resource}.{right.group}" if right.group else right.resource
-                missing.append(f"{right.verb} {resource} in {facts.workload.namespace}")
-        return tuple(missing), known
+        rights = tuple(registry.rights_of(runbook.spec.steps, facts))
+        space = facts.workload.namespace
+        answers = await asyncio.gather(*(self._live.may(right.verb, right.group, right.resource, space) for right in rights))
+        missing = [
+            f"{right.verb} {right.resource}{'.' if right.group else ''}{right.group} in {space}"
+            for right, answer in zip(rights, answers, strict=True)
+            if answer is False
+        ]
+        return tuple(missing), UNKNOWN not in answers
 
     async def _dry_run(self, wish: Prepare, facts: WorkloadFacts) -> tuple[str, str]:
         """Why the API server would refuse the first change, and what it would change."""
@@ -127,13 +126,13 @@ class Preparer:
         self, facts: WorkloadFacts, accused_hash: str, to: Revision | None, *, now: datetime, intent_time: datetime
     ) -> LiveFacts | None:
         """What a step reads: the object as JSON and the template to go back to. None where one of them could not be read."""
-        raw = await self._live.raw(facts.workload.ref)
-        if not isinstance(raw, dict):
-            return None
-        template = await self._live.template(facts.workload.kind, to) if to is not None else None
-        if isinstance(template, UnknownT):
+        raw, template = await asyncio.gather(self._live.raw(facts.workload.ref), self._template(facts.workload.kind, to))
+        if not isinstance(raw, dict) or isinstance(template, UnknownT):
             return None
         return LiveFacts(now=now, raw=raw, facts=facts, accused_hash=accused_hash, to=to, to_template=template, intent_time=intent_time)
+
+    async def _template(self, kind: str, to: Revision | None) -> dict[str, Any] | UnknownT | None:
+        return await self._live.template(kind, to) if to is not None else None
 
 
 def _failing(facts: WorkloadFacts, names: tuple[str, ...]) -> Pod | None:
