@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := $(PYTHON) hack/python.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test nightly unit fuzz cluster faults scenarios fmt lint types contracts generate verify lock box install
+.PHONY: help demo demo-down test nightly bench unit fuzz cluster faults scenarios fmt lint types contracts generate verify lock box install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: ## Run everything that can run on this machine, and say what could not
 
 nightly: ## Run what `make test` runs, the attacks of `make faults`, and the tests that are too slow for both
 	@$(RUN) hack/test.py --nightly
+
+bench: ## Measure beside a floor and a naive twin, and write docs/reference/performance.md (ARGS="--quick idle": a little of it)
+	@$(RUN) hack/bench.py $(ARGS)
 
 unit: ## Run the fast tests alone (no cluster)
 	@$(RUN) hack/test.py unit

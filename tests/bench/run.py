@@ -1,7 +1,4 @@
-"""The benchmarks, run by hand inside a box with KWOK: `python -m tests.bench.run --out FOLDER --page FILE [--quick] [WHAT …]`.
-
-Before it the box needs its users: bench-naive, bench-bare and bench-floor in system:masters; bench-load, and one of the name of the operator's
-account, in system:masters and box:load.
+"""The benchmarks, inside a box with KWOK: `make bench` makes the box, its users, and calls this. Names of measurements run those alone.
 
 The rule this module protects: a measurement that fails says so and the others go on; nothing that was measured is left out of the table.
 """

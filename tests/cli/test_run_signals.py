@@ -75,6 +75,6 @@ def test_a_signal_ends_it_while_it_reads_its_lists(tmp_path, number, plural):
 def test_a_signal_ends_it_in_the_moment_in_which_it_is_ready_and_a_second_one_changes_nothing(tmp_path, number):
     with Busy() as cluster, Foreground("--kubeconfig", str(cluster.kubeconfig(tmp_path)), "--listen", "127.0.0.1:0") as operator:
         operator.until_said("Ready")
-        operator.signal(number)
+        operator.send(number)
         assert operator.end(number) == 0, operator.said
     assert operator.levels() == {"info"}, operator.said

@@ -93,7 +93,7 @@ def test_a_signal_ends_it_while_lists_are_read(start, prunella, namespace, numbe
 def test_a_second_signal_changes_nothing(start):
     with start() as operator:
         operator.until_said("Ready")
-        operator.signal(signal.SIGINT)
+        operator.send(signal.SIGINT)
         assert operator.end(signal.SIGINT) == 0, operator.said
     assert operator.levels() == {"info"}, operator.said
 

@@ -58,13 +58,13 @@ class Foreground:
         assert came, f"not within {SPEAK_SECONDS} s: {what}\n{self.said}"
         assert self._process.poll() is None, f"ended by itself before this: {what}\n{self.said}"
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send the signal and go on."""
         self._process.send_signal(number)
 
     def end(self, number: signal.Signals) -> int:
         """Send the signal, wait, and return the exit code."""
-        self.signal(number)
+        self.send(number)
         code = self._process.wait(STOP_SECONDS)
         self._reader.join(STOP_SECONDS)
         return code
