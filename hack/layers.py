@@ -202,5 +202,6 @@ LAYERS = (
         _cluster_tests("faults", monitoring=False, spread=SIDE_BY_SIDE),
         nightly=True,
     ),
+    Layer("outages", "a control plane that fails", _cluster_tests("outages", monitoring=False), nightly=True),
     Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, spread=IN_NAMESPACES_OF_THEIR_OWN)),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.adapters.standin import Numbers, Reply, Silence, StandIn, listed, refusal, standing_in
+from tests.adapters.standin import Numbers, Reply, Silence, StandIn, listed, refusal, standing_in, status_object
 
 from prunella.adapters.kubernetes.answers import NotLetIn
 from prunella.adapters.kubernetes.client import Api, connect, connect_plainly
@@ -47,6 +47,15 @@ def path(verb: str) -> str:
     return WEB.removesuffix("/web") if verb == "create" else WEB
 
 
+ENDING = Reply(
+    {
+        **status_object(403, "Forbidden", "web is forbidden: unable to create new content in namespace shop because it is being terminated"),
+        "details": {"causes": [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}]},
+    },
+    403,
+)
+
+
 @pytest.mark.parametrize(
     ("verb", "answer", "error", "message"),
     [
@@ -56,6 +65,7 @@ def path(verb: str) -> str:
         ("patch", refusal(409, "Conflict"), Conflict, "409"),
         ("update", refusal(404, "NotFound"), Conflict, "404"),
         ("patch", refusal(404, "NotFound"), Conflict, "404"),
+        ("create", ENDING, Retryable, "because it is being terminated"),
         ("create", refusal(404, "NotFound", "namespaces shop not found"), Permanent, "namespaces shop not found"),
         ("patch", refusal(403, "Forbidden", "no RBAC"), Permanent, "The account of Prunella may not patch deployments.apps in shop: no RBAC"),
         ("get", refusal(403, "Forbidden", "no RBAC"), Permanent, "The account of Prunella may not get deployments.apps in shop"),

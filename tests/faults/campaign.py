@@ -22,7 +22,7 @@ from .evidence import Evidence, gather
 from .exchange import Exchange
 from .flows import END_SECONDS, Flow, ending, quiet
 from .ground import Ground, Stage
-from .rules import End, KillAfter, KillBefore, LoseReply, Match, Rule
+from .rules import KillAfter, KillBefore, LoseReply, Match, Meanwhile, Rule
 
 RECORDINGS = 3
 """Undisturbed plays: only what all of them wrote is a point, because on a slow machine two writes may become one."""
@@ -59,7 +59,7 @@ FAULTS: dict[str, Callable[[Ground, Match, int], Rule]] = {
     "killed before": lambda ground, match, nth: KillBefore(ground.supervisor.kill, match, nth=nth),
     "killed after": lambda ground, match, nth: KillAfter(ground.supervisor.kill, match, nth=nth),
     "reply lost": lambda _, match, nth: LoseReply(match, nth=nth, times=1),
-    "told to end at": lambda ground, match, nth: End(ground.supervisor.end, match, nth=nth),
+    "told to end at": lambda ground, match, nth: Meanwhile(ground.supervisor.end, match, nth=nth),
 }
 CRASHES = ("killed before", "killed after", "reply lost")
 

@@ -80,14 +80,20 @@ class Ground(Arena):
         self.port = _free_port()
         self.words = folder / f"{self.namespace}.log"
         """What the operator logs."""
-        self.supervisor = Supervisor(stage.nursery, self._flags(kubeconfig), self.port, self.words, without)
+        self._nursery = stage.nursery
+        self.supervisor = Supervisor(stage.nursery, self._flags(kubeconfig, self.port), self.port, self.words, without)
 
-    def _flags(self, kubeconfig: Path) -> list[str]:
+    def replica(self) -> Supervisor:
+        """Another replica of the operator, with a way to the API server that nobody breaks. Whoever asks for it closes it."""
+        port = _free_port()
+        return Supervisor(self._nursery, self._flags(self.installation.kubeconfig, port), port, self.words.with_suffix(".other.log"))
+
+    def _flags(self, kubeconfig: Path, port: int) -> list[str]:
         flags = {
             "--kubeconfig": str(kubeconfig),
             "--namespace": self.system,
             "--watch-namespaces": self.namespace,
-            "--listen": f"127.0.0.1:{self.port}",
+            "--listen": f"127.0.0.1:{port}",
             "--token-dir": str(self.installation.folder / "tokens"),
         }
         return [word for pair in flags.items() for word in pair]

@@ -113,6 +113,11 @@ class Kubelet:
         return answer.ok or answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
 
 
+def restarts(pod: Object) -> int:
+    """How often its containers were restarted, the worst one's."""
+    return max((one.get("restartCount", 0) for one in pod["status"].get("containerStatuses", [])), default=0)
+
+
 def _conditions(pod: Object, *, ready: bool) -> list[Object]:
     born = pod["metadata"]["creationTimestamp"]
     word = "True" if ready else "False"

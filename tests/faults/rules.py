@@ -125,8 +125,8 @@ class KillAfter(KillBefore):
         raise Cut
 
 
-class End(KillBefore):
-    """The process is told to end (SIGTERM) while it sends the request, and the request goes on."""
+class Meanwhile(KillBefore):
+    """Somebody does something while the request is on its way, such as tell the process to end (SIGTERM); the request goes on."""
 
     async def before(self, exchange: Exchange) -> Reply | None:
         await asyncio.to_thread(self._kill)

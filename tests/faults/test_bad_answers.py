@@ -1,4 +1,4 @@
-"""An API server that refuses, stumbles or is away (faults 5, 6, 7, 15): nothing is done twice, nothing is lost, and it is not asked in a frenzy."""
+"""An API server that refuses, stumbles or is away (faults 5, 6, 7, 15, 24, 36): nothing is done twice or lost, and it is not asked in a frenzy."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from tests.faults import rules
 from tests.faults.campaign import Attack, Spoil, play
 from tests.faults.flows import APP, FLOWS, healed
 from tests.faults.ground import Ground
+from tests.faults.kubelet import restarts
 from tests.faults.reporting import attacked
-from tests.faults.rules import EVERY_VERB, Answer, Match, Rule
+from tests.faults.rules import ANY_WRITE, EVERY_VERB, Answer, Match, Rule
 from tests.harness.api import Refused
 from tests.harness.waiting import wait_for
 
@@ -29,6 +30,16 @@ def answer(status: int, words: str, *, nth: int | None = 1, times: int = 1, done
     return spoil
 
 
+def unreadable(resource: str, times: int) -> Spoil:
+    """From the attempt's first live look on: what may forbid the effect can't be read."""
+
+    def spoil(ground: Ground) -> list[Rule]:
+        match = Match(verbs={"get"}, resource=resource, name=ground.namespace if resource == "namespaces" else "")
+        return [Answer(500, match, nth=None, times=times)]
+
+    return spoil
+
+
 REFUSALS: dict[str, Spoil] = {
     **{f"500 to {words}, which was not done": answer(500, words) for words in WRITES},
     **{f"500 to {words}, which was done": answer(500, words, done=True) for words in WRITES},
@@ -40,6 +51,32 @@ REFUSALS: dict[str, Spoil] = {
     "500 to a read of the target after its intent": answer(500, "get deployments", nth=5),
     "422 to the Incident's second status": answer(422, "update incidents/status", nth=2),
 }
+
+
+def test_while_nothing_can_be_stored_nothing_is_done(campaign):
+    """What the operator sees of an etcd without space (fault 24): reads are answered, and no write is."""
+    flow = FLOWS["deployment"]
+    with campaign.ground("a-full") as ground:
+        flow.prepare(ground)
+        before = len(ground.writes())
+        with ground.proxy.rule(Answer(500, ANY_WRITE, nth=None)):
+            flow.deed(ground)
+            wait_for(lambda: any(restarts(pod) >= 4 for pod in ground.pods(APP)), 60, "it crashes and crashes", seen=ground.story)
+            assert len(ground.writes()) == before, ground.story()
+        wait_for(lambda: healed(ground), 120, "it heals once there is room", seen=ground.story)
+        assert ground.supervisor.starts == 1
+
+
+SWITCHES: dict[str, Spoil] = {
+    "500 to the switch, five times": unreadable("healingpolicies", 5),
+    "500 to the namespace with its mode, five times": unreadable("namespaces", 5),
+}
+
+
+def test_what_may_forbid_it_and_cannot_be_read_is_waited_for(campaign, pytestconfig, subtests):
+    """Somebody may be paged meanwhile: nobody works on it."""
+    flow = dataclasses.replace(FLOWS["deployment"], others=frozenset({"primary", "secondary"}))
+    attacked(campaign, [Attack(flow, name, spoil) for name, spoil in SWITCHES.items()], pytestconfig, subtests)
 
 
 def test_an_answer_that_is_an_error_ends_no_story(campaign, pytestconfig, subtests):

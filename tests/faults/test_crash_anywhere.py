@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 from tests.faults.campaign import CRASHES, Point, at, everywhere, play, some
 from tests.faults.flows import APP, FLOWS, break_it, healed, healthy_workload
+from tests.faults.kubelet import restarts
 from tests.faults.reporting import attacked
-from tests.harness.api import Object
 from tests.harness.waiting import wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800, func_only=True)]
@@ -54,13 +54,9 @@ def test_a_fault_that_occurs_while_there_is_no_operator_is_found_by_the_next_one
             healthy_workload("Deployment")(ground)
             ground.supervisor.pause()
             break_it("Deployment")(ground)
-            wait_for(lambda: any(_restarts(pod) >= 2 for pod in ground.pods(APP)), 30, "the new version crashes, and nobody sees it")
+            wait_for(lambda: any(restarts(pod) >= 2 for pod in ground.pods(APP)), 30, "the new version crashes, and nobody sees it")
             assert not ground.incidents()
 
         absent = flow.after(lambda _: prepare(), lambda _: ground.supervisor.resume())
         played = play(absent, ground, [], ended=lambda: healed(ground))
         assert not played.wrong, "\n".join([*played.wrong, played.story])
-
-
-def _restarts(pod: Object) -> int:
-    return max((one.get("restartCount", 0) for one in pod["status"].get("containerStatuses", [])), default=0)

@@ -83,6 +83,14 @@ class Answer:
         body = self.json()
         return str(body.get("reason", "")) if isinstance(body, dict) else ""
 
+    @property
+    def ending(self) -> bool:
+        """Whether it was refused because the namespace is being deleted: that is nobody's mistake, and soon nothing is left to be done there."""
+        body = self.json()
+        details = body.get("details") if isinstance(body, dict) else None
+        causes = details.get("causes") if isinstance(details, dict) else None
+        return any(isinstance(one, dict) and one.get("reason") == "NamespaceTerminating" for one in causes or ())
+
 
 def refuse(answer: Answer, call: Call) -> NoReturn:
     """Raise what a bad answer means: AlreadyExists, Conflict, Permanent, Retryable, NotLetIn or OutcomeUnknown."""
@@ -94,6 +102,8 @@ def refuse(answer: Answer, call: Call) -> NoReturn:
     if answer.status == CONFLICT or (answer.status == NOT_FOUND and call.verb in {"update", "patch"}):
         # An object that is gone under a writer is a lost race as well: reading again tells.
         raise Conflict(said)
+    if answer.status == FORBIDDEN and answer.ending:
+        raise Retryable(said, delay=5.0)
     if answer.status == FORBIDDEN:
         raise Permanent(f"The account of Prunella may not {call.words}: {answer.message}")
     if answer.status == UNAUTHORIZED:
