@@ -103,7 +103,8 @@ async def test_an_attempt_that_a_later_leader_has_is_left_to_it():
         if (when, verb) == ("after", "create") and what.startswith("Remediation/"):
             [one] = place.api.all(Remediation)
             later = one.status.model_copy(update={"epoch": 9, "phase": RemediationPhase.PENDING})
-            place.api.objects["Remediation", "shop", one.metadata.name] = one.model_copy(update={"status": later})
+            changed = one.metadata.model_copy(update={"resource_version": "999999"})
+            place.api.objects["Remediation", "shop", one.metadata.name] = one.model_copy(update={"status": later, "metadata": changed})
 
     place.api.gate = taken
     await first.run(20)

@@ -154,11 +154,12 @@ class Reconciler:
             except Conflict:
                 continue
             self._publisher.count(draft.counts)
-            if draft.attempt is not None and not await self._create(incident, draft.attempt):
+            made = await self._create(incident, draft.attempt) if draft.attempt is not None else None
+            if draft.attempt is not None and made is None:
                 draft = draft.again(self._clock.now() + TAKEN)
             # By the status as it was decided: what rides along stands nowhere yet, and is true all the same.
             judged = incident.model_copy(update={"status": draft.status})
-            moved, look = await self._runner.drive(judged, self._mail[key])
+            moved, look = await self._runner.drive(judged, self._mail[key], made)
             draft = draft.again(look)
             if not moved:
                 if draft.look_again is not None:
@@ -241,8 +242,8 @@ class Reconciler:
         mail.dirty_since = mail.dirty_since or self._clock.now()
         self._again(key, mail.dirty_since + FLUSH)
 
-    async def _create(self, incident: Incident, attempt: wishes.Attempt) -> bool:
-        """The create is the election. False where the name is taken."""
+    async def _create(self, incident: Incident, attempt: wishes.Attempt) -> Remediation | None:
+        """The create is the election. None where the name is taken."""
         metadata = Metadata(
             name=attempt.name,
             namespace=incident.metadata.namespace,
@@ -253,12 +254,11 @@ class Reconciler:
             },
         )
         try:
-            await self._store.create_remediation(Remediation(metadata=metadata, spec=attempt.spec))
+            return await self._store.create_remediation(Remediation(metadata=metadata, spec=attempt.spec))
         except AlreadyExists:
             # Somebody else has this attempt, or an answer was lost: the live list of the next pass says which.
             log.info("The attempt exists already", extra={"remediation": attempt.name})
-            return False
-        return True
+            return None
 
     def _forget(self, key: IncidentKey) -> None:
         uid = self._uids.pop(key, None)

@@ -59,9 +59,9 @@ class Runner:
         self._prover = prover
         self._clock = clock
 
-    async def drive(self, incident: Incident, mail: Mailbox) -> tuple[bool, datetime | None]:
-        """Go on with the attempt that has not ended. True where something was stored (decide again); else when to look again."""
-        for remediation in await self._store.remediations_of(incident):
+    async def drive(self, incident: Incident, mail: Mailbox, made: Remediation | None = None) -> tuple[bool, datetime | None]:
+        """Go on with the attempt that has not ended, or was just `made`. True where something was stored (decide again); else when to look again."""
+        for remediation in [made] if made is not None else await self._store.remediations_of(incident):
             phase = remediation.status.phase
             if phase is not None and phase.final:
                 continue
