@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -32,6 +33,14 @@ KINDS = ["Deployment", "StatefulSet", "DaemonSet"]
 
 def found(facts, now=NOON, **surroundings):
     return detect(facts, now, Settings(), Surroundings(**surroundings)).finding
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(seconds=1), timedelta(hours=1)])
+def test_a_crash_that_another_clock_dates_in_the_future_opens_now(ahead):
+    facts = rolling_facts(new_pod(crashing(restarts=1)))
+    finding = found(facts, now=NOON - ahead)
+    assert finding.open_time == min(finding.started_time, NOON - ahead)
+    assert finding.started_time <= NOON
 
 
 @pytest.mark.parametrize("kind", KINDS)

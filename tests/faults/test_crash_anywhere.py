@@ -1,4 +1,4 @@
-"""kill -9 before and after every write, and the reply of every write lost: each story ends as it must, each effect happens once (faults 1 and 2).
+"""kill -9 before and after every write, and the reply of every write lost: each story ends as it must, each effect happens once (faults 1, 2; R11).
 
 Which writes there are is counted in an undisturbed run. By day every write of a Deployment's rollback is attacked in all three ways, and a few of the
 other stories', chosen by the seed; by night all. SIGTERM in the middle of a step is fault 3, an operator that was not there fault 4.

@@ -6,10 +6,13 @@ Only a process that the nursery has just forked is changed, never the test proce
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from prunella.adapters import clock
 from prunella.adapters.kubernetes import cache, client, executor, heartbeat, shelf, watch
 from prunella.adapters.notify import webhook
 from prunella.app import once
@@ -109,6 +112,20 @@ def _patience() -> None:
     client.Api._spare = lambda *_: None  # type: ignore[method-assign] # that is the point
 
 
+def _clock(hours: Callable[[], int]) -> Callable[[], None]:
+    """The machine's clock is wrong by that many hours."""
+
+    def wrong() -> None:
+        clock.SystemClock.now = lambda _: datetime.now(UTC) + timedelta(hours=hours())  # type: ignore[method-assign] # that is the point
+
+    return wrong
+
+
+def _now_and_then() -> int:
+    """An hour behind in every other five seconds: a clock that is set back and forth."""
+    return -1 if int(time.monotonic() / 5) % 2 else 0
+
+
 PROTECTIONS: Final[dict[str, Callable[[], None]]] = {
     "": _nothing,
     "intent": _intent,
@@ -120,6 +137,9 @@ PROTECTIONS: Final[dict[str, Callable[[], None]]] = {
     "silence": _silence,
     "lag": _lag,
     "patience": _patience,
+    "a clock, an hour ahead": _clock(lambda: 1),
+    "a clock, an hour behind": _clock(lambda: -1),
+    "a clock, set back and forth": _clock(_now_and_then),
 }
 
 

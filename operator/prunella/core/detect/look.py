@@ -86,8 +86,8 @@ class Look:
         return (*self.newest_pods, *self.other_pods)
 
     def open_after(self, cause: Cause, since: datetime) -> datetime:
-        """When a finding that holds since then may open an Incident."""
-        return since + timedelta(seconds=self.settings.open_after_seconds.get(cause, 0))
+        """When a finding that holds since then may open an Incident. What is dated in the future by another clock holds since now at the latest."""
+        return min(since, self.now) + timedelta(seconds=self.settings.open_after_seconds.get(cause, 0))
 
     def patience(self) -> timedelta | None:
         """How long a pod of this workload may take to get Ready; None where no healthy revision's time is known."""

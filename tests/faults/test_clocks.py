@@ -1,0 +1,32 @@
+"""A clock that is wrong by an hour, or is set back and forth (fault 20, R35): nothing is done twice, and whoever can't be healed is paged."""
+
+from __future__ import annotations
+
+import pytest
+from tests.faults.flows import APP, END_SECONDS, FLOWS, delivered, healed, quiet
+from tests.harness.api import Object
+from tests.harness.waiting import wait_for
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300, func_only=True)]
+
+
+@pytest.mark.parametrize("clock", ["an hour ahead", "an hour behind", "set back and forth"])
+def test_a_wrong_clock_makes_nobody_act_twice_or_keep_silent(campaign, clock):
+    flow = FLOWS["deployment"]
+    with campaign.ground("a-clock", without=f"a clock, {clock}") as ground:
+        flow.prepare(ground)
+        flow.deed(ground)
+        wait_for(lambda: healed(ground) or delivered(ground, "primary"), END_SECONDS, "it heals, or somebody is called", seen=ground.story)
+        quiet(ground)
+        effects = [one for one in ground.foreign_writes() if not one.hand_back]
+        assert len(effects) == (flow.effects if healed(ground) else 0), ground.story()
+        assert len(ground.incidents(APP)) == 1
+        assert ground.supervisor.starts == 1, ground.story()
+        assert "Traceback" not in ground.words.read_text(), ground.story()
+        assert all(legal(one) for one in ground.incidents(APP)), ground.incidents(APP)
+
+
+def legal(incident: Object) -> bool:
+    """Whether its durations are none that a person would laugh at."""
+    durations = incident["status"].get("durations", {})
+    return all(not isinstance(value, (int, float)) or value >= 0 for value in durations.values())
