@@ -1,0 +1,56 @@
+"""The benchmark's own arithmetic and its page: a number is told as it was measured, and a goal that is missed says so."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.bench import page
+from tests.bench.quantiles import quantile
+from tests.bench.results import Results, Row, cells
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [([3.0, 1.0, 2.0], 0.5, 2.0), ([1.0, 2.0], 0.5, 1.0), (list(map(float, range(1, 101))), 0.99, 99.0), ([5.0], 0.99, 5.0)],
+)
+def test_a_quantile_is_a_value_that_was_measured(values: list[float], share: float, expected: float):
+    assert quantile(values, share) == expected
+
+
+def test_of_nothing_there_is_no_quantile():
+    assert math.isnan(quantile([], 0.5))
+
+
+GOAL: Any = {"unit": "ms", "goal": 15.0, "goal_words": "≤ 15 ms", "floor": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (Row(what="a", measured=20.0, **GOAL), ("20.0 ms", "4.0 ms", "5.0", "–", "**no**")),
+        (
+            Row(what="a", measured=18.0, unit="ms", goal=15.0, goal_words="≤ 15 ms", floor=4.0, over_floor=True),
+            ("18.0 ms", "4.0 ms", "4.5", "–", "yes"),
+        ),
+        (Row(what="a", measured=10.0, unit="", naive=12.0), ("10", "–", "–", "12", "–")),
+    ],
+    ids=["missed", "over the floor", "only told"],
+)
+def test_a_row_says_whether_its_goal_is_met(row: Row, told: tuple[str, ...]):
+    assert cells(row)[2:] == told
+
+
+def test_the_page_names_the_machine_the_versions_and_every_row(tmp_path: Path):
+    results = Results(tmp_path)
+    results.add(Row(what="memory", measured=150.0, unit="MiB"))
+    results.note("Nothing was left out.")
+    results.raw("memory", ("mib",), [(149.5,), (150.5,)])
+    text = page.render(results, seconds=90.0)
+    assert "| memory | – | 150 MiB |" in text
+    assert "- Nothing was left out." in text
+    assert " kopf " in text
+    assert "cores of" in text
+    assert (tmp_path / "memory.csv").read_text() == "mib\n149.500\n150.500\n"
