@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := $(PYTHON) hack/python.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test nightly bench unit fuzz cluster faults outages scenarios fmt lint types contracts generate verify lock box install
+.PHONY: help demo demo-down test nightly bench unit fuzz cluster faults outages soak scenarios fmt lint types contracts generate verify lock box install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ demo-down: ## End the cluster that the demo left for you
 test: ## Run everything that can run on this machine, and say what could not
 	@$(RUN) hack/test.py
 
-nightly: ## Run what `make test` runs, the attacks of `make faults` and `make outages`, and the tests that are too slow for both
+nightly: ## Run what `make test` runs, the attacks of `make faults` and `make outages`, `make soak`, and the tests that are too slow for both
 	@$(RUN) hack/test.py --nightly
 
 bench: ## Measure beside a floor and a naive twin, and write docs/reference/performance.md (ARGS="--quick idle": a little of it)
@@ -37,6 +37,9 @@ faults: ## Attack the running operator: kills, lost replies, broken watches (in 
 
 outages: ## Break the control plane under the running operator (in a box of its own)
 	@$(RUN) hack/test.py outages
+
+soak: ## Run it for an hour under alerts, faults and a bad way to the API server (SOAK_SECONDS=300: shorter; in a box of its own)
+	@$(RUN) hack/test.py soak
 
 scenarios: ## Run the tests on real nodes (CLUSTER=kubeconfig or kind: on those)
 	@$(RUN) hack/test.py scenarios

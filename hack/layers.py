@@ -203,5 +203,6 @@ LAYERS = (
         nightly=True,
     ),
     Layer("outages", "a control plane that fails", _cluster_tests("outages", monitoring=False), nightly=True),
+    Layer("soak", "an hour of alerts, faults and a bad way to the API server", _cluster_tests("soak", monitoring=False), nightly=True),
     Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, spread=IN_NAMESPACES_OF_THEIR_OWN)),
 )

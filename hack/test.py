@@ -49,7 +49,7 @@ def main() -> int:
     arguments = sys.argv[1:]
     nightly = "--nightly" in arguments
     layers = chosen([argument for argument in arguments if argument != "--nightly"], nightly=nightly)
-    on_clusters = [layer for layer in layers if layer.name in {"cluster", "faults", "outages", "scenarios"}]
+    on_clusters = [layer for layer in layers if layer.name in {"cluster", "faults", "outages", "soak", "scenarios"}]
     if on_clusters and venue.wanted() == "kubeconfig" and not ask.ask("The tests install Prunella into it, and make and break workloads in it."):
         return 1
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -58,6 +58,13 @@ class Supervisor:
     def alive(self) -> bool:
         return status_of(f"http://127.0.0.1:{self._port}/healthz") == 200
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started last."""
+        with self._lock:
+            assert self._process is not None, "there is no process"
+            return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL it, and return when it is dead. It is started anew at once."""
         with self._lock:

@@ -108,6 +108,10 @@ class AuditLog:
         self._writes.extend(self._fresh(namespace))
         return sorted((one for one in self._writes if one.namespace == namespace), key=lambda one: one.time)
 
+    def forget(self) -> None:
+        """Drop what was read: only what is written from now on is told again."""
+        self._writes.clear()
+
     def _fresh(self, namespace: str) -> Iterator[Write]:
         wanted = f'"namespace":"{namespace}"'.encode()
         with self._path.open("rb") as file:

@@ -117,6 +117,11 @@ class Witness:
             kept = list(self._sights)
         return [one for one in kept if one.kind == kind and (name is None or one.name == name) and (since is None or one.time >= since)]
 
+    def forget(self, *kinds: str) -> None:
+        """Drop what was seen of these kinds; what stands there now is still known. For tests that run for so long that it would fill the memory."""
+        with self._lock:
+            self._sights = [one for one in self._sights if one.kind not in kinds]
+
     def spell(self, kind: str, name: str, since: datetime) -> Spell:
         """How healthy a workload was from an instant on."""
         return Spell(self.sights(kind, name), since)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.faults.conftest import campaign, installation, proxies, stage
 
 __all__ = ["campaign", "installation", "proxies", "stage"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "outages: needs a control plane of its own, which it breaks")

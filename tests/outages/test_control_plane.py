@@ -8,7 +8,7 @@ from tests.faults.ground import Ground
 from tests.harness.installation import ROOT, kubectl
 from tests.harness.waiting import holds_for, wait_for
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900, func_only=True)]
+pytestmark = [pytest.mark.outages, pytest.mark.timeout(900, func_only=True)]
 RECOVERED_SECONDS = END_SECONDS + 60
 
 

@@ -58,7 +58,7 @@ def test_the_exit_code_says_whether_something_failed(results, strict, code):
 
 def test_layers_are_chosen_by_name_and_run_in_their_order():
     assert [layer.name for layer in runner.chosen(["unit", "lint"])] == ["lint", "unit"]
-    assert [layer.name for layer in layers.LAYERS if layer not in runner.chosen([])] == ["faults", "outages"], "what is left for the night"
+    assert [layer.name for layer in layers.LAYERS if layer not in runner.chosen([])] == ["faults", "outages", "soak"], "what is left for the night"
     assert runner.chosen([], nightly=True) == list(layers.LAYERS)
     assert [layer.name for layer in runner.chosen(["faults"])] == ["faults"]
     with pytest.raises(SystemExit, match="there is no layer typos; there are: format, lint"):
@@ -67,7 +67,7 @@ def test_layers_are_chosen_by_name_and_run_in_their_order():
 
 def test_every_folder_of_tests_belongs_to_a_layer():
     folders = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
-    assert folders - {*layers.FAST, "box", "cluster", "faults", "outages", "scenarios"} == set()
+    assert folders - {*layers.FAST, "box", "cluster", "faults", "outages", "soak", "scenarios"} == set()
 
 
 def test_an_exported_kubeconfig_and_this_clones_code_are_kept_from_the_tests(monkeypatch):

@@ -24,6 +24,7 @@ TARGETS = {
     "cluster",
     "faults",
     "outages",
+    "soak",
     "scenarios",
     "fmt",
     "lint",
