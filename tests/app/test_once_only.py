@@ -531,6 +531,29 @@ async def test_the_attempt_of_an_incident_that_was_deleted_is_settled_before_it_
     await operator.close()
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["deleted", "its name is borne by the next one"])
+async def test_the_attempt_of_a_deleted_incident_whose_target_cannot_be_read_is_looked_at_until_it_can_be(again):
+    place, workload, attempt = await intended()
+    [incident] = place.api.all(Incident)
+    place.cluster.unreadable = True
+    operator = Operator(place)
+    await operator.run(1)
+    place.api.delete("Incident", "shop", incident.metadata.name)
+    if again:
+        place.api.apply(incident.model_copy(update={"metadata": incident.metadata.model_copy(update={"uid": "the-next-one"})}))
+    await operator.run(30)
+    old = place.api.objects["Remediation", "shop", attempt.metadata.name]
+    assert (old.status.phase, [step.state for step in old.status.steps]) == (RemediationPhase.DISPATCHED, [StepState.INTENDED])
+    place.cluster.unreadable = False
+    workload.raw["metadata"]["annotations"]["prunella.dev/intent-id"] = attempt.status.steps[0].intent.id
+    await operator.run(3)
+    old = place.api.objects["Remediation", "shop", attempt.metadata.name]
+    assert (old.status.phase, old.status.outcome) == (RemediationPhase.CANCELLED, Outcome.STOPPED)
+    assert old.status.message == "its Incident was deleted: whether it helped was not looked at"
+    assert [step.state for step in old.status.steps] == [StepState.APPLIED]
+    await operator.close()
+
+
 async def test_the_next_incident_of_a_target_whose_attempt_cannot_be_known_says_so():
     place, workload, _ = await intended()
     place.cluster.bad.add("shop/app:3")
