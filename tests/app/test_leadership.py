@@ -349,6 +349,23 @@ def test_a_lease_is_given_up_although_a_renewal_is_under_way():
     scene(play)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 1.1, 1.5, 1.9, 2.1], ids=lambda share: f"{share} answers after its begin")
+def test_who_gave_the_lease_up_leads_no_more_in_whatever_renewal_it_was(share):
+    async def play(server):
+        first, second = await pair(server)
+        written = len(server.writes)
+        while len(server.writes) == written:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(2 - LATENCY * (2 - share))
+        await first.elector.release()
+        for _ in range(40):
+            assert (first.elector.leads, first.elector.covers(0), first.telemetry.gauges["leader", ()]) == (False, False, 0)
+            await asyncio.sleep(0.1)
+        assert (second.elector.leads, first.ended, first.regained, overlaps(first, second)) == (True, None, 0, [])
+
+    scene(play)
+
+
 def test_who_does_not_lead_gives_nothing_up():
     async def play(server):
         _, second = await pair(server)
