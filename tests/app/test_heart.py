@@ -219,6 +219,23 @@ async def test_who_is_elected_looks_at_everything_at_once():
         await until(lambda: (body.kopfs, body.beats, body.place.alertmanager.polls) == (1, 1, 1))
 
 
+async def test_who_leads_again_after_a_pause_looks_at_everything_that_it_left_alone_meanwhile():
+    """A fault that was seen while it paused opened no Incident, and what people applied was not judged."""
+    body = Body()
+    body.place.cluster.create()
+    opened(body)
+    body.place.view.listed.set()
+    body.queues.workloads.handle = body._serve
+    async with body.living():
+        everything = {WorkloadKey("Deployment", "shop", "checkout"), IncidentKey("shop", "checkout-1"), PolicyKey("HealingPolicy", "", "default")}
+        await until(lambda: body.kopfs == 1 and everything <= set(body.served))
+        body.election.pause()
+        body.served.clear()
+        body.heart.changed("HealingPolicy", "", "default")
+        body.election.resume()
+        await until(lambda: everything <= set(body.served))
+
+
 async def test_a_lost_lease_ends_everything_and_is_told_as_such():
     body = Body()
     body.place.view.listed.set()

@@ -16,6 +16,7 @@ class Sole:
         self.lost: Exception | None = None
         self.ended = asyncio.Event()
         self.released = 0
+        self._regained: Callable[[], None] = lambda: None
         if leads:
             self.elected.set()
 
@@ -26,7 +27,17 @@ class Sole:
         await self.elected.wait()
         self.leads = True
 
+    def pause(self) -> None:
+        """It could not renew in time."""
+        self.leads = False
+
+    def resume(self) -> None:
+        """It could, and the lease was still its own."""
+        self.leads = True
+        self._regained()
+
     async def keep(self, regained: Callable[[], None]) -> None:
+        self._regained = regained
         await self.ended.wait()
         if self.lost is not None:
             raise self.lost

@@ -125,7 +125,7 @@ class Heart:
             if self._polls:
                 group.create_task(self._polling.run())
             await organs.election.campaign()
-            group.create_task(organs.election.keep(self.wake_all))
+            group.create_task(organs.election.keep(self._look_at_everything))
             self._lead(group)
 
     def _lead(self, group: asyncio.TaskGroup) -> None:
@@ -246,7 +246,11 @@ class Heart:
         self._organs.gatherer.control_plane_ok = await self._organs.live.healthy()
 
     async def _resync(self) -> None:
-        """Everything once more: what an event did not tell is found here."""
+        """What an event did not tell is found here."""
+        self._look_at_everything()
+
+    def _look_at_everything(self) -> None:
+        """Workloads too: what is seen of one while nobody leads opens no Incident."""
         for facts in list(self._organs.cache.workloads()):
             self.workload_changed(facts.workload.kind, facts.workload.namespace, facts.workload.name)
         self._wake_policies()
