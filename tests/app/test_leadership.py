@@ -282,6 +282,32 @@ def test_who_is_alone_lives_through_an_outage_begins_nothing_meanwhile_and_leads
     scene(play)
 
 
+def test_whoever_waits_until_it_leads_waits_through_a_pause_and_no_longer():
+    async def play(server):
+        only = Replica(server, "only")
+        waits = asyncio.create_task(only.elector.until_leading())
+        await asyncio.sleep(1)
+        assert not waits.done(), "nobody was elected yet"
+        only.start()
+        await waits
+        assert only.elector.leads
+        only.fault = "down"
+        await asyncio.sleep(12)
+        waits = asyncio.create_task(only.elector.until_leading())
+        await asyncio.sleep(60)
+        assert not waits.done()
+        only.fault = ""
+        await waits
+        assert (only.elector.leads, only.elector.epoch) == (True, 1)
+        await only.elector.until_leading()
+        await only.elector.release()
+        waits = asyncio.create_task(only.elector.until_leading())
+        await asyncio.sleep(60)
+        assert not waits.done()
+
+    scene(play)
+
+
 def test_who_finds_its_lease_gone_after_an_outage_ends_because_another_may_have_had_it():
     async def play(server):
         only = Replica(server, "only")

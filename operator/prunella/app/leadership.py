@@ -105,6 +105,7 @@ class Elector:
         self._standing = Standing.STANDBY
         self._since = 0.0
         """When it came to stand so."""
+        self._leading = asyncio.Event()
         self._epoch = 0
         self._confirmed = 0.0
         """When the request was begun that confirmed the term last."""
@@ -131,6 +132,10 @@ class Elector:
     def covers(self, seconds: float) -> bool:
         """Whether the lease holds for longer than that, counted from the start of its last good renewal."""
         return self.leads and self._confirmed + self._pace.lease_seconds - self._ticks.seconds() > seconds
+
+    async def until_leading(self) -> None:
+        """Return at once while this process leads, else as soon as it does. A pause may begin right afterwards: only `covers` permits a write."""
+        await self._leading.wait()
 
     def overdue(self) -> str | None:
         """Why the process must be ended from outside of its loop, in a sentence; None while all is well. May be asked by another thread."""
@@ -277,6 +282,10 @@ class Elector:
     def _move(self, to: Standing) -> None:
         self._since = self._ticks.seconds()  # first: the watchdog's thread reads both
         self._standing = to
+        if self.leads:
+            self._leading.set()
+        else:
+            self._leading.clear()
         self._telemetry.gauge("leader", int(self.leads))
 
     def _say(self, level: int, message: str, *words: str) -> None:
