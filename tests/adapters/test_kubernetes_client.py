@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.adapters.standin import Numbers, Reply, Silence, StandIn, listed, refusal, standing_in, status_object
+from tests.adapters.standin import Lines, Numbers, Reply, Silence, StandIn, listed, refusal, standing_in, status_object
 
 from prunella.adapters.kubernetes.answers import NotLetIn
 from prunella.adapters.kubernetes.client import Api, connect, connect_plainly
@@ -274,3 +274,16 @@ async def test_many_at_once_share_one_session_and_close_leaves_nothing_open(serv
         await asyncio.gather(*(api.ask(call("get")) for _ in range(50)))
     await api.close()
     assert len(server.asked) == 50
+
+
+async def test_however_many_watches_are_open_they_leave_room_for_every_other_request(server, api):
+    """A renewal of the lease that waits for a connection is none: thirteen kinds in eight namespaces would keep it waiting for ever."""
+    pods = "/api/v1/namespaces/shop/pods"
+    server.answers("WATCH", pods, Lines())
+    server.answers("GET", WEB, Reply({"metadata": {"name": "web"}}))
+    async with contextlib.AsyncExitStack() as streams:
+        for _ in range(120):
+            async with asyncio.timeout(5):
+                await streams.enter_async_context(api.stream(POD.call("watch", "shop", query={"watch": "true"}), silence=60))
+        assert (await api.ask(call("get", timeout=5))).object()["metadata"]["name"] == "web"
+    assert server.count("WATCH", pods) == 120

@@ -177,6 +177,28 @@ async def test_a_repeated_task_that_fails_is_tried_again(caplog):
     assert caplog.text.count("A repeated task failed and is tried again") == 2
 
 
+async def test_a_repeated_task_of_the_leader_rests_with_it():
+    body = Body(leads=False)
+    tries = 0
+
+    async def acts():
+        nonlocal tries
+        assert body.election.leads
+        tries += 1
+
+    task = asyncio.create_task(body.heart._every(0, acts, body.election.until_leading))
+    await until(lambda: body.election.resting == 1)
+    body.election.resume()
+    await until(lambda: tries >= 2)
+    body.election.pause()
+    await until(lambda: body.election.resting == 2)
+    body.election.resume()
+    await until(lambda: tries >= 4)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
 # leading
 
 
@@ -217,6 +239,41 @@ async def test_who_is_elected_looks_at_everything_at_once():
         await until(lambda: IncidentKey("shop", "checkout-1") in body.served)
         await until(lambda: PolicyKey("HealingPolicy", "", "default") in body.served)
         await until(lambda: (body.kopfs, body.beats, body.place.alertmanager.polls) == (1, 1, 1))
+
+
+async def test_who_leads_again_after_a_pause_looks_at_everything_that_it_left_alone_meanwhile():
+    """A fault that was seen while it paused opened no Incident, and what people applied was not judged."""
+    body = Body()
+    body.place.cluster.create()
+    opened(body)
+    body.place.view.listed.set()
+    body.queues.workloads.handle = body._serve
+    async with body.living():
+        everything = {WorkloadKey("Deployment", "shop", "checkout"), IncidentKey("shop", "checkout-1"), PolicyKey("HealingPolicy", "", "default")}
+        await until(lambda: body.kopfs == 1 and everything <= set(body.served))
+        body.election.pause()
+        body.served.clear()
+        body.heart.changed("HealingPolicy", "", "default")
+        body.election.resume()
+        await until(lambda: everything <= set(body.served))
+
+
+async def test_while_the_lease_cannot_be_renewed_what_only_a_leader_does_rests_and_looking_goes_on():
+    body = Body()
+    workload, incident, policy = WorkloadKey("Deployment", "shop", "checkout"), IncidentKey("shop", "checkout-1"), PolicyKey("Runbook", "shop", "r")
+    body.place.view.listed.set()
+    body.queues.workloads.handle = body._serve
+    async with body.living():
+        await until(lambda: body.kopfs == 1 and PolicyKey("HealingPolicy", "", "default") in body.served)
+        body.election.pause()
+        body.served.clear()
+        body.queues.incidents.add(incident)
+        body.queues.policies.add(policy)
+        body.queues.workloads.add(workload)
+        await until(lambda: workload in body.served)
+        assert body.served == [workload]
+        body.election.resume()
+        await until(lambda: {incident, policy} <= set(body.served))
 
 
 async def test_a_lost_lease_ends_everything_and_is_told_as_such():

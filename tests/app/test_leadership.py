@@ -282,6 +282,32 @@ def test_who_is_alone_lives_through_an_outage_begins_nothing_meanwhile_and_leads
     scene(play)
 
 
+def test_whoever_waits_until_it_leads_waits_through_a_pause_and_no_longer():
+    async def play(server):
+        only = Replica(server, "only")
+        waits = asyncio.create_task(only.elector.until_leading())
+        await asyncio.sleep(1)
+        assert not waits.done(), "nobody was elected yet"
+        only.start()
+        await waits
+        assert only.elector.leads
+        only.fault = "down"
+        await asyncio.sleep(12)
+        waits = asyncio.create_task(only.elector.until_leading())
+        await asyncio.sleep(60)
+        assert not waits.done()
+        only.fault = ""
+        await waits
+        assert (only.elector.leads, only.elector.epoch) == (True, 1)
+        await only.elector.until_leading()
+        await only.elector.release()
+        waits = asyncio.create_task(only.elector.until_leading())
+        await asyncio.sleep(60)
+        assert not waits.done()
+
+    scene(play)
+
+
 def test_who_finds_its_lease_gone_after_an_outage_ends_because_another_may_have_had_it():
     async def play(server):
         only = Replica(server, "only")
@@ -345,6 +371,23 @@ def test_a_lease_is_given_up_although_a_renewal_is_under_way():
         await first.elector.release()
         await asyncio.sleep(4)
         assert second.elector.leads
+
+    scene(play)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 1.1, 1.5, 1.9, 2.1], ids=lambda share: f"{share} answers after its begin")
+def test_who_gave_the_lease_up_leads_no_more_in_whatever_renewal_it_was(share):
+    async def play(server):
+        first, second = await pair(server)
+        written = len(server.writes)
+        while len(server.writes) == written:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(2 - LATENCY * (2 - share))
+        await first.elector.release()
+        for _ in range(40):
+            assert (first.elector.leads, first.elector.covers(0), first.telemetry.gauges["leader", ()]) == (False, False, 0)
+            await asyncio.sleep(0.1)
+        assert (second.elector.leads, first.ended, first.regained, overlaps(first, second)) == (True, None, 0, [])
 
     scene(play)
 

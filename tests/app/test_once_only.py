@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from tests.fakes.operator import Operator, Place, shop
-from tests.fakes.runbooks import shipped
+from tests.fakes.runbooks import runbook, shipped
 
 from prunella.api.incident import Hold, Incident
-from prunella.api.names import MessageKind, Outcome, RemediationPhase, StepState
+from prunella.api.names import Cause, MessageKind, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation
+from prunella.api.runbook import Match, Restart, Runbook, RunbookStep
 from prunella.api.workload_record import WorkloadRecord
+from prunella.core.healing.effects import Applied, Settled
 
 KINDS = ("Deployment", "StatefulSet")
 
@@ -136,6 +138,49 @@ async def test_a_request_that_arrives_after_it_was_given_up_counts_as_ours():
     assert len(set(late)) == 1, "the same intent"
     assert attempt.status.outcome is Outcome.REMEDIATED
     assert workload.raw["metadata"]["managedFields"] == []
+    await operator.close()
+
+
+def restart() -> Runbook:
+    match = Match(causes=(Cause.ROLLOUT_CRASH_LOOP,), dwell_seconds=10, min_restarts=2)
+    return runbook("restart", RunbookStep(name="restart", restart=Restart()), match=match)
+
+
+@pytest.mark.parametrize(
+    ("kind", "healed_by", "number"),
+    [("Deployment", shipped(), 0), ("Deployment", restart(), 0), ("StatefulSet", shipped(), 0), ("StatefulSet", shipped(), 1)],
+    ids=["a rollback", "a restart", "a rollback of a StatefulSet", "the deletion of its broken pod"],
+)
+async def test_a_request_that_arrives_between_the_look_and_the_guards_is_ours_and_no_persons(kind, healed_by, number):
+    """It was settled as not applied, and lands before the guards are asked again: they see what nobody but us has done."""
+    place = shop(healed_by)
+    workload = place.cluster.create(kind=kind)
+    place.cluster.bad.add("shop/app:2")
+    operator = Operator(place)
+    await operator.run(30)
+    place.cluster.set_image(workload, "shop/app:2")
+    sent = []
+    real_apply, real_settle = place.cluster.apply, place.cluster.settle
+
+    async def lost(effect, intent_id):
+        if intent_id:
+            sent.append((effect, intent_id))
+            place.cluster.lost_before = int(len(sent) == number + 1)
+        return await real_apply(effect, intent_id)
+
+    async def lands_afterwards(*asked):
+        answer = await real_settle(*asked)
+        if answer is Settled.NOT_APPLIED:
+            effect, intent_id = sent[number]
+            place.cluster.bad.discard("shop/app:2")
+            assert isinstance(place.cluster._do(effect, intent_id), Applied)
+        return answer
+
+    place.cluster.apply, place.cluster.settle = lost, lands_afterwards  # type: ignore[method-assign] # the fake's own: what went over the wire is kept
+    await operator.run(120)
+    [attempt] = operator.remediations
+    assert (attempt.status.outcome, attempt.status.message) == (Outcome.REMEDIATED, "healthy 3 of 3 times: healthy 3/3 available, 0 restarts")
+    assert [(step.intent.id, step.state) for step in attempt.status.steps] == [(intent, StepState.APPLIED) for _, intent in sent]
     await operator.close()
 
 
@@ -483,6 +528,29 @@ async def test_the_attempt_of_an_incident_that_was_deleted_is_settled_before_it_
         assert (old.status.phase, old.status.outcome) == (RemediationPhase.CANCELLED, Outcome.STOPPED)
         assert old.status.message == "its Incident was deleted: whether it helped was not looked at"
         assert workload.raw["metadata"]["managedFields"] == []
+    await operator.close()
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["deleted", "its name is borne by the next one"])
+async def test_the_attempt_of_a_deleted_incident_whose_target_cannot_be_read_is_looked_at_until_it_can_be(again):
+    place, workload, attempt = await intended()
+    [incident] = place.api.all(Incident)
+    place.cluster.unreadable = True
+    operator = Operator(place)
+    await operator.run(1)
+    place.api.delete("Incident", "shop", incident.metadata.name)
+    if again:
+        place.api.apply(incident.model_copy(update={"metadata": incident.metadata.model_copy(update={"uid": "the-next-one"})}))
+    await operator.run(30)
+    old = place.api.objects["Remediation", "shop", attempt.metadata.name]
+    assert (old.status.phase, [step.state for step in old.status.steps]) == (RemediationPhase.DISPATCHED, [StepState.INTENDED])
+    place.cluster.unreadable = False
+    workload.raw["metadata"]["annotations"]["prunella.dev/intent-id"] = attempt.status.steps[0].intent.id
+    await operator.run(3)
+    old = place.api.objects["Remediation", "shop", attempt.metadata.name]
+    assert (old.status.phase, old.status.outcome) == (RemediationPhase.CANCELLED, Outcome.STOPPED)
+    assert old.status.message == "its Incident was deleted: whether it helped was not looked at"
+    assert [step.state for step in old.status.steps] == [StepState.APPLIED]
     await operator.close()
 
 

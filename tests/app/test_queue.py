@@ -55,6 +55,29 @@ async def test_a_key_that_waits_is_served_once_however_often_it_is_added():
     assert queue.telemetry.gauges["queue_depth", (("queue", "tests"),)] == 0
 
 
+async def test_while_it_rests_keys_wait_and_each_is_served_once_afterwards():
+    queue, awake, resting = Watched(), asyncio.Event(), 0
+
+    async def rested():
+        nonlocal resting
+        resting += 1
+        await awake.wait()
+
+    task = asyncio.create_task(queue.run(2, rested))
+    for key in ("a", "b", "c"):
+        queue.add(key)
+    await until(lambda: resting == 2)
+    queue.add("a")
+    assert queue.served == []
+    assert queue.telemetry.gauges["queue_depth", (("queue", "tests"),)] == 3
+    awake.set()
+    await until(lambda: len(queue.served) == 3)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert sorted(queue.served) == ["a", "b", "c"]
+
+
 async def test_a_key_is_served_by_one_worker_at_a_time_and_once_more_if_it_was_added_meanwhile():
     queue = Watched()
     gate, at_once, most = asyncio.Event(), 0, 0

@@ -45,7 +45,9 @@ async def test_the_loser_does_not_take_the_winners_change_for_a_persons(kind):
     place.cluster.workload = meanwhile  # type: ignore[method-assign] # the fake's own
     await first.run(2)
     assert beaten == [1]
-    assert [str(error) for error in first.retries] == [f"{first.remediations[0].metadata.name} was carried out by another process: it is read again"]
+    assert [str(error) for error in first.retries] == [
+        f"{first.remediations[0].metadata.name} was carried out meanwhile, and by no person: it is read again"
+    ]
     [attempt] = first.remediations
     assert attempt.status.outcome is None, attempt.status.message
     assert attempt.status.phase in {RemediationPhase.DISPATCHED, RemediationPhase.VERIFYING}

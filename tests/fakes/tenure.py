@@ -15,7 +15,8 @@ class Sole:
         self.elected = asyncio.Event()
         self.lost: Exception | None = None
         self.ended = asyncio.Event()
-        self.released = 0
+        self.released = self.resting = 0
+        self._regained: Callable[[], None] = lambda: None
         if leads:
             self.elected.set()
 
@@ -26,10 +27,26 @@ class Sole:
         await self.elected.wait()
         self.leads = True
 
+    def pause(self) -> None:
+        """It could not renew in time."""
+        self.leads = False
+        self.elected.clear()
+
+    def resume(self) -> None:
+        """It could, and the lease was still its own."""
+        self.leads = True
+        self.elected.set()
+        self._regained()
+
     async def keep(self, regained: Callable[[], None]) -> None:
+        self._regained = regained
         await self.ended.wait()
         if self.lost is not None:
             raise self.lost
+
+    async def until_leading(self) -> None:
+        self.resting += not self.leads
+        await self.elected.wait()
 
     async def release(self) -> None:
         self.leads = False

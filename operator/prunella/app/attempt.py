@@ -46,6 +46,12 @@ def replace_step(status: RemediationStatus, step: StepStatus) -> RemediationStat
     return status.model_copy(update={"steps": tuple(step if one.name == step.name else one for one in status.steps)})
 
 
+def unbegun(remediation: Remediation) -> Remediation:
+    """The attempt without the intent that has no outcome yet."""
+    steps = tuple(step for step in remediation.status.steps if step.state is not StepState.INTENDED)
+    return remediation.model_copy(update={"status": remediation.status.model_copy(update={"steps": steps})})
+
+
 def allowed(status: RemediationStatus, value: ConditionStatus, reason: str, message: str, now: datetime) -> RemediationStatus:
     """The status with its condition RemediationAllowed."""
     return _with(status, "RemediationAllowed", value, reason, message, now)

@@ -125,16 +125,16 @@ class Heart:
             if self._polls:
                 group.create_task(self._polling.run())
             await organs.election.campaign()
-            group.create_task(organs.election.keep(self.wake_all))
+            group.create_task(organs.election.keep(self._look_at_everything))
             self._lead(group)
 
     def _lead(self, group: asyncio.TaskGroup) -> None:
-        """What only one of all replicas does. It begins with a look at everything."""
-        organs = self._organs
+        """What only one of all replicas does. It begins with a look at everything, and rests while the lease can't be renewed."""
+        organs, rested = self._organs, self._organs.election.until_leading
         organs.intake.remember()
-        group.create_task(organs.queues.incidents.run(WORKERS))
-        group.create_task(organs.queues.policies.run(1))
-        group.create_task(self._every(BRAKE_SECONDS, organs.brake.look))
+        group.create_task(organs.queues.incidents.run(WORKERS, rested))
+        group.create_task(organs.queues.policies.run(1, rested))
+        group.create_task(self._every(BRAKE_SECONDS, organs.brake.look, rested))
         group.create_task(self._every(RESYNC_SECONDS, self._resync))
         group.create_task(self._every(GAUGE_SECONDS, self._gauges.give))
         self.poll_now()
@@ -233,10 +233,12 @@ class Heart:
         await part()
         raise PrunellaError(f"{name} ended by itself: the process must be started anew")
 
-    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
-        """Repeat for ever; a failure is logged and does not end it."""
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]], rested: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Repeat for ever, each time after `rested`; a failure is logged and does not end it."""
         while True:
             try:
+                if rested is not None:
+                    await rested()
                 await act()
             except PrunellaError as error:
                 log.warning("A repeated task failed and is tried again", extra={"task": getattr(act, "__name__", ""), "error": str(error)})
@@ -246,7 +248,11 @@ class Heart:
         self._organs.gatherer.control_plane_ok = await self._organs.live.healthy()
 
     async def _resync(self) -> None:
-        """Everything once more: what an event did not tell is found here."""
+        """What an event did not tell is found here."""
+        self._look_at_everything()
+
+    def _look_at_everything(self) -> None:
+        """Workloads too: what is seen of one while nobody leads opens no Incident."""
         for facts in list(self._organs.cache.workloads()):
             self.workload_changed(facts.workload.kind, facts.workload.namespace, facts.workload.name)
         self._wake_policies()

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any, Final, Protocol
 
 from .errors import AlreadyExists, Conflict, Lost, PrunellaError
@@ -49,6 +50,24 @@ class LeaseRecord:
     stored: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
+class Standing(Enum):
+    """How a process stands to the lease. It moves down this list and never back, but between leading and pausing."""
+
+    STANDBY = auto()
+    """It was never elected."""
+    LEADING = auto()
+    PAUSED = auto()
+    """It was elected and could not renew in time: the lease may still be its own, or somebody else's by now."""
+    GIVEN_UP = auto()
+    LOST = auto()
+    """Somebody else's, as far as can be told."""
+
+    @property
+    def over(self) -> bool:
+        """Whether this process will never lead again."""
+        return self in {Standing.GIVEN_UP, Standing.LOST}
+
+
 class Leases(Protocol):
     """The one Lease in the API server. Every method is one try and raises a PrunellaError where it is not sure to have been done."""
 
@@ -83,13 +102,13 @@ class Elector:
         self._floor = floor
         self._pace = pace or Pace()
         self._sleep = sleep
-        self._leads = False
+        self._standing = Standing.STANDBY
+        self._since = 0.0
+        """When it came to stand so."""
+        self._leading = asyncio.Event()
         self._epoch = 0
         self._confirmed = 0.0
         """When the request was begun that confirmed the term last."""
-        self._lost: float | None = None
-        self._ended = False
-        """Whether the lease was given up, or lost to somebody else."""
         self._seen: tuple[str, str, str] | None = None
         self._seen_at = 0.0
         """When the Lease was last seen to change."""
@@ -103,7 +122,7 @@ class Elector:
     @property
     def leads(self) -> bool:
         """Whether it was elected and has not lost or given up the lease."""
-        return self._leads
+        return self._standing is Standing.LEADING
 
     @property
     def epoch(self) -> int:
@@ -112,15 +131,19 @@ class Elector:
 
     def covers(self, seconds: float) -> bool:
         """Whether the lease holds for longer than that, counted from the start of its last good renewal."""
-        return self._leads and self._confirmed + self._pace.lease_seconds - self._ticks.seconds() > seconds
+        return self.leads and self._confirmed + self._pace.lease_seconds - self._ticks.seconds() > seconds
+
+    async def until_leading(self) -> None:
+        """Return at once while this process leads, else as soon as it does. A pause may begin right afterwards: only `covers` permits a write."""
+        await self._leading.wait()
 
     def overdue(self) -> str | None:
         """Why the process must be ended from outside of its loop, in a sentence; None while all is well. May be asked by another thread."""
         now = self._ticks.seconds()
-        if self._lost is not None and now - self._lost > self._pace.grace_seconds:
+        if self._standing is Standing.LOST and now - self._since > self._pace.grace_seconds:
             return f"the lease was lost, and what was under way did not end within {self._pace.grace_seconds:g} s"
         age = now - self._confirmed
-        if self._leads and age > self._pace.deadline_seconds + self._pace.grace_seconds:
+        if self.leads and age > self._pace.deadline_seconds + self._pace.grace_seconds:
             return f"the lease was not renewed for {age:.0f} s and nobody noticed: the process stood still"
         return None
 
@@ -138,23 +161,22 @@ class Elector:
         pace = self._pace
         pause = pace.retry_seconds
         while True:
-            await self._sleep(min(pause, max(self._left(), 0)) if self._leads else pause)
-            if self._ended:
+            await self._sleep(min(pause, max(self._left(), 0)) if self.leads else pause)
+            if self._standing.over:
                 return
-            if self._leads and self._left() <= 0:
+            if self.leads and self._left() <= 0:
                 self._pause()
-            led, began = self._leads, self._ticks.seconds()
+            led, began = self.leads, self._ticks.seconds()
             await self._attempt(self._renew, min(pace.retry_seconds, self._left()) if led else pace.retry_seconds)
             pause = max(pace.retry_seconds - (self._ticks.seconds() - began), 0)
-            if self._leads and not led:
+            if self.leads and not led:
                 regained()
 
     async def release(self) -> None:
         """Give the lease up, so that the next one takes over at once. Nothing may be under way any more."""
-        if self._ended or not self._epoch:
+        if self._standing is Standing.STANDBY or self._standing.over:
             return
-        self._ended = True
-        self._step_down()
+        self._move(Standing.GIVEN_UP)
         for _ in range(RELEASE_TRIES):
             if await self._attempt(self._clear, self._pace.retry_seconds):
                 log.info("%s gave the lease up", self._identity)
@@ -185,8 +207,8 @@ class Elector:
             await self._leases.create(holder=self._identity, epoch=epoch, lease_seconds=seconds)
         else:
             await self._leases.replace(found, holder=self._identity, epoch=epoch, lease_seconds=seconds)
-        self._leads, self._epoch, self._confirmed, self._said = True, epoch, start, ""
-        self._telemetry.gauge("leader", 1)
+        self._epoch, self._confirmed, self._said = epoch, start, ""
+        self._move(Standing.LEADING)
         return True
 
     def _is_free(self, found: LeaseRecord | None, now: float) -> bool:
@@ -218,10 +240,10 @@ class Elector:
     async def _renew(self) -> bool:
         start = self._ticks.seconds()
         found = await self._leases.read()
-        if self._ended:
+        if self._standing.over:
             return False
         seconds = int(self._pace.lease_seconds)
-        if found is None and not self._leads:
+        if found is None and not self.leads:
             raise self._losing("the lease is gone, and it could not be renewed for so long that another one may have had it")
         if found is None:
             # Deleted by hand. Nobody else may have it before it has run out, so it is made anew; a create is an election.
@@ -230,10 +252,11 @@ class Elector:
             raise self._losing(f"{found.holder or 'nobody'} holds the lease")
         else:
             await self._leases.replace(found, holder=self._identity, epoch=max(found.epoch, self._epoch), lease_seconds=seconds)
+        if self._standing.over:
+            return False  # given up while the answer was under way: it confirms a term that is no more
         self._confirmed, self._said = start, ""
-        if not self._leads:
-            self._leads = True
-            self._telemetry.gauge("leader", 1)
+        if not self.leads:
+            self._move(Standing.LEADING)
             log.info("%s leads again (epoch %d): nobody else had the lease meanwhile", self._identity, self._epoch)
         return True
 
@@ -249,18 +272,21 @@ class Elector:
         return self._confirmed + self._pace.deadline_seconds - self._ticks.seconds()
 
     def _pause(self) -> None:
-        self._step_down()
+        self._move(Standing.PAUSED)
         self._say(logging.WARNING, "The lease could not be renewed for %s s: nothing is begun until it can be", f"{self._pace.deadline_seconds:g}")
 
     def _losing(self, why: str) -> Lost:
-        self._ended = True
-        self._step_down()
-        self._lost = self._ticks.seconds()
+        self._move(Standing.LOST)
         return Lost(f"{self._identity} is not the leader any more: {why}")
 
-    def _step_down(self) -> None:
-        self._leads = False
-        self._telemetry.gauge("leader", 0)
+    def _move(self, to: Standing) -> None:
+        self._since = self._ticks.seconds()  # first: the watchdog's thread reads both
+        self._standing = to
+        if self.leads:
+            self._leading.set()
+        else:
+            self._leading.clear()
+        self._telemetry.gauge("leader", int(self.leads))
 
     def _say(self, level: int, message: str, *words: str) -> None:
         """Say it once, not with every try."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Final
 
 from prunella.api.names import PHASE_OF, ConditionStatus, OnFailure, Outcome, RemediationPhase, StepState
@@ -27,6 +28,17 @@ log = logging.getLogger(__name__)
 PATCH: Final = "Patch"
 UNREADABLE: Final = timedelta(seconds=600)
 """How long a target may be unreadable before a person is told that an effect can't be known."""
+
+
+class Recovery(Enum):
+    """What was found of an intent without an outcome."""
+
+    STORED = auto()
+    """What became of it stands on the attempt now."""
+    UNREADABLE = auto()
+    """The target could not be looked at: look again."""
+    NOT_APPLIED = auto()
+    """Nothing was done so far, and its deadline holds: the same intent may run."""
 
 
 class Once:
@@ -164,8 +176,11 @@ class Once:
             return
         await self.end(changed, Outcome.ABORTED, f"step {step.name} failed: {answer.message}", reason=answer.reason)
 
-    async def recover(self, remediation: Remediation, runbook: Runbook | None, step: StepStatus) -> bool:
-        """An intent without an outcome: what the target shows decides. False where it could not be looked at."""
+    async def recover(self, remediation: Remediation, runbook: Runbook | None, step: StepStatus) -> Recovery:
+        """An intent without an outcome: what the target shows decides.
+
+        Where nothing was done yet, the intent stays on record until another write takes its place: its request may still arrive, and is known by it.
+        """
         intent = step.intent
         if intent is None:
             raise PrunellaError(f"step {step.name} is Intended without an intent")
@@ -187,9 +202,7 @@ class Once:
                     remediation, step, "the target carries neither our stamp nor its state from before: somebody changed it meanwhile"
                 )
             case Settled.NOT_APPLIED if now < intent.deadline_time:
-                # The same intent may run: forget the record, ask the guards again, and store it anew under the same id.
-                steps = tuple(one for one in remediation.status.steps if one.name != step.name)
-                await self.put(remediation.model_copy(update={"status": remediation.status.model_copy(update={"steps": steps})}))
+                return Recovery.NOT_APPLIED
             case Settled.NOT_APPLIED:
                 failed = step.model_copy(update={"state": StepState.FAILED, "message": "its deadline passed before it was sent"})
                 await self.end(
@@ -198,11 +211,11 @@ class Once:
                     f"step {step.name} was not done before its deadline",
                 )
             case UnknownT() if now - intent.written_time < UNREADABLE:
-                return False
+                return Recovery.UNREADABLE
             case UnknownT():
                 seconds = int(UNREADABLE.total_seconds())
                 await self._unknown(remediation, step, f"the target could not be read for {seconds} s: whether the effect happened can't be told")
-        return True
+        return Recovery.STORED
 
     async def _unknown(self, remediation: Remediation, step: StepStatus, message: str) -> None:
         """What happened can't be known: stop, and page a person. The target stays held."""

@@ -12,7 +12,7 @@ from prunella.api.remediation import Remediation
 
 from . import attempt
 from .keys import IncidentKey
-from .once import Once
+from .once import Once, Recovery
 from .ports import Store, View
 from .prove import Prover
 
@@ -26,28 +26,35 @@ class Orphans:
         self._once = once
         self._prover = prover
 
-    async def settle(self, key: IncidentKey, incident: Incident | None) -> None:
-        """End what an earlier Incident of this name left behind; `incident` is the one that bears the name now."""
+    async def settle(self, key: IncidentKey, incident: Incident | None) -> bool:
+        """End what an earlier Incident of this name left behind; `incident` is the one that bears the name now. False: try it again."""
         uid = incident.metadata.uid if incident is not None else ""
+        ended = True
         for one in list(self._view.remediations()):
             of_name = (one.metadata.namespace, one.spec.incident_ref.name) == key
             if of_name and one.spec.incident_ref.uid != uid and not _over(one):
-                await self._end(one)
+                ended = await self._end(one) and ended
+        return ended
 
-    async def _end(self, cached: Remediation) -> None:
+    async def _end(self, cached: Remediation) -> bool:
+        """False where its target can't be read, so that nobody knows what became of its effect."""
         remediation = await self._store.remediation(cached.metadata.namespace or "", cached.metadata.name)
         if remediation is None or _over(remediation):
-            return
+            return True
         self._once.know(remediation)
         open_step = attempt.open_step(remediation)
         if open_step is not None:
-            runbook = attempt.runbook_of(remediation, self._view.runbooks())
-            if await self._once.recover(remediation, runbook, open_step):
-                await self._end(cached)
-            return
+            match await self._once.recover(remediation, attempt.runbook_of(remediation, self._view.runbooks()), open_step):
+                case Recovery.STORED:
+                    return await self._end(cached)
+                case Recovery.UNREADABLE:
+                    return False
+                case Recovery.NOT_APPLIED:
+                    remediation = attempt.unbegun(remediation)
         if remediation.status.effect_time is not None:
             await self._prover.hand_back(remediation)
         await self._once.end(remediation, Outcome.STOPPED, "its Incident was deleted: whether it helped was not looked at")
+        return True
 
 
 def _over(remediation: Remediation) -> bool:

@@ -105,14 +105,14 @@ class Permit:
         return made
 
     async def _rule_out_ours(self, facts: WorkloadFacts, remediation: Remediation) -> None:
-        """Raises Conflict where what is newer bears an intent of this very attempt: another process of ours was faster, and no person.
+        """Raises Conflict where what is newer bears an intent of this very attempt: a late request or another process of ours, and no person.
 
         The intent is stored before its effect, so a Remediation that is read after its target knows it.
         """
         mark = facts.workload.annotations.get(INTENT_ANNOTATION)
         fresh = await self._store.remediation(remediation.metadata.namespace or "", remediation.metadata.name)
         if mark is not None and fresh is not None and any(one.intent is not None and one.intent.id == mark for one in fresh.status.steps):
-            raise Conflict(f"{remediation.metadata.name} was carried out by another process: it is read again")
+            raise Conflict(f"{remediation.metadata.name} was carried out meanwhile, and by no person: it is read again")
 
     def _going_on(self, world: World, remediation: Remediation, facts: WorkloadFacts, runbook: Runbook) -> Permitted | Refusal:
         """After the first effect only what could make the next one wrong is asked: pause, control plane, evidence, a person's veto, the mode."""

@@ -58,6 +58,9 @@ class Election(Tenure, Protocol):
     async def keep(self, regained: Callable[[], None]) -> None:
         """Stay it until it is given up; `regained` after a while in which it could not be confirmed. Raises Lost."""
 
+    async def until_leading(self) -> None:
+        """Return at once while this process leads, else as soon as it does. A pause may begin right afterwards: only `covers` permits a write."""
+
     async def release(self) -> None:
         """Give it up, so that the next one begins at once."""
 

@@ -71,15 +71,17 @@ class Queue(Generic[Key]):
         self._timers.pop(key, None)
         self.add(key)
 
-    async def run(self, workers: int) -> None:
-        """Serve until cancelled."""
+    async def run(self, workers: int, rested: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Serve until cancelled. `rested` is awaited before each key: as long as that takes, everything that comes in waits."""
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
-                group.create_task(self._work())
+                group.create_task(self._work(rested))
 
-    async def _work(self) -> None:
+    async def _work(self, rested: Callable[[], Awaitable[None]] | None) -> None:
         while True:
             key = await self._ready.get()
+            if rested is not None:
+                await rested()
             self._queued.pop(key, None)
             self._active.add(key)
             try:

@@ -35,7 +35,7 @@ from .outbox import Outbox
 from .ports import Clock, Store, Telemetry, View
 from .prepare import Preparer
 from .publish import Publisher
-from .remediate import Runner
+from .remediate import SETTLE_RETRY, Runner
 
 log = logging.getLogger(__name__)
 TRIES: Final = 20
@@ -145,7 +145,8 @@ class Reconciler:
             if self._parking:
                 raise Retryable("this process is ending: whoever leads next goes on", delay=5.0)
             incident = await self._store.incident(*key)
-            await self._orphans.settle(key, incident)
+            if not await self._orphans.settle(key, incident):
+                self._again(key, self._clock.now() + SETTLE_RETRY)
             if incident is None:
                 return None
             self._uids[key] = incident.metadata.uid

@@ -24,7 +24,7 @@ from prunella.core.healing.steps.step import Done, Evidence, Next, PageNow, Wait
 from . import attempt
 from .errors import PrunellaError
 from .gather import Gatherer, Mailbox
-from .once import Once
+from .once import Once, Recovery
 from .permit import Permit, Permitted
 from .ports import Clock, Store, View
 from .prepare import Preparer
@@ -87,18 +87,28 @@ class Runner:
 
     async def _without_runbook(self, remediation: Remediation) -> tuple[bool, datetime | None]:
         """Its Runbook is gone or another one now. What was begun is settled, and nothing is begun."""
-        open_step = attempt.open_step(remediation)
-        if open_step is not None:
-            return await self._recover(remediation, None, open_step)
+        settled = await self._settled(remediation, None)
+        if settled is not None:
+            return settled
+        remediation = attempt.unbegun(remediation)
         if remediation.status.effect_time is not None:
             await self._prover.hand_back(remediation)
         text = f"Runbook {remediation.spec.runbook_ref.name} is gone or was changed during the run"
         await self._once.end(remediation, Outcome.ABORTED if remediation.status.started_time else Outcome.SUPERSEDED, text)
         return True, None
 
-    async def _recover(self, remediation: Remediation, runbook: Runbook | None, step: StepStatus) -> tuple[bool, datetime | None]:
-        settled = await self._once.recover(remediation, runbook, step)
-        return settled, None if settled else self._clock.now() + SETTLE_RETRY
+    async def _settled(self, stored: Remediation, runbook: Runbook | None) -> tuple[bool, datetime | None] | None:
+        """What became of an intent without an outcome, by the target; None where there is none, or it may run."""
+        open_step = attempt.open_step(stored)
+        if open_step is None:
+            return None
+        match await self._once.recover(stored, runbook, open_step):
+            case Recovery.STORED:
+                return True, None
+            case Recovery.UNREADABLE:
+                return False, self._clock.now() + SETTLE_RETRY
+            case Recovery.NOT_APPLIED:
+                return None
 
     async def _simulate(self, incident: Incident, remediation: Remediation, mail: Mailbox) -> tuple[bool, datetime | None]:
         """Suggest: the plan, the guards and the dry run's diff, and nothing else."""
@@ -119,17 +129,25 @@ class Runner:
         await self._once.end(remediation.model_copy(update={"status": simulated}), Outcome.SIMULATED, permitted.plan.summary)
         return True, None
 
-    async def _act(self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox) -> tuple[bool, datetime | None]:
-        open_step = attempt.open_step(remediation)
-        if open_step is not None:
-            return await self._recover(remediation, runbook, open_step)
+    async def _act(self, incident: Incident, stored: Remediation, runbook: Runbook, mail: Mailbox) -> tuple[bool, datetime | None]:
+        """The next effect. An intent that was not applied may run again, but not before its target was looked at once more.
+
+        What the guards saw may be its own doing, by a request that came late.
+        """
+        settled = await self._settled(stored, runbook)
+        if settled is not None:
+            return settled
+        remediation = attempt.unbegun(stored)
         if remediation.status.started_time is not None and self._clock.now() - remediation.status.started_time > RUN:
             await self._once.end(remediation, Outcome.ABORTED, f"the run took longer than {int(RUN.total_seconds())} s")
             return True, None
         permitted = await self._permit.ask(incident, remediation, mail)
+        chosen = None if isinstance(permitted, Refusal) else await self._next(remediation, runbook, permitted)
+        settled = await self._settled(stored, runbook)
+        if settled is not None:
+            return settled
         if isinstance(permitted, Refusal):
             return await self._refused(remediation, permitted)
-        chosen = await self._next(remediation, runbook, permitted)
         if chosen is None:
             await self._steps_done(remediation)
             return True, None

@@ -25,6 +25,9 @@ from .resources import JSON, METHODS, Call
 
 _CONNECT_SECONDS = 5.0
 _MAXIMUM_CONNECTIONS = 100
+"""Of requests at once."""
+_NO_MAXIMUM = 0
+"""Of streams: each is of one kind and namespace and keeps its connection, and must keep it from nobody."""
 _VERB_OF = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -69,7 +72,8 @@ class Api:
         self._telemetry = telemetry
         self._tenure = tenure
         self._tls: ssl.SSLContext | None = credentials.tls
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[int, aiohttp.ClientSession] = {}
+        """By how many connections each may have."""
         self._retired: list[aiohttp.ClientSession] = []
         self._until: dict[tuple[str, str], float] = {}
         """Until when the API server asked to be spared by a verb of a kind (of a path, where there is no kind), by the event loop's clock."""
@@ -95,9 +99,9 @@ class Api:
 
     async def close(self) -> None:
         """End every connection, watches included."""
-        for session in (*self._retired, *([self._session] if self._session else [])):
+        for session in (*self._retired, *self._sessions.values()):
             await session.close()
-        self._retired, self._session = [], None
+        self._retired, self._sessions = [], {}
 
     async def request(
         self,
@@ -143,7 +147,7 @@ class Api:
     @asynccontextmanager
     async def stream(self, call: Call, *, silence: float) -> AsyncIterator[Stream]:
         """An open answer. Whoever reads gets a TimeoutError after `silence` seconds without bytes."""
-        response = await self._open(call, _Patience(None, silence))
+        response = await self._open(call, _Patience(None, silence), _NO_MAXIMUM)
         try:
             if response.status == UNAUTHORIZED:
                 await self._renewed()
@@ -173,7 +177,7 @@ class Api:
             self._count(call, "none")
             raise OutcomeUnknown(f"The API server {why} to {call.words}; whether it was done must be seen on the object") from error
 
-    async def _open(self, call: Call, patience: _Patience) -> aiohttp.ClientResponse:
+    async def _open(self, call: Call, patience: _Patience, connections: int = _MAXIMUM_CONNECTIONS) -> aiohttp.ClientResponse:
         headers = {"Accept": JSON, "User-Agent": f"prunella/{__version__}"}
         if authorization := await self.credentials.authorization():
             headers["Authorization"] = authorization
@@ -181,7 +185,7 @@ class Api:
         if call.body is not None:
             headers["Content-Type"] = call.content_type
             data = encode(call.body)
-        response = await self._connected().request(
+        response = await self._connected(connections).request(
             METHODS[call.verb],
             self.credentials.server + call.path,
             params=call.query,
@@ -195,19 +199,19 @@ class Api:
         self._count(call, str(response.status))
         return response
 
-    def _connected(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._tls or True, limit=_MAXIMUM_CONNECTIONS)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=False, middlewares=(_once,))
-        return self._session
+    def _connected(self, connections: int) -> aiohttp.ClientSession:
+        if connections not in self._sessions:
+            connector = aiohttp.TCPConnector(ssl=self._tls or True, limit=connections)
+            self._sessions[connections] = aiohttp.ClientSession(connector=connector, trust_env=False, middlewares=(_once,))
+        return self._sessions[connections]
 
     async def _renewed(self) -> bool:
         if not await self.credentials.reload():
             return False
         if self.credentials.tls is not self._tls:
             # The old session may have a write under way: it is closed at the end, not now.
-            self._retired += [self._session] if self._session else []
-            self._session, self._tls = None, self.credentials.tls
+            self._retired += self._sessions.values()
+            self._sessions, self._tls = {}, self.credentials.tls
         return True
 
     def _silence(self, call: Call, why: str) -> Retryable:
