@@ -320,6 +320,17 @@ def test_a_resolved_alert_makes_room_and_its_count_is_kept():
     assert sum(one.count for one in story.status.signals if one.key.startswith("alert/")) == 100
 
 
+def test_an_opener_that_made_room_for_others_does_not_come_back():
+    story = alerts_only()
+    story.at(0)
+    story.at(1, alerts=flood(98, 1))
+    story.at(2, alerts=(alert(state="resolved", at=2),))
+    for second in (3, 4, 5):
+        story.at(second, alerts=(alert(f"{second:016x}", at=second), alert(f"{second + 1000:016x}", at=second)))
+    assert KEY not in signal_states(story.status)
+    assert len(story.status.signals) == overflow.CAP
+
+
 def test_a_watch_signal_always_has_a_place():
     story = Story(alerted()).shows(finding=None)
     story.at(1, alerts=flood(150, 1))
