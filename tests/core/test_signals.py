@@ -108,6 +108,22 @@ def test_an_older_poll_says_nothing_of_what_was_just_delivered():
     assert signal(story).state == "Firing"
 
 
+@pytest.mark.parametrize(
+    ("brought", "listed", "state"),
+    [
+        ([alert(at=0), alert(at=40)], alert(state="suppressed", at=30), "Firing"),
+        ([alert(state="resolved", at=40), alert(at=42)], None, "Stale"),
+    ],
+    ids=["a silence that ended since", "a firing that is held"],
+)
+def test_an_older_poll_says_nothing_either_when_it_is_looked_at_again(brought, listed, state):
+    story = alerts_only()
+    story.at(42, alerts=tuple(brought))
+    known = {KEY.removeprefix("alert/"): listed} if listed is not None else {}
+    story.at(44, active_alerts=known, polled_time=later(30))
+    assert signal(story).state == state
+
+
 def test_c04_a_recovery_that_nobody_saw_is_noted_once_and_changes_no_start():
     story = alerts_only()
     story.at(0)

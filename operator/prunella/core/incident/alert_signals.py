@@ -64,7 +64,9 @@ def deliver(old: Signal | None, alert: AlertFacts, *, polled: bool) -> Merged:
 
 
 def poll(old: Signal, listed: AlertFacts | None, polled: datetime) -> Merged:
-    """What the newest good poll of every peer says of a known alert; None where no peer lists it."""
+    """What the newest good poll of every peer says of a known alert; None where no peer lists it. What was heard since is a newer word."""
+    if polled < old.last_seen_time:
+        return Merged(old, Change.NONE)
     if is_held(old):
         return _confirm(old, listed)
     if old.state is SignalState.RESOLVED:
