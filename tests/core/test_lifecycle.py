@@ -30,6 +30,7 @@ from .incident_builders import (
     opening,
     remediation,
     reported,
+    signal_states,
     watched,
     workload,
     world,
@@ -285,6 +286,15 @@ def test_a_poll_from_before_the_proof_clears_nothing():
     story.shows(finding=None, remediations=(healed(),))
     story.at(33, healthy=True, since=13, active_alerts={}, polled_time=later(32))
     assert state_of(story.status) is State.MITIGATED
+
+
+def test_a_poll_from_before_an_alert_joined_clears_nothing_either():
+    story = open_story()
+    story.at(5, alerts=(alert(at=5),))
+    story.shows(finding=None, remediations=(healed(),), active_alerts={KEY: alert(at=5)}, polled_time=later(35)).at(35, healthy=True, since=13)
+    story.at(40, healthy=True, since=13, alerts=(alert("00000000000000bb", at=40, starts=34),))
+    assert signal_states(story.status)["alert/00000000000000bb"] == "Firing"
+    assert "HighErrors is not over yet" in story.says_condition("Resolved")
 
 
 def test_a_simulated_attempt_mitigates_nothing():

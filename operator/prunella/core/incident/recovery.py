@@ -164,7 +164,9 @@ def _alert_ends(draft: Draft) -> list[datetime]:
 
 def _absent(world: World, signal: Signal, since: datetime) -> bool:
     listed = world.active_alerts
-    if listed is UNKNOWN or world.polled_time is None or world.polled_time < since or not signal.key.startswith(ALERT):
+    if listed is UNKNOWN or world.polled_time is None or not signal.key.startswith(ALERT):
+        return False
+    if world.polled_time < max(since, signal.last_seen_time):  # it was heard after that poll
         return False
     return signal.key.removeprefix(ALERT) not in listed
 
