@@ -577,6 +577,22 @@ def test_an_alert_of_unknown_for_reopens_when_it_still_fires(seconds, episode):
     assert story.status.episode == episode
 
 
+@pytest.mark.parametrize("how", ["webhook", "poll"])
+def test_an_alert_whose_silence_ends_after_a_person_ended_it_reopens_it_when_it_fires_on(how):
+    story = Story(alerted()).shows(finding=None)
+    story.at(0)
+    story.at(60, active_alerts={KEY: alert(state="suppressed", at=60)}, polled_time=later(60))
+    story.says(resolution=Resolution(by="ana", summary="silenced, it is fine"))
+    story.at(70, healthy=True, since=0)
+    assert story.condition("Resolved") == ("True", "ByPerson")
+    fires = alert(at=100)
+    heard = {"alerts": (fires,)} if how == "webhook" else {"active_alerts": {KEY: fires}, "polled_time": later(100)}
+    draft = story.at(100, **heard)
+    assert (story.status.episode, draft.look_again) == (1, later(700))
+    story.at(700)
+    assert story.condition("Resolved") == ("False", "Reopened")
+
+
 def test_an_old_acknowledgement_does_not_count_for_the_new_episode():
     story = open_story().says(acknowledgement=ack())
     story.at(5)
