@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prunella.api.incident import Acknowledgement, IncidentStatus, OpeningSignal, Resolution, Times
-from prunella.api.names import Outcome, RemediationPhase
+from prunella.api.incident import Acknowledgement, Hold, IncidentStatus, OpeningSignal, Resolution, Times
+from prunella.api.names import Impact, Outcome, RemediationPhase
 from prunella.core.draft import PollAlerts
 from prunella.core.facts import UNKNOWN
 from prunella.core.incident import states
@@ -187,6 +187,39 @@ def test_an_acknowledgement_that_ran_out_counts_again_only_by_a_new_word():
     story.at(3702)
     assert story.condition("Acknowledged") == ("True", "ByPerson")
     assert story.status.times.acknowledged_time == later(30)
+
+
+@pytest.mark.parametrize("edit", [{"impact": Impact.SIGNIFICANT}, {"hold": Hold(by="bo", reason="looking")}], ids=["an impact", "a hold"])
+def test_an_acknowledgement_that_ran_out_is_not_renewed_by_another_edit(edit):
+    story = important_story().says(acknowledgement=ack(note="on it"))
+    story.at(30)
+    story.at(3700)
+    story.says(**edit)
+    story.at(3701)
+    assert story.condition("Acknowledged") == ("False", "AckExpired")
+    assert story.status.escalation.run == 2
+    story.says(acknowledgement=ack("bo"))
+    story.at(3702)
+    assert story.says_condition("Acknowledged") == "bo has it; paging stops"
+
+
+@pytest.mark.parametrize("last", ["ana", "bo"])
+def test_what_ran_out_may_be_taken_back_and_said_again_in_the_same_words(last):
+    story = important_story().says(acknowledgement=ack(note="on it"))
+    story.at(30)
+    story.says(acknowledgement=ack(last, note="on it"))
+    story.at(31)
+    story.at(3700)
+    story.says(impact=Impact.SIGNIFICANT)
+    story.at(3701)
+    assert story.condition("Acknowledged") == ("False", "AckExpired")
+    story.says(acknowledgement=None)
+    story.at(3702)
+    assert (story.condition("Acknowledged"), story.says_condition("Acknowledged")) == (("False", "NotYet"), "nobody has taken it again yet")
+    assert story.status.escalation.run == 2, "it is paged already"
+    story.says(acknowledgement=ack(last, note="on it"))
+    story.at(3703)
+    assert story.says_condition("Acknowledged") == f"{last} has it; paging stops (on it)"
 
 
 def test_activity_of_a_person_puts_the_timeout_off():
