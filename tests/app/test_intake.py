@@ -401,6 +401,37 @@ async def test_the_poll_takes_in_what_the_webhook_lost(place, operator):
     assert len(incidents(place)) == 1
 
 
+async def test_the_poll_takes_in_the_others_where_one_cannot_be_stored(place, operator):
+    place.cluster.create("other")
+    refused, taken = listed(), listed(labels={"namespace": "shop", "deployment": "other"})
+    real = place.api.create_incident
+
+    async def create(incident):
+        if incident.spec.target_ref.name == "checkout":
+            raise Permanent("refused for good")
+        return await real(incident)
+
+    place.api.create_incident = create
+    with pytest.raises(Retryable, match="1 of 2 alerts could not be stored, or the Incidents of some: refused for good"):
+        await operator.intake.polled({"first": refused, "second": taken})
+    assert [one.spec.target_ref.name for one in incidents(place)] == ["other"]
+
+
+async def test_what_the_poll_brings_for_one_incident_is_stored_at_once(place, operator):
+    real, reads = place.api.incident, []
+
+    async def incident(namespace, name):
+        reads.append(name)
+        return await real(namespace, name)
+
+    place.api.incident = incident
+    known = {f"{number:016x}": listed(f"Rule{number}") for number in range(150)}
+    await operator.intake.polled(known)
+    [one] = incidents(place)
+    assert len(one.status.signals) == 100
+    assert len(reads) == 1
+
+
 @pytest.mark.parametrize("state", ["suppressed"])
 async def test_the_poll_opens_nothing_for_what_is_silenced(place, operator, state):
     one = listed(state=state)

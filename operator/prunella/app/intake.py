@@ -90,28 +90,36 @@ class Intake:
 
     async def alerts(self, raw: Sequence[Mapping[str, object]], received: datetime, truncated: int) -> None:
         """Every alert of one body. Raises Retryable where one of them could not be stored; a bad member never fails the others."""
-        targets_of: dict[ObjectRef, list[_Aimed]] = defaultdict(list)
+        good: list[AlertFacts] = []
         for number, one in enumerate(raw):
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)  # a body of ten thousand must not hold up everything else
             alert = alert_facts.read_alert(one, received, truncated=truncated)
-            if not isinstance(alert, AlertFacts):
-                log.warning("Quarantined an alert", extra={"why": alert.why})
-                self._telemetry.count("alerts_received_total", result="Quarantined")
+            if isinstance(alert, AlertFacts):
+                good.append(alert)
                 continue
+            log.warning("Quarantined an alert", extra={"why": alert.why})
+            self._telemetry.count("alerts_received_total", result="Quarantined")
+        if truncated:
+            log.warning("Alertmanager truncated a group: the poll brings the rest", extra={"truncated": truncated})
+        await self._take(good, len(raw))
+
+    async def _take(self, alerts: Sequence[AlertFacts], of: int) -> None:
+        """Place each of them, and store those of one Incident together. Raises Retryable once the others of the `of` alerts are stored."""
+        targets_of: dict[ObjectRef, list[_Aimed]] = defaultdict(list)
+        for number, alert in enumerate(alerts):
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
             found = self._target(alert)
             targets_of[found.ref].append((alert, found))
         groups: dict[IncidentKey, list[AlertFacts]] = defaultdict(list)
         failed: list[BaseException] = []
         await asyncio.gather(*(self._place_all(aimed, groups, failed) for aimed in targets_of.values()))
-        if truncated:
-            log.warning("Alertmanager truncated a group: the poll brings the rest", extra={"truncated": truncated})
-        results = await asyncio.gather(*(self.deliver(key, alerts) for key, alerts in groups.items()), return_exceptions=True)
+        results = await asyncio.gather(*(self.deliver(key, taken) for key, taken in groups.items()), return_exceptions=True)
         failed += [result for result in results if isinstance(result, BaseException)]
         if failed:
-            raise Retryable(f"{len(failed)} of {len(raw)} alerts could not be stored, or the Incidents of some: {failed[0]}", delay=2.0) from failed[
-                0
-            ]
+            why = f"{len(failed)} of {of} alerts could not be stored, or the Incidents of some: {failed[0]}"
+            raise Retryable(why, delay=2.0) from failed[0]
 
     async def _place_all(self, aimed: Sequence[_Aimed], groups: dict[IncidentKey, list[AlertFacts]], failed: list[BaseException]) -> None:
         """The alerts of one target, one after the other: the first may open what the others join."""
@@ -127,7 +135,10 @@ class Intake:
                 opened = key if alert.state == "firing" else opened
 
     async def polled(self, active: Mapping[str, AlertFacts]) -> None:
-        """The repair: what Alertmanager has active and no Incident knows is taken in; what an Incident knows is decided again."""
+        """The repair: what Alertmanager has active and no Incident knows is taken in; what an Incident knows is decided again.
+
+        Raises Retryable where one of them could not be stored, after the others are.
+        """
         known: dict[str, IncidentKey] = {}
         now = self._clock.now()
         for incident in self._view.incidents():
@@ -138,12 +149,8 @@ class Intake:
                     known[signal.key.removeprefix("alert/")] = self._key(incident)
         for key in set(known.values()):
             self._wake(key)
-        for fingerprint, alert in active.items():
-            if fingerprint in known or alert.state != "firing":
-                continue
-            place = await self._place(alert, self._target(alert))
-            if place is not None:
-                await self.deliver(place, [alert])
+        lost = [alert for fingerprint, alert in active.items() if fingerprint not in known and alert.state == "firing"]
+        await self._take(lost, len(lost))
 
     async def _place(self, alert: AlertFacts, found: alert_target.AlertTarget, opened: IncidentKey | None = None) -> IncidentKey | None:
         """The Incident of an alert; None where it needs none. `opened` is that of an alert before it, which the cache may not show yet."""
