@@ -382,7 +382,7 @@ async def test_a_closed_incident_that_the_cache_does_not_show_yet_is_chained_on(
 # the poll
 
 
-def listed(name="HighErrors", state="firing", *, starts=0.0, labels=DEPLOYMENT):
+def listed(name="HighErrors", state="firing", *, starts=0.0, updated=None, labels=DEPLOYMENT):
     facts = read(alert(name, starts=starts, labels=labels))
     return AlertFacts(
         fingerprint=facts.fingerprint,
@@ -390,8 +390,8 @@ def listed(name="HighErrors", state="firing", *, starts=0.0, labels=DEPLOYMENT):
         labels=facts.labels,
         annotations=facts.annotations,
         starts_time=later(starts),
-        updated_time=later(starts + 600),
-        received_time=later(starts + 1),
+        updated_time=later(starts if updated is None else updated),
+        received_time=NOON + timedelta(hours=3) if updated is not None else later(starts + 1),
     )
 
 
@@ -463,6 +463,31 @@ async def test_a_stale_one_that_the_poll_lists_opens_nothing(place, operator):
     one = listed(starts=0)
     await operator.intake.polled({one.fingerprint: one})
     assert incidents(place) == []
+
+
+@pytest.mark.parametrize(("later_by", "opened"), [(60, 0), (61, 1)], ids=["not later than an evaluation", "later"])
+async def test_a_stale_one_that_the_poll_confirms_opens_an_incident(place, operator, later_by, opened):
+    place.clock.advance(60)
+    await operator.take(alert(state="resolved", starts=0, ends=50))
+    place.clock.advance(7200)
+    await operator.take(alert(starts=0))
+    assert counted(place, "Stale") == 1
+    one = listed(starts=0, updated=61 + later_by)
+    await operator.intake.polled({one.fingerprint: one})
+    assert len(incidents(place)) == opened
+
+
+async def test_a_restart_knows_since_when_a_poll_must_have_seen_it_again(place, operator):
+    await operator.take(alert(starts=0))
+    place.clock.advance(20)
+    await operator.take(alert(state="resolved", starts=0, ends=10))
+    await operator.run(7200)
+    again = Operator(place)
+    for updated, opened in ((81, 1), (82, 2)):
+        one = listed(starts=5, updated=updated)
+        await again.intake.polled({one.fingerprint: one})
+        assert len(incidents(place)) == opened
+    await again.close()
 
 
 async def test_what_the_watch_finds_again_makes_no_second_incident(place, operator):

@@ -10,13 +10,14 @@ import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident, OpeningSignal
 from prunella.api.names import Cause, SourceKind
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding
 from prunella.core.incident import alert_facts, alert_target, correlate, sources
+from prunella.core.incident.alert_signals import EVALUATION_SECONDS
 
 from . import targets
 from .errors import AlreadyExists, PrunellaError, Retryable
@@ -35,6 +36,13 @@ BREATH: Final = 50
 _Aimed: TypeAlias = tuple[AlertFacts, alert_target.AlertTarget]
 Deliver = Callable[[IncidentKey, Sequence[AlertFacts]], Awaitable[None]]
 """Hands alerts to an Incident and returns once they are stored on it."""
+
+
+class _Buried(NamedTuple):
+    """The newest resolve of a fingerprint: when the alert ended, and when we were told."""
+
+    ended: datetime
+    heard: datetime
 
 
 class Intake:
@@ -60,7 +68,7 @@ class Intake:
         self._queries = queries
         self._namespace = operator_namespace
         self._wake = wake
-        self._tombstones: OrderedDict[str, datetime] = OrderedDict()
+        self._tombstones: OrderedDict[str, _Buried] = OrderedDict()
         self._flood = Flood(view)
 
     def remember(self) -> None:
@@ -71,8 +79,8 @@ class Intake:
             for signal in incident.status.signals
             if signal.source is SourceKind.ALERTMANAGER and signal.last_resolved_end_time is not None
         ]
-        for ended, fingerprint in sorted(known)[-TOMBSTONES:]:
-            self._tombstones[fingerprint] = ended
+        for ended, heard, fingerprint in sorted(known)[-TOMBSTONES:]:
+            self._tombstones[fingerprint] = _Buried(ended, heard)
 
     async def found(self, finding: Finding) -> None:
         """A watch finding that may open its Incident."""
@@ -165,8 +173,7 @@ class Intake:
         if opened is not None:
             self._telemetry.count("alerts_received_total", result="Attached")
             return opened
-        buried = self._tombstones.get(alert.fingerprint)
-        if not tracked and buried is not None and alert.starts_time is not None and alert.starts_time <= buried:
+        if not tracked and self._stale(alert):
             self._telemetry.count("alerts_received_total", result="Stale")
             self._telemetry.count("alerts_stale_dropped_total")
             return None
@@ -258,8 +265,15 @@ class Intake:
         """Remember the newest resolve of a fingerprint, so that a firing that began before it is known to be stale."""
         ends = alert.ends_time or alert.received_time
         before = self._tombstones.pop(alert.fingerprint, None)
-        self._tombstones[alert.fingerprint] = max(ends, before) if before else ends
+        self._tombstones[alert.fingerprint] = _Buried(max(ends, before.ended) if before else ends, alert.received_time)
         while len(self._tombstones) > TOMBSTONES or (
-            self._tombstones and alert.received_time - next(iter(self._tombstones.values())) > TOMBSTONE_AGE
+            self._tombstones and alert.received_time - next(iter(self._tombstones.values())).heard > TOMBSTONE_AGE
         ):
             self._tombstones.popitem(last=False)
+
+    def _stale(self, alert: AlertFacts) -> bool:
+        """Whether it began before it was seen to end, and no poll has seen it again since."""
+        buried = self._tombstones.get(alert.fingerprint)
+        if buried is None or alert.starts_time is None or alert.starts_time > buried.ended:
+            return False
+        return alert.updated_time is None or alert.updated_time - buried.heard <= timedelta(seconds=EVALUATION_SECONDS)
