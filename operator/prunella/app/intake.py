@@ -74,7 +74,7 @@ class Intake:
     def remember(self) -> None:
         """After a start: the newest resolve of every fingerprint that an Incident knows."""
         known = [
-            (signal.last_resolved_end_time, signal.key.removeprefix("alert/"))
+            (signal.last_resolved_end_time, signal.last_seen_time, signal.key.removeprefix("alert/"))
             for incident in self._view.incidents()
             for signal in incident.status.signals
             if signal.source is SourceKind.ALERTMANAGER and signal.last_resolved_end_time is not None
@@ -177,19 +177,34 @@ class Intake:
             self._telemetry.count("alerts_received_total", result="Stale")
             self._telemetry.count("alerts_stale_dropped_total")
             return None
-        joined = correlate.correlate(target, incidents, alert.received_time)
-        if isinstance(joined, correlate.Attach):
+        known = self._open_of(target, alert.received_time)
+        if known is None and found.by_itself:
+            known = self._flood.keeps(alert, target.namespace or "")
+        if known is not None:
             self._telemetry.count("alerts_received_total", result="Attached")
-            return self._key(joined.incident)
-        found = self._flood.bounded(found, alert.received_time) if found.by_itself else found
+            return known
+        if found.by_itself:
+            return await self._open_bounded(alert, self._flood.bounded(found, alert.received_time))
+        key, _ = await self._open(alert, found)
+        return key
+
+    async def _open_bounded(self, alert: AlertFacts, found: alert_target.AlertTarget) -> IncidentKey:
+        """The same for an alert that stands for itself, whose place among the others is taken until it is known what became of it."""
+        made: IncidentKey | None = None
+        try:
+            key, created = await self._open(alert, found)
+            made = key if created else None
+        finally:
+            self._flood.settled(found, made, self._clock.now())
+        return key
+
+    async def _open(self, alert: AlertFacts, found: alert_target.AlertTarget) -> tuple[IncidentKey, bool]:
         note = found.why[:512] if found.by_itself else None
         signal = (await self._signal(alert)).model_copy(update={"target_note": note})
         title = signal.summary or alert.labels.get("alertname", "alert")
         key, created = await self._incident(found.ref, SourceKind.ALERTMANAGER, signal, title)
-        if created and found.by_itself:
-            self._flood.made(key, self._clock.now())
         self._telemetry.count("alerts_received_total", result="Opened" if created else "Attached")
-        return key
+        return key, created
 
     def _open_of(self, target: ObjectRef, now: datetime) -> IncidentKey | None:
         step = correlate.correlate(target, self._of_target(target), now)
