@@ -87,7 +87,7 @@ def answers(one: Incident) -> list[object]:
         [(correlate.is_open(one, now), rest.restless(one, now), rest.woken(one, now)) for now in instants],
         correlate.correlate(TARGET, [one], instants[-1]).why,
         (status.phase, status.priority, status.cause, status.merged_into),
-        [(one.key, one.state, one.last_resolved_end_time) for one in status.signals if one.source == "Alertmanager"],
+        [(one.key, one.state, one.last_seen_time, one.last_resolved_end_time) for one in status.signals if one.source == "Alertmanager"],
     ]
 
 
@@ -107,9 +107,10 @@ def test_of_one_that_is_not_over_a_duplicate_can_take_over_what_was_said(changes
 
 
 def test_one_that_was_merged_still_has_what_its_parent_takes_in():
-    merged = {"mergedInto": {"namespace": "shop", "name": "another"}}
+    merged = {"mergedInto": {"namespace": "shop", "name": "another"}, "reporters": [{"name": "ana"}, {"name": "bo"}]}
     whole, short = Incident.read(stored({"cancelledTime": T}, merged)), brief(stored({"cancelledTime": T}, merged))
     assert (short.spec, short.status.times, short.status.signals) == (whole.spec, whole.status.times, whole.status.signals)
+    assert [one.name for one in short.status.reporters] == ["ana", "bo"]
 
 
 def test_of_one_that_is_over_little_is_left():

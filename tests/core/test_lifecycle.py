@@ -697,6 +697,29 @@ def test_of_two_of_the_operators_the_younger_yields_and_the_times_and_signals_ar
     assert younger.told().count("Cancelled") == 1
 
 
+def test_what_does_not_fit_stands_on_the_duplicate_and_is_not_counted_anew_with_every_look():
+    older, younger = open_story(), Story(watched("checkout-zzzzz", creation_timestamp=later(1)))
+    older.at(1, alerts=tuple(alert(f"{number:016x}", at=1) for number in range(1, 120)))
+    younger.at(2, alerts=(alert(f"{500:016x}", at=2),))
+    younger.at(3, duplicates=(older.incident,))
+    for second in (4, 5, 6):
+        older.at(second, duplicates=(younger.incident,))
+    assert sum(one.count for one in older.status.signals if one.key.startswith("alert/")) == 119
+
+
+@pytest.mark.parametrize(
+    "between", [watched("checkout-zzzzz", creation_timestamp=later(1)), reported("bo-sees-errors", by="bo")], ids=["ours", "bo's"]
+)
+def test_who_reported_a_duplicate_of_a_duplicate_is_kept(between):
+    older, middle, persons = open_story(), Story(between), Story(reported(creation_timestamp=later(9)))
+    middle.at(10, duplicates=(persons.incident,))
+    persons.at(10, duplicates=(middle.incident,))
+    middle.at(11, duplicates=(older.incident,))
+    assert (persons.parent, middle.parent) == (middle.incident.metadata.name, "checkout-7f3kq")
+    older.at(12, duplicates=(middle.incident,))
+    assert [one.name for one in older.status.reporters][-1] == "ana"
+
+
 def test_a_duplicate_says_on_each_condition_where_the_story_goes_on():
     own, persons = open_story(), Story(reported())
     persons.at(5, duplicates=(own.incident,))
