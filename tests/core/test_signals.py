@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prunella.core.draft import PollAlerts
 from prunella.core.facts import UNKNOWN
 from prunella.core.incident import overflow, signals
+from prunella.core.incident.alert_facts import read_alert
 from prunella.core.incident.material import tells_something
 
 from .builders import later
@@ -139,6 +140,15 @@ def test_c05_a_late_resolve_of_an_older_episode_is_ignored():
     story = Story(alerted(alert_start_time=later(100))).shows(finding=None)
     story.at(120, alerts=(alert(state="resolved", at=110, ends_time=later(90)),))
     assert signal(story).state == "Firing"
+
+
+def test_43_a_resolve_whose_end_lies_before_its_own_start_is_one_all_the_same():
+    story = alerts_only()
+    story.at(0)
+    body = {"status": "resolved", "labels": {"alertname": "HighErrors"}, "fingerprint": "00000000000000aa"}
+    said = read_alert(body | {"startsAt": "2026-11-24T12:00:00Z", "endsAt": "2026-11-24T11:00:00Z"}, later(50))
+    story.at(50, alerts=(said,))
+    assert (signal(story).state, signal(story).last_resolved_end_time) == ("Resolved", later(50))
 
 
 def test_c07_a_resolve_that_comes_before_its_firing_makes_that_stale():
