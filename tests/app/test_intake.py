@@ -15,6 +15,7 @@ from prunella.api.base import micro_time
 from prunella.api.incident import Incident
 from prunella.api.names import MessageKind, SourceKind
 from prunella.app.errors import Permanent, Retryable
+from prunella.app.tombstones import Tombstones
 from prunella.core.facts import AlertFacts, NamespaceFacts
 
 DEPLOYMENT = {"namespace": "shop", "deployment": "checkout"}
@@ -156,6 +157,15 @@ async def test_c38_one_malformed_alert_among_twenty_spoils_nothing(place, operat
     assert counted(place, "Quarantined") == 1
     assert [record.message for record in caplog.records] == ["Quarantined an alert"]
     assert caplog.records[0].why.startswith("status must be 'firing' or 'resolved'")
+
+
+async def test_17_a_body_of_malformed_alerts_costs_neither_the_good_one_nor_the_log(place, operator, caplog):
+    with caplog.at_level(logging.WARNING):
+        await operator.take(*[{"status": "Firing"}] * 30_000, alert())
+    assert len(incidents(place)) == 1
+    assert counted(place, "Quarantined") == 30_000
+    assert [record.message for record in caplog.records] == ["Quarantined an alert"] * 10 + ["Quarantined more alerts of the same body"]
+    assert caplog.records[-1].more == 29_990
 
 
 async def test_r02_every_alert_of_a_body_is_taken(place, operator):
@@ -373,7 +383,7 @@ async def test_a_closed_incident_that_the_cache_does_not_show_yet_is_chained_on(
     [first] = incidents(place)
     place.view.go_stale()
     place.view._objects = {key: one for key, one in place.api.objects.items() if not isinstance(one, Incident)}
-    operator.intake._tombstones.clear()
+    operator.intake._tombstones = Tombstones()
     await operator.take(alert(starts=7000))
     assert len(incidents(place)) == 2
     assert first.metadata.name != incidents(place)[1].metadata.name

@@ -7,42 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident, OpeningSignal
 from prunella.api.names import Cause, SourceKind
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding
 from prunella.core.incident import alert_facts, alert_target, correlate, sources
-from prunella.core.incident.alert_signals import EVALUATION_SECONDS
 
 from . import targets
 from .errors import AlreadyExists, PrunellaError, Retryable
 from .flood import Flood, together
 from .keys import IncidentKey
 from .ports import Clock, Queries, Store, Telemetry, View
+from .tombstones import Tombstones
 
 log = logging.getLogger(__name__)
 TRIES: Final = 5
-TOMBSTONES: Final = 10_000
-TOMBSTONE_AGE: Final = timedelta(hours=24)
-
+TOLD: Final = 10
+"""Malformed alerts of one body that get a line in the log each; the others are counted in one."""
 BREATH: Final = 50
 """So many alerts are read before others have their turn."""
 
 _Aimed: TypeAlias = tuple[AlertFacts, alert_target.AlertTarget]
 Deliver = Callable[[IncidentKey, Sequence[AlertFacts]], Awaitable[None]]
 """Hands alerts to an Incident and returns once they are stored on it."""
-
-
-class _Buried(NamedTuple):
-    """The newest resolve of a fingerprint: when the alert ended, and when we were told."""
-
-    ended: datetime
-    heard: datetime
 
 
 class Intake:
@@ -68,19 +60,12 @@ class Intake:
         self._queries = queries
         self._namespace = operator_namespace
         self._wake = wake
-        self._tombstones: OrderedDict[str, _Buried] = OrderedDict()
+        self._tombstones = Tombstones()
         self._flood = Flood(view)
 
     def remember(self) -> None:
         """After a start: the newest resolve of every fingerprint that an Incident knows."""
-        known = [
-            (signal.last_resolved_end_time, signal.last_seen_time, signal.key.removeprefix("alert/"))
-            for incident in self._view.incidents()
-            for signal in incident.status.signals
-            if signal.source is SourceKind.ALERTMANAGER and signal.last_resolved_end_time is not None
-        ]
-        for ended, heard, fingerprint in sorted(known)[-TOMBSTONES:]:
-            self._tombstones[fingerprint] = _Buried(ended, heard)
+        self._tombstones.remember(self._view.incidents())
 
     async def found(self, finding: Finding) -> None:
         """A watch finding that may open its Incident."""
@@ -99,6 +84,7 @@ class Intake:
     async def alerts(self, raw: Sequence[Mapping[str, object]], received: datetime, truncated: int) -> None:
         """Every alert of one body. Raises Retryable where one of them could not be stored; a bad member never fails the others."""
         good: list[AlertFacts] = []
+        malformed = 0
         for number, one in enumerate(raw):
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)  # a body of ten thousand must not hold up everything else
@@ -106,8 +92,12 @@ class Intake:
             if isinstance(alert, AlertFacts):
                 good.append(alert)
                 continue
-            log.warning("Quarantined an alert", extra={"why": alert.why})
+            malformed += 1
+            if malformed <= TOLD:
+                log.warning("Quarantined an alert", extra={"why": alert.why})
             self._telemetry.count("alerts_received_total", result="Quarantined")
+        if malformed > TOLD:
+            log.warning("Quarantined more alerts of the same body", extra={"more": malformed - TOLD})
         if truncated:
             log.warning("Alertmanager truncated a group: the poll brings the rest", extra={"truncated": truncated})
         await self._take(good, len(raw))
@@ -166,14 +156,14 @@ class Intake:
         incidents = self._of_target(target)
         tracked = [one for one in incidents if correlate.is_open(one, alert.received_time)]
         if alert.state == "resolved":
-            self._bury(alert)
+            self._tombstones.bury(alert)
             self._telemetry.count("alerts_received_total", result="Resolved" if tracked or opened else "ResolvedUnknown")
             others = together(target.namespace or "") if found.by_itself else target
             return opened or self._open_of(target, alert.received_time) or self._open_of(others, alert.received_time)
         if opened is not None:
             self._telemetry.count("alerts_received_total", result="Attached")
             return opened
-        if not tracked and self._stale(alert):
+        if not tracked and self._tombstones.stale(alert):
             self._telemetry.count("alerts_received_total", result="Stale")
             self._telemetry.count("alerts_stale_dropped_total")
             return None
@@ -275,20 +265,3 @@ class Intake:
 
     def _key(self, incident: Incident) -> IncidentKey:
         return IncidentKey(incident.metadata.namespace or "", incident.metadata.name)
-
-    def _bury(self, alert: AlertFacts) -> None:
-        """Remember the newest resolve of a fingerprint, so that a firing that began before it is known to be stale."""
-        ends = alert.ends_time or alert.received_time
-        before = self._tombstones.pop(alert.fingerprint, None)
-        self._tombstones[alert.fingerprint] = _Buried(max(ends, before.ended) if before else ends, alert.received_time)
-        while len(self._tombstones) > TOMBSTONES or (
-            self._tombstones and alert.received_time - next(iter(self._tombstones.values())).heard > TOMBSTONE_AGE
-        ):
-            self._tombstones.popitem(last=False)
-
-    def _stale(self, alert: AlertFacts) -> bool:
-        """Whether it began before it was seen to end, and no poll has seen it again since."""
-        buried = self._tombstones.get(alert.fingerprint)
-        if buried is None or alert.starts_time is None or alert.starts_time > buried.ended:
-            return False
-        return alert.updated_time is None or alert.updated_time - buried.heard <= timedelta(seconds=EVALUATION_SECONDS)
