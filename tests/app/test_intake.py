@@ -108,6 +108,35 @@ async def test_c06_a_resolve_for_an_unknown_alert_makes_no_incident(place, opera
     assert counted(place, "ResolvedUnknown") == 1
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "made anew"])
+async def test_a_resolve_ends_its_alert_on_the_incident_of_a_workload_that_is_gone(place, operator, again):
+    await operator.take(alert())
+    place.cluster.remove(place.cluster.workloads["Deployment", "shop", "checkout"])
+    if again:
+        place.cluster.create()
+        place.clock.advance(60)
+        await operator.take(alert())
+    await operator.run(10)
+    first = incidents(place)[0]
+    assert len(incidents(place)) == 1 + again
+    assert [signal.state for signal in first.status.signals] == ["Firing"]
+    await operator.take(alert(state="resolved", ends=5))
+    await operator.run(10)
+    first = incidents(place)[0]
+    assert (first.status.phase, [signal.state for signal in first.status.signals]) == ("Resolved", ["Resolved"])
+    assert counted(place, "Resolved") == 1
+
+
+async def test_a_resolve_ends_its_alert_where_it_stood_for_itself_before_its_workload_was_known(place, operator):
+    await operator.take(alert(labels={"namespace": "shop", "deployment": "late"}))
+    place.cluster.create("late")
+    place.clock.advance(60)
+    await operator.take(alert(labels={"namespace": "shop", "deployment": "late"}))
+    assert sorted(one.spec.target_ref.kind for one in incidents(place)) == ["Alert", "Deployment"]
+    await operator.take(alert(state="resolved", ends=5, labels={"namespace": "shop", "deployment": "late"}))
+    assert {signal.state for one in incidents(place) for signal in one.status.signals} == {"Resolved"}
+
+
 async def test_c07_a_firing_that_began_before_its_resolve_was_delivered_is_stale(place, operator):
     place.clock.advance(60)
     await operator.take(alert(state="resolved", starts=0, ends=50))

@@ -19,6 +19,7 @@ from prunella.core.facts import UNKNOWN, AlertFacts, Finding
 from prunella.core.incident import alert_facts, alert_target, correlate, sources
 
 from . import targets
+from .bearers import Bearers
 from .errors import AlreadyExists, PrunellaError, Retryable
 from .flood import Flood, together
 from .keys import IncidentKey
@@ -112,25 +113,41 @@ class Intake:
             targets_of[found.ref].append((alert, found))
         groups: dict[IncidentKey, list[AlertFacts]] = defaultdict(list)
         failed: list[BaseException] = []
-        await asyncio.gather(*(self._place_all(aimed, groups, failed) for aimed in targets_of.values()))
+        bearers = Bearers(self._view)
+        await asyncio.gather(*(self._place_all(aimed, bearers, groups, failed) for aimed in targets_of.values()))
         results = await asyncio.gather(*(self.deliver(key, taken) for key, taken in groups.items()), return_exceptions=True)
         failed += [result for result in results if isinstance(result, BaseException)]
         if failed:
             why = f"{len(failed)} of {of} alerts could not be stored, or the Incidents of some: {failed[0]}"
             raise Retryable(why, delay=2.0) from failed[0]
 
-    async def _place_all(self, aimed: Sequence[_Aimed], groups: dict[IncidentKey, list[AlertFacts]], failed: list[BaseException]) -> None:
+    async def _place_all(
+        self, aimed: Sequence[_Aimed], bearers: Bearers, groups: dict[IncidentKey, list[AlertFacts]], failed: list[BaseException]
+    ) -> None:
         """The alerts of one target, one after the other: the first may open what the others join."""
         opened: IncidentKey | None = None
         for alert, found in aimed:
+            if alert.state == "resolved":
+                for key in self._ended(alert, found, opened, bearers):
+                    groups[key].append(alert)
+                continue
             try:
-                key = await self._place(alert, found, opened)
+                firing = await self._place(alert, found, opened)
             except PrunellaError as error:
                 failed.append(error)  # the others are stored first; then it is said that this one was not
                 continue
-            if key is not None:
-                groups[key].append(alert)
-                opened = key if alert.state == "firing" else opened
+            if firing is not None:
+                groups[firing].append(alert)
+                opened = firing
+
+    def _ended(self, alert: AlertFacts, found: alert_target.AlertTarget, opened: IncidentKey | None, bearers: Bearers) -> set[IncidentKey]:
+        """The Incidents that a resolve is for: its target's, and where else the alert stands."""
+        self._tombstones.bury(alert)
+        others = together(found.ref.namespace or "") if found.by_itself else found.ref
+        own = opened or self._open_of(found.ref, alert.received_time) or self._open_of(others, alert.received_time)
+        keys = {*bearers.of(alert.fingerprint), *([own] if own is not None else [])}
+        self._telemetry.count("alerts_received_total", result="Resolved" if keys else "ResolvedUnknown")
+        return keys
 
     async def polled(self, active: Mapping[str, AlertFacts]) -> None:
         """The repair: what Alertmanager has active and no Incident knows is taken in; what an Incident knows is decided again.
@@ -151,23 +168,16 @@ class Intake:
         await self._take(lost, len(lost))
 
     async def _place(self, alert: AlertFacts, found: alert_target.AlertTarget, opened: IncidentKey | None = None) -> IncidentKey | None:
-        """The Incident of an alert; None where it needs none. `opened` is that of an alert before it, which the cache may not show yet."""
+        """The Incident of an alert that fires; None where it needs none. `opened` is that of one before it, which the cache may not show yet."""
         target = found.ref
-        incidents = self._of_target(target)
-        tracked = [one for one in incidents if correlate.is_open(one, alert.received_time)]
-        if alert.state == "resolved":
-            self._tombstones.bury(alert)
-            self._telemetry.count("alerts_received_total", result="Resolved" if tracked or opened else "ResolvedUnknown")
-            others = together(target.namespace or "") if found.by_itself else target
-            return opened or self._open_of(target, alert.received_time) or self._open_of(others, alert.received_time)
         if opened is not None:
             self._telemetry.count("alerts_received_total", result="Attached")
             return opened
-        if not tracked and self._tombstones.stale(alert):
+        known = self._open_of(target, alert.received_time)
+        if known is None and self._tombstones.stale(alert):
             self._telemetry.count("alerts_received_total", result="Stale")
             self._telemetry.count("alerts_stale_dropped_total")
             return None
-        known = self._open_of(target, alert.received_time)
         if known is None and found.by_itself:
             known = self._flood.keeps(alert, target.namespace or "")
         if known is not None:
