@@ -27,6 +27,8 @@ from .incident_builders import (
     entry,
     finding,
     healed,
+    healing_policy,
+    ladder,
     opening,
     remediation,
     reported,
@@ -549,6 +551,21 @@ def test_r33_unless_an_alert_still_fires_on_it():
     assert story.says_condition("Resolved") == "the target was deleted, but alert HighErrors still fires on it"
     story.at(60, alerts=(alert(state="resolved", at=60),), healthy=UNKNOWN)
     assert story.condition("Resolved") == ("True", "SignalsCleared")
+
+
+def test_a_report_about_what_is_not_there_pages_and_stands_until_a_person_ends_it():
+    ops = ladder(name="ops", namespace="prunella-system")
+    story = Story(reported()).shows(target=GONE, finding=None, policy=healing_policy(default="ops"), escalation_policies=(ops,))
+    story.at(0, healthy=UNKNOWN)
+    assert story.condition("Resolved") == ("False", "NotYet")
+    assert story.says_condition("Resolved").startswith("a person reported it, and Deployment checkout is not there (any more); once it is over: ")
+    story.at(70, healthy=UNKNOWN)
+    assert story.pages() != []
+    story.says(resolution=Resolution(by="ana", summary="I meant another one")).at(80, healthy=UNKNOWN)
+    assert story.condition("Resolved") == ("True", "ByPerson")
+    story.at(100, alerts=(alert(at=100, starts=90),), alert_rules={"HighErrors": 0}, healthy=UNKNOWN)
+    story.at(110, alerts=(alert(state="resolved", at=110),), healthy=UNKNOWN)
+    assert (story.status.episode, story.says_condition("Resolved")) == (2, "target deleted"), "that report was answered"
 
 
 # relapse
