@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import product
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from tests.core.builders import NOON
 from tests.core.incident_builders import TARGET
 
@@ -87,7 +89,7 @@ def answers(one: Incident) -> list[object]:
         [(correlate.is_open(one, now), rest.restless(one, now), rest.woken(one, now)) for now in instants],
         correlate.correlate(TARGET, [one], instants[-1]).why,
         (status.phase, status.priority, status.cause, status.merged_into),
-        [(one.key, one.state, one.last_resolved_end_time) for one in status.signals if one.source == "Alertmanager"],
+        [(one.key, one.state, one.last_seen_time, one.last_resolved_end_time) for one in status.signals if one.source == "Alertmanager"],
     ]
 
 
@@ -107,9 +109,10 @@ def test_of_one_that_is_not_over_a_duplicate_can_take_over_what_was_said(changes
 
 
 def test_one_that_was_merged_still_has_what_its_parent_takes_in():
-    merged = {"mergedInto": {"namespace": "shop", "name": "another"}}
+    merged = {"mergedInto": {"namespace": "shop", "name": "another"}, "reporters": [{"name": "ana"}, {"name": "bo"}]}
     whole, short = Incident.read(stored({"cancelledTime": T}, merged)), brief(stored({"cancelledTime": T}, merged))
     assert (short.spec, short.status.times, short.status.signals) == (whole.spec, whole.status.times, whole.status.signals)
+    assert [one.name for one in short.status.reporters] == ["ana", "bo"]
 
 
 def test_of_one_that_is_over_little_is_left():
@@ -117,3 +120,22 @@ def test_of_one_that_is_over_little_is_left():
     assert len(json.dumps(short.wire())) < 1500
     assert [(one.key, one.labels, one.summary) for one in short.status.signals] == [("alert/aa", {}, ""), ("alert/bb", {}, "")]
     assert short.status.conditions == short.status.timeline == ()
+
+
+@pytest.mark.parametrize("read", [Incident.read, brief], ids=["whole", "brief"])
+@pytest.mark.parametrize("times", [{}, {"resolvedTime": T}], ids=["open", "over"])
+def test_84_what_a_newer_version_wrote_beside_it_is_left_out(read: Callable[[Object], Incident], times: Object):
+    plain = stored(times, {})
+    newer = {"newer": {"a": 1}}
+    status = plain["status"] | newer
+    status |= {name: status[name] | newer for name in ("times",)} | {
+        name: [one | newer for one in status[name]] for name in ("signals", "conditions")
+    }
+    spec = plain["spec"] | newer | {"source": plain["spec"]["source"] | newer}
+    assert read({"metadata": plain["metadata"] | newer, "spec": spec, "status": status}) == read(plain)
+
+
+@pytest.mark.parametrize("read", [Incident.read, brief], ids=["whole", "brief"])
+def test_84_a_word_of_a_newer_version_makes_it_unreadable_and_is_named(read: Callable[[Object], Incident]):
+    with pytest.raises(ValidationError, match="cause"):
+        read(stored({}, {"cause": "CauseOfTomorrow"}))

@@ -114,6 +114,38 @@ async def test_a_word_about_a_pod_that_was_well_and_is_well_touches_no_workload(
         assert [(one.resource_version, one.ready) for one in facts.pods] == [("103", False)], "what is kept is the last word all the same"
 
 
+@pytest.mark.parametrize(
+    ("changed", "touched"),
+    [
+        ({"resourceVersion": "102"}, 1),
+        ({"resourceVersion": "102", "ownerReferences": []}, 2),
+        ({"resourceVersion": "102", "ownerReferences": owned("", "", "ReplicaSet", "rs-2")["metadata"]["ownerReferences"]}, 3),
+        ({"resourceVersion": "102", "deletionTimestamp": "2026-11-24T12:00:00Z"}, 2),
+        ({"resourceVersion": "102", "labels": {"pod-template-hash": "other"}}, 2),
+    ],
+    ids=["nothing that counts", "released by its controller", "adopted by another", "deleted", "of another revision"],
+)
+async def test_a_pod_that_is_well_touches_the_workload_that_it_leaves_or_joins(server: StandIn, clock: Clock, changed: Object, touched: int):
+    told: list[tuple[str, ...]] = []
+    workloads = (
+        {"metadata": {"namespace": "shop", "name": name, "uid": uid, "resourceVersion": "1"}} for name, uid in (("web", "d-1"), ("api", "d-2"))
+    )
+    server.answers("GET", "/apis/apps/v1/deployments", listed(*workloads))
+    sets = (owned("web-1", "rs-1", "Deployment", "d-1"), owned("api-1", "rs-2", "Deployment", "d-2"))
+    server.answers("GET", "/apis/apps/v1/replicasets", listed(*sets))
+    server.answers("WATCH", "/api/v1/pods", Silence())
+    async with running(server, clock) as cache:
+        await asyncio.wait_for(cache.until_synced(), 10)
+        seen: list[str] = []
+        cache.subscribe(on_change=lambda *key: seen.append(key[2]), on_workload_change=lambda *key: told.append(key))
+        before = reported("101", "2026-11-24T11:00:00Z")
+        after = before | {"metadata": before["metadata"] | changed}
+        server.answers("WATCH", "/api/v1/pods", Lines((event("ADDED", before), event("MODIFIED", after))))
+        server.release()
+        await eventually(lambda: len(seen) == 2)
+        assert told == [("Deployment", "shop", "web"), ("Deployment", "shop", "web"), ("Deployment", "shop", "api")][:touched]
+
+
 async def test_a_pod_is_told_as_its_workload_and_remembered_after_it_went(server: StandIn, clock: Clock):
     told: list[tuple[str, ...]] = []
     web = {"metadata": {"namespace": "shop", "name": "web", "uid": "d-1", "resourceVersion": "1"}}

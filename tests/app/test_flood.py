@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.app.test_intake import alert
 from tests.fakes.operator import Operator, Place, shop
@@ -54,6 +56,23 @@ async def test_what_is_beyond_the_limit_of_a_namespace_stands_on_one_incident(pl
     assert "checkout" in targets(place), "a workload has its own Incident always"
 
 
+async def test_a_body_whose_incidents_are_all_made_at_the_same_time_keeps_to_the_limit_too(place, operator):
+    real = place.api.create_incident
+
+    async def slow(incident):
+        await asyncio.sleep(0)
+        return await real(incident)
+
+    place.api.create_incident = slow
+    await operator.take(*names(70))
+    assert len(targets(place)) == flood.PER_NAMESPACE + 1
+    place.api.create_incident = real
+    await operator.take(*names(70, state="resolved", ends=0))
+    await operator.run(3600)
+    await operator.take(alert("New", labels={"namespace": "shop"}, starts=3600))
+    assert "new" in targets(place), "what came to nothing or to an end takes no place"
+
+
 async def test_a_repetition_opens_nothing_and_it_is_over_when_all_of_them_are(place, operator):
     await operator.take(*names(70))
     place.clock.advance(1)
@@ -61,6 +80,18 @@ async def test_a_repetition_opens_nothing_and_it_is_over_when_all_of_them_are(pl
     assert len(targets(place)) == flood.PER_NAMESPACE + 1
     place.clock.advance(60)
     await operator.take(*names(70, state="resolved", ends=50))
+    together = next(one for one in place.api.all(Incident) if one.spec.target_ref.name == flood.NAME)
+    assert {(signal.state.value, signal.count) for signal in together.status.signals} == {("Resolved", 2)}
+
+
+async def test_an_alert_that_is_told_together_with_others_stays_there_when_there_is_room_again(place, operator):
+    await operator.take(*names(70))
+    place.clock.advance(60)
+    await operator.take(*names(30, state="resolved", ends=50))
+    await operator.run(3600)
+    await operator.take(*names(70)[50:])
+    assert len(targets(place)) == flood.PER_NAMESPACE + 1
+    await operator.take(*names(70, state="resolved", ends=3600)[50:])
     together = next(one for one in place.api.all(Incident) if one.spec.target_ref.name == flood.NAME)
     assert {(signal.state.value, signal.count) for signal in together.status.signals} == {("Resolved", 2)}
 

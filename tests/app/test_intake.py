@@ -15,6 +15,7 @@ from prunella.api.base import micro_time
 from prunella.api.incident import Incident
 from prunella.api.names import MessageKind, SourceKind
 from prunella.app.errors import Permanent, Retryable
+from prunella.app.tombstones import Tombstones
 from prunella.core.facts import AlertFacts, NamespaceFacts
 
 DEPLOYMENT = {"namespace": "shop", "deployment": "checkout"}
@@ -107,6 +108,35 @@ async def test_c06_a_resolve_for_an_unknown_alert_makes_no_incident(place, opera
     assert counted(place, "ResolvedUnknown") == 1
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "made anew"])
+async def test_a_resolve_ends_its_alert_on_the_incident_of_a_workload_that_is_gone(place, operator, again):
+    await operator.take(alert())
+    place.cluster.remove(place.cluster.workloads["Deployment", "shop", "checkout"])
+    if again:
+        place.cluster.create()
+        place.clock.advance(60)
+        await operator.take(alert())
+    await operator.run(10)
+    first = incidents(place)[0]
+    assert len(incidents(place)) == 1 + again
+    assert [signal.state for signal in first.status.signals] == ["Firing"]
+    await operator.take(alert(state="resolved", ends=5))
+    await operator.run(10)
+    first = incidents(place)[0]
+    assert (first.status.phase, [signal.state for signal in first.status.signals]) == ("Resolved", ["Resolved"])
+    assert counted(place, "Resolved") == 1
+
+
+async def test_a_resolve_ends_its_alert_where_it_stood_for_itself_before_its_workload_was_known(place, operator):
+    await operator.take(alert(labels={"namespace": "shop", "deployment": "late"}))
+    place.cluster.create("late")
+    place.clock.advance(60)
+    await operator.take(alert(labels={"namespace": "shop", "deployment": "late"}))
+    assert sorted(one.spec.target_ref.kind for one in incidents(place)) == ["Alert", "Deployment"]
+    await operator.take(alert(state="resolved", ends=5, labels={"namespace": "shop", "deployment": "late"}))
+    assert {signal.state for one in incidents(place) for signal in one.status.signals} == {"Resolved"}
+
+
 async def test_c07_a_firing_that_began_before_its_resolve_was_delivered_is_stale(place, operator):
     place.clock.advance(60)
     await operator.take(alert(state="resolved", starts=0, ends=50))
@@ -156,6 +186,15 @@ async def test_c38_one_malformed_alert_among_twenty_spoils_nothing(place, operat
     assert counted(place, "Quarantined") == 1
     assert [record.message for record in caplog.records] == ["Quarantined an alert"]
     assert caplog.records[0].why.startswith("status must be 'firing' or 'resolved'")
+
+
+async def test_17_a_body_of_malformed_alerts_costs_neither_the_good_one_nor_the_log(place, operator, caplog):
+    with caplog.at_level(logging.WARNING):
+        await operator.take(*[{"status": "Firing"}] * 30_000, alert())
+    assert len(incidents(place)) == 1
+    assert counted(place, "Quarantined") == 30_000
+    assert [record.message for record in caplog.records] == ["Quarantined an alert"] * 10 + ["Quarantined more alerts of the same body"]
+    assert caplog.records[-1].more == 29_990
 
 
 async def test_r02_every_alert_of_a_body_is_taken(place, operator):
@@ -373,7 +412,7 @@ async def test_a_closed_incident_that_the_cache_does_not_show_yet_is_chained_on(
     [first] = incidents(place)
     place.view.go_stale()
     place.view._objects = {key: one for key, one in place.api.objects.items() if not isinstance(one, Incident)}
-    operator.intake._tombstones.clear()
+    operator.intake._tombstones = Tombstones()
     await operator.take(alert(starts=7000))
     assert len(incidents(place)) == 2
     assert first.metadata.name != incidents(place)[1].metadata.name
@@ -382,7 +421,7 @@ async def test_a_closed_incident_that_the_cache_does_not_show_yet_is_chained_on(
 # the poll
 
 
-def listed(name="HighErrors", state="firing", *, starts=0.0, labels=DEPLOYMENT):
+def listed(name="HighErrors", state="firing", *, starts=0.0, updated=None, labels=DEPLOYMENT):
     facts = read(alert(name, starts=starts, labels=labels))
     return AlertFacts(
         fingerprint=facts.fingerprint,
@@ -390,8 +429,8 @@ def listed(name="HighErrors", state="firing", *, starts=0.0, labels=DEPLOYMENT):
         labels=facts.labels,
         annotations=facts.annotations,
         starts_time=later(starts),
-        updated_time=later(starts + 600),
-        received_time=later(starts + 1),
+        updated_time=later(starts if updated is None else updated),
+        received_time=NOON + timedelta(hours=3) if updated is not None else later(starts + 1),
     )
 
 
@@ -399,6 +438,37 @@ async def test_the_poll_takes_in_what_the_webhook_lost(place, operator):
     one = listed()
     await operator.intake.polled({one.fingerprint: one})
     assert len(incidents(place)) == 1
+
+
+async def test_the_poll_takes_in_the_others_where_one_cannot_be_stored(place, operator):
+    place.cluster.create("other")
+    refused, taken = listed(), listed(labels={"namespace": "shop", "deployment": "other"})
+    real = place.api.create_incident
+
+    async def create(incident):
+        if incident.spec.target_ref.name == "checkout":
+            raise Permanent("refused for good")
+        return await real(incident)
+
+    place.api.create_incident = create
+    with pytest.raises(Retryable, match="1 of 2 alerts could not be stored, or the Incidents of some: refused for good"):
+        await operator.intake.polled({"first": refused, "second": taken})
+    assert [one.spec.target_ref.name for one in incidents(place)] == ["other"]
+
+
+async def test_what_the_poll_brings_for_one_incident_is_stored_at_once(place, operator):
+    real, reads = place.api.incident, []
+
+    async def incident(namespace, name):
+        reads.append(name)
+        return await real(namespace, name)
+
+    place.api.incident = incident
+    known = {f"{number:016x}": listed(f"Rule{number}") for number in range(150)}
+    await operator.intake.polled(known)
+    [one] = incidents(place)
+    assert len(one.status.signals) == 100
+    assert len(reads) == 1
 
 
 @pytest.mark.parametrize("state", ["suppressed"])
@@ -432,6 +502,31 @@ async def test_a_stale_one_that_the_poll_lists_opens_nothing(place, operator):
     one = listed(starts=0)
     await operator.intake.polled({one.fingerprint: one})
     assert incidents(place) == []
+
+
+@pytest.mark.parametrize(("later_by", "opened"), [(60, 0), (61, 1)], ids=["not later than an evaluation", "later"])
+async def test_a_stale_one_that_the_poll_confirms_opens_an_incident(place, operator, later_by, opened):
+    place.clock.advance(60)
+    await operator.take(alert(state="resolved", starts=0, ends=50))
+    place.clock.advance(7200)
+    await operator.take(alert(starts=0))
+    assert counted(place, "Stale") == 1
+    one = listed(starts=0, updated=61 + later_by)
+    await operator.intake.polled({one.fingerprint: one})
+    assert len(incidents(place)) == opened
+
+
+async def test_a_restart_knows_since_when_a_poll_must_have_seen_it_again(place, operator):
+    await operator.take(alert(starts=0))
+    place.clock.advance(20)
+    await operator.take(alert(state="resolved", starts=0, ends=10))
+    await operator.run(7200)
+    again = Operator(place)
+    for updated, opened in ((81, 1), (82, 2)):
+        one = listed(starts=5, updated=updated)
+        await again.intake.polled({one.fingerprint: one})
+        assert len(incidents(place)) == opened
+    await again.close()
 
 
 async def test_what_the_watch_finds_again_makes_no_second_incident(place, operator):

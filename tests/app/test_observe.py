@@ -13,9 +13,9 @@ from tests.fakes.runbooks import shipped
 
 from prunella.api.common import Metadata
 from prunella.api.incident import Incident
-from prunella.api.names import Cause
+from prunella.api.names import Cause, Mode
 from prunella.api.workload_record import WorkloadRecord, WorkloadRecordSpec
-from prunella.app.errors import Conflict
+from prunella.app.errors import Conflict, Retryable
 from prunella.app.keys import WorkloadKey
 from prunella.core.detect.detect import Detection
 from prunella.core.facts import UNKNOWN, Finding, NamespaceFacts
@@ -134,6 +134,24 @@ async def test_a_race_for_the_record_is_settled_by_the_next_look(caplog):
     assert records(place) == []
     await operator.run(5)
     assert len(records(place)) == 1
+    await operator.close()
+
+
+async def test_the_incident_looks_at_once_although_the_record_cannot_be_written():
+    place, workload, operator = await running(mode=Mode.OBSERVE)
+
+    def refuses(when: str, _verb: str, what: str) -> None:
+        if when == "before" and what.startswith("WorkloadRecord"):
+            raise Retryable("slow down", delay=1.0)
+
+    place.api.gate = refuses
+    place.cluster.set_image(workload, "shop/app:2")
+    await operator.run(30)
+    assert operator.incident.status.signals[0].state == "Firing"
+    place.cluster.set_image(workload, "shop/app:3")
+    await operator.run(5)
+    assert records(place) == []
+    assert operator.incident.status.signals[0].state == "Resolved"
     await operator.close()
 
 

@@ -57,7 +57,11 @@ def test_the_fingerprint_is_alertmanagers_own(labels, expected):
     assert fingerprint(labels) == expected
 
 
-@pytest.mark.parametrize("given_", [None, "", "XYZ", "d253d4b2942f077", 7], ids=["absent", "empty", "no hex", "short", "a number"])
+@pytest.mark.parametrize(
+    "given_",
+    [None, "", "XYZ", "d253d4b2942f077", 7, "é" * 16, "a" * 10_240],
+    ids=["absent", "empty", "no hex", "short", "a number", "22 not ASCII", "22 10 KiB"],
+)
 def test_a_fingerprint_that_is_none_is_computed(given_):
     assert read(fingerprint=given_).fingerprint == "d253d4b2942f077a"
 
@@ -91,6 +95,19 @@ def test_a_resolve_bears_its_end_and_an_end_ahead_is_the_receipt():
     assert read(status="resolved", endsAt="2026-11-24T12:30:00Z").ends_time == NOON
     assert read(status="resolved", endsAt="0001-01-01T00:00:00Z").ends_time is None
     assert read(endsAt="2026-11-24T12:04:00Z").ends_time is None
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "expected"),
+    [
+        ("2026-11-24T11:59:00Z", "2026-11-24T11:58:59Z", None),
+        ("2026-11-24T11:59:00Z", "2026-11-24T11:59:00Z", later(-60)),
+        ("2026-11-24T12:00:40Z", "2026-11-24T12:00:50Z", NOON),
+    ],
+    ids=["43 before its start", "at its start", "both a little ahead"],
+)
+def test_an_end_before_its_own_start_cannot_be_true_and_its_receipt_counts(starts, ends, expected):
+    assert read(status="resolved", startsAt=starts, endsAt=ends).ends_time == expected
 
 
 @pytest.mark.parametrize(

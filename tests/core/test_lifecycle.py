@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prunella.api.incident import Acknowledgement, IncidentStatus, OpeningSignal, Resolution, Times
-from prunella.api.names import Outcome, RemediationPhase
+from prunella.api.incident import Acknowledgement, Hold, IncidentStatus, OpeningSignal, Resolution, Times
+from prunella.api.names import Impact, Outcome, RemediationPhase
 from prunella.core.draft import PollAlerts
 from prunella.core.facts import UNKNOWN
 from prunella.core.incident import states
@@ -27,9 +27,12 @@ from .incident_builders import (
     entry,
     finding,
     healed,
+    healing_policy,
+    ladder,
     opening,
     remediation,
     reported,
+    signal_states,
     watched,
     workload,
     world,
@@ -188,6 +191,39 @@ def test_an_acknowledgement_that_ran_out_counts_again_only_by_a_new_word():
     assert story.status.times.acknowledged_time == later(30)
 
 
+@pytest.mark.parametrize("edit", [{"impact": Impact.SIGNIFICANT}, {"hold": Hold(by="bo", reason="looking")}], ids=["an impact", "a hold"])
+def test_an_acknowledgement_that_ran_out_is_not_renewed_by_another_edit(edit):
+    story = important_story().says(acknowledgement=ack(note="on it"))
+    story.at(30)
+    story.at(3700)
+    story.says(**edit)
+    story.at(3701)
+    assert story.condition("Acknowledged") == ("False", "AckExpired")
+    assert story.status.escalation.run == 2
+    story.says(acknowledgement=ack("bo"))
+    story.at(3702)
+    assert story.says_condition("Acknowledged") == "bo has it; paging stops"
+
+
+@pytest.mark.parametrize("last", ["ana", "bo"])
+def test_what_ran_out_may_be_taken_back_and_said_again_in_the_same_words(last):
+    story = important_story().says(acknowledgement=ack(note="on it"))
+    story.at(30)
+    story.says(acknowledgement=ack(last, note="on it"))
+    story.at(31)
+    story.at(3700)
+    story.says(impact=Impact.SIGNIFICANT)
+    story.at(3701)
+    assert story.condition("Acknowledged") == ("False", "AckExpired")
+    story.says(acknowledgement=None)
+    story.at(3702)
+    assert (story.condition("Acknowledged"), story.says_condition("Acknowledged")) == (("False", "NotYet"), "nobody has taken it again yet")
+    assert story.status.escalation.run == 2, "it is paged already"
+    story.says(acknowledgement=ack(last, note="on it"))
+    story.at(3703)
+    assert story.says_condition("Acknowledged") == f"{last} has it; paging stops (on it)"
+
+
 def test_activity_of_a_person_puts_the_timeout_off():
     story = important_story().says(acknowledgement=ack())
     story.at(30)
@@ -285,6 +321,15 @@ def test_a_poll_from_before_the_proof_clears_nothing():
     story.shows(finding=None, remediations=(healed(),))
     story.at(33, healthy=True, since=13, active_alerts={}, polled_time=later(32))
     assert state_of(story.status) is State.MITIGATED
+
+
+def test_a_poll_from_before_an_alert_joined_clears_nothing_either():
+    story = open_story()
+    story.at(5, alerts=(alert(at=5),))
+    story.shows(finding=None, remediations=(healed(),), active_alerts={KEY: alert(at=5)}, polled_time=later(35)).at(35, healthy=True, since=13)
+    story.at(40, healthy=True, since=13, alerts=(alert("00000000000000bb", at=40, starts=34),))
+    assert signal_states(story.status)["alert/00000000000000bb"] == "Firing"
+    assert "HighErrors is not over yet" in story.says_condition("Resolved")
 
 
 def test_a_simulated_attempt_mitigates_nothing():
@@ -508,6 +553,21 @@ def test_r33_unless_an_alert_still_fires_on_it():
     assert story.condition("Resolved") == ("True", "SignalsCleared")
 
 
+def test_a_report_about_what_is_not_there_pages_and_stands_until_a_person_ends_it():
+    ops = ladder(name="ops", namespace="prunella-system")
+    story = Story(reported()).shows(target=GONE, finding=None, policy=healing_policy(default="ops"), escalation_policies=(ops,))
+    story.at(0, healthy=UNKNOWN)
+    assert story.condition("Resolved") == ("False", "NotYet")
+    assert story.says_condition("Resolved").startswith("a person reported it, and Deployment checkout is not there (any more); once it is over: ")
+    story.at(70, healthy=UNKNOWN)
+    assert story.pages() != []
+    story.says(resolution=Resolution(by="ana", summary="I meant another one")).at(80, healthy=UNKNOWN)
+    assert story.condition("Resolved") == ("True", "ByPerson")
+    story.at(100, alerts=(alert(at=100, starts=90),), alert_rules={"HighErrors": 0}, healthy=UNKNOWN)
+    story.at(110, alerts=(alert(state="resolved", at=110),), healthy=UNKNOWN)
+    assert (story.status.episode, story.says_condition("Resolved")) == (2, "target deleted"), "that report was answered"
+
+
 # relapse
 
 
@@ -565,6 +625,22 @@ def test_an_alert_of_unknown_for_reopens_when_it_still_fires(seconds, episode):
     assert draft.look_again == later(750)
     story.at(seconds)
     assert story.status.episode == episode
+
+
+@pytest.mark.parametrize("how", ["webhook", "poll"])
+def test_an_alert_whose_silence_ends_after_a_person_ended_it_reopens_it_when_it_fires_on(how):
+    story = Story(alerted()).shows(finding=None)
+    story.at(0)
+    story.at(60, active_alerts={KEY: alert(state="suppressed", at=60)}, polled_time=later(60))
+    story.says(resolution=Resolution(by="ana", summary="silenced, it is fine"))
+    story.at(70, healthy=True, since=0)
+    assert story.condition("Resolved") == ("True", "ByPerson")
+    fires = alert(at=100)
+    heard = {"alerts": (fires,)} if how == "webhook" else {"active_alerts": {KEY: fires}, "polled_time": later(100)}
+    draft = story.at(100, **heard)
+    assert (story.status.episode, draft.look_again) == (1, later(700))
+    story.at(700)
+    assert story.condition("Resolved") == ("False", "Reopened")
 
 
 def test_an_old_acknowledgement_does_not_count_for_the_new_episode():
@@ -636,6 +712,29 @@ def test_of_two_of_the_operators_the_younger_yields_and_the_times_and_signals_ar
     assert younger.parent == "checkout-7f3kq"
     younger.at(4, duplicates=(older.incident,))
     assert younger.told().count("Cancelled") == 1
+
+
+def test_what_does_not_fit_stands_on_the_duplicate_and_is_not_counted_anew_with_every_look():
+    older, younger = open_story(), Story(watched("checkout-zzzzz", creation_timestamp=later(1)))
+    older.at(1, alerts=tuple(alert(f"{number:016x}", at=1) for number in range(1, 120)))
+    younger.at(2, alerts=(alert(f"{500:016x}", at=2),))
+    younger.at(3, duplicates=(older.incident,))
+    for second in (4, 5, 6):
+        older.at(second, duplicates=(younger.incident,))
+    assert sum(one.count for one in older.status.signals if one.key.startswith("alert/")) == 119
+
+
+@pytest.mark.parametrize(
+    "between", [watched("checkout-zzzzz", creation_timestamp=later(1)), reported("bo-sees-errors", by="bo")], ids=["ours", "bo's"]
+)
+def test_who_reported_a_duplicate_of_a_duplicate_is_kept(between):
+    older, middle, persons = open_story(), Story(between), Story(reported(creation_timestamp=later(9)))
+    middle.at(10, duplicates=(persons.incident,))
+    persons.at(10, duplicates=(middle.incident,))
+    middle.at(11, duplicates=(older.incident,))
+    assert (persons.parent, middle.parent) == (middle.incident.metadata.name, "checkout-7f3kq")
+    older.at(12, duplicates=(middle.incident,))
+    assert [one.name for one in older.status.reporters][-1] == "ana"
 
 
 def test_a_duplicate_says_on_each_condition_where_the_story_goes_on():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prunella.core.draft import PollAlerts
 from prunella.core.facts import UNKNOWN
 from prunella.core.incident import overflow, signals
+from prunella.core.incident.alert_facts import read_alert
 from prunella.core.incident.material import tells_something
 
 from .builders import later
@@ -108,6 +109,22 @@ def test_an_older_poll_says_nothing_of_what_was_just_delivered():
     assert signal(story).state == "Firing"
 
 
+@pytest.mark.parametrize(
+    ("brought", "listed", "state"),
+    [
+        ([alert(at=0), alert(at=40)], alert(state="suppressed", at=30), "Firing"),
+        ([alert(state="resolved", at=40), alert(at=42)], None, "Stale"),
+    ],
+    ids=["a silence that ended since", "a firing that is held"],
+)
+def test_an_older_poll_says_nothing_either_when_it_is_looked_at_again(brought, listed, state):
+    story = alerts_only()
+    story.at(42, alerts=tuple(brought))
+    known = {KEY.removeprefix("alert/"): listed} if listed is not None else {}
+    story.at(44, active_alerts=known, polled_time=later(30))
+    assert signal(story).state == state
+
+
 def test_c04_a_recovery_that_nobody_saw_is_noted_once_and_changes_no_start():
     story = alerts_only()
     story.at(0)
@@ -123,6 +140,15 @@ def test_c05_a_late_resolve_of_an_older_episode_is_ignored():
     story = Story(alerted(alert_start_time=later(100))).shows(finding=None)
     story.at(120, alerts=(alert(state="resolved", at=110, ends_time=later(90)),))
     assert signal(story).state == "Firing"
+
+
+def test_43_a_resolve_whose_end_lies_before_its_own_start_is_one_all_the_same():
+    story = alerts_only()
+    story.at(0)
+    body = {"status": "resolved", "labels": {"alertname": "HighErrors"}, "fingerprint": "00000000000000aa"}
+    said = read_alert(body | {"startsAt": "2026-11-24T12:00:00Z", "endsAt": "2026-11-24T11:00:00Z"}, later(50))
+    story.at(50, alerts=(said,))
+    assert (signal(story).state, signal(story).last_resolved_end_time) == ("Resolved", later(50))
 
 
 def test_c07_a_resolve_that_comes_before_its_firing_makes_that_stale():
@@ -318,6 +344,17 @@ def test_a_resolved_alert_makes_room_and_its_count_is_kept():
     assert f"alert/{0:016x}" not in states
     assert states[overflow.KEY] == "Firing"
     assert sum(one.count for one in story.status.signals if one.key.startswith("alert/")) == 100
+
+
+def test_an_opener_that_made_room_for_others_does_not_come_back():
+    story = alerts_only()
+    story.at(0)
+    story.at(1, alerts=flood(98, 1))
+    story.at(2, alerts=(alert(state="resolved", at=2),))
+    for second in (3, 4, 5):
+        story.at(second, alerts=(alert(f"{second:016x}", at=second), alert(f"{second + 1000:016x}", at=second)))
+    assert KEY not in signal_states(story.status)
+    assert len(story.status.signals) == overflow.CAP
 
 
 def test_a_watch_signal_always_has_a_place():

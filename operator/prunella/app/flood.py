@@ -13,7 +13,9 @@ from typing import Final
 
 from prunella.api.base import API_VERSION
 from prunella.api.common import ObjectRef
-from prunella.core.incident import correlate
+from prunella.api.names import SignalState
+from prunella.core.facts import AlertFacts
+from prunella.core.incident import correlate, sources
 from prunella.core.incident.alert_target import ALERT_KIND, AlertTarget, stands_for_itself
 
 from .keys import IncidentKey
@@ -33,15 +35,19 @@ class Flood:
     def __init__(self, view: View) -> None:
         self._view = view
         self._made: OrderedDict[IncidentKey, datetime] = OrderedDict()
+        self._coming: set[ObjectRef] = set()
+        """What was given a place and may be on its way to the store: a body's alerts are placed all at once."""
 
-    def made(self, key: IncidentKey, now: datetime) -> None:
-        """One was made a moment ago."""
-        self._made[key] = now
+    def settled(self, found: AlertTarget, key: IncidentKey | None, now: datetime) -> None:
+        """What became of a place that `bounded` gave: the Incident that was made for it, or None."""
+        self._coming.discard(found.ref)
+        if key is not None:
+            self._made[key] = now
         while self._made and now - next(iter(self._made.values())) > UNSEEN:
             self._made.popitem(last=False)
 
     def bounded(self, found: AlertTarget, now: datetime) -> AlertTarget:
-        """The alert's own target, or that of all which are beyond the limit. Ask only where it would open an Incident."""
+        """The alert's own target, or that of all which are beyond the limit. Ask only where it would open an Incident, and say `settled`."""
         namespace = found.ref.namespace or ""
         seen = {
             IncidentKey(one.metadata.namespace or "", one.metadata.name): one
@@ -50,10 +56,22 @@ class Flood:
         }
         there = {key for key, one in seen.items() if correlate.is_open(one, now)}
         there |= {key for key, at in self._made.items() if key not in seen and now - at <= UNSEEN}
-        if len(there) < PER_CLUSTER and sum(key.namespace == namespace for key in there) < PER_NAMESPACE:
+        coming = self._coming - {one.spec.target_ref for one in seen.values()}
+        mine = sum(key.namespace == namespace for key in there) + sum(ref.namespace == namespace for ref in coming)
+        if len(there) + len(coming) < PER_CLUSTER and mine < PER_NAMESPACE:
+            self._coming.add(found.ref)
             return found
         why = f"there are more than {PER_NAMESPACE} Incidents of alerts without a workload in {namespace}, or {PER_CLUSTER} in the cluster"
         return AlertTarget(ref=together(namespace), why=f"told together with others: {why}; {found.why}", by_itself=True)
+
+    def keeps(self, alert: AlertFacts, namespace: str) -> IncidentKey | None:
+        """The Incident of those beyond the limit, where this alert stands on it and is not over: it stays there though there is room again."""
+        ref, key = together(namespace), sources.alert_key(alert.fingerprint)
+        for one in self._view.incidents_of(ref.kind, namespace, ref.name):
+            stands = any(signal.key == key and signal.state is not SignalState.RESOLVED for signal in one.status.signals)
+            if stands and correlate.is_open(one, alert.received_time):
+                return IncidentKey(one.metadata.namespace or "", one.metadata.name)
+        return None
 
 
 def together(namespace: str) -> ObjectRef:

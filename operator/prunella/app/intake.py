@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -19,16 +19,17 @@ from prunella.core.facts import UNKNOWN, AlertFacts, Finding
 from prunella.core.incident import alert_facts, alert_target, correlate, sources
 
 from . import targets
+from .bearers import Bearers
 from .errors import AlreadyExists, PrunellaError, Retryable
 from .flood import Flood, together
 from .keys import IncidentKey
 from .ports import Clock, Queries, Store, Telemetry, View
+from .tombstones import Tombstones
 
 log = logging.getLogger(__name__)
 TRIES: Final = 5
-TOMBSTONES: Final = 10_000
-TOMBSTONE_AGE: Final = timedelta(hours=24)
-
+TOLD: Final = 10
+"""Malformed alerts of one body that get a line in the log each; the others are counted in one."""
 BREATH: Final = 50
 """So many alerts are read before others have their turn."""
 
@@ -60,19 +61,12 @@ class Intake:
         self._queries = queries
         self._namespace = operator_namespace
         self._wake = wake
-        self._tombstones: OrderedDict[str, datetime] = OrderedDict()
+        self._tombstones = Tombstones()
         self._flood = Flood(view)
 
     def remember(self) -> None:
         """After a start: the newest resolve of every fingerprint that an Incident knows."""
-        known = [
-            (signal.last_resolved_end_time, signal.key.removeprefix("alert/"))
-            for incident in self._view.incidents()
-            for signal in incident.status.signals
-            if signal.source is SourceKind.ALERTMANAGER and signal.last_resolved_end_time is not None
-        ]
-        for ended, fingerprint in sorted(known)[-TOMBSTONES:]:
-            self._tombstones[fingerprint] = ended
+        self._tombstones.remember(self._view.incidents())
 
     async def found(self, finding: Finding) -> None:
         """A watch finding that may open its Incident."""
@@ -90,44 +84,76 @@ class Intake:
 
     async def alerts(self, raw: Sequence[Mapping[str, object]], received: datetime, truncated: int) -> None:
         """Every alert of one body. Raises Retryable where one of them could not be stored; a bad member never fails the others."""
-        targets_of: dict[ObjectRef, list[_Aimed]] = defaultdict(list)
+        good: list[AlertFacts] = []
+        malformed = 0
         for number, one in enumerate(raw):
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)  # a body of ten thousand must not hold up everything else
             alert = alert_facts.read_alert(one, received, truncated=truncated)
-            if not isinstance(alert, AlertFacts):
-                log.warning("Quarantined an alert", extra={"why": alert.why})
-                self._telemetry.count("alerts_received_total", result="Quarantined")
+            if isinstance(alert, AlertFacts):
+                good.append(alert)
                 continue
+            malformed += 1
+            if malformed <= TOLD:
+                log.warning("Quarantined an alert", extra={"why": alert.why})
+            self._telemetry.count("alerts_received_total", result="Quarantined")
+        if malformed > TOLD:
+            log.warning("Quarantined more alerts of the same body", extra={"more": malformed - TOLD})
+        if truncated:
+            log.warning("Alertmanager truncated a group: the poll brings the rest", extra={"truncated": truncated})
+        await self._take(good, len(raw))
+
+    async def _take(self, alerts: Sequence[AlertFacts], of: int) -> None:
+        """Place each of them, and store those of one Incident together. Raises Retryable once the others of the `of` alerts are stored."""
+        targets_of: dict[ObjectRef, list[_Aimed]] = defaultdict(list)
+        for number, alert in enumerate(alerts):
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
             found = self._target(alert)
             targets_of[found.ref].append((alert, found))
         groups: dict[IncidentKey, list[AlertFacts]] = defaultdict(list)
         failed: list[BaseException] = []
-        await asyncio.gather(*(self._place_all(aimed, groups, failed) for aimed in targets_of.values()))
-        if truncated:
-            log.warning("Alertmanager truncated a group: the poll brings the rest", extra={"truncated": truncated})
-        results = await asyncio.gather(*(self.deliver(key, alerts) for key, alerts in groups.items()), return_exceptions=True)
+        bearers = Bearers(self._view)
+        await asyncio.gather(*(self._place_all(aimed, bearers, groups, failed) for aimed in targets_of.values()))
+        results = await asyncio.gather(*(self.deliver(key, taken) for key, taken in groups.items()), return_exceptions=True)
         failed += [result for result in results if isinstance(result, BaseException)]
         if failed:
-            raise Retryable(f"{len(failed)} of {len(raw)} alerts could not be stored, or the Incidents of some: {failed[0]}", delay=2.0) from failed[
-                0
-            ]
+            why = f"{len(failed)} of {of} alerts could not be stored, or the Incidents of some: {failed[0]}"
+            raise Retryable(why, delay=2.0) from failed[0]
 
-    async def _place_all(self, aimed: Sequence[_Aimed], groups: dict[IncidentKey, list[AlertFacts]], failed: list[BaseException]) -> None:
+    async def _place_all(
+        self, aimed: Sequence[_Aimed], bearers: Bearers, groups: dict[IncidentKey, list[AlertFacts]], failed: list[BaseException]
+    ) -> None:
         """The alerts of one target, one after the other: the first may open what the others join."""
         opened: IncidentKey | None = None
         for alert, found in aimed:
+            if alert.state == "resolved":
+                for key in self._ended(alert, found, opened, bearers):
+                    groups[key].append(alert)
+                continue
             try:
-                key = await self._place(alert, found, opened)
+                firing = await self._place(alert, found, opened)
             except PrunellaError as error:
                 failed.append(error)  # the others are stored first; then it is said that this one was not
                 continue
-            if key is not None:
-                groups[key].append(alert)
-                opened = key if alert.state == "firing" else opened
+            if firing is not None:
+                groups[firing].append(alert)
+                opened = firing
+
+    def _ended(self, alert: AlertFacts, found: alert_target.AlertTarget, opened: IncidentKey | None, bearers: Bearers) -> set[IncidentKey]:
+        """The Incidents that a resolve is for: its target's, and where else the alert stands."""
+        self._tombstones.bury(alert)
+        others = together(found.ref.namespace or "") if found.by_itself else found.ref
+        own = opened or self._open_of(found.ref, alert.received_time) or self._open_of(others, alert.received_time)
+        keys = {*bearers.of(alert.fingerprint), *([own] if own is not None else [])}
+        self._telemetry.count("alerts_received_total", result="Resolved" if keys else "ResolvedUnknown")
+        return keys
 
     async def polled(self, active: Mapping[str, AlertFacts]) -> None:
-        """The repair: what Alertmanager has active and no Incident knows is taken in; what an Incident knows is decided again."""
+        """The repair: what Alertmanager has active and no Incident knows is taken in; what an Incident knows is decided again.
+
+        Raises Retryable where one of them could not be stored, after the others are.
+        """
         known: dict[str, IncidentKey] = {}
         now = self._clock.now()
         for incident in self._view.incidents():
@@ -138,44 +164,47 @@ class Intake:
                     known[signal.key.removeprefix("alert/")] = self._key(incident)
         for key in set(known.values()):
             self._wake(key)
-        for fingerprint, alert in active.items():
-            if fingerprint in known or alert.state != "firing":
-                continue
-            place = await self._place(alert, self._target(alert))
-            if place is not None:
-                await self.deliver(place, [alert])
+        lost = [alert for fingerprint, alert in active.items() if fingerprint not in known and alert.state == "firing"]
+        await self._take(lost, len(lost))
 
     async def _place(self, alert: AlertFacts, found: alert_target.AlertTarget, opened: IncidentKey | None = None) -> IncidentKey | None:
-        """The Incident of an alert; None where it needs none. `opened` is that of an alert before it, which the cache may not show yet."""
+        """The Incident of an alert that fires; None where it needs none. `opened` is that of one before it, which the cache may not show yet."""
         target = found.ref
-        incidents = self._of_target(target)
-        tracked = [one for one in incidents if correlate.is_open(one, alert.received_time)]
-        if alert.state == "resolved":
-            self._bury(alert)
-            self._telemetry.count("alerts_received_total", result="Resolved" if tracked or opened else "ResolvedUnknown")
-            others = together(target.namespace or "") if found.by_itself else target
-            return opened or self._open_of(target, alert.received_time) or self._open_of(others, alert.received_time)
         if opened is not None:
             self._telemetry.count("alerts_received_total", result="Attached")
             return opened
-        buried = self._tombstones.get(alert.fingerprint)
-        if not tracked and buried is not None and alert.starts_time is not None and alert.starts_time <= buried:
+        known = self._open_of(target, alert.received_time)
+        if known is None and self._tombstones.stale(alert):
             self._telemetry.count("alerts_received_total", result="Stale")
             self._telemetry.count("alerts_stale_dropped_total")
             return None
-        joined = correlate.correlate(target, incidents, alert.received_time)
-        if isinstance(joined, correlate.Attach):
+        if known is None and found.by_itself:
+            known = self._flood.keeps(alert, target.namespace or "")
+        if known is not None:
             self._telemetry.count("alerts_received_total", result="Attached")
-            return self._key(joined.incident)
-        found = self._flood.bounded(found, alert.received_time) if found.by_itself else found
+            return known
+        if found.by_itself:
+            return await self._open_bounded(alert, self._flood.bounded(found, alert.received_time))
+        key, _ = await self._open(alert, found)
+        return key
+
+    async def _open_bounded(self, alert: AlertFacts, found: alert_target.AlertTarget) -> IncidentKey:
+        """The same for an alert that stands for itself, whose place among the others is taken until it is known what became of it."""
+        made: IncidentKey | None = None
+        try:
+            key, created = await self._open(alert, found)
+            made = key if created else None
+        finally:
+            self._flood.settled(found, made, self._clock.now())
+        return key
+
+    async def _open(self, alert: AlertFacts, found: alert_target.AlertTarget) -> tuple[IncidentKey, bool]:
         note = found.why[:512] if found.by_itself else None
         signal = (await self._signal(alert)).model_copy(update={"target_note": note})
         title = signal.summary or alert.labels.get("alertname", "alert")
         key, created = await self._incident(found.ref, SourceKind.ALERTMANAGER, signal, title)
-        if created and found.by_itself:
-            self._flood.made(key, self._clock.now())
         self._telemetry.count("alerts_received_total", result="Opened" if created else "Attached")
-        return key
+        return key, created
 
     def _open_of(self, target: ObjectRef, now: datetime) -> IncidentKey | None:
         step = correlate.correlate(target, self._of_target(target), now)
@@ -246,13 +275,3 @@ class Intake:
 
     def _key(self, incident: Incident) -> IncidentKey:
         return IncidentKey(incident.metadata.namespace or "", incident.metadata.name)
-
-    def _bury(self, alert: AlertFacts) -> None:
-        """Remember the newest resolve of a fingerprint, so that a firing that began before it is known to be stale."""
-        ends = alert.ends_time or alert.received_time
-        before = self._tombstones.pop(alert.fingerprint, None)
-        self._tombstones[alert.fingerprint] = max(ends, before) if before else ends
-        while len(self._tombstones) > TOMBSTONES or (
-            self._tombstones and alert.received_time - next(iter(self._tombstones.values())) > TOMBSTONE_AGE
-        ):
-            self._tombstones.popitem(last=False)

@@ -90,9 +90,9 @@ class Observer:
             return sight.detection.look_again
         if finding is not None and finding.open_time <= now:
             await self._intake.found(finding)
-        await self._remember(facts, sight, now)
         if self._differs(before, sight):
-            self._wake_incidents(key)
+            self._wake_incidents(key)  # before what may fail: the next look sees no difference any more
+        await self._remember(facts, sight, now)
         return sight.detection.look_again
 
     def _look(self, key: WorkloadKey, facts: WorkloadFacts, before: Sight | None, now: datetime) -> Sight:

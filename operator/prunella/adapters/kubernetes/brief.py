@@ -10,7 +10,18 @@ from typing import Any, Final
 
 from prunella.api.incident import Incident
 
-KEPT: Final = ("phase", "priority", "cause", "times", "signals", "remediationState", "observedGeneration", "lastHandledRetry", "mergedInto")
+KEPT: Final = (
+    "phase",
+    "priority",
+    "cause",
+    "times",
+    "signals",
+    "remediationState",
+    "observedGeneration",
+    "lastHandledRetry",
+    "mergedInto",
+    "reporters",
+)
 CONDITIONS: Final = frozenset({"Resolved", "Mitigated", "RemediationAllowed"})
 """The storm brake and the gauges ask for them."""
 ENDS: Final = ("resolvedTime", "cancelledTime")
@@ -31,6 +42,7 @@ def brief(stored: Json) -> Incident:
         spec = {key: spec[key] for key in ("title", "targetRef") if key in spec} | _kind_of(spec)
         kept["times"] = {key: value for key, value in kept["times"].items() if key in ENDS}
         kept["signals"] = list(_alerts(status.get("signals") or ()))
+        kept.pop("reporters", None)
     else:
         kept["conditions"] = [_without(one, "message") for one in status.get("conditions") or () if one.get("type") in CONDITIONS]
     return Incident.read({"metadata": meta, "spec": spec, "status": kept})

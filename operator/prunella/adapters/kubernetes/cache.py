@@ -208,13 +208,11 @@ class Cache:
         self._kinship.pod_changed(change)
         if change.before is not None and change.after is not None and alike(change.before, change.after):
             return  # most of what a busy cluster says about its pods
-        pod = change.after or change.before
-        workload = self._kinship.workload_of_pod(pod) if pod else None
-        if workload is None:
-            return
-        if change.after is None:
-            self._departed.remember(*change.key, (workload.kind, workload.name), self._clock.now())
-        self._touched(workload)
+        left, joined = (self._kinship.workload_of_pod(pod) if pod is not None else None for pod in (change.before, change.after))
+        if left is not None and change.after is None:
+            self._departed.remember(*change.key, (left.kind, left.name), self._clock.now())
+        for workload in {one.uid: one for one in (left, joined) if one is not None}.values():  # a pod may be released, or adopted
+            self._touched(workload)
 
     def _revision_changed(self, change: Change[Revision]) -> None:
         self._kinship.revision_changed(change)

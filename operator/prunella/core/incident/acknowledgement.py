@@ -23,14 +23,14 @@ def hear(world: World, draft: Draft) -> Draft:
     """What spec.acknowledgement means now. The Incident is not cancelled."""
     said, state = world.incident.spec.acknowledgement, state_of(draft.status)
     if said is None:
-        return _given_back(draft) if acknowledged(draft.status) and state is not State.RESOLVED else draft
+        return _nobodys(draft) if state is not State.RESOLVED else draft
     if state is State.RESOLVED:
         return _too_late(draft, said)
     if said.episode != draft.status.episode:
         return _stale(world, draft, said)
     if acknowledged(draft.status):
         return _second(draft, said)
-    return draft if _void_and_not_renewed(world, draft) else _taken(draft, said)
+    return draft if _void_and_not_renewed(world, draft, said) else _taken(draft, said)
 
 
 def expire(world: World, draft: Draft) -> Draft:
@@ -112,7 +112,7 @@ def _taken(draft: Draft, said: Acknowledgement) -> Draft:
     if state_of(draft.status) is State.TRIGGERED:
         check_move(draft.status, State.ACKNOWLEDGED)
     draft = draft.time("acknowledged_time", draft.now, "Human", by=said.by)
-    message = f"{said.by} has it; paging stops" + (f" ({said.note})" if said.note else "")
+    message = _first_words(said)
     draft = draft.condition("Acknowledged", ConditionStatus.TRUE, "ByPerson", message)
     return draft.note("Acknowledged", message, by=said.by)
 
@@ -121,7 +121,7 @@ def _second(draft: Draft, said: Acknowledgement) -> Draft:
     """The first wins the time; whoever comes second is listed."""
     if _noted(draft, "Acknowledged", said.by) or _noted(draft, "AlsoAcknowledged", said.by):
         return draft
-    return draft.note("AlsoAcknowledged", f"{said.by} has acknowledged it as well", by=said.by)
+    return draft.note("AlsoAcknowledged", _second_words(said), by=said.by)
 
 
 def _too_late(draft: Draft, said: Acknowledgement) -> Draft:
@@ -141,6 +141,16 @@ def _stale(world: World, draft: Draft, said: Acknowledgement) -> Draft:
     return draft.condition("Acknowledged", ConditionStatus.FALSE, "StaleEpisode", message)
 
 
+def _nobodys(draft: Draft) -> Draft:
+    """There is no acknowledgement (any more). One that had run out is forgotten with it: the next one is a new word whatever it says."""
+    if acknowledged(draft.status):
+        return _given_back(draft)
+    condition = _condition(draft)
+    if condition is None or condition.reason != "AckExpired":
+        return draft
+    return draft.condition("Acknowledged", ConditionStatus.FALSE, "NotYet", "nobody has taken it again yet")
+
+
 def _given_back(draft: Draft) -> Draft:
     if state_of(draft.status) is State.ACKNOWLEDGED:
         check_move(draft.status, State.TRIGGERED)
@@ -149,12 +159,32 @@ def _given_back(draft: Draft) -> Draft:
     return page_anew(draft.note("Unacknowledged", message))
 
 
-def _void_and_not_renewed(world: World, draft: Draft) -> bool:
-    """An acknowledgement that ran out, or was said too early, still stands in spec; only a change of spec since then is a new word."""
+def _void_and_not_renewed(world: World, draft: Draft, said: Acknowledgement) -> bool:
+    """An acknowledgement that ran out, or was said too early, still stands in spec; only one that was changed since then is a new word."""
     condition = _condition(draft)
     if condition is None or condition.reason not in {"AckExpired", "StaleEpisode"}:
         return False
-    return world.incident.metadata.generation <= (condition.observed_generation or 0)
+    if world.incident.metadata.generation <= (condition.observed_generation or 0):
+        return True
+    # Spec has changed: that may have been an impact, a hold, or another person's word about something else.
+    return condition.reason == "AckExpired" and _last_words(draft, said.by) in {_first_words(said), _second_words(said)}
+
+
+def _last_words(draft: Draft, by: str) -> str | None:
+    told = {"Acknowledged", "AlsoAcknowledged"}
+    return next((one.message for one in reversed(draft.status.timeline) if one.what in told and one.by == by), None)
+
+
+def _first_words(said: Acknowledgement) -> str:
+    return _with_note(f"{said.by} has it; paging stops", said)
+
+
+def _second_words(said: Acknowledgement) -> str:
+    return _with_note(f"{said.by} has acknowledged it as well", said)
+
+
+def _with_note(text: str, said: Acknowledgement) -> str:
+    return (f"{text} ({said.note})" if said.note else text)[:1024]
 
 
 def _last_activity(draft: Draft, condition: Condition) -> datetime:

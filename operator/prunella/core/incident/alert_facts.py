@@ -90,7 +90,7 @@ def _facts(
         labels=_bounded(labels, MAX_LABEL_BYTES),
         annotations=_bounded(_annotations(raw.get("annotations")), MAX_ANNOTATION_BYTES),
         starts_time=began,
-        ends_time=min(ends, received) if state == "resolved" and isinstance(ends, datetime) else None,
+        ends_time=_ended(ends, began, received) if state == "resolved" and isinstance(ends, datetime) else None,
         updated_time=updated if isinstance(updated, datetime) else None,
         received_time=received,
         silenced_by=silenced_by,
@@ -150,6 +150,12 @@ def _plausible(starts: datetime | None, received: datetime) -> tuple[datetime, b
     if starts is None or starts > received + timedelta(seconds=SKEW_SECONDS):
         return received, True
     return min(starts, received), False
+
+
+def _ended(ends: datetime, began: datetime, received: datetime) -> datetime | None:
+    """The end, which is not ahead; None where it lies before its own start, for then nobody knows it."""
+    ended = min(ends, received)
+    return ended if ended >= began else None
 
 
 def _strings(value: object) -> Iterator[str]:

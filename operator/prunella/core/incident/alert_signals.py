@@ -64,7 +64,9 @@ def deliver(old: Signal | None, alert: AlertFacts, *, polled: bool) -> Merged:
 
 
 def poll(old: Signal, listed: AlertFacts | None, polled: datetime) -> Merged:
-    """What the newest good poll of every peer says of a known alert; None where no peer lists it."""
+    """What the newest good poll of every peer says of a known alert; None where no peer lists it. What was heard since is a newer word."""
+    if polled < old.last_seen_time:
+        return Merged(old, Change.NONE)
     if is_held(old):
         return _confirm(old, listed)
     if old.state is SignalState.RESOLVED:
@@ -75,8 +77,11 @@ def poll(old: Signal, listed: AlertFacts | None, polled: datetime) -> Merged:
         ended = old.model_copy(update={"state": SignalState.RESOLVED, "last_resolved_end_time": polled, "last_seen_time": polled})
         return Merged(ended, Change.RESOLVED)
     state = SignalState.SUPPRESSED if listed.state == "suppressed" else SignalState.FIRING
-    seen = old.model_copy(update={"state": state, "last_seen_time": max(old.last_seen_time, polled)})
     changed = state is not old.state
+    update: dict[str, object] = {"state": state, "last_seen_time": polled}
+    if changed and state is SignalState.FIRING:
+        update["first_seen_time"] = polled
+    seen = old.model_copy(update=update)
     return Merged(seen, (Change.SUPPRESSED if state is SignalState.SUPPRESSED else Change.FIRING_AGAIN) if changed else Change.NONE)
 
 
@@ -89,7 +94,8 @@ def _again(old: Signal, alert: AlertFacts) -> Merged:
     starts, known = alert.starts_time, old.alert_start_time
     update: dict[str, object] = {"count": old.count + 1, "last_seen_time": max(old.last_seen_time, alert.received_time)}
     if old.state is SignalState.SUPPRESSED and alert.state == "firing":
-        update["state"] = SignalState.FIRING
+        # Nobody was woken by it until now: for whoever judges a relapse it begins here.
+        update |= {"state": SignalState.FIRING, "first_seen_time": alert.received_time}
     if starts is not None and (known is None or starts < known):
         update["alert_start_time"] = starts
     exact = exact_start(alert)

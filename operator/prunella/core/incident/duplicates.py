@@ -53,15 +53,16 @@ def _take_in(draft: Draft, other: Incident) -> Draft:
     message = f"Incident {other.metadata.name} is a duplicate of this one" + (f"; {by} says: {other.spec.title}" if person else "")
     if not any(entry.what == "Joined" and entry.message == message[:1024] for entry in draft.status.timeline):
         draft = draft.note("Joined", message, by=by)
-    if person:
-        known = {one.name for one in draft.status.reporters}
-        new = other.spec.reporters or (Reporter(name=by),)
-        draft = draft.with_status(reporters=(*draft.status.reporters, *(one for one in new if one.name not in known))[:50])
+    known = {one.name for one in draft.status.reporters}
+    own = other.spec.reporters or (Reporter(name=by),) if person else ()
+    said = {one.name: one for one in (*own, *other.status.reporters)}  # its own, and those of its own duplicates
+    draft = draft.with_status(reporters=(*draft.status.reporters, *(one for name, one in said.items() if name not in known))[:50])
     draft = _earlier(draft, "started_time", other.status.times.started_time, by)
     draft = _earlier(draft, "detected_time", other.status.times.detected_time, by)
     mine = {signal.key for signal in draft.status.signals}
     for signal in other.status.signals:
-        if signal.key.startswith(ALERT) and signal.key != overflow.KEY and signal.key not in mine:
+        # What does not fit stands on the duplicate: to count it among the others would count it again with every look.
+        if signal.key.startswith(ALERT) and signal.key != overflow.KEY and signal.key not in mine and overflow.room(draft.status.signals):
             draft = draft.with_status(signals=overflow.add(draft.status.signals, signal))
     if draft.status.cause is Cause.REPORTED and other.status.cause is Cause.ALERT:
         draft = draft.with_status(cause=Cause.ALERT)

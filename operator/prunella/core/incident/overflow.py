@@ -17,11 +17,14 @@ CAP: Final = 100
 KEY: Final = f"{ALERT}others"
 
 
+def room(signals: tuple[Signal, ...]) -> bool:
+    """Whether one more can be tracked by itself."""
+    return sum(signal.key != KEY for signal in signals) < CAP - 1
+
+
 def add(signals: tuple[Signal, ...], new: Signal) -> tuple[Signal, ...]:
     """The signals with one more. Where there is no room, a resolved alert is counted among the others; else the new one is."""
-    others = next((signal for signal in signals if signal.key == KEY), None)
-    room = CAP - 1 - len(signals) + (1 if others is not None else 0)
-    if room > 0:
+    if room(signals):
         return _ordered(signals, new)
     if new.state is SignalState.RESOLVED and new.count == 0:  # a mere tombstone is not worth a place
         return signals

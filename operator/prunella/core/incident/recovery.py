@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.incident import Resolution, Signal
-from prunella.api.names import ConditionStatus, Outcome, Priority, SignalState
+from prunella.api.names import ConditionStatus, Outcome, Priority, SignalState, SourceKind
 from prunella.api.remediation import Remediation
 from prunella.core import commands
 from prunella.core.draft import Draft, PollAlerts
@@ -45,13 +45,15 @@ def conclude(world: World, draft: Draft, *, target_healthy: bool | UnknownT, hea
     """T10: end the Incident where it is over, and say what it waits for where it is not."""
     if over(draft.status):
         return draft
-    if world.target is GONE:
+    said, persons = world.incident.spec.resolution, world.incident.source_kind is SourceKind.PERSON
+    if world.target is GONE and not persons:
         return _target_gone(world, draft)
-    said = world.incident.spec.resolution
     if said is not None:
         draft = _by_person(world, draft, said, healthy_since if target_healthy is True else None)
         if over(draft.status):
             return draft
+    if world.target is GONE and not reported(world.incident):  # what a person reports may be misnamed: who reported it says when it is over
+        return _target_gone(world, draft)
     attempt = remediated(world, draft)
     if attempt is not None:
         return _after_proof(world, draft, attempt)
@@ -122,7 +124,9 @@ def _cleared(world: World, draft: Draft, health: tuple[bool | UnknownT, datetime
     if still:
         return _waits(draft, f"{alert_name(still[0])} is not over yet", healthy_since=None)
     if reported(world.incident):
-        return _waits(draft, f"a person reported it; once it is over: {commands.resolve(world.incident)}", healthy_since=None)
+        ref = world.incident.spec.target_ref
+        there = f", and {ref.kind} {ref.name} is not there (any more)" if world.target is GONE else ""
+        return _waits(draft, f"a person reported it{there}; once it is over: {commands.resolve(world.incident)}", healthy_since=None)
     stuck = unknown(world.remediations)
     if stuck is not None:
         return _waits(draft, f"the effect of {stuck.metadata.name} can't be known: a person has to look and say", healthy_since=None)
@@ -164,7 +168,9 @@ def _alert_ends(draft: Draft) -> list[datetime]:
 
 def _absent(world: World, signal: Signal, since: datetime) -> bool:
     listed = world.active_alerts
-    if listed is UNKNOWN or world.polled_time is None or world.polled_time < since or not signal.key.startswith(ALERT):
+    if listed is UNKNOWN or world.polled_time is None or not signal.key.startswith(ALERT):
+        return False
+    if world.polled_time < max(since, signal.last_seen_time):  # it was heard after that poll
         return False
     return signal.key.removeprefix(ALERT) not in listed
 

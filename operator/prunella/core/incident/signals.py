@@ -29,7 +29,8 @@ def observe_signals(world: World, draft: Draft) -> Draft:
     """Seed the opening signal, open the Incident's story, then merge deliveries, the poll and the finding."""
     seed = opened_signal(world.incident, world.alerts)
     known = {signal.key for signal in draft.status.signals}
-    if seed is not None and seed.key not in known:
+    begun = draft.status.times.triggered_time is not None  # then its absence means that it made room for others
+    if seed is not None and not begun and seed.key not in known:
         draft = draft.with_status(signals=(seed, *draft.status.signals))
     draft = opening.begin(world, draft)
     counted = seed is not None and seed.key in known
