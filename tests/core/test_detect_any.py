@@ -271,8 +271,11 @@ def test_whatever_a_detector_asks_for_makes_two_words_differ(change):
         ((container(restarts=1),), False),
         ((waiting("ContainerCreating"),), False),
         ((container(terminated=Termination(exit_code=0)),), False),
+        ((container(), container(init=True, terminated=Termination(exit_code=0))), True),
+        ((container(), container(init=True, terminated=Termination(exit_code=1))), False),
+        ((container(), container(init=True, sidecar=True, terminated=Termination(exit_code=0))), False),
     ],
-    ids=["runs", "none yet", "one crashes", "was restarted", "waits", "ended well"],
+    ids=["runs", "none yet", "one crashes", "was restarted", "waits", "ended well", "its init container did", "it failed", "a sidecar ended"],
 )
 def test_a_pod_is_quiet_while_none_of_its_containers_needs_a_closer_look(containers, expected):
     assert failing.quiet(containers) is expected

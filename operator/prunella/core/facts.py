@@ -82,7 +82,7 @@ class Pod:
     node: str = ""
     containers: tuple[Container, ...] = ()
     quiet: bool = False
-    """No container of it ended, was restarted or waits for a reason: none needs a closer look. False where nobody has looked."""
+    """No container of it failed, was restarted or waits for a reason: none needs a closer look. False where nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

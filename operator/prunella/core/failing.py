@@ -67,8 +67,13 @@ def counts(pod: Pod) -> bool:
 
 
 def quiet(containers: tuple[Container, ...]) -> bool:
-    """Whether none of them ended, was restarted or waits for a reason: `Pod.quiet`, worked out once per word about the pod."""
-    return not any(one.restarts or one.waiting_reason or one.last_terminated or one.terminated for one in containers)
+    """Whether none of them failed, was restarted or waits for a reason: `Pod.quiet`, worked out once per word about the pod."""
+    return not any(one.restarts or one.waiting_reason or one.last_terminated or (one.terminated and not _done(one)) for one in containers)
+
+
+def _done(container: Container) -> bool:
+    """Whether it is an init container that did what it was there for: most pods of a service mesh have one."""
+    return container.init and not container.sidecar and container.terminated is not None and container.terminated.exit_code == 0
 
 
 def alike(before: Pod, after: Pod) -> bool:
