@@ -105,6 +105,14 @@ def test_the_trigger_does_not_depend_on_when_the_operator_came_to_look():
     assert story.status.times.triggered_time == later(0)
 
 
+def test_where_the_api_servers_clock_is_ahead_it_is_triggered_when_it_is_seen_and_pages_are_not_late():
+    ahead = watched()
+    story = Story(ahead.model_copy(update={"metadata": ahead.metadata.model_copy(update={"creation_timestamp": later(3600)})}))
+    story.at(2)
+    assert story.status.times.triggered_time <= later(2)
+    assert story.status.times.started_time <= story.status.times.detected_time <= story.status.times.triggered_time
+
+
 def test_c41_a_start_far_in_the_future_is_flagged():
     story = Story(watched()).opened_by(opening(started_time=later(600)))
     story.at(1)

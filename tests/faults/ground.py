@@ -113,9 +113,9 @@ class Ground(Arena):
         self.api.apply({**runbook, "spec": RUNBOOK})
         self.ladder(SECOND_PAGE_SECONDS)
 
-    def ladder(self, second_after_seconds: int) -> None:
+    def ladder(self, second_after_seconds: int, wait_while_remediating_seconds: int = 300) -> None:
         """Who is paged: primary, then secondary; the catch-all only after the longest story."""
-        first: Object = {"name": "first", "afterSeconds": FIRST_PAGE_SECONDS, "waitWhileRemediatingSeconds": 300}
+        first: Object = {"name": "first", "afterSeconds": FIRST_PAGE_SECONDS, "waitWhileRemediatingSeconds": wait_while_remediating_seconds}
         steps = [
             {**first, "notify": [{"contactRef": {"name": "primary"}}]},
             {"name": "second", "afterSeconds": second_after_seconds, "notify": [{"contactRef": {"name": "secondary"}}]},

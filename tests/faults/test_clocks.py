@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300, func_only=True)]
 def test_a_wrong_clock_makes_nobody_act_twice_or_keep_silent(campaign, clock):
     flow = FLOWS["deployment"]
     with campaign.ground("a-clock", without=f"a clock, {clock}") as ground:
+        ground.ladder(second_after_seconds=600, wait_while_remediating_seconds=30)
         flow.prepare(ground)
         flow.deed(ground)
         wait_for(lambda: healed(ground) or delivered(ground, "primary"), END_SECONDS, "it heals, or somebody is called", seen=ground.story)

@@ -68,7 +68,8 @@ def reporter(incident: Incident) -> str:
 
 
 def _first(incident: Incident, now: datetime) -> _First:
-    created = incident.metadata.creation_timestamp or now
+    # The API server's clock may be ahead of ours, and what is dated in the future would page nobody until then.
+    created = min(incident.metadata.creation_timestamp or now, now)
     opening = incident.spec.source.signal if incident.spec.source else None
     if opening is None:
         return _First(
