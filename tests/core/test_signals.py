@@ -290,6 +290,16 @@ def test_c41_a_start_that_cannot_be_true_is_a_condition():
     assert story.condition("ClockSkew") == ("True", "ClockSkew")
 
 
+@pytest.mark.parametrize("when", ["the first pass", "a later pass"])
+@pytest.mark.parametrize(("wrong", "said"), [({"clock_skew": True}, "ClockSkew"), ({"truncated": 7}, "Truncated")], ids=["clock", "truncated"])
+def test_what_is_wrong_with_the_delivery_that_opened_it_is_said_whenever_it_is_handed_in(when, wrong, said):
+    story = alerts_only()
+    story.at(0, alerts=(alert(**wrong),) if when == "the first pass" else ())
+    story.at(1, alerts=(alert(**wrong),) if when == "a later pass" else ())
+    assert story.condition(said) == ("True", said)
+    assert signal(story).count == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "started"),
     [

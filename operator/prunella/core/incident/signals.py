@@ -35,6 +35,7 @@ def observe_signals(world: World, draft: Draft) -> Draft:
     draft = opening.begin(world, draft)
     counted = seed is not None and seed.key in known
     for alert in world.alerts:
+        draft = _remark(draft, alert)
         if not (counted and _opened_it(world, alert)):
             draft = _deliver(world, draft, _with_rule(world, alert))
     draft = _poll(world, draft)
@@ -54,10 +55,8 @@ def _with_rule(world: World, alert: AlertFacts) -> AlertFacts:
     return alert if seconds is None or alert.rule_for_seconds is not None else replace(alert, rule_for_seconds=seconds)
 
 
-def _deliver(world: World, draft: Draft, alert: AlertFacts) -> Draft:
-    key = alert_key(alert.fingerprint)
-    old = next((signal for signal in draft.status.signals if signal.key == key), None)
-    merged = alert_signals.deliver(old, alert, polled=world.active_alerts is not UNKNOWN)
+def _remark(draft: Draft, alert: AlertFacts) -> Draft:
+    """What is wrong with the message itself, also where its alert opened the Incident and is counted already."""
     if alert.clock_skew:
         draft = draft.condition(
             "ClockSkew", ConditionStatus.TRUE, "ClockSkew", f"{_named(alert)} bears a start that can't be true; its receipt counts"
@@ -65,6 +64,13 @@ def _deliver(world: World, draft: Draft, alert: AlertFacts) -> Draft:
     if alert.truncated:
         left_out = f"Alertmanager left {alert.truncated} alerts out of a message: every Alertmanager is asked for the rest"
         draft = draft.condition("Truncated", ConditionStatus.TRUE, "Truncated", left_out).wish(PollAlerts())
+    return draft
+
+
+def _deliver(world: World, draft: Draft, alert: AlertFacts) -> Draft:
+    key = alert_key(alert.fingerprint)
+    old = next((signal for signal in draft.status.signals if signal.key == key), None)
+    merged = alert_signals.deliver(old, alert, polled=world.active_alerts is not UNKNOWN)
     if old is None:
         return _join(draft, merged.signal)
     draft = draft.with_status(signals=_put(draft.status.signals, merged.signal))
