@@ -7,8 +7,10 @@ of few measurements writes to build/bench, for the eye alone.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from types import FrameType
 
 import venue
 
@@ -26,9 +28,15 @@ USERS = {
 """Those who are measured have accounts of their own; who only makes load or fills the cluster is left out of the audit log."""
 
 
+def _end(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> int:
-    """Box up, users, measure, box down."""
+    """Box up, users, measure, box down, also after Ctrl-C or SIGTERM."""
     arguments = sys.argv[1:]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: who starts it in the background hands down that it is ignored
+        signal.signal(number, _end)
     try:
         venue.require_box()
     except venue.CannotRun as error:
@@ -44,7 +52,7 @@ def main() -> int:
         words = [sys.executable, "-m", "tests.bench.run", "--out", str(raw), "--page", str(page), *arguments]
         inside = environment | {"PYTHONPATH": os.pathsep.join(str(venue.ROOT / one) for one in ("", "operator"))}
         return subprocess.run([venue.BOX, "run", name, "--", *words], env=inside, cwd=venue.ROOT, check=False).returncode
-    except subprocess.CalledProcessError:
+    except (subprocess.CalledProcessError, KeyboardInterrupt):
         return 1
     finally:
         subprocess.run([venue.BOX, "down", name], env=environment, check=False, start_new_session=True)

@@ -24,7 +24,7 @@ RATE_SECONDS = 4.0
 SUSTAINED = 0.95
 SUSTAINED_MS = 250.0
 """A rate is sustained where SUSTAINED of it was answered in its time, and half of that within SUSTAINED_MS of being due."""
-SECONDS_A_TRIAL = 2.0
+SECONDS_A_TRIAL = 5.0
 CPU_SECONDS = 10.0
 HEAL_SECONDS = 90.0
 SETTLE_SECONDS = 5.0
@@ -81,7 +81,7 @@ class Effect:
         self._rates = cast.scale.rates
 
     def idle(self) -> None:
-        """On a cluster where nothing else happens; and what a heal writes."""
+        """On a cluster where nothing happens but these heals, one every few seconds; and what a heal writes."""
         ours, twin = (self._round(one, one.idle_trials) for one in subjects(self._cast))
         self._tell("idle", ours, twin, goals=(15.0, 50.0), over_floor=True)
         told = ("persisted writes", "hand-back and the rollout's own record", "Events")

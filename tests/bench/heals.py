@@ -27,8 +27,8 @@ KNOWN_GOOD_SECONDS = 7.0
 DWELL_SECONDS = 12.0
 """Longer than both subjects' dwell of ten."""
 EFFECT_SECONDS = 30.0
-BREATH_SECONDS = 0.1
-"""Between one trial's effect and the next report."""
+BREATH_SECONDS = 2.0
+"""Between one trial's effect and the next report: what follows an effect is stored and told by then. The proofs of earlier heals still go on."""
 BARE_PLACE = "bench-bare"
 BARE_SUBJECT = "bare watcher"
 _pause = threading.Event()

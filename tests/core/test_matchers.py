@@ -135,6 +135,21 @@ def test_a_compiled_list_tells_alerts_apart_as_alertmanager_does(text, labels, m
     assert EVALUATE(expression, {"labels": labels}) is matches
 
 
+@pytest.mark.parametrize(
+    ("text", "labels", "may"),
+    [
+        ('{alertname="A"}', {"alertname": "A"}, True),
+        ('{alertname="A"}', {"alertname": "B"}, False),
+        ('{alertname="A"}', {}, False),
+        ('{team=""}', {}, True),
+        ('{alertname="A",pod=~"x.*"}', {"alertname": "A", "pod": "y"}, True),
+        ('{alertname!="A"}', {"alertname": "A"}, True),
+    ],
+)
+def test_only_a_plain_difference_spares_the_engine(text, labels, may):
+    assert all(one.may_hold(labels) for one in parse(text)) is may
+
+
 def test_a_list_of_many_matchers_stays_within_the_engines_depth():
     expression = compile_matcher(",".join(f"l{number}=v" for number in range(100)))
     assert isinstance(expression, str)

@@ -88,7 +88,7 @@ def _clean(message: str) -> str:
 
 
 def _encodable(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _plain(value: object) -> object:

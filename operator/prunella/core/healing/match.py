@@ -85,8 +85,10 @@ def _alert(world: World, status: IncidentStatus, match: Match) -> Signal | None:
 
 
 def _matches(world: World, matcher: str, labels: Mapping[str, str]) -> bool:
-    compiled = matchers.compile_matcher(matcher)
-    if isinstance(compiled, matchers.BadMatcher):
+    read, compiled = matchers.parse(matcher), matchers.compile_matcher(matcher)
+    if isinstance(read, matchers.BadMatcher) or isinstance(compiled, matchers.BadMatcher):
+        return False
+    if not all(one.may_hold(labels) for one in read):
         return False
     return world.evaluate(compiled, {"labels": dict(labels)}) is True
 

@@ -7,12 +7,16 @@ what the author did not write as a matcher never reaches the engine as code, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 LONGEST: Final = 2048
 """Characters of a matcher list; longer ones are refused."""
+
+KEPT: Final = 1024
+"""Lists that are kept as read: each alert of an Incident is held against those of every Runbook."""
 
 _OPERATORS: Final = ("=~", "!~", "!=", "=")
 _RESERVED: Final = frozenset("{}!=~,\\\"'`") | frozenset(" \t\r\n")
@@ -56,6 +60,10 @@ class Matcher:
             case _:
                 return f"!{label}.matches({_cel_string(f'^(?:{self.value})$')})"
 
+    def may_hold(self, labels: Mapping[str, str]) -> bool:
+        """False where an equality plainly does not hold. An engine needs not be asked then, and most alerts are another's."""
+        return self.operator != "=" or labels.get(self.name, "") == self.value
+
 
 class _MalformedError(Exception):
     """Carries a BadMatcher out of the parser; never leaves this module."""
@@ -65,12 +73,14 @@ class _MalformedError(Exception):
         self.bad = BadMatcher(why, index + 1)
 
 
+@lru_cache(maxsize=KEPT)
 def compile_matcher(text: str) -> str | BadMatcher:
     """The whole list as one CEL expression over `labels`, true where every matcher holds; or what is wrong with it."""
     found = parse(text)
     return found if isinstance(found, BadMatcher) else " && ".join(one.expression for one in found)
 
 
+@lru_cache(maxsize=KEPT)
 def parse(text: str) -> tuple[Matcher, ...] | BadMatcher:
     """Each matcher of the list. A linter checks their expressions one by one, because in CEL a false beside it hides a broken regular expression."""
     if len(text) > LONGEST:
