@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pages
 from prunella.api import crd
+from prunella.cli import kinds
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = {"docs/reference/performance.md"}
@@ -19,7 +20,7 @@ MEASURED = {"docs/reference/performance.md"}
 
 def generated() -> dict[str, str]:
     """Path below the clone → its text."""
-    return {f"crds/{name}": text for name, text in crd.render().items()} | pages.pages()
+    return {f"crds/{name}": text for name, text in crd.render(kinds.KINDS).items()} | pages.pages()
 
 
 def stale(files: Mapping[str, str], root: Path = ROOT) -> list[str]:

@@ -18,6 +18,7 @@ from prunella.api.happenings import CAUSES, HAPPENINGS, OUTCOMES
 from prunella.api.names import PHASE_OF
 from prunella.api.reasons import CONDITION_REASONS, CONDITIONS, REFUSALS
 from prunella.cli import explain, install, lint, run
+from prunella.cli.kinds import KINDS
 
 HEADER = "<!-- Written by `make generate`. Do not edit: change the code and run it again. -->\n"
 FOLDER = "docs/reference"
@@ -33,7 +34,7 @@ def pages() -> dict[str, str]:
 def kinds() -> Iterator[str]:
     """Each kind with its columns, rules and fields."""
     yield from ("# Kinds", "", f"Group `{GROUP}`, version `{VERSION}`, category `prunella`. `kubectl explain` shows the same.", "")
-    for kind in crd.KINDS:
+    for kind in KINDS:
         names = f"`{kind.plural}`" + (f", short `{kind.short}`" if kind.short else "")
         scope = "namespaced" if kind.namespaced else "cluster-scoped"
         schema = crd.schema_of(kind)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from prunella.api import crd
+from prunella.cli import kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Node:
 def nodes() -> list[Node]:
     """Every node of every kind's spec and status."""
     found: list[Node] = []
-    for kind in crd.KINDS:
+    for kind in kinds.KINDS:
         properties = crd.schema_of(kind)["properties"]
         for part in ("spec", "status"):
             if part in properties:

@@ -11,6 +11,7 @@ import yaml
 from tests.api.conventions import breaches, fields, nodes, of_type
 
 from prunella.api import crd
+from prunella.cli import kinds
 
 GOLDEN = Path(__file__).parent / "golden" / "columns.yaml"
 CAMEL = re.compile(r"[a-z][a-zA-Z0-9]*|P[1-4]")
@@ -113,33 +114,33 @@ def test_only_these_defaults_are_stored():
 
 def test_conditions_are_a_list_map_of_what_kubectl_wait_reads():
     conditions = [node for node in fields() if node.name == "conditions"]
-    assert len(conditions) == len([kind for kind in crd.KINDS if kind.has_status])
+    assert len(conditions) == len([kind for kind in kinds.KINDS if kind.has_status])
     for node in conditions:
         assert node.schema["x-kubernetes-list-map-keys"] == ["type"]
         assert set(node.schema["items"]["properties"]) == {"type", "status", "observedGeneration", "lastTransitionTime", "reason", "message"}
         assert set(node.schema["items"]["required"]) == {"type", "status", "lastTransitionTime", "reason"}
 
 
-@pytest.mark.parametrize("kind", [kind for kind in crd.KINDS if kind.has_status], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [kind for kind in kinds.KINDS if kind.has_status], ids=lambda kind: kind.name)
 def test_a_status_tells_which_generation_it_was_made_from(kind):
     assert "observedGeneration" in crd.schema_of(kind)["properties"]["status"]["properties"]
 
 
 def test_rules_name_the_remedy_and_stand_in_spec_alone():
     rules = [(node.path, rule) for node in nodes() for rule in node.schema.get("x-kubernetes-validations", ())]
-    rules += [(kind.name, rule) for kind in crd.KINDS for rule in crd.schema_of(kind).get("x-kubernetes-validations", ())]
+    rules += [(kind.name, rule) for kind in kinds.KINDS for rule in crd.schema_of(kind).get("x-kubernetes-validations", ())]
     assert len(rules) > 10
     assert [path for path, rule in rules if "must" not in rule["message"] or ":" not in rule["message"]] == []
     assert [path for path, _ in rules if ".status" in path] == []
 
 
-@pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: kind.name)
 def test_a_definition_is_small_enough_for_kubectl_apply(kind):
     size = len(json.dumps(crd.definition(kind)))
     assert size < 200 * 1024 < ANNOTATION_LIMIT
 
 
-@pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: kind.name)
 def test_a_definition_has_the_category_and_the_label(kind):
     definition = crd.definition(kind)
     assert definition["spec"]["names"]["categories"] == ["prunella"]
@@ -148,7 +149,7 @@ def test_a_definition_has_the_category_and_the_label(kind):
 
 
 def test_short_names_are_the_documented_ones():
-    names = {kind.name: kind.short for kind in crd.KINDS}
+    names = {kind.name: kind.short for kind in kinds.KINDS}
     assert names == {
         "Incident": "inc",
         "Runbook": "rb",
@@ -161,11 +162,11 @@ def test_short_names_are_the_documented_ones():
 
 
 def test_an_incident_can_be_selected_by_priority_cause_and_phase():
-    (incident,) = (kind for kind in crd.KINDS if kind.name == "Incident")
+    (incident,) = (kind for kind in kinds.KINDS if kind.name == "Incident")
     selectable = crd.definition(incident)["spec"]["versions"][0]["selectableFields"]
     assert [field["jsonPath"] for field in selectable] == [".status.priority", ".status.cause", ".status.phase"]
 
 
 def test_columns_read_as_documented():
-    table = {kind.name: [f"{column.name}{' (wide)' if column.wide else ''}: {column.path}" for column in kind.columns] for kind in crd.KINDS}
+    table = {kind.name: [f"{column.name}{' (wide)' if column.wide else ''}: {column.path}" for column in kind.columns] for kind in kinds.KINDS}
     assert table == yaml.safe_load(GOLDEN.read_text())

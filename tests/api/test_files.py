@@ -10,11 +10,11 @@ import yaml
 
 from prunella.api import crd
 from prunella.api.base import API_VERSION
-from prunella.cli import shipped
+from prunella.cli import kinds, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
-RENDERED = crd.render()
-MODELS: dict[str, Any] = {kind.name: kind.model for kind in crd.KINDS}
+RENDERED = crd.render(kinds.KINDS)
+MODELS: dict[str, Any] = {kind.name: kind.model for kind in kinds.KINDS}
 
 
 def objects() -> list[tuple[str, dict[str, Any]]]:
@@ -64,7 +64,11 @@ def test_the_shipped_healing_policy_states_nothing_that_people_set():
 
 
 def test_all_that_ships_is_labelled_as_part_of_prunella():
-    applied = [*shipped.documents(ROOT / "manifests" / "default"), *shipped.documents(ROOT / "manifests" / "opt-in"), *crd.definitions()]
+    applied = [
+        *shipped.documents(ROOT / "manifests" / "default"),
+        *shipped.documents(ROOT / "manifests" / "opt-in"),
+        *map(crd.definition, kinds.KINDS),
+    ]
     assert len(applied) > 20
     assert [
         document["metadata"]["name"] for document in applied if document["metadata"]["labels"].get("app.kubernetes.io/part-of") != "prunella"

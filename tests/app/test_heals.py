@@ -12,9 +12,12 @@ from prunella.api.common import Metadata
 from prunella.api.healing_policy import Budget, Budgets
 from prunella.api.incident import Incident
 from prunella.api.names import Cause, MessageKind, Mode, Outcome, RemediationPhase, StepState
-from prunella.api.runbook import CaptureEvidence, Check, Escalate, Match, PromQL, Restart, Runbook, RunbookStep, Verify, WorkloadHealthy
+from prunella.api.runbook import Check, Match, PromQL, Runbook, RunbookStep, Verify, WorkloadHealthy
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.errors import Retryable
+from prunella.core.healing.steps.capture_evidence import CaptureEvidence
+from prunella.core.healing.steps.escalate import Escalate
+from prunella.core.healing.steps.restart import Restart
 from prunella.core.world import QueryValue
 
 

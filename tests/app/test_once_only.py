@@ -9,9 +9,10 @@ from tests.fakes.runbooks import runbook, shipped
 from prunella.api.incident import Hold, Incident
 from prunella.api.names import Cause, MessageKind, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation
-from prunella.api.runbook import Match, Restart, Runbook, RunbookStep
+from prunella.api.runbook import Match, Runbook, RunbookStep
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.healing.effects import Applied, Settled
+from prunella.core.healing.steps.restart import Restart
 
 KINDS = ("Deployment", "StatefulSet")
 

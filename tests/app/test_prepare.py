@@ -13,10 +13,14 @@ from tests.fakes.clock import ManualClock
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.runbooks import runbook
 
-from prunella.api.runbook import CaptureEvidence, Escalate, Restart, RollBack, RunbookStep
+from prunella.api.runbook import RunbookStep
 from prunella.app.prepare import Preparer
 from prunella.core.draft import Prepare
 from prunella.core.facts import UNKNOWN
+from prunella.core.healing.steps.capture_evidence import CaptureEvidence
+from prunella.core.healing.steps.escalate import Escalate
+from prunella.core.healing.steps.restart import Restart
+from prunella.core.healing.steps.roll_back import RollBack
 from prunella.core.world import GONE, Capture
 
 ROLL_BACK = RunbookStep(name="rollback", roll_back=RollBack())

@@ -10,10 +10,11 @@ from tests.fakes.operator import Operator, shop
 from tests.fakes.runbooks import HEALTHY, ROLL_BACK, runbook, shipped
 
 from prunella.api.names import MessageKind, Outcome, RemediationPhase, StepState
-from prunella.api.runbook import AlertCleared, Check, Restart, RunbookStep, StepFailure, Verify
+from prunella.api.runbook import AlertCleared, Check, RunbookStep, StepFailure, Verify
 from prunella.app.errors import OutcomeUnknown, Retryable
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing.effects import NotApplied
+from prunella.core.healing.steps.restart import Restart
 
 CLEARED = Check(name="cleared", alert_cleared=AlertCleared())
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from prunella.api import crd
 from prunella.app.errors import Permanent
-from prunella.cli import main, shipped
+from prunella.cli import kinds, main, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,7 +51,7 @@ def test_crds_writes_what_is_rendered_and_removes_only_what_it_once_wrote(tmp_pa
     result = CliRunner().invoke(main.prunella, ["crds", "--output", str(tmp_path)])
     assert result.exit_code == 0
     assert f"removed {tmp_path / 'gone.yaml'}" in result.output
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == crd.render() | {"mine.yaml": "kind: Mine\n"}
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == crd.render(kinds.KINDS) | {"mine.yaml": "kind: Mine\n"}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_pip_install_into_a_fresh_venv_gives_prunella_with_its_files(copy, tmp_p
     binaries = tmp_path / "venv" / "bin"
     subprocess.run([binaries / "pip", "install", "--quiet", "--disable-pip-version-check", str(copy)], check=True, capture_output=True)
     subprocess.run([binaries / "prunella", "crds"], check=True, capture_output=True, cwd=tmp_path)
-    assert {path.name: path.read_text() for path in (tmp_path / "crds").iterdir()} == crd.render()
+    assert {path.name: path.read_text() for path in (tmp_path / "crds").iterdir()} == crd.render(kinds.KINDS)
     ask = "from prunella.cli import shipped; print(len(shipped.documents(shipped.folder('manifests/default'))), shipped.folder('manifests/opt-in'))"
     count, opt_in = subprocess.run([binaries / "python", "-c", ask], check=True, capture_output=True, text=True, cwd=tmp_path).stdout.split()
     assert int(count) == len(shipped.documents(ROOT / "manifests" / "default"))

@@ -10,10 +10,11 @@ from tests.fakes.runbooks import runbook
 from prunella.api.healing_policy import Pause
 from prunella.api.incident import Hold
 from prunella.api.names import Mode, Outcome, RemediationPhase, SignalState
-from prunella.api.runbook import Restart, RunbookStep
+from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UNKNOWN, NamespaceFacts, Owner
 from prunella.core.healing import guards
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
+from prunella.core.healing.steps.restart import Restart
 from prunella.core.world import GONE
 
 from .builders import ago, later

@@ -9,11 +9,12 @@ from tests.fakes.runbooks import runbook
 
 from prunella.api.incident import Hold
 from prunella.api.names import Cause, ConditionStatus, Mode, Outcome, RemediationPhase, RemediationState, Verdict
-from prunella.api.runbook import CaptureEvidence, Match, RunbookStep
+from prunella.api.runbook import Match, RunbookStep
 from prunella.core.draft import Attempt, Draft, Prepare
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing import judge
 from prunella.core.healing.plan import runbook_sha256
+from prunella.core.healing.steps.capture_evidence import CaptureEvidence
 from prunella.core.world import NOT_A_WORKLOAD
 
 from .builders import ago, later

@@ -9,11 +9,15 @@ import pytest
 
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
-from prunella.api.runbook import CaptureEvidence, Escalate, Restart, RollBack, RunbookStep
+from prunella.api.runbook import RunbookStep
 from prunella.core.facts import WorkloadFacts
 from prunella.core.healing.effects import DeletePod, Patch, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
+from prunella.core.healing.steps.capture_evidence import CaptureEvidence
+from prunella.core.healing.steps.escalate import Escalate
+from prunella.core.healing.steps.restart import Restart
+from prunella.core.healing.steps.roll_back import RollBack
 from prunella.core.healing.steps.step import Done, Evidence, LiveFacts, PageNow, Right, Wait
 
 from .builders import NOON, crashing, later, new_pod, pod, revision, rolling_facts
@@ -46,7 +50,7 @@ def live(facts: WorkloadFacts | None = None, **changes: Any) -> LiveFacts:
 
 
 def asked(step, given, done=()):
-    return registry.kind_of(step).plan(step, given, tuple(done))
+    return registry.kind_of(step).plan(registry.params_of(step), given, tuple(done))
 
 
 def record(name="rollback", *, state=StepState.APPLIED, target=None, before=None):
@@ -210,7 +214,7 @@ def test_r21_where_somebody_rolled_out_again_their_pods_are_left_alone():
     ],
 )
 def test_a_rollback_needs_the_rights_that_its_requests_need_and_no_more(kind, rights):
-    assert registry.rights_of((ROLL_BACK,), crashed(kind=kind)) == rights
+    assert registry.needs_of((ROLL_BACK,), crashed(kind=kind)) == rights
 
 
 # restart
@@ -247,8 +251,8 @@ def test_a_restart_writes_its_annotation_in_each_shape_of_template(metadata, ope
 
 def test_a_restart_is_done_after_one_effect_and_needs_one_right():
     assert asked(RESTART, live(), [record("restart")]) == Done(message="the pods are being made anew")
-    assert registry.rights_of((RESTART, RESTART), crashed()) == (Right(verb="patch", group="apps", resource="deployments"),)
-    assert registry.rights_of((RESTART,), crashed(kind="Other")) == (Right(verb="patch", group="apps", resource="other"),)
+    assert registry.needs_of((RESTART, RESTART), crashed()) == (Right(verb="patch", group="apps", resource="deployments"),)
+    assert registry.needs_of((RESTART,), crashed(kind="Other")) == (Right(verb="patch", group="apps", resource="other"),)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +279,7 @@ def test_a_restart_without_revisions_still_says_what_was_there():
 def test_evidence_is_taken_once_and_changes_nothing():
     assert asked(LOOK, live()) == Evidence(tail_lines=50)
     assert asked(LOOK, live(), [record("evidence")]) == Done(message="evidence was taken")
-    assert registry.rights_of((LOOK,), crashed()) == ()
+    assert registry.needs_of((LOOK,), crashed()) == ()
 
 
 @pytest.mark.parametrize(("message", "said"), [("come", "come"), ("", "deploy/checkout: the Runbook asks for a person")])
@@ -283,18 +287,18 @@ def test_a_page_is_sent_once_and_changes_nothing(message, said):
     step = RunbookStep(name="page", escalate=Escalate(message=message))
     assert asked(step, live()) == PageNow(message=said)
     assert asked(step, live(), [record("page")]) == Done(message="the owner was paged")
-    assert registry.rights_of((PAGE,), crashed()) == ()
+    assert registry.needs_of((PAGE,), crashed()) == ()
 
 
 def test_each_kind_of_step_says_how_much_it_disturbs():
-    assert {kind.field: kind.impact for kind in registry.KINDS} == {
-        "roll_back": "Disruptive",
-        "restart": "Disruptive",
-        "capture_evidence": "Read",
+    assert {name: kind.impact for name, kind in registry.KINDS.items()} == {
+        "captureEvidence": "Read",
         "escalate": "Notify",
+        "restart": "Disruptive",
+        "rollBack": "Disruptive",
     }
 
 
 def test_a_step_that_names_no_action_is_no_step():
     with pytest.raises(ValueError, match="step 'x' names no action"):
-        registry.kind_of(RunbookStep.model_construct(name="x", roll_back=None, restart=None, capture_evidence=None, escalate=None))
+        registry.kind_of(RunbookStep(name="x"))

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from prunella.adapters.telemetry import METRICS
-from prunella.api import crd
 from prunella.api.happenings import HAPPENINGS
 from prunella.api.reasons import CONDITION_REASONS, CONDITIONS, REFUSALS
+from prunella.cli import kinds
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "hack"))
@@ -45,7 +45,7 @@ def test_every_page_says_how_it_was_made():
         ("reasons.md", [one.name for one in (*REFUSALS, *CONDITION_REASONS, *CONDITIONS)]),
         ("events.md", [one.name for one in HAPPENINGS]),
         ("metrics.md", [f"prunella_{one.name}" for one in METRICS]),
-        ("kinds.md", [kind.plural for kind in crd.KINDS]),
+        ("kinds.md", [kind.plural for kind in kinds.KINDS]),
         ("flags.md", ["--kubeconfig", "--prometheus-url", "PRUNELLA_LOG_LEVEL", "KUBECONFIG", "prunella lint", "--guards"]),
     ],
     ids=["reasons", "Events", "metrics", "kinds", "flags"],

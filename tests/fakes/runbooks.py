@@ -10,7 +10,8 @@ import yaml
 
 from prunella.api.common import Metadata
 from prunella.api.names import Cause, Mode
-from prunella.api.runbook import Check, Match, RollBack, Runbook, RunbookSpec, RunbookStep, Verify, WorkloadHealthy
+from prunella.api.runbook import Check, Match, Runbook, RunbookSpec, RunbookStep, Verify, WorkloadHealthy
+from prunella.core.healing.steps.roll_back import RollBack
 
 FOLDER = Path(__file__).resolve().parents[2] / "runbooks"
 

@@ -6,11 +6,12 @@ Attribute docstrings become the descriptions that `kubectl explain` prints.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, ValidationInfo, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 
 GROUP = "prunella.dev"
@@ -67,6 +68,16 @@ class WireModel(BaseModel):
         """What the API server stored. Fields of a newer version are ignored, so that a downgraded operator goes on working."""
         return cls.model_validate(stored, extra="ignore", context=STORED)
 
+    @classmethod
+    def wrong_with(cls, given: object) -> str | None:
+        """What is wrong with a value as a person wrote it, with its place: '.tailLines: Input should be …'. None where nothing is."""
+        try:
+            cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            return "".join(f".{part}" for part in first["loc"]) + f": {first['msg'].removeprefix('Value error, ')}"
+        return None
+
     def wire(self) -> dict[str, Any]:
         """The JSON that the API server gets: absent where None."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -86,19 +97,20 @@ class OneOf(WireModel):
     @classmethod
     def schema_rules(cls) -> tuple[Rule, ...]:
         """All rules, with the one that asks for exactly one."""
-        given = ", ".join(f"has(self.{to_camel(name)})" for name in cls.one_of)
-        return (Rule(f"[{given}].exists_one(given, given)", cls._sentence()), *cls.rules)
-
-    @classmethod
-    def _sentence(cls) -> str:
-        *most, last = (to_camel(name) for name in cls.one_of)
-        return f"must have exactly one of {', '.join(most)} and {last}{cls.one_of_hint and f': {cls.one_of_hint}'}"
+        return (exactly_one([to_camel(name) for name in cls.one_of], cls.one_of_hint), *cls.rules)
 
     @model_validator(mode="after")
     def _has_exactly_one(self, info: ValidationInfo) -> Self:
         if info.context != STORED and sum(getattr(self, name) is not None for name in self.one_of) != 1:
-            raise ValueError(self._sentence())
+            raise ValueError(self.schema_rules()[0].message)
         return self
+
+
+def exactly_one(names: Sequence[str], hint: str = "") -> Rule:
+    """The rule that of these fields, by their names on the wire, exactly one is given."""
+    *most, last = names
+    given = ", ".join(f"has(self.{name})" for name in names)
+    return Rule(f"[{given}].exists_one(given, given)", f"must have exactly one of {', '.join(most)} and {last}{hint and f': {hint}'}")
 
 
 def _parse_instant(value: object) -> object:

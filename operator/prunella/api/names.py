@@ -228,11 +228,22 @@ class CheckResult(StrEnum):
     ERROR = "Error"
 
 
+class StepImpact(StrEnum):
+    """How much an action can hurt: guards and approvals go by it. The storm brake never holds up the first two."""
+
+    READ = "Read"
+    NOTIFY = "Notify"
+    LOW = "Low"
+    DISRUPTIVE = "Disruptive"
+    DESTRUCTIVE = "Destructive"
+
+
 class OnFailure(StrEnum):
     """What a failed step does to its run."""
 
     ABORT = "Abort"
     CONTINUE = "Continue"
+    UNDO = "Undo"
     ESCALATE = "Escalate"
 
 

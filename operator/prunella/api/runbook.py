@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema
 
 from .base import Name, OneOf, Rule, Seconds, ShortName, WireModel, items
 from .common import Condition, LabelSelector, Metadata
@@ -58,58 +61,62 @@ class Limits(WireModel):
     """Least time between two attempts at one target and one bad revision."""
 
 
-class RollBack(WireModel):
-    """Put back the pod template of the revision last seen healthy. Deployment, StatefulSet, DaemonSet."""
-
-    to: Literal["KnownGood"] = "KnownGood"
-    """KnownGood: the newest revision that was healthy before the accused one appeared and is not in quarantine."""
-
-
-class Restart(WireModel):
-    """Restart the workload's pods as `kubectl rollout restart` does."""
-
-
-class CaptureEvidence(WireModel):
-    """Add log tail and Events to the Incident. Never fails a run."""
-
-    tail_lines: Annotated[int, Field(ge=1, le=200)] = 20
-    """Lines from the end of the failing container's log."""
-
-
-class Escalate(WireModel):
-    """Page the owner now, whatever the policy's delays are."""
-
-    message: Annotated[str, Field(max_length=512)] = ""
-    """What is added to the page."""
-
-
 class StepFailure(WireModel):
-    """What a failed step does to the run."""
+    """What a failed step does to the run: an action, or the step to go on with."""
 
-    action: OnFailure = OnFailure.ABORT
-    """Abort ends the run, Continue goes on with the next step, Escalate ends the run and pages the owner now."""
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("!has(self.goTo) || !has(self.action)", "must have an action or goTo, not both: goTo says where the run goes on"),
+    )
+
+    action: OnFailure | None = None
+    """Abort ends the run, Continue goes on with the next step, Undo takes back what was done and ends the run, Escalate ends the run and pages the
+    owner now. Default: Abort."""
+    go_to: ShortName | None = None
+    """Name of a later step with which the run goes on."""
+
+    @property
+    def does(self) -> OnFailure:
+        """The action; Continue where the run goes on elsewhere."""
+        if self.go_to is not None:
+            return OnFailure.CONTINUE
+        return self.action or OnFailure.ABORT
 
 
-class RunbookStep(OneOf):
+class RunbookStep(WireModel):
     """One action, exactly one a step."""
-
-    one_of = ("roll_back", "restart", "capture_evidence", "escalate")
-    one_of_hint = "two actions are two steps"
 
     name: ShortName
     """Unique in the Runbook."""
+    when: Expression | None = None
+    """CEL over `incident`, `target`, `alert`, `steps`: the step is skipped where it is false. Where it can't be told, the step fails."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """Longest time that the step may take, retries included."""
     on_failure: StepFailure = StepFailure()
     """What a failed step does to the run. A refusal by a guard is no failure."""
-    roll_back: RollBack | None = None
-    """Put back the pod template of the revision last seen healthy. Deployment, StatefulSet, DaemonSet."""
-    restart: Restart | None = None
-    """Restart the workload's pods as `kubectl rollout restart` does."""
-    capture_evidence: CaptureEvidence | None = None
-    """Add log tail and Events to the Incident. Never fails a run."""
-    escalate: Escalate | None = None
-    """Page the owner now, whatever the policy's delays are."""
+    actions: SkipJsonSchema[dict[str, Any]] = {}
+    """Every other key as it was given: the name of the action and its fields. What there is stands in core/healing/steps, one a file."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_actions(cls, given: object) -> object:
+        """Fields of this model stay; all else is an action, by its name on the wire."""
+        if not isinstance(given, Mapping):
+            return given
+        own = {key for name in cls.model_fields for key in (name, to_camel(name))}
+        found = {to_camel(key): value.wire() if isinstance(value, WireModel) else value for key, value in given.items() if key not in own}
+        kept = {key: value for key, value in given.items() if key in own}
+        return kept | {"actions": {**dict(given.get("actions") or {}), **found}}
+
+    @model_serializer(mode="wrap")
+    def _spread_actions(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As people write it: the action beside the name."""
+        written: dict[str, Any] = write(self)
+        return {key: value for key, value in written.items() if key != "actions"} | self.actions
+
+    @property
+    def action(self) -> str:
+        """Name of the action; empty where there is not exactly one: the schema refuses such a step."""
+        return next(iter(self.actions)) if len(self.actions) == 1 else ""
 
 
 class WorkloadHealthy(WireModel):

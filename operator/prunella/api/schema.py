@@ -7,10 +7,12 @@ would refuse it, or, worse, ignore it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import BaseModel
+
+from .base import exactly_one
 
 KEPT: Final = frozenset(
     {
@@ -52,6 +54,8 @@ class Style:
 
     stored_defaults: Collection[str] = ()
     """Paths of the fields whose default the API server stores in the object."""
+    actions: Mapping[str, Mapping[str, type[BaseModel]]] = field(default_factory=dict)
+    """By path, what exactly one of is given there beside the value's own fields: models by their names on the wire."""
     intent: bool = True
     """Spec: defaults are told and rules are checked. Status is fact: an older operator must be able to write down what a newer one read."""
 
@@ -84,7 +88,17 @@ class _Renderer:
         kept = {key: value for key, value in schema.items() if key in KEPT}
         if not self.style.intent:
             kept.pop("x-kubernetes-validations", None)
-        return kept | self._described(schema) | self._number(schema) | self._stored(schema, path) | self._children(schema, path)
+        made = kept | self._described(schema) | self._number(schema) | self._stored(schema, path) | self._children(schema, path)
+        return self._with_actions(made, path)
+
+    def _with_actions(self, made: dict[str, Any], path: str) -> dict[str, Any]:
+        actions = self.style.actions.get(path)
+        if not actions:
+            return made
+        rendered = {name: structural(model, f"{path}.{name}", self.style) for name, model in actions.items()}
+        rule = exactly_one(list(actions), "two actions are two steps").wire()
+        validations = [rule, *made.get("x-kubernetes-validations", ())]
+        return made | {"properties": made["properties"] | rendered, "x-kubernetes-validations": validations}
 
     def _resolved(self, raw: Mapping[str, Any], path: str) -> dict[str, Any]:
         """Follow references and drop the null arm of an optional; what stands at the field wins over what stands at the class."""

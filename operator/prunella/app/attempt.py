@@ -12,6 +12,7 @@ from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.draft import set_condition
 from prunella.core.facts import SHORT_KIND
 from prunella.core.healing import plan
+from prunella.core.healing.steps import registry
 
 LIVE_END: Final = {
     "TargetHealthy": Outcome.RECOVERED_ITSELF,
@@ -72,7 +73,7 @@ def is_all(runbook: Runbook, remediation: Remediation, step: StepStatus, *, last
     final = runbook.spec.steps[-1]
     if step.name.split("/", 1)[0] != final.name:
         return False
-    return last or final.roll_back is None or remediation.spec.target_ref.kind != "StatefulSet"
+    return last or not registry.kind_of(final).accuses or remediation.spec.target_ref.kind != "StatefulSet"
 
 
 def effect_text(step: StepStatus) -> str:

@@ -170,7 +170,7 @@ class Once:
             await self.end(changed, outcome, answer.message, reason=answer.reason)
             return
         name = step.name.split("/", 1)[0]
-        action = next((one.on_failure.action for one in runbook.spec.steps if one.name == name), OnFailure.ABORT)
+        action = next((one.on_failure.does for one in runbook.spec.steps if one.name == name), OnFailure.ABORT)
         if action is OnFailure.CONTINUE:
             await self.put(changed)
             return

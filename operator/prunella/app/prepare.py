@@ -95,7 +95,7 @@ class Preparer:
 
     async def rights(self, runbook: Runbook, facts: WorkloadFacts) -> tuple[tuple[str, ...], bool]:
         """What the acting account may not do, in kubectl's words, and whether every answer could be had."""
-        rights = tuple(registry.rights_of(runbook.spec.steps, facts))
+        rights = tuple(registry.needs_of(runbook.spec.steps, facts))
         space = facts.workload.namespace
         answers = await asyncio.gather(*(self._live.may(right.verb, right.group, right.resource, space) for right in rights))
         missing = [
@@ -112,7 +112,7 @@ class Preparer:
             live = await self.live_facts(facts, wish.accused_hash, wish.to, now=now, intent_time=now)
             if live is None:
                 return "the target could not be read", ""
-            following = registry.kind_of(step).plan(step, live, ())
+            following = registry.kind_of(step).plan(registry.params_of(step), live, ())
             if isinstance(following, Patch):
                 answer = await self._executor.dry_run(following)
                 if isinstance(answer, UnknownT):

@@ -5,10 +5,9 @@ Pure but for the last line: the findings are made from the cache, written where 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.common import Condition
@@ -17,8 +16,9 @@ from prunella.api.healing_policy import HealingPolicy
 from prunella.api.names import ConditionStatus
 from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
-from prunella.core.healing import match, matchers, queries
-from prunella.core.world import Evaluate, Unevaluable
+from prunella.core.healing import soundness
+from prunella.core.healing.soundness import Problem
+from prunella.core.world import Evaluate
 
 from .ports import Clock, Store, View
 
@@ -29,13 +29,6 @@ class PolicyKey(NamedTuple):
     kind: str
     namespace: str
     name: str
-
-
-class Problem(NamedTuple):
-    """Why an object can't be used as it is."""
-
-    reason: str
-    message: str
 
 
 class Known(Protocol):
@@ -50,20 +43,12 @@ class Known(Protocol):
 
 Applied = Runbook | EscalationPolicy | CatalogEntry | HealingPolicy
 
-SAMPLE: Final[Mapping[str, Mapping[str, object]]] = {
-    "incident": {"name": "", "namespace": "", "cause": "", "priority": "", "episode": 1},
-    "target": {"kind": "", "name": "", "namespace": "", "labels": {}, "failingRevision": "", "newestRevision": "", "ready": 0, "desired": 0},
-    "alert": {"labels": {}, "summary": ""},
-}
-"""What a condition may read, with empty values: enough to find a misspelt name."""
-_LABEL: Final = re.compile(r"""labels\s*\[\s*(?:"([^"]+)"|'([^']+)')\s*\]|labels\.(\w+)""")
-
 
 def problems(one: Applied, view: Known, evaluate: Evaluate, operator_namespace: str) -> Iterable[Problem]:
     """Everything that is wrong with one object, worst first."""
     match one:
         case Runbook():
-            yield from _runbook(one, evaluate, operator_namespace)
+            yield from soundness.problems(one, evaluate, operator_namespace)
         case EscalationPolicy():
             policy = view.healing_policy()
             known = {receiver.name for receiver in policy.spec.receivers} if policy else set()
@@ -78,50 +63,6 @@ def problems(one: Applied, view: Known, evaluate: Evaluate, operator_namespace: 
             ref = one.spec.default_escalation_policy_ref
             if ref is not None:
                 yield from _policy(ref.namespace or operator_namespace, ref.name, view)
-
-
-def _runbook(runbook: Runbook, evaluate: Evaluate, operator_namespace: str) -> Iterable[Problem]:
-    unusable = match.usable(runbook, operator_namespace)
-    if unusable is not None:
-        yield Problem(unusable.reason, unusable.message)
-    spec = runbook.spec.match
-    if spec.when is not None:
-        verdict = evaluate(spec.when, _sample(spec.when))
-        if isinstance(verdict, Unevaluable):
-            yield Problem("InvalidExpression", f"`spec.match.when`: {verdict.why}")
-    for index, matcher in enumerate(spec.alerts):
-        why = _wrong_with(matcher, evaluate)
-        if why is not None:
-            yield Problem("InvalidExpression", f"`spec.match.alerts[{index}]`: {why}")
-    for check in runbook.spec.verify.checks:
-        if check.promql is None:
-            continue
-        wrong = queries.wrong_with(check.promql.query)
-        if wrong is not None:
-            yield Problem("InvalidExpression", f"`spec.verify.checks[{check.name}].promql.query`: {wrong}")
-        for field, expression in (("success", check.promql.success), ("failure", check.promql.failure)):
-            verdict = evaluate(expression, {"value": 1.5})
-            if isinstance(verdict, Unevaluable):
-                yield Problem("InvalidExpression", f"`spec.verify.checks[{check.name}].promql.{field}`: {verdict.why}")
-
-
-def _wrong_with(matcher: str, evaluate: Evaluate) -> str | None:
-    """What is wrong with a list of matchers; each is tried by itself, because a false beside it hides a broken regular expression."""
-    found = matchers.parse(matcher)
-    if isinstance(found, matchers.BadMatcher):
-        return found.why
-    for one in found:
-        verdict = evaluate(one.expression, {"labels": {}})
-        if isinstance(verdict, Unevaluable):
-            return f"{one.name}{one.operator}{one.value!r}: {verdict.why}"
-    return None
-
-
-def _sample(expression: str) -> Mapping[str, object]:
-    """What a condition may read, with empty values, and with the labels that it asks for: that one is missing here does not make it wrong."""
-    names = {name for groups in _LABEL.findall(expression) for name in groups if name}
-    labels = dict.fromkeys(names, "0")
-    return {name: {**part, "labels": labels} if "labels" in part else part for name, part in SAMPLE.items()}
 
 
 def _targets(policy: EscalationPolicy) -> Iterable[NotifyTarget]:

@@ -174,7 +174,7 @@ class Runner:
             )
             if live is None:
                 return step, Wait(until_time=now + SETTLE_RETRY, message="the target could not be read")
-            following = registry.kind_of(step).plan(step, live, done)
+            following = registry.kind_of(step).plan(registry.params_of(step), live, done)
             if not isinstance(following, Done):
                 return step, following
         return None

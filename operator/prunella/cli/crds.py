@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from prunella.api import crd
+from prunella.cli import kinds
 
 
 @click.command(name="crds")
@@ -19,7 +20,7 @@ from prunella.api import crd
 )
 def command(output: Path) -> None:
     """Write the CustomResourceDefinitions and their kustomization."""
-    files = crd.render()
+    files = crd.render(kinds.KINDS)
     output.mkdir(parents=True, exist_ok=True)
     for stale in sorted(output.glob("*.yaml")):
         if stale.name not in files and stale.read_text().startswith(crd.HEADER):

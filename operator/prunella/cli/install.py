@@ -24,6 +24,7 @@ from prunella.adapters.kubernetes.installer import FIELD_MANAGER, Installer
 from prunella.api import crd
 from prunella.api.names import OPERATOR_NAMESPACE, PART_OF_LABEL
 from prunella.app.errors import Conflict, OutcomeUnknown, Permanent, PrunellaError, Retryable
+from prunella.cli import kinds
 
 from . import shipped
 from .silent import Silent
@@ -102,7 +103,7 @@ async def _install(wish: Wish) -> None:
 
 
 async def _definitions(wish: Wish, installer: Installer) -> None:
-    documents = crd.definitions()
+    documents = tuple(crd.definition(kind) for kind in kinds.KINDS)
     wish.show("apply", "--server-side", "--force-conflicts", f"--field-manager={FIELD_MANAGER}", "-k", _shown("crds"))
     await _apply(installer, documents)
     wish.show("wait", "--for=condition=Established", "crd", "-l", f"{PART_OF_LABEL}=prunella")

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 import pydantic
+from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from prunella.adapters.cel import CelEvaluate
@@ -22,12 +23,14 @@ from prunella.api.common import Metadata
 from prunella.api.escalation_policy import EscalationPolicy
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.names import OPERATOR_NAMESPACE
-from prunella.api.runbook import Runbook
+from prunella.api.runbook import Runbook, RunbookStep
 from prunella.app import readiness
+from prunella.core.healing.steps import registry
 
 from .documents import Document, FieldPath, Trouble
+from .kinds import KINDS as EVERY_KIND
 
-KINDS: Final = {kind.name: kind for kind in crd.KINDS}
+KINDS: Final = {kind.name: kind for kind in EVERY_KIND}
 TOP: Final = ("apiVersion", "kind", "metadata", "spec", "status")
 LONGEST_NAME: Final = 253
 LONGEST_NAMESPACE: Final = 63
@@ -95,7 +98,9 @@ def _of_itself(document: Document) -> Iterator[Trouble]:
     yield from _rules(schema, data, (), document)
     model = kind.model.model_fields["spec"].annotation
     if isinstance(model, type) and issubclass(model, WireModel):
-        yield from _fields(document, model, schema)
+        yield from _fields(document, model, ("spec",), schema)
+        if kind.name == "Runbook":
+            yield from _steps(document, schema)
 
 
 def _name(document: Document) -> Iterator[Trouble]:
@@ -112,14 +117,31 @@ def _name(document: Document) -> Iterator[Trouble]:
             yield document.trouble(("metadata", key), f"metadata.{key} must be {wanted}")
 
 
-def _fields(document: Document, model: type[WireModel], schema: Mapping[str, Any]) -> Iterator[Trouble]:
+def _steps(document: Document, schema: Mapping[str, Any]) -> Iterator[Trouble]:
+    """The actions of a Runbook's steps: each step file has a model of its own for them."""
+    steps = document.data["spec"].get("steps")
+    own = {name for field in RunbookStep.model_fields for name in (field, to_camel(field))}
+    for index, step in enumerate(steps if isinstance(steps, list) else ()):
+        for key in step.keys() - own if isinstance(step, dict) else ():
+            path: FieldPath = ("spec", "steps", index, key)
+            if key in registry.ACTIONS:
+                yield from _fields(document, registry.ACTIONS[key], path, schema)
+            else:
+                yield document.trouble(path, f"{_spelled(path)} is unknown{_near(str(key), _known(schema, path[:-1]))}")
+
+
+def _fields(document: Document, model: type[WireModel], at: FieldPath, schema: Mapping[str, Any]) -> Iterator[Trouble]:
+    """What the model says about the value at a place."""
     broken = {place for place, _ in _broken(schema, document.data, ())}
+    given = document.data
+    for part in at:
+        given = given[part]
     try:
-        model.model_validate(document.data["spec"])
+        model.model_validate(given)
     except pydantic.ValidationError as error:
         details = error.errors(include_url=False)
         for detail in details:
-            path = ("spec", *detail["loc"])
+            path = (*at, *detail["loc"])
             if detail["type"] == "too_short" and any(_below(one["loc"], detail["loc"]) for one in details):
                 continue  # what is in it is wrong, and pydantic counts only what is right
             said = any(path[: len(place)] == place and len(path) <= len(place) + 1 for place in broken)

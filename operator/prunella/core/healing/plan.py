@@ -20,6 +20,7 @@ from prunella.core.world import World
 from . import accusation, known_good
 from .match import Fit
 from .refusal import Refusal
+from .steps import registry
 
 MODE_LABEL = "prunella.dev/mode"
 
@@ -44,12 +45,12 @@ class Plan:
     @property
     def rolls_back(self) -> bool:
         """Whether one of its steps is a rollback."""
-        return any(step.roll_back is not None for step in self.runbook.spec.steps)
+        return any(kind.accuses for kind in registry.kinds_of(self.runbook))
 
     @property
     def restarts(self) -> bool:
         """Whether one of its steps is a restart."""
-        return any(step.restart is not None for step in self.runbook.spec.steps)
+        return any(kind.name == "restart" for kind in registry.kinds_of(self.runbook))
 
 
 def effective_mode(runbook: Runbook, world: World) -> Mode:
@@ -66,7 +67,7 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
     facts = world.workload
     if facts is None:
         return Refusal(reason="NoRunbookMatches", message="the target is no workload that could be acted on")
-    rolls_back = any(step.roll_back is not None for step in fit.runbook.spec.steps)
+    rolls_back = any(kind.accuses for kind in registry.kinds_of(fit.runbook))
     accused = accusation.accuse(world, fit) if rolls_back else None
     if isinstance(accused, Refusal):
         return accused
@@ -165,7 +166,7 @@ def summary(workload: Workload, runbook: Runbook, accused: Revision | None, to: 
     """One sentence for people."""
     if accused is not None and to is not None:
         return f"roll back {workload.short} {accused.number} ({short_hash(accused)}) -> {to.number} ({short_hash(to)})"
-    if any(step.restart is not None for step in runbook.spec.steps):
+    if any(kind.name == "restart" for kind in registry.kinds_of(runbook)):
         return f"restart the pods of {workload.short}"
     return f"{runbook.spec.title[:1].lower()}{runbook.spec.title[1:]}: {workload.short}"
 

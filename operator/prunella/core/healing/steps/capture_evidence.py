@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
+from pydantic import Field
+
+from prunella.api.base import WireModel
+from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.api.runbook import CaptureEvidence, RunbookStep
-from prunella.core.facts import WorkloadFacts
 
-from .step import Done, Evidence, LiveFacts, Next, Right, StepKind
+from .step import Done, Evidence, LiveFacts, Next, StepKind, nothing
 
 
-def plan(step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:  # noqa: ARG001 - every step has one shape
+class CaptureEvidence(WireModel):
+    """Add log tail and Events to the Incident. Never fails a run."""
+
+    tail_lines: Annotated[int, Field(ge=1, le=200)] = 20
+    """Lines from the end of the failing container's log."""
+
+
+def plan(params: CaptureEvidence, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:  # noqa: ARG001 - every step has one shape
     """Once."""
-    if done:
-        return Done(message="evidence was taken")
-    wanted = step.capture_evidence or CaptureEvidence()
-    return Evidence(tail_lines=wanted.tail_lines)
+    return Done(message="evidence was taken") if done else Evidence(tail_lines=params.tail_lines)
 
 
-def rights(facts: WorkloadFacts) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
-    """None beyond the operator's reads."""
-    return ()
-
-
-KIND: Final = StepKind(field="capture_evidence", plan=plan, rights=rights, impact="Read")
+KIND: Final = StepKind(name="captureEvidence", params=CaptureEvidence, impact=StepImpact.READ, rights=(), needs=nothing, plan=plan)

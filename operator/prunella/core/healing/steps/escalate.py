@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
+from pydantic import Field
+
+from prunella.api.base import WireModel
+from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.api.runbook import Escalate, RunbookStep
-from prunella.core.facts import WorkloadFacts
 
-from .step import Done, LiveFacts, Next, PageNow, Right, StepKind
+from .step import Done, LiveFacts, Next, PageNow, StepKind, nothing
 
 
-def plan(step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
+class Escalate(WireModel):
+    """Page the owner now, whatever the policy's delays are."""
+
+    message: Annotated[str, Field(max_length=512)] = ""
+    """What is added to the page."""
+
+
+def plan(params: Escalate, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
     """Once."""
     if done:
         return Done(message="the owner was paged")
-    wanted = step.escalate or Escalate()
-    return PageNow(message=wanted.message or f"{live.facts.workload.short}: the Runbook asks for a person")
+    return PageNow(message=params.message or f"{live.facts.workload.short}: the Runbook asks for a person")
 
 
-def rights(facts: WorkloadFacts) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
-    """None."""
-    return ()
-
-
-KIND: Final = StepKind(field="escalate", plan=plan, rights=rights, impact="Notify")
+KIND: Final = StepKind(name="escalate", params=Escalate, impact=StepImpact.NOTIFY, rights=(), needs=nothing, plan=plan)

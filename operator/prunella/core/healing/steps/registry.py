@@ -1,30 +1,70 @@
-"""Every step that a Runbook may name. Adding a step is adding its file and its line here."""
+"""Every step that a Runbook may name: the files of this folder that define a `KIND`.
+
+The rule this module protects: a step is one file. Its fields in the CRD, its rights in the role that a namespace grants, and its page in the
+reference are all made of what that file says.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, Final
 
-from prunella.api.runbook import RunbookStep
+from prunella.api.base import WireModel
+from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import WorkloadFacts
 
-from . import capture_evidence, escalate, restart, roll_back
 from .step import Right, StepKind
 
-KINDS: Final = (roll_back.KIND, restart.KIND, capture_evidence.KIND, escalate.KIND)
+
+def discover(package: str, paths: Iterable[str]) -> dict[str, StepKind[Any]]:
+    """The steps of a package by their names on the wire, in the order of their names."""
+    modules = (importlib.import_module(f"{package}.{one.name}") for one in pkgutil.iter_modules(list(paths)) if one.name != "registry")
+    kinds = [kind for module in modules if (kind := getattr(module, "KIND", None)) is not None]
+    return {kind.name: kind for kind in sorted(kinds, key=lambda kind: kind.name)}
 
 
-def kind_of(step: RunbookStep) -> StepKind:
+KINDS: Final[Mapping[str, StepKind[Any]]] = discover(__package__ or "", importlib.import_module(__package__ or "").__path__)
+ACTIONS: Final[Mapping[str, type[WireModel]]] = {name: kind.params for name, kind in KINDS.items()}
+
+
+def kind_of(step: RunbookStep) -> StepKind[Any]:
     """The kind of a step. Raises ValueError where the step names no action: the schema refuses such a Runbook."""
-    for kind in KINDS:
-        if getattr(step, kind.field) is not None:
-            return kind
-    raise ValueError(f"step '{step.name}' names no action")
+    kind = KINDS.get(step.action)
+    if kind is None:
+        raise ValueError(f"step '{step.name}' names no action")
+    return kind
 
 
-def rights_of(steps: tuple[RunbookStep, ...], facts: WorkloadFacts) -> tuple[Right, ...]:
-    """Everything that the acting account must be allowed to do, each once."""
+def params_of(step: RunbookStep) -> Any:
+    """The fields of its action, as the model that its file defines. Raises ValueError where they can't be read."""
+    return kind_of(step).params.read(step.actions[step.action])
+
+
+def kinds_of(runbook: Runbook) -> tuple[StepKind[Any], ...]:
+    """The kinds of a Runbook's steps, in order. A step that this version does not know is left out: `wrong_with` says so."""
+    return tuple(KINDS[step.action] for step in runbook.spec.steps if step.action in KINDS)
+
+
+def needs_of(steps: Iterable[RunbookStep], facts: WorkloadFacts) -> tuple[Right, ...]:
+    """Everything that the acting account must be allowed to do to this target, each once."""
     wanted: dict[Right, None] = {}
     for step in steps:
-        for right in kind_of(step).rights(facts):
-            wanted[right] = None
+        wanted |= dict.fromkeys(kind_of(step).needs(params_of(step), facts))
     return tuple(wanted)
+
+
+def wrong_with(step: RunbookStep) -> str | None:
+    """Why a step can't be used, in a sentence; None where it can."""
+    if not step.actions:
+        return f"step '{step.name}' has no action: give it one of {', '.join(KINDS)}"
+    for name in step.actions:
+        if name not in KINDS:
+            near = get_close_matches(name, KINDS, n=1)
+            return f"step '{step.name}' has the unknown action '{name}'" + (f"; did you mean '{near[0]}'?" if near else "")
+    if len(step.actions) > 1:
+        return f"step '{step.name}' has {len(step.actions)} actions: two actions are two steps"
+    wrong = kind_of(step).params.wrong_with(step.actions[step.action])
+    return f"step '{step.name}', {step.action}{wrong}" if wrong else None

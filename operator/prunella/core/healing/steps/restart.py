@@ -7,21 +7,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from prunella.api.base import micro_time
+from prunella.api.base import WireModel, micro_time
+from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.api.runbook import RunbookStep
 from prunella.core.facts import WorkloadFacts
 from prunella.core.healing.effects import Json, Patch, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 
-from .roll_back import RESOURCES
-from .step import Done, LiveFacts, Next, Right, StepKind
+from .step import PATCH_WORKLOAD, Done, LiveFacts, Next, Right, StepKind, patch_of
 
 PATH: Final = "/spec/template/metadata/annotations"
 KEY: Final = "kubectl.kubernetes.io/restartedAt"
 
 
-def plan(step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:  # noqa: ARG001 - every step has one shape
+class Restart(WireModel):
+    """Restart the workload's pods as `kubectl rollout restart` does."""
+
+
+def plan(params: Restart, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:  # noqa: ARG001 - every step has one shape
     """One patch, once."""
     if done:
         return Done(message="the pods are being made anew")
@@ -58,9 +61,9 @@ def _annotate(template: Json, value: str) -> Json:
     return {"op": "add", "path": f"{PATH}/{KEY.replace('/', '~1')}", "value": value}
 
 
-def rights(facts: WorkloadFacts) -> tuple[Right, ...]:
+def needs(params: Restart, facts: WorkloadFacts) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
     """Patch of the workload."""
-    return (Right(verb="patch", group="apps", resource=RESOURCES.get(facts.workload.kind, facts.workload.kind.lower())),)
+    return (patch_of(facts.workload.kind),)
 
 
-KIND: Final = StepKind(field="restart", plan=plan, rights=rights, impact="Disruptive", event="Restarted")
+KIND: Final = StepKind(name="restart", params=Restart, impact=StepImpact.DISRUPTIVE, rights=PATCH_WORKLOAD, needs=needs, plan=plan, event="Restarted")

@@ -7,24 +7,31 @@ afterwards: under OrderedReady the controller waits for it for ever (kubernetes/
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
+from prunella.api.base import WireModel
 from prunella.api.common import ObjectRef
-from prunella.api.names import StepState
+from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import StepStatus
-from prunella.api.runbook import RunbookStep
 from prunella.core import rollout
 from prunella.core.facts import Pod, WorkloadFacts
 from prunella.core.healing.effects import DeletePod, Json, Patch, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 
-from .step import Done, LiveFacts, Next, Right, StepKind, Wait
+from .step import PATCH_WORKLOAD, Done, LiveFacts, Next, Right, StepKind, Wait, patch_of
 
 SETTLE: Final = timedelta(seconds=2)
-RESOURCES: Final = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
+DELETE_POD: Final = Right(verb="delete", group="", resource="pods")
 
 
-def plan(step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:  # noqa: ARG001 - every step has one shape
+class RollBack(WireModel):
+    """Put back the pod template of the revision last seen healthy. Deployment, StatefulSet, DaemonSet."""
+
+    to: Literal["KnownGood"] = "KnownGood"
+    """KnownGood: the newest revision that was healthy before the accused one appeared and is not in quarantine."""
+
+
+def plan(params: RollBack, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:  # noqa: ARG001 - every step has one shape
     """First the template, then, for a StatefulSet, its broken pods one by one."""
     if not done:
         return _template(live)
@@ -106,12 +113,19 @@ def _ordinal(pod: Pod) -> int:
     return int(tail) if tail.isdigit() else -1
 
 
-def rights(facts: WorkloadFacts) -> tuple[Right, ...]:
+def needs(params: RollBack, facts: WorkloadFacts) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
     """Patch of the workload; for a StatefulSet also the deletion of its broken pods."""
-    patch = Right(verb="patch", group="apps", resource=RESOURCES.get(facts.workload.kind, facts.workload.kind.lower()))
-    if facts.workload.kind != "StatefulSet":
-        return (patch,)
-    return (patch, Right(verb="delete", group="", resource="pods"))
+    patch = patch_of(facts.workload.kind)
+    return (patch, DELETE_POD) if facts.workload.kind == "StatefulSet" else (patch,)
 
 
-KIND: Final = StepKind(field="roll_back", plan=plan, rights=rights, impact="Disruptive", event="RolledBack")
+KIND: Final = StepKind(
+    name="rollBack",
+    params=RollBack,
+    impact=StepImpact.DISRUPTIVE,
+    rights=(*PATCH_WORKLOAD, DELETE_POD),
+    needs=needs,
+    plan=plan,
+    event="RolledBack",
+    accuses=True,
+)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, Generic, TypeAlias, TypeVar
 
+from prunella.api.base import WireModel
+from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.api.runbook import RunbookStep
 from prunella.core.facts import Revision, WorkloadFacts
 from prunella.core.healing.effects import Effect, Json
 from prunella.core.healing.refusal import Refusal
@@ -57,13 +58,13 @@ class PageNow:
 
 
 Next: TypeAlias = Effect | Refusal | Done | Wait | Evidence | PageNow
-PlanStep = Callable[[RunbookStep, LiveFacts, tuple[StepStatus, ...]], Next]
-"""The step, live facts, and the records of this step's effects so far."""
+
+P = TypeVar("P", bound=WireModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Right:
-    """One thing that the acting account must be allowed to do to the target."""
+    """One thing that the acting account must be allowed to do. `resource` may name a subresource, as in pods/eviction."""
 
     verb: str
     group: str
@@ -71,14 +72,39 @@ class Right:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepKind:
-    """One action of a Runbook: adding one is adding a file and a line in the registry."""
+class StepKind(Generic[P]):
+    """One action of a Runbook. Adding one is adding a file to this folder that defines `KIND`: nothing else names it."""
 
-    field: str
-    """Name of the field of RunbookStep."""
-    plan: PlanStep
-    rights: Callable[[WorkloadFacts], tuple[Right, ...]]
-    impact: str
-    """Read, Notify, Low, Disruptive or Destructive."""
+    name: str
+    """As people write it: rollBack."""
+    params: type[P]
+    """Its fields; the first sentence of the docstring describes the action in `kubectl explain` and in the reference."""
+    impact: StepImpact
+    rights: tuple[Right, ...]
+    """All that it may ever need: the role that a namespace grants by opting in is made of these."""
+    needs: Callable[[P, WorkloadFacts], tuple[Right, ...]]
+    """Those of them that it needs for this target."""
+    plan: Callable[[P, LiveFacts, tuple[StepStatus, ...]], Next]
+    """Its fields, live facts, and the records of this step's effects so far; pure."""
+    undo: Callable[[P, LiveFacts, StepStatus], Next] | None = None
+    """Its fields, live facts, and the record of the effect that is taken back; None where nothing can be taken back."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """What later steps may read of it, as `steps.<name>.outputs.<key>` in their `when`: key and meaning."""
     event: str = ""
     """Event and timeline name of its effect."""
+    accuses: bool = False
+    """Whether it blames a revision and goes back to another: then a plan needs both."""
+
+
+RESOURCES: Final = {"DaemonSet": "daemonsets", "Deployment": "deployments", "StatefulSet": "statefulsets"}
+PATCH_WORKLOAD: Final = tuple(Right(verb="patch", group="apps", resource=resource) for resource in RESOURCES.values())
+
+
+def patch_of(kind: str) -> Right:
+    """The right to patch a workload of that kind."""
+    return Right(verb="patch", group="apps", resource=RESOURCES.get(kind, kind.lower()))
+
+
+def nothing(_params: WireModel, _facts: WorkloadFacts) -> tuple[Right, ...]:
+    """What a step needs that changes nothing: no right beyond the operator's reads."""
+    return ()

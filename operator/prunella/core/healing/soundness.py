@@ -1,0 +1,101 @@
+"""What is wrong with a Runbook by itself: steps that are not there, conditions that can't be told, queries that come to nothing.
+
+The rule this module protects: what can be known when a Runbook is applied is said then, with the field and the column, and not at 3 a.m.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from prunella.api.runbook import Runbook, RunbookStep, Verify
+from prunella.core.world import Evaluate, Unevaluable
+
+from . import match, matchers, queries
+from .steps import registry
+
+SAMPLE: Final[Mapping[str, Mapping[str, object]]] = {
+    "incident": {"name": "", "namespace": "", "cause": "", "priority": "", "episode": 1},
+    "target": {"kind": "", "name": "", "namespace": "", "labels": {}, "failingRevision": "", "newestRevision": "", "ready": 0, "desired": 0},
+    "alert": {"labels": {}, "summary": ""},
+}
+"""What a condition may read, with empty values: enough to find a misspelt name."""
+_LABEL: Final = re.compile(r"""labels\s*\[\s*(?:"([^"]+)"|'([^']+)')\s*\]|labels\.(\w+)""")
+
+
+class Problem(NamedTuple):
+    """Why an object can't be used as it is."""
+
+    reason: str
+    message: str
+
+
+def problems(runbook: Runbook, evaluate: Evaluate, operator_namespace: str) -> Iterable[Problem]:
+    """All of them, the one to mend first in front."""
+    unusable = match.usable(runbook, operator_namespace)
+    if unusable is not None:
+        yield Problem(unusable.reason, unusable.message)
+    if runbook.spec.match.when is not None:
+        yield from _condition("spec.match.when", runbook.spec.match.when, evaluate, {})
+    for index, matcher in enumerate(runbook.spec.match.alerts):
+        why = _wrong_with(matcher, evaluate)
+        if why is not None:
+            yield Problem("InvalidExpression", f"`spec.match.alerts[{index}]`: {why}")
+    yield from _steps(runbook.spec.steps, evaluate)
+    yield from _verify(runbook.spec.verify, evaluate)
+
+
+def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Problem]:
+    before: dict[str, object] = {}
+    for index, step in enumerate(steps):
+        wrong = registry.wrong_with(step)
+        if wrong is not None:
+            yield Problem("UnknownReference", f"`spec.steps`: {wrong}")
+            continue
+        if step.when is not None:
+            yield from _condition(f"spec.steps[{step.name}].when", step.when, evaluate, {"steps": before})
+        later = [one.name for one in steps[index + 1 :]]
+        if step.on_failure.go_to is not None and step.on_failure.go_to not in later:
+            where = f"it may be {', '.join(later)}" if later else "no step comes after it"
+            message = f"`spec.steps[{step.name}].onFailure.goTo`: '{step.on_failure.go_to}' is no later step; {where}"
+            yield Problem("UnknownReference", message)
+        before[step.name] = {"state": "", "outputs": dict.fromkeys(registry.kind_of(step).outputs, "")}
+
+
+def _verify(verify: Verify, evaluate: Evaluate) -> Iterable[Problem]:
+    for check in verify.checks:
+        if check.promql is None:
+            continue
+        wrong = queries.wrong_with(check.promql.query)
+        if wrong is not None:
+            yield Problem("InvalidExpression", f"`spec.verify.checks[{check.name}].promql.query`: {wrong}")
+        for field, expression in (("success", check.promql.success), ("failure", check.promql.failure)):
+            verdict = evaluate(expression, {"value": 1.5})
+            if isinstance(verdict, Unevaluable):
+                yield Problem("InvalidExpression", f"`spec.verify.checks[{check.name}].promql.{field}`: {verdict.why}")
+
+
+def _condition(field: str, expression: str, evaluate: Evaluate, more: Mapping[str, object]) -> Iterable[Problem]:
+    verdict = evaluate(expression, {**_sample(expression), **more})
+    if isinstance(verdict, Unevaluable):
+        yield Problem("InvalidExpression", f"`{field}`: {verdict.why}")
+
+
+def _wrong_with(matcher: str, evaluate: Evaluate) -> str | None:
+    """What is wrong with a list of matchers; each is tried by itself, because a false beside it hides a broken regular expression."""
+    found = matchers.parse(matcher)
+    if isinstance(found, matchers.BadMatcher):
+        return found.why
+    for one in found:
+        verdict = evaluate(one.expression, {"labels": {}})
+        if isinstance(verdict, Unevaluable):
+            return f"{one.name}{one.operator}{one.value!r}: {verdict.why}"
+    return None
+
+
+def _sample(expression: str) -> Mapping[str, object]:
+    """What a condition may read, with empty values, and with the labels that it asks for: that one is missing here does not make it wrong."""
+    names = {name for groups in _LABEL.findall(expression) for name in groups if name}
+    labels = dict.fromkeys(names, "0")
+    return {name: {**part, "labels": labels} if "labels" in part else part for name, part in SAMPLE.items()}
