@@ -1,4 +1,4 @@
-"""The reference pages, rendered from the tables and models of the code: kinds, reasons, Events, metrics, flags.
+"""The reference pages, rendered from the tables and models of the code: kinds, steps, reasons, Events, metrics, flags.
 
 The rule it protects: a page that can be rendered is never written by hand.
 """
@@ -15,10 +15,14 @@ from prunella.adapters.telemetry import METRICS, PREFIX
 from prunella.api import crd
 from prunella.api.base import GROUP, VERSION
 from prunella.api.happenings import CAUSES, HAPPENINGS, OUTCOMES
-from prunella.api.names import PHASE_OF
+from prunella.api.names import PHASE_OF, StepImpact
 from prunella.api.reasons import CONDITION_REASONS, CONDITIONS, REFUSALS
+from prunella.api.runbook import RunbookStep
+from prunella.api.schema import Style, structural
 from prunella.cli import explain, install, lint, run
 from prunella.cli.kinds import KINDS
+from prunella.core.healing.steps import registry
+from prunella.core.healing.steps.step import StepKind
 
 HEADER = "<!-- Written by `make generate`. Do not edit: change the code and run it again. -->\n"
 FOLDER = "docs/reference"
@@ -27,7 +31,8 @@ COMMANDS: Mapping[str, click.Command] = {"run": run.command, "install": install.
 
 def pages() -> dict[str, str]:
     """Path → text."""
-    made = {"kinds": kinds(), "reasons": reasons(), "events": events(), "metrics": metrics(), "flags": flags()}
+    made = {"kinds": kinds(), "reasons": reasons(), "events": events(), "metrics": metrics(), "flags": flags(), "steps/README": steps()}
+    made |= {f"steps/{name}": step(kind) for name, kind in registry.KINDS.items()}
     return {f"{FOLDER}/{name}.md": HEADER + "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
 
 
@@ -120,6 +125,44 @@ def events() -> Iterator[str]:
     )
     told = ((f"`{one.name}`", ", ".join(one.events_on) or "timeline only", one.meaning) for one in HAPPENINGS)
     yield from _table(("name", "Event on", "what happened"), told)
+
+
+def steps() -> Iterator[str]:
+    """Every step that a Runbook may name."""
+    yield from ("# Steps", "", "What a step of a Runbook may be: one action a step, and its page.", "")
+    rows = ((f"[`{name}`]({name}.md)", str(kind.impact), _first_sentence(kind.params.__doc__)) for name, kind in registry.KINDS.items())
+    yield from _table(("action", "impact", "what it does"), rows)
+    yield from (
+        "The impact says how much an action can hurt. Read and Notify change nothing and are never held up by the storm brake.",
+        "",
+        "Each step also has:",
+        "",
+    )
+    yield from _table(("field", "type", "meaning"), _fields(structural(RunbookStep, ".spec.steps[]", Style()), ""))
+
+
+def step(kind: StepKind[Any]) -> Iterator[str]:
+    """One action: fields, rights, outputs, and whether it is taken back."""
+    schema = structural(kind.params, f".spec.steps[].{kind.name}", Style())
+    yield from (f"# {kind.name}", "", inspect.cleandoc(kind.params.__doc__ or ""), "", f"Impact: {kind.impact}.", "")
+    fields = list(_fields(schema, ""))
+    yield from _table(("field", "type", "meaning"), fields) if fields else ("It has no fields.", "")
+    yield from (f"The API server holds every writer to: {rule}" for rule in _rules(schema, kind.name))
+    if kind.rights:
+        yield from ("The acting account needs, by the kind of the target:", "")
+        yield from (f"- `{right.verb}` of `{right.resource}{'.' if right.group else ''}{right.group}`" for right in kind.rights)
+    else:
+        yield "It needs no right beyond the operator's reads."
+    yield ""
+    if kind.outputs:
+        yield from ("Later steps may read:", "")
+        yield from _table(("output", "meaning"), ((f"`steps.<name>.outputs.{name}`", text) for name, text in kind.outputs.items()))
+    taken_back = "It can be taken back, and is, where the fields that it wrote are still as it left them." if kind.undo else "It can't be taken back."
+    yield from () if kind.impact in {StepImpact.READ, StepImpact.NOTIFY} else (taken_back, "")
+
+
+def _first_sentence(text: str | None) -> str:
+    return inspect.cleandoc(text or "").split("\n")[0]
 
 
 def metrics() -> Iterator[str]:

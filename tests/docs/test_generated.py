@@ -6,17 +6,21 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from pydantic.alias_generators import to_camel
 
 from prunella.adapters.telemetry import METRICS
 from prunella.api.happenings import HAPPENINGS
 from prunella.api.reasons import CONDITION_REASONS, CONDITIONS, REFUSALS
 from prunella.cli import kinds
+from prunella.core.healing.steps import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "hack"))
 
 import generate  # noqa: E402 - it stands in hack/, which is no package
 import pages  # noqa: E402
+import roles  # noqa: E402
 
 REFERENCE = ROOT / "docs" / "reference"
 
@@ -34,9 +38,18 @@ def test_a_file_that_was_edited_or_left_over_is_named(tmp_path):
 
 
 def test_every_page_says_how_it_was_made():
-    assert {path.name: path.read_text().startswith(pages.HEADER) for path in REFERENCE.glob("*.md")} == dict.fromkeys(
-        ("events.md", "flags.md", "kinds.md", "metrics.md", "reasons.md"), True
-    )
+    named = {str(path.relative_to(REFERENCE)): path.read_text() for path in REFERENCE.rglob("*.md")}
+    written = {name for name, text in named.items() if text.startswith(pages.HEADER)}
+    assert written == {
+        "events.md",
+        "flags.md",
+        "kinds.md",
+        "metrics.md",
+        "reasons.md",
+        "steps/README.md",
+        *(f"steps/{one}.md" for one in registry.KINDS),
+    }
+    assert {f"docs/reference/{name}" for name in named} - {f"docs/reference/{name}" for name in written} <= generate.MEASURED
 
 
 @pytest.mark.parametrize(
@@ -61,8 +74,29 @@ def test_every_field_has_a_meaning():
     assert [row for row in rows if row.rstrip().endswith("|  |")] == []
 
 
+@pytest.mark.parametrize("kind", registry.KINDS.values(), ids=registry.KINDS)
+def test_every_step_has_a_page_with_its_fields_and_rights(kind):
+    text = (REFERENCE / "steps" / f"{kind.name}.md").read_text()
+    assert [
+        one
+        for one in (*(f"`{to_camel(name)}`" for name in kind.params.model_fields), *(f"`{right.verb}`" for right in kind.rights))
+        if one not in text
+    ] == []
+
+
+def test_the_role_grants_what_the_steps_need_and_nothing_else():
+    granted = {
+        (verb, group, resource)
+        for rule in yaml.safe_load(roles.remediate())["rules"]
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert granted == {(right.verb, right.group, right.resource) for kind in registry.KINDS.values() for right in kind.rights}
+
+
 def test_a_table_keeps_its_columns_whatever_stands_in_a_cell():
-    for path in REFERENCE.glob("*.md"):
+    for path in REFERENCE.rglob("*.md"):
         for line in path.read_text().splitlines():
             if line.startswith("| "):
                 cells = line.replace("\\|", "").count("|")

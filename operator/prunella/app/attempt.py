@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from prunella.api.names import ConditionStatus, Outcome, StepState
-from prunella.api.remediation import Remediation, RemediationStatus, StepStatus
+from prunella.api.remediation import Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.draft import set_condition
 from prunella.core.facts import SHORT_KIND
@@ -32,11 +32,6 @@ def runbook_of(remediation: Remediation, runbooks: Iterable[Runbook]) -> Runbook
     return None
 
 
-def records(remediation: Remediation, step: RunbookStep) -> tuple[StepStatus, ...]:
-    """What is stored of one step's effects, in order."""
-    return tuple(one for one in remediation.status.steps if one.name == step.name or one.name.startswith(f"{step.name}/"))
-
-
 def open_step(remediation: Remediation) -> StepStatus | None:
     """The intent that has no outcome yet."""
     return next((step for step in remediation.status.steps if step.state is StepState.INTENDED), None)
@@ -45,6 +40,14 @@ def open_step(remediation: Remediation) -> StepStatus | None:
 def replace_step(status: RemediationStatus, step: StepStatus) -> RemediationStatus:
     """The status with one step's record replaced."""
     return status.model_copy(update={"steps": tuple(step if one.name == step.name else one for one in status.steps)})
+
+
+def failed(remediation: Remediation, step: RunbookStep, message: str, now: datetime) -> Remediation:
+    """The attempt with the record that this step failed before anything was changed by it."""
+    record = StepStatus(
+        name=step.name, state=StepState.FAILED, message=message[:1024], outcome=StepOutcome(observed_time=now, message=message[:1024])
+    )
+    return remediation.model_copy(update={"status": remediation.status.model_copy(update={"steps": (*remediation.status.steps, record)})})
 
 
 def unbegun(remediation: Remediation) -> Remediation:

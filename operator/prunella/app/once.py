@@ -16,6 +16,7 @@ from prunella.api.names import PHASE_OF, ConditionStatus, OnFailure, Outcome, Re
 from prunella.api.remediation import Intent, Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
+from prunella.core.healing import run
 from prunella.core.healing.effects import Applied, DeletePod, Effect, NotApplied, Patch, Settled
 
 from . import attempt
@@ -62,7 +63,7 @@ class Once:
         if remediation.status.epoch > self._tenure.epoch:
             raise Retryable("a later leader has this attempt: it is left to it", delay=5.0)
         now = self._clock.now()
-        number = len(attempt.records(remediation, step))
+        number = len(run.records_of(step, remediation.status.steps))
         name = step.name if number == 0 else f"{step.name}/{number}"
         intent = Intent(
             id=hashlib.sha256(f"{remediation.metadata.uid}/{name}".encode()).hexdigest()[:16],
@@ -169,12 +170,15 @@ class Once:
         if outcome is not None:
             await self.end(changed, outcome, answer.message, reason=answer.reason)
             return
-        name = step.name.split("/", 1)[0]
-        action = next((one.on_failure.does for one in runbook.spec.steps if one.name == name), OnFailure.ABORT)
-        if action is OnFailure.CONTINUE:
+        await self.fail(changed, runbook, answer.message, reason=answer.reason)
+
+    async def fail(self, changed: Remediation, runbook: Runbook, message: str, *, reason: str = "") -> None:
+        """Store that the step failed whose record has just become so; the run goes on, or ends with it, as the Runbook says."""
+        record = next(one for one in reversed(changed.status.steps) if one.state is StepState.FAILED)
+        if run.on_failure(runbook.spec.steps, record) is OnFailure.CONTINUE:
             await self.put(changed)
             return
-        await self.end(changed, Outcome.ABORTED, f"step {step.name} failed: {answer.message}", reason=answer.reason)
+        await self.end(changed, Outcome.ABORTED, f"step {record.name} failed: {message}", reason=reason)
 
     async def recover(self, remediation: Remediation, runbook: Runbook | None, step: StepStatus) -> Recovery:
         """An intent without an outcome: what the target shows decides.

@@ -15,11 +15,12 @@ from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
-from prunella.core.healing import history
+from prunella.core.healing import history, match, run
 from prunella.core.healing.effects import DeletePod, Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Done, Evidence, Next, PageNow, Wait
+from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, PageNow, Skip, Wait
+from prunella.core.world import Unevaluable
 
 from . import attempt
 from .errors import PrunellaError
@@ -153,7 +154,7 @@ class Runner:
             return True, None
         step, following = chosen
         if not isinstance(following, Patch | DeletePod):
-            return await self._other(incident, remediation, step, following, mail)
+            return await self._other(incident, remediation, runbook, step, following, mail)
         taken = self._permit.places(remediation, permitted)
         if taken is not None:
             return await self._refused(remediation, taken)
@@ -163,21 +164,30 @@ class Runner:
         return True, None
 
     async def _next(self, remediation: Remediation, runbook: Runbook, permitted: Permitted) -> tuple[RunbookStep, Next] | None:
-        """The first step that is not done, and what it wants; None where every step is."""
-        now = self._clock.now()
-        for step in runbook.spec.steps:
-            done = attempt.records(remediation, step)
-            if any(one.state is StepState.FAILED for one in done):
-                continue
+        """The step that the run is at, and what it wants; None where every step is done."""
+        now, steps, records = self._clock.now(), runbook.spec.steps, remediation.status.steps
+        step = run.current(steps, records)
+        while step is not None:
+            done = run.records_of(step, records)
+            verdict = True if done else self._wanted(step, records, permitted)
+            if isinstance(verdict, Unevaluable):
+                return step, Failed(message=f"its condition '{step.when}' could not be told: {verdict.why}")
+            if not verdict:
+                return step, Skip(message=f"its condition '{step.when}' is false")
             live = await self._preparer.live_facts(
                 permitted.facts, remediation.spec.accused_revision or "", permitted.plan.to, now=now, intent_time=now
             )
             if live is None:
                 return step, Wait(until_time=now + SETTLE_RETRY, message="the target could not be read")
-            following = registry.kind_of(step).plan(registry.params_of(step), live, done)
-            if not isinstance(following, Done):
-                return step, following
+            wants = registry.kind_of(step).plan(registry.params_of(step), live, done)
+            if not isinstance(wants, Done):
+                return step, wants
+            step = run.following(steps, step)
         return None
+
+    def _wanted(self, step: RunbookStep, records: tuple[StepStatus, ...], permitted: Permitted) -> bool | Unevaluable:
+        world = permitted.world
+        return run.wanted(step, match.variables(world, world.incident.status, permitted.plan.by_alert), records, world.evaluate)
 
     async def _refused(self, remediation: Remediation, refusal: Refusal) -> tuple[bool, datetime | None]:
         """A live refusal is no step failure: it ends the run where it can't change back, else the run waits."""
@@ -199,7 +209,7 @@ class Runner:
         return True, again
 
     async def _other(
-        self, incident: Incident, remediation: Remediation, step: RunbookStep, following: Next, mail: Mailbox
+        self, incident: Incident, remediation: Remediation, runbook: Runbook, step: RunbookStep, following: Next, mail: Mailbox
     ) -> tuple[bool, datetime | None]:
         """What a step wants that is no effect: wait, evidence, a page, or a refusal of its own."""
         match following:
@@ -217,15 +227,24 @@ class Runner:
                 await self._mark(remediation, step, "evidence was taken")
             case PageNow():
                 await self._mark(remediation, step, following.message, {"page": "now"})
+            case Skip():
+                await self._mark(remediation, step, following.message, state=StepState.SKIPPED)
+            case Failed():
+                await self._once.fail(attempt.failed(remediation, step, following.message, self._clock.now()), runbook, following.message)
             case _:
                 raise PrunellaError(f"step {step.name} wants nothing that is known here")
         return True, None
 
-    async def _mark(self, remediation: Remediation, step: RunbookStep, message: str, after: Mapping[str, str] = MappingProxyType({})) -> None:
+    async def _mark(
+        self,
+        remediation: Remediation,
+        step: RunbookStep,
+        message: str,
+        after: Mapping[str, str] = MappingProxyType({}),
+        state: StepState = StepState.APPLIED,
+    ) -> None:
         now = self._clock.now()
-        record = StepStatus(
-            name=step.name, state=StepState.APPLIED, message=message[:1024], outcome=StepOutcome(observed_time=now, after=dict(after))
-        )
+        record = StepStatus(name=step.name, state=state, message=message[:1024], outcome=StepOutcome(observed_time=now, after=dict(after)))
         phase = remediation.status.phase or RemediationPhase.PENDING  # Dispatched means that an intent is stored: this is none
         status = remediation.status.model_copy(update={"phase": phase, "steps": (*remediation.status.steps, record)})
         await self._once.put(remediation.model_copy(update={"status": status}))

@@ -57,7 +57,21 @@ class PageNow:
     message: str
 
 
-Next: TypeAlias = Effect | Refusal | Done | Wait | Evidence | PageNow
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """The step's condition is false: the run goes on without it."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The step can't do what it is for. Nothing was changed by it; `onFailure` says what becomes of the run."""
+
+    message: str
+
+
+Next: TypeAlias = Effect | Refusal | Done | Wait | Evidence | PageNow | Skip | Failed
 
 P = TypeVar("P", bound=WireModel)
 
