@@ -8,7 +8,7 @@ from tests.fakes.runbooks import runbook
 
 from prunella.api.common import LabelSelector
 from prunella.api.names import Cause, SignalState
-from prunella.api.runbook import Match, TargetMatch
+from prunella.api.runbook import Match, RunbookStep, TargetMatch
 from prunella.core.healing import match
 from prunella.core.healing.match import Fit
 from prunella.core.healing.refusal import Refusal
@@ -105,6 +105,13 @@ def test_a_condition_must_be_true_and_one_that_cannot_be_told_is_not(verdict, me
     one = runbook(match=Match(causes=CRASH, when="x"))
     answer = match.fit(ill(one, evaluate=lambda _expression, _variables: verdict), status(), one)
     assert answer == (Fit(runbook=one) if message is None else Refusal(reason="PreconditionFalse", message=message))
+
+
+def test_a_runbook_with_a_step_of_a_newer_version_is_not_used():
+    one = runbook("new", RunbookStep(name="shine", polish={}))
+    assert refused(match.fit(ill(one), status(), one)) == Refusal(
+        reason="NoRunbookMatches", message="it can't be used: step 'shine' has the unknown action 'polish'"
+    )
 
 
 @pytest.mark.parametrize(

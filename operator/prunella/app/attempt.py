@@ -50,6 +50,12 @@ def failed(remediation: Remediation, step: RunbookStep, message: str, now: datet
     return remediation.model_copy(update={"status": remediation.status.model_copy(update={"steps": (*remediation.status.steps, record)})})
 
 
+def spent(remediation: Remediation, now: datetime) -> Remediation:
+    """The attempt as one that was begun: else what it did without an intent would be done again and again."""
+    status = remediation.status.model_copy(update={"started_time": remediation.status.started_time or now})
+    return remediation.model_copy(update={"status": status})
+
+
 def unbegun(remediation: Remediation) -> Remediation:
     """The attempt without the intent that has no outcome yet."""
     steps = tuple(step for step in remediation.status.steps if step.state is not StepState.INTENDED)

@@ -178,7 +178,7 @@ class Once:
         if run.on_failure(runbook.spec.steps, record) is OnFailure.CONTINUE:
             await self.put(changed)
             return
-        await self.end(changed, Outcome.ABORTED, f"step {record.name} failed: {message}", reason=reason)
+        await self.end(attempt.spent(changed, self._clock.now()), Outcome.ABORTED, f"step {record.name} failed: {message}", reason=reason)
 
     async def recover(self, remediation: Remediation, runbook: Runbook | None, step: StepStatus) -> Recovery:
         """An intent without an outcome: what the target shows decides.

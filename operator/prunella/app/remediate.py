@@ -253,10 +253,7 @@ class Runner:
         """Every step is done: verification begins, or ends at once where nothing was changed."""
         now = self._clock.now()
         if remediation.status.effect_time is None:
-            # It did all that it says, so it is spent: else the same would be done again and again.
-            spent = remediation.status.model_copy(update={"started_time": remediation.status.started_time or now})
-            remediation = remediation.model_copy(update={"status": spent})
-            await self._once.end(remediation, Outcome.ABORTED, "the Runbook changed nothing: a person has to look")
+            await self._once.end(attempt.spent(remediation, now), Outcome.ABORTED, "the Runbook changed nothing: a person has to look")
             return
         status = remediation.status.model_copy(update={"phase": RemediationPhase.VERIFYING, "verify_started_time": now})
         await self._once.put(remediation.model_copy(update={"status": status}))

@@ -13,6 +13,7 @@ from prunella.core.world import Unevaluable, World
 
 from . import matchers
 from .refusal import Refusal
+from .steps import registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ def usable(runbook: Runbook, operator_namespace: str) -> Refusal | None:
 
 
 def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal:
-    """Whether one Runbook fits, in the order: usable, cause or alert, kind, labels, condition."""
+    """Whether one Runbook fits, in the order: usable, cause or alert, kind, labels, condition, steps."""
     unusable = usable(runbook, world.operator_namespace)
     if unusable is not None:
         return unusable
@@ -72,6 +73,9 @@ def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal
             return Refusal(reason="PreconditionFalse", message=f"its condition '{match.when}' could not be told: {verdict.why}")
         if not verdict:
             return Refusal(reason="PreconditionFalse", message=f"its condition '{match.when}' is false")
+    unknown = next((wrong for step in runbook.spec.steps if (wrong := registry.wrong_with(step)) is not None), None)
+    if unknown is not None:
+        return Refusal(reason="NoRunbookMatches", message=f"it can't be used: {unknown}")
     return Fit(runbook=runbook, by_alert=None if status.cause in match.causes else alert)
 
 
