@@ -243,7 +243,6 @@ class OnFailure(StrEnum):
 
     ABORT = "Abort"
     CONTINUE = "Continue"
-    UNDO = "Undo"
     ESCALATE = "Escalate"
 
 

@@ -100,8 +100,6 @@ class StepKind(Generic[P]):
     """Those of them that it needs for this target."""
     plan: Callable[[P, LiveFacts, tuple[StepStatus, ...]], Next]
     """Its fields, live facts, and the records of this step's effects so far; pure."""
-    undo: Callable[[P, LiveFacts, StepStatus], Next] | None = None
-    """Its fields, live facts, and the record of the effect that is taken back; None where nothing can be taken back."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """What later steps may read of it, as `steps.<name>.outputs.<key>` in their `when`: key and meaning."""
     event: str = ""
