@@ -56,6 +56,17 @@ def record(name="rollback", *, state=StepState.APPLIED, target=None, before=None
     return StepStatus(name=name, state=state, intent=intent, outcome=StepOutcome(observed_time=NOON))
 
 
+@pytest.mark.parametrize(("step", "given"), [(ROLL_BACK, live()), (RESTART, live())], ids=["a rollback", "a restart"])
+@pytest.mark.parametrize(
+    ("annotations", "there"),
+    [({"annotations": {"a": "b"}}, True), ({"annotations": {}}, True), ({"annotations": None}, False), ({}, False)],
+    ids=["some", "an empty map", "null", "none"],
+)
+def test_a_patch_knows_whether_the_object_that_was_judged_had_annotations(step, given, annotations, there):
+    judged = {**given.raw, "metadata": {"uid": "x", **annotations}}
+    assert asked(step, replace(given, raw=judged)).annotated is there
+
+
 # rollBack
 
 

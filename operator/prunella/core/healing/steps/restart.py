@@ -11,7 +11,7 @@ from prunella.api.base import micro_time
 from prunella.api.remediation import StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import WorkloadFacts
-from prunella.core.healing.effects import Json, Patch, guarded_sha256
+from prunella.core.healing.effects import Json, Patch, annotated, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 
 from .roll_back import RESOURCES
@@ -40,6 +40,7 @@ def plan(step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Ne
             {"op": "test", "path": "/spec/template", "value": template},
             _annotate(template, micro_time(live.intent_time)),
         ),
+        annotated=annotated(live.raw),
         before={
             "revision": str(newest.number if newest else 0),
             "templateHash": newest.hash if newest else "",

@@ -15,7 +15,7 @@ from prunella.api.remediation import StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core import rollout
 from prunella.core.facts import Pod, WorkloadFacts
-from prunella.core.healing.effects import DeletePod, Json, Patch, guarded_sha256
+from prunella.core.healing.effects import DeletePod, Json, Patch, annotated, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 
 from .step import Done, LiveFacts, Next, Right, StepKind, Wait
@@ -54,6 +54,7 @@ def _template(live: LiveFacts) -> Next:
             {"op": "test", "path": "/spec/template", "value": template},
             {"op": "replace", "path": "/spec/template", "value": live.to_template},
         ),
+        annotated=annotated(live.raw),
         before={
             "revision": str(newest.number),
             "templateHash": newest.hash,
