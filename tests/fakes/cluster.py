@@ -17,6 +17,7 @@ from prunella.core.facts import (
     UNKNOWN,
     AutoscalerFacts,
     Container,
+    Look,
     NamespaceFacts,
     Owner,
     Pod,
@@ -337,6 +338,13 @@ class FakeCluster:
             return UNKNOWN
         one = self._find(ref)
         return self.facts(one) if one is not None else None
+
+    async def look(self, ref: ObjectRef) -> Look | UnknownT | None:
+        facts = await self.workload(ref)
+        if not isinstance(facts, WorkloadFacts):
+            return facts
+        one = self._find(ref)
+        return Look(facts=facts, raw=copy.deepcopy(one.raw)) if one is not None else None
 
     async def template(self, kind: str, revision: Revision) -> dict[str, Any] | UnknownT | None:
         if self.unreadable:

@@ -13,7 +13,7 @@ from prunella.api.incident import Incident
 from prunella.api.names import Cause, ConditionStatus, SignalState, SourceKind
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
-from prunella.core.facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, UnknownT, WorkloadFacts
+from prunella.core.facts import UNKNOWN, AlertFacts, Finding, Look, NamespaceFacts, UnknownT, WorkloadFacts
 from prunella.core.healing import record
 from prunella.core.incident import alert_target, correlate
 from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Capture, Delivery, Evaluate, OpenIncident, Preparation, World
@@ -49,6 +49,7 @@ class _Read(NamedTuple):
     """What was asked for one decision."""
 
     target: WorkloadFacts | Absent | UnknownT
+    raw: Mapping[str, object] | None
     policy: HealingPolicy | UnknownT
     record: WorkloadRecord | UnknownT | None
     namespace: NamespaceFacts | UnknownT
@@ -111,6 +112,7 @@ class Gatherer:
             now=now,
             incident=incident,
             target=read.target,
+            raw=read.raw,
             finding=self._finding(read.target, fresh=fresh),
             unseen_since=self._unseen_since(incident.metadata.uid, now, seen=fresh and read.target is not UNKNOWN),
             alerts=tuple(mail.alerts),
@@ -152,7 +154,8 @@ class Gatherer:
             ),
             asyncio.gather(self._rules(incident, mail.alerts), self._healthy(live=live), self._store.remediations_of(incident)),
         )
-        return _Read(target, policy, stored, namespace, rules, healthy, tuple(remediations))
+        facts, raw = (target.facts, target.raw) if isinstance(target, Look) else (target, None)
+        return _Read(facts, raw, policy, stored, namespace, rules, healthy, tuple(remediations))
 
     def _with_mail(self, seen: World, mail: Mailbox) -> World:
         return replace(seen, preparation=mail.preparation, capture=mail.capture, deliveries=tuple(mail.deliveries))
@@ -196,7 +199,7 @@ class Gatherer:
         """The Incident is gone."""
         self._unseen.pop(uid, None)
 
-    async def _target(self, incident: Incident, *, live: bool) -> WorkloadFacts | Absent | UnknownT:
+    async def _target(self, incident: Incident, *, live: bool) -> Look | WorkloadFacts | Absent | UnknownT:
         ref = incident.spec.target_ref
         if ref.kind not in KINDS:
             return NOT_A_WORKLOAD
@@ -205,10 +208,8 @@ class Gatherer:
         if same and not live and cached is not None:
             return cached
         wanted = ref.model_copy(update={"namespace": incident.target_namespace})
-        read = await self._live.workload(wanted)
-        if read is UNKNOWN:
-            return UNKNOWN
-        return read if isinstance(read, WorkloadFacts) else GONE
+        read = await self._live.look(wanted)
+        return GONE if read is None else read
 
     async def _record(self, incident: Incident, *, live: bool) -> WorkloadRecord | UnknownT | None:
         ref, namespace = incident.spec.target_ref, incident.target_namespace

@@ -14,7 +14,7 @@ from prunella.api.incident import Incident
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
-from prunella.core.facts import AlertFacts, AutoscalerFacts, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
+from prunella.core.facts import AlertFacts, AutoscalerFacts, Look, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
 from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
 from prunella.core.people.message import Envelope
 from prunella.core.world import QueryValue
@@ -185,6 +185,9 @@ class Live(Protocol):
 
     async def workload(self, ref: ObjectRef) -> WorkloadFacts | UnknownT | None:
         """The workload with its revisions and pods; None on 404 or another uid."""
+
+    async def look(self, ref: ObjectRef) -> Look | UnknownT | None:
+        """The same, and the JSON that its own facts were made of."""
 
     async def template(self, kind: str, revision: Revision) -> dict[str, Any] | UnknownT | None:
         """The pod template of a ReplicaSet (without pod-template-hash) or ControllerRevision (without $patch); None where it is gone."""

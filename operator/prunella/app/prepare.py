@@ -126,12 +126,13 @@ class Preparer:
         self, facts: WorkloadFacts, accused_hash: str, to: Revision | None, *, now: datetime, intent_time: datetime
     ) -> LiveFacts | None:
         """What a step reads: the object as JSON and the template to go back to. None where one of them could not be read."""
-        raw, template = await asyncio.gather(self._live.raw(facts.workload.ref), self._template(facts.workload.kind, to))
+        raw, template = await asyncio.gather(self._live.raw(facts.workload.ref), self.template(facts.workload.kind, to))
         if not isinstance(raw, dict) or isinstance(template, UnknownT):
             return None
         return LiveFacts(now=now, raw=raw, facts=facts, accused_hash=accused_hash, to=to, to_template=template, intent_time=intent_time)
 
-    async def _template(self, kind: str, to: Revision | None) -> dict[str, Any] | UnknownT | None:
+    async def template(self, kind: str, to: Revision | None) -> dict[str, Any] | UnknownT | None:
+        """The pod template to go back to; None where there is none, or it is gone."""
         return await self._live.template(kind, to) if to is not None else None
 
 

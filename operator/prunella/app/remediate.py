@@ -15,11 +15,12 @@ from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
+from prunella.core.facts import UnknownT
 from prunella.core.healing import history
 from prunella.core.healing.effects import DeletePod, Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Done, Evidence, Next, PageNow, Wait
+from prunella.core.healing.steps.step import Done, Evidence, LiveFacts, Next, PageNow, Wait
 
 from . import attempt
 from .errors import PrunellaError
@@ -163,17 +164,27 @@ class Runner:
         return True, None
 
     async def _next(self, remediation: Remediation, runbook: Runbook, permitted: Permitted) -> tuple[RunbookStep, Next] | None:
-        """The first step that is not done, and what it wants; None where every step is."""
-        now = self._clock.now()
+        """The first step that is not done, and what it wants; None where every step is.
+
+        A step sees the target in the very state that the guards have judged, and its effect insists on that one: what came later makes it fail.
+        """
+        now, raw, to = self._clock.now(), permitted.world.raw, permitted.plan.to
+        template = await self._preparer.template(permitted.facts.workload.kind, to)
         for step in runbook.spec.steps:
             done = attempt.records(remediation, step)
             if any(one.state is StepState.FAILED for one in done):
                 continue
-            live = await self._preparer.live_facts(
-                permitted.facts, remediation.spec.accused_revision or "", permitted.plan.to, now=now, intent_time=now
-            )
-            if live is None:
+            if raw is None or isinstance(template, UnknownT):
                 return step, Wait(until_time=now + SETTLE_RETRY, message="the target could not be read")
+            live = LiveFacts(
+                now=now,
+                raw=raw,
+                facts=permitted.facts,
+                accused_hash=remediation.spec.accused_revision or "",
+                to=to,
+                to_template=template,
+                intent_time=now,
+            )
             following = registry.kind_of(step).plan(step, live, done)
             if not isinstance(following, Done):
                 return step, following

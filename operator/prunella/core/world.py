@@ -118,6 +118,8 @@ class World:
     now: datetime
     incident: Incident
     target: WorkloadFacts | Absent | UnknownT
+    raw: Mapping[str, object] | None = None
+    """The target as JSON, of the very read that its facts are of; None where they are the cache's, or there are none."""
     finding: Finding | UnknownT | None = None
     """What the detectors see on the target now; UNKNOWN while the watch is stale."""
     unseen_since: datetime | None = None
