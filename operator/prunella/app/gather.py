@@ -101,12 +101,14 @@ class Gatherer:
             self.polled_time = self.alert_time = self._clock.now()
         return answer
 
-    async def world(self, incident: Incident, mail: Mailbox, *, live: bool = False, own_remediation_uid: str = "") -> World:
-        """All that one decision about this Incident may know."""
+    async def world(
+        self, incident: Incident, mail: Mailbox, *, live: bool = False, own_remediation_uid: str = "", attempts: Sequence[Remediation] | None = None
+    ) -> World:
+        """All that one decision about this Incident may know. `attempts` are the Incident's, where they were read with it; else they are read now."""
         now = self._clock.now()
         namespace = incident.target_namespace
         fresh = not self._lagging() and not self._view.silent_kinds(now)
-        read = await self._read(incident, mail, live=live)
+        read = await self._read(incident, mail, live=live, attempts=attempts)
         facts = read.target if isinstance(read.target, WorkloadFacts) else None
         seen = World(
             now=now,
@@ -143,7 +145,7 @@ class Gatherer:
             yield self.alert_time
         yield from (one.last_seen_time for one in incident.status.signals if one.source is SourceKind.ALERTMANAGER)
 
-    async def _read(self, incident: Incident, mail: Mailbox, *, live: bool) -> _Read:
+    async def _read(self, incident: Incident, mail: Mailbox, *, live: bool, attempts: Sequence[Remediation] | None) -> _Read:
         """Everything that may have to be asked for, at once: what a decision waits for is the slowest answer, not their sum."""
         (target, policy, stored, namespace), (rules, healthy, remediations) = await asyncio.gather(
             asyncio.gather(
@@ -152,10 +154,13 @@ class Gatherer:
                 self._record(incident, live=live),
                 self._namespace_facts(incident.target_namespace, live=live),
             ),
-            asyncio.gather(self._rules(incident, mail.alerts), self._healthy(live=live), self._store.remediations_of(incident)),
+            asyncio.gather(self._rules(incident, mail.alerts), self._healthy(live=live), self._attempts(incident, attempts)),
         )
         facts, raw = (target.facts, target.raw) if isinstance(target, Look) else (target, None)
         return _Read(facts, raw, policy, stored, namespace, rules, healthy, tuple(remediations))
+
+    async def _attempts(self, incident: Incident, known: Sequence[Remediation] | None) -> Sequence[Remediation]:
+        return known if known is not None else await self._store.remediations_of(incident)
 
     def _with_mail(self, seen: World, mail: Mailbox) -> World:
         return replace(seen, preparation=mail.preparation, capture=mail.capture, deliveries=tuple(mail.deliveries))

@@ -19,6 +19,8 @@ from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, S
 from prunella.core.people.message import Envelope
 from prunella.core.world import QueryValue
 
+from .listing import Listing
+
 
 class Clock(Protocol):
     """The one source of time."""
@@ -147,8 +149,8 @@ class Store(Protocol):
     async def remediations_of(self, incident: Incident) -> Sequence[Remediation]:
         """A live list of the attempts whose incidentRef.uid is this Incident's, by number."""
 
-    async def remediations_in(self, namespace: str) -> Sequence[Remediation]:
-        """A live list of a namespace."""
+    async def remediations_in(self, namespace: str) -> Listing:
+        """A live list of a namespace. Raises Permanent where one can't be read."""
 
     async def create_remediation(self, remediation: Remediation) -> Remediation:
         """Raises AlreadyExists where the name is taken."""

@@ -6,7 +6,7 @@ looks at the target before it does anything: an effect happens at most once per 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
@@ -60,9 +60,19 @@ class Runner:
         self._prover = prover
         self._clock = clock
 
-    async def drive(self, incident: Incident, mail: Mailbox, made: Remediation | None = None) -> tuple[bool, datetime | None]:
-        """Go on with the attempt that has not ended, or was just `made`. True where something was stored (decide again); else when to look again."""
-        for remediation in [made] if made is not None else await self._store.remediations_of(incident):
+    async def drive(
+        self, incident: Incident, mail: Mailbox, made: Remediation | None = None, known: Sequence[Remediation] | None = None
+    ) -> tuple[bool, datetime | None]:
+        """Go on with the attempt that has not ended, or was just `made`. True where something was stored (decide again); else when to look again.
+
+        `known` are the attempts that the decision rests on. This process writes none of them between the two, and if another one does, what is
+        stored here loses its compare-and-swap, the intent first of all. None: they are read now.
+        """
+        if made is not None:
+            known = (made,)
+        elif known is None:
+            known = await self._store.remediations_of(incident)
+        for remediation in known:
             phase = remediation.status.phase
             if phase is not None and phase.final:
                 continue
