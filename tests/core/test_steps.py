@@ -221,7 +221,7 @@ def test_r21_where_somebody_rolled_out_again_their_pods_are_left_alone():
     ],
 )
 def test_a_rollback_needs_the_rights_that_its_requests_need_and_no_more(kind, rights):
-    assert registry.rights_of((ROLL_BACK,), crashed(kind=kind)) == rights
+    assert registry.rights_of((ROLL_BACK,), kind) == rights
 
 
 # restart
@@ -258,8 +258,8 @@ def test_a_restart_writes_its_annotation_in_each_shape_of_template(metadata, ope
 
 def test_a_restart_is_done_after_one_effect_and_needs_one_right():
     assert asked(RESTART, live(), [record("restart")]) == Done(message="the pods are being made anew")
-    assert registry.rights_of((RESTART, RESTART), crashed()) == (Right(verb="patch", group="apps", resource="deployments"),)
-    assert registry.rights_of((RESTART,), crashed(kind="Other")) == (Right(verb="patch", group="apps", resource="other"),)
+    assert registry.rights_of((RESTART, RESTART), "Deployment") == (Right(verb="patch", group="apps", resource="deployments"),)
+    assert registry.rights_of((RESTART,), "Other") == (Right(verb="patch", group="apps", resource="other"),)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_a_restart_without_revisions_still_says_what_was_there():
 def test_evidence_is_taken_once_and_changes_nothing():
     assert asked(LOOK, live()) == Evidence(tail_lines=50)
     assert asked(LOOK, live(), [record("evidence")]) == Done(message="evidence was taken")
-    assert registry.rights_of((LOOK,), crashed()) == ()
+    assert registry.rights_of((LOOK,), "Deployment") == ()
 
 
 @pytest.mark.parametrize(("message", "said"), [("come", "come"), ("", "deploy/checkout: the Runbook asks for a person")])
@@ -294,7 +294,7 @@ def test_a_page_is_sent_once_and_changes_nothing(message, said):
     step = RunbookStep(name="page", escalate=Escalate(message=message))
     assert asked(step, live()) == PageNow(message=said)
     assert asked(step, live(), [record("page")]) == Done(message="the owner was paged")
-    assert registry.rights_of((PAGE,), crashed()) == ()
+    assert registry.rights_of((PAGE,), "Deployment") == ()
 
 
 def test_each_kind_of_step_says_how_much_it_disturbs():

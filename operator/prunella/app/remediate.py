@@ -91,7 +91,7 @@ class Runner:
             return await self._without_runbook(remediation)
         phase = remediation.status.phase or RemediationPhase.PENDING
         if remediation.spec.mode is not Mode.AUTO:
-            return await self._simulate(incident, remediation, mail)
+            return await self._simulate(incident, remediation, runbook, mail)
         if phase is RemediationPhase.VERIFYING:
             return await self._prover.prove(incident, remediation, runbook, mail)
         return await self._act(incident, remediation, runbook, mail)
@@ -121,9 +121,9 @@ class Runner:
             case Recovery.NOT_APPLIED:
                 return None
 
-    async def _simulate(self, incident: Incident, remediation: Remediation, mail: Mailbox) -> tuple[bool, datetime | None]:
+    async def _simulate(self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox) -> tuple[bool, datetime | None]:
         """Suggest: the plan, the guards and the dry run's diff, and nothing else."""
-        permitted = await self._permit.ask(incident, remediation, mail)
+        permitted = await self._permit.ask(incident, remediation, runbook, mail)
         if isinstance(permitted, Refusal):
             return await self._refused(remediation, permitted)
         status = remediation.status.model_copy(
@@ -152,7 +152,7 @@ class Runner:
         if remediation.status.started_time is not None and self._clock.now() - remediation.status.started_time > RUN:
             await self._once.end(remediation, Outcome.ABORTED, f"the run took longer than {int(RUN.total_seconds())} s")
             return True, None
-        permitted = await self._permit.ask(incident, remediation, mail)
+        permitted = await self._permit.ask(incident, remediation, runbook, mail)
         chosen = None if isinstance(permitted, Refusal) else await self._next(remediation, runbook, permitted)
         settled = await self._settled(stored, runbook)
         if settled is not None:
@@ -179,7 +179,7 @@ class Runner:
         A step sees the target in the very state that the guards have judged, and its effect insists on that one: what came later makes it fail.
         """
         now, raw, to = self._clock.now(), permitted.world.raw, permitted.plan.to
-        template = await self._preparer.template(permitted.facts.workload.kind, to)
+        template = permitted.template or await self._preparer.template(permitted.facts.workload.kind, to)
         for step in runbook.spec.steps:
             done = attempt.records(remediation, step)
             if any(one.state is StepState.FAILED for one in done):

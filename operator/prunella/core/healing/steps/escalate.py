@@ -6,7 +6,6 @@ from typing import Final
 
 from prunella.api.remediation import StepStatus
 from prunella.api.runbook import Escalate, RunbookStep
-from prunella.core.facts import WorkloadFacts
 
 from .step import Done, LiveFacts, Next, PageNow, Right, StepKind
 
@@ -19,7 +18,7 @@ def plan(step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Ne
     return PageNow(message=wanted.message or f"{live.facts.workload.short}: the Runbook asks for a person")
 
 
-def rights(facts: WorkloadFacts) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
+def rights(kind: str) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
     """None."""
     return ()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from prunella.api.runbook import RunbookStep
-from prunella.core.facts import WorkloadFacts
 
 from . import capture_evidence, escalate, restart, roll_back
 from .step import Right, StepKind
@@ -21,10 +20,10 @@ def kind_of(step: RunbookStep) -> StepKind:
     raise ValueError(f"step '{step.name}' names no action")
 
 
-def rights_of(steps: tuple[RunbookStep, ...], facts: WorkloadFacts) -> tuple[Right, ...]:
-    """Everything that the acting account must be allowed to do, each once."""
+def rights_of(steps: tuple[RunbookStep, ...], kind: str) -> tuple[Right, ...]:
+    """Everything that the acting account must be allowed to do to a target of that kind, each once."""
     wanted: dict[Right, None] = {}
     for step in steps:
-        for right in kind_of(step).rights(facts):
+        for right in kind_of(step).rights(kind):
             wanted[right] = None
     return tuple(wanted)

@@ -10,7 +10,6 @@ from typing import Final
 from prunella.api.base import micro_time
 from prunella.api.remediation import StepStatus
 from prunella.api.runbook import RunbookStep
-from prunella.core.facts import WorkloadFacts
 from prunella.core.healing.effects import Json, Patch, annotated, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 
@@ -59,9 +58,9 @@ def _annotate(template: Json, value: str) -> Json:
     return {"op": "add", "path": f"{PATH}/{KEY.replace('/', '~1')}", "value": value}
 
 
-def rights(facts: WorkloadFacts) -> tuple[Right, ...]:
+def rights(kind: str) -> tuple[Right, ...]:
     """Patch of the workload."""
-    return (Right(verb="patch", group="apps", resource=RESOURCES.get(facts.workload.kind, facts.workload.kind.lower())),)
+    return (Right(verb="patch", group="apps", resource=RESOURCES.get(kind, kind.lower())),)
 
 
 KIND: Final = StepKind(field="restart", plan=plan, rights=rights, impact="Disruptive", event="Restarted")

@@ -107,10 +107,10 @@ def _ordinal(pod: Pod) -> int:
     return int(tail) if tail.isdigit() else -1
 
 
-def rights(facts: WorkloadFacts) -> tuple[Right, ...]:
+def rights(kind: str) -> tuple[Right, ...]:
     """Patch of the workload; for a StatefulSet also the deletion of its broken pods."""
-    patch = Right(verb="patch", group="apps", resource=RESOURCES.get(facts.workload.kind, facts.workload.kind.lower()))
-    if facts.workload.kind != "StatefulSet":
+    patch = Right(verb="patch", group="apps", resource=RESOURCES.get(kind, kind.lower()))
+    if kind != "StatefulSet":
         return (patch,)
     return (patch, Right(verb="delete", group="", resource="pods"))
 

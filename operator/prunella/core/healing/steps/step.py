@@ -77,7 +77,8 @@ class StepKind:
     field: str
     """Name of the field of RunbookStep."""
     plan: PlanStep
-    rights: Callable[[WorkloadFacts], tuple[Right, ...]]
+    rights: Callable[[str], tuple[Right, ...]]
+    """What it needs, by the target's kind."""
     impact: str
     """Read, Notify, Low, Disruptive or Destructive."""
     event: str = ""
