@@ -113,7 +113,7 @@ def tar(files: dict[str, tuple[bytes, int]], links: dict[str, str] | None = None
 
 def _system(release: str = "prunella box") -> bytes:
     """Pack busybox with a link for each of its programs, and the few files that a small system needs; another release is another layer."""
-    busybox = shutil.which("busybox", path="/bin:/usr/bin")
+    busybox = shutil.which("busybox")  # in a box the PATH begins with the unpacked packages: the host need not have any
     if not busybox:
         raise BoxError("busybox is missing; `box build` installs it")
     applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()

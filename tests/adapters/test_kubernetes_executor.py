@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,15 @@ PATCH = Patch(
         {"op": "replace", "path": "/spec/template", "value": NEW},
     ),
     before={"guardedSha256": guarded_sha256(OLD)},
+)
+BARE = replace(PATCH, annotated=False)
+"""The same, of a target that had no annotations when it was judged."""
+NOTES = {"annotations": {"a": "b"}}
+HAND_BACK = Patch(
+    target=TARGET,
+    operations=({"op": "test", "path": "/metadata/uid", "value": "u-1"}, {"op": "remove", "path": "/metadata/managedFields/0"}),
+    guarded_path="/metadata/managedFields",
+    stamped=False,
 )
 DELETE = DeletePod(target=ObjectRef(api_version="v1", kind="Pod", namespace="shop", name="web-a", uid="p-1"), resource_version="5")
 
@@ -73,14 +83,74 @@ async def test_what_was_turned_away_unread_may_be_tried_again(api: Api, server: 
     assert caught.value.delay == 3
 
 
-async def test_a_target_that_cannot_be_read_is_not_written_to(api: Api, server: StandIn):
+@pytest.mark.parametrize("patch", [PATCH, BARE, HAND_BACK], ids=["beside annotations", "without annotations", "a hand-back"])
+async def test_a_patch_is_one_request_because_it_insists_by_itself_on_what_was_judged(api: Api, server: StandIn, patch: Patch):
     server.answers("GET", WEB, refusal(500, "InternalError"))
-    with pytest.raises(Retryable):
-        await Effects(api).apply(PATCH, "intent")
-    server.answers("GET", WEB, refusal(403, "Forbidden", "no RBAC"))
+    server.answers("PATCH", WEB, Reply(web(NEW, resourceVersion="9", generation=3)))
+    assert isinstance(await Effects(api).apply(patch, "intent"), Applied)
+    assert [asked.method for asked in server.asked] == ["PATCH"]
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason"),
+    [(refusal(404, "NotFound"), "TargetChanged"), (refusal(403, "Forbidden", "no RBAC"), "MissingPermission")],
+    ids=["gone", "no right"],
+)
+async def test_a_refusal_that_says_why_needs_no_look(api: Api, server: StandIn, refused: Reply, reason: str):
+    server.answers("PATCH", WEB, refused)
     answer = await Effects(api).apply(PATCH, "intent")
-    assert answer == NotApplied(reason="", message="The account of Prunella may not get deployments.apps in shop: no RBAC; nothing was changed")
-    assert server.count("PATCH") == 0
+    assert isinstance(answer, NotApplied)
+    assert answer.reason == reason
+    assert [asked.method for asked in server.asked] == ["PATCH"]
+
+
+@pytest.mark.parametrize(
+    ("patch", "now"), [(BARE, web(**NOTES)), (PATCH, web()), (PATCH, web(annotations=None))], ids=["they appeared", "they vanished", "they are null"]
+)
+async def test_annotations_that_came_or_went_are_no_persons_override_and_nothing_is_sent_twice(api: Api, server: StandIn, patch: Patch, now: Object):
+    server.answers("GET", WEB, Reply(now))
+    server.answers("PATCH", WEB, refusal(422, "Invalid"))
+    with pytest.raises(Retryable, match="Annotations of Deployment shop/web came or went after it was judged"):
+        await Effects(api).apply(patch, "intent")
+    assert [asked.method for asked in server.asked] == ["PATCH", "GET"]
+
+
+@pytest.mark.parametrize(
+    ("now", "reason", "message"),
+    [
+        (Reply(web({"spec": {"image": "v3"}}, **NOTES)), "HumanOverride", "was changed by somebody else after it was judged"),
+        (Reply(web(NEW, annotations={"prunella.dev/intent-id": "intent"})), "HumanOverride", "was changed by somebody else after it was judged"),
+        (Reply(web(uid="u-2", **NOTES)), "TargetChanged", "is gone, or another object bears its name"),
+        (refusal(404, "NotFound"), "TargetChanged", "is gone, or another object bears its name"),
+        (Reply(web()), "", "The API server refused the change of Deployment shop/web: no"),
+        (refusal(500, "InternalError"), "", "can't be asked why: no"),
+    ],
+    ids=["the template too", "our own earlier try", "the uid too", "gone", "they are as judged", "it can't be read"],
+)
+async def test_where_more_than_annotations_changed_that_is_the_reason(api: Api, server: StandIn, now: Reply, reason: str, message: str):
+    server.answers("GET", WEB, now)
+    server.answers("PATCH", WEB, refusal(422, "Invalid"))
+    answer = await Effects(api).apply(BARE, "intent")
+    assert isinstance(answer, NotApplied)
+    assert (answer.reason, message in answer.message) == (reason, True)
+    assert server.count("PATCH") == 1
+
+
+async def test_an_earlier_try_that_arrived_and_was_undone_is_settled_by_its_stamp_and_not_sent_again(api: Api, server: StandIn):
+    """It brought the map of annotations, and somebody put the template back: all that was judged stands, and yet it was done."""
+    server.answers("GET", WEB, Reply(web(annotations={"prunella.dev/intent-id": "intent"})))
+    server.answers("PATCH", WEB, refusal(422, "Invalid"))
+    with pytest.raises(Retryable):
+        await Effects(api).apply(BARE, "intent")
+    assert await Effects(api).settle(TARGET, "intent", BARE.before, "Patch") is Settled.APPLIED
+    assert server.count("PATCH") == 1
+
+
+async def test_a_hand_back_bears_no_stamp_so_annotations_are_nothing_to_it(api: Api, server: StandIn):
+    server.answers("GET", WEB, Reply(web()))
+    server.answers("PATCH", WEB, refusal(422, "Invalid"))
+    answer = await Effects(api).apply(HAND_BACK, "")
+    assert answer == NotApplied(reason="", message="Deployment shop/web was written to in the meantime; read it again")
 
 
 @pytest.mark.parametrize(
@@ -95,10 +165,10 @@ async def test_a_target_that_cannot_be_read_is_not_written_to(api: Api, server: 
     ids=["the template is another", "the uid is another", "gone", "all as judged", "it can't be read"],
 )
 async def test_why_a_precondition_failed_is_seen_on_the_object(api: Api, server: StandIn, afterwards: Reply, reason: str, message: str):
-    server.answers("GET", WEB, Reply(web()), afterwards)
+    server.answers("GET", WEB, afterwards)
     server.answers("PATCH", WEB, refusal(422, "Invalid"))
 
-    answer = await Effects(api).apply(PATCH, "intent")
+    answer = await Effects(api).apply(BARE, "intent")
 
     assert isinstance(answer, NotApplied)
     assert answer.reason == reason
@@ -106,11 +176,11 @@ async def test_why_a_precondition_failed_is_seen_on_the_object(api: Api, server:
 
 
 @pytest.mark.parametrize(
-    ("annotations", "stamp"),
+    ("patch", "stamp"),
     [
-        ({"annotations": {"a": "b"}}, [{"op": "add", "path": "/metadata/annotations/prunella.dev~1intent-id", "value": "intent"}]),
+        (PATCH, [{"op": "add", "path": "/metadata/annotations/prunella.dev~1intent-id", "value": "intent"}]),
         (
-            {},
+            BARE,
             [
                 {"op": "test", "path": "/metadata/annotations", "value": None},
                 {"op": "add", "path": "/metadata/annotations", "value": {"prunella.dev/intent-id": "intent"}},
@@ -119,11 +189,10 @@ async def test_why_a_precondition_failed_is_seen_on_the_object(api: Api, server:
     ],
     ids=["beside others", "the first one"],
 )
-async def test_the_stamp_is_part_of_the_same_request(api: Api, server: StandIn, annotations: Object, stamp: list[Object]):
-    server.answers("GET", WEB, Reply(web(**annotations)))
+async def test_the_stamp_is_part_of_the_same_request(api: Api, server: StandIn, patch: Patch, stamp: list[Object]):
     server.answers("PATCH", WEB, Reply(web(NEW, resourceVersion="9", generation=3)))
 
-    answer = await Effects(api).apply(PATCH, "intent")
+    answer = await Effects(api).apply(patch, "intent")
 
     assert answer == Applied(after={"resourceVersion": "9", "generation": "3", "guardedSha256": guarded_sha256(NEW)})
     asked = server.asked[-1]
@@ -132,10 +201,12 @@ async def test_the_stamp_is_part_of_the_same_request(api: Api, server: StandIn, 
     assert asked.headers["Content-Type"] == "application/json-patch+json"
 
 
-async def test_a_dry_run_is_the_same_request_and_asks_for_nothing_to_be_stored(api: Api, server: StandIn):
+@pytest.mark.parametrize(("patch", "now"), [(PATCH, web(**NOTES)), (BARE, web())], ids=["beside annotations", "without annotations"])
+async def test_a_dry_run_is_the_same_request_and_asks_for_nothing_to_be_stored(api: Api, server: StandIn, patch: Patch, now: Object):
+    server.answers("GET", WEB, Reply(now))
     server.answers("PATCH", WEB, Reply(web(NEW)))
-    await Effects(api).apply(PATCH, "dry-run")
-    await Effects(api).dry_run(PATCH)
+    await Effects(api).apply(patch, "dry-run")
+    await Effects(api).dry_run(patch)
     real, dry = (asked for asked in server.asked if asked.method == "PATCH")
     assert dry.body == real.body
     assert dry.query == {**real.query, "dryRun": "All"}

@@ -23,6 +23,7 @@ Read = Callable[[LiveReads], Awaitable[Any]]
 READS: dict[str, tuple[str, str, Read]] = {
     "an object": ("GET", f"{SHOP}/deployments/web", lambda live: live.raw(REF)),
     "a workload": ("GET", f"{SHOP}/deployments/web", lambda live: live.workload(REF)),
+    "a look at a workload": ("GET", f"{SHOP}/deployments/web", lambda live: live.look(REF)),
     "a template": ("GET", f"{SHOP}/replicasets/web-1", lambda live: live.template("Deployment", REVISION)),
     "a namespace": ("GET", "/api/v1/namespaces/shop", lambda live: live.namespace("shop")),
     "a log": ("GET", "/api/v1/namespaces/shop/pods/a/log", lambda live: live.log_tail("shop", "a", "app", previous=True, lines=5)),
@@ -55,12 +56,12 @@ async def test_what_could_not_be_read_is_unknown(api: Api, server: StandIn, what
     assert await read(LiveReads(api)) is UNKNOWN
 
 
-@pytest.mark.parametrize("what", ["an object", "a workload", "a template", "a namespace"])
+@pytest.mark.parametrize("what", ["an object", "a workload", "a look at a workload", "a template", "a namespace"])
 async def test_what_is_not_there_is_none(api: Api, what: str):
     assert await READS[what][2](LiveReads(api)) is None
 
 
-@pytest.mark.parametrize("what", ["an object", "a workload", "a template", "a namespace"])
+@pytest.mark.parametrize("what", ["an object", "a workload", "a look at a workload", "a template", "a namespace"])
 async def test_an_answer_of_somebody_else_is_unknown(api: Api, server: StandIn, what: str):
     method, path, read = READS[what]
     server.answers(method, path, Reply("<html>please log in</html>"))
@@ -100,6 +101,19 @@ async def test_only_its_own_revisions_and_pods_belong_to_a_workload(api: Api, se
     assert [revision.name for revision in facts.revisions] == ["web-2", "web-1"]
     assert [pod.name for pod in facts.pods] == ["a", "b"]
     assert {asked.query["labelSelector"] for asked in server.asked[1:]} == {"app=web"}
+
+
+async def test_a_look_is_one_read_of_the_workload_as_facts_and_as_json(api: Api, server: StandIn):
+    """Whatever is written between two reads: what is judged and what the effect insists on are the same."""
+    first = {"metadata": {"name": "web", "uid": "u-1", "generation": 2}, "spec": {"replicas": 3, "template": {"spec": {"x": "as judged"}}}}
+    later = {"metadata": {"name": "web", "uid": "u-1", "generation": 3}, "spec": {"replicas": 3, "template": {"spec": {"x": "a person's"}}}}
+    server.answers("GET", f"{SHOP}/deployments/web", Reply(first), Reply(later))
+    server.answers("GET", f"{SHOP}/replicasets", listed())
+    server.answers("GET", "/api/v1/namespaces/shop/pods", listed())
+    look = await LiveReads(api).look(REF)
+    assert (look.facts.workload.generation, look.raw) == (2, first)
+    assert server.count("GET", f"{SHOP}/deployments/web") == 1
+    assert await LiveReads(api).look(REF.model_copy(update={"uid": "u-2"})) is None
 
 
 @pytest.mark.parametrize(

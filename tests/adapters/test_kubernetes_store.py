@@ -104,8 +104,12 @@ async def test_attempts_are_listed_page_by_page(store: Objects, server: StandIn)
         }
         return {"metadata": {"name": f"web-7f3kq-{number}", "namespace": "shop"}, "spec": spec}
 
-    server.answers("GET", f"{SHOP}/remediations", listed(attempt(2), token="next"), listed(attempt(1)))
+    pages = (listed(attempt(2), token="next", version="70"), listed(attempt(1), version="71"))
+    server.answers("GET", f"{SHOP}/remediations", *pages)
     assert [one.metadata.name for one in await store.remediations_of(INCIDENT)] == ["web-7f3kq-1", "web-7f3kq-2"]
+    server.answers("GET", f"{SHOP}/remediations", *pages)
+    listing = await store.remediations_in("shop")
+    assert (len(listing.attempts), listing.version) == (2, "70"), "it promises no more than its first page"
 
 
 async def test_kinds_that_are_not_installed_are_no_empty_list(store: Objects):

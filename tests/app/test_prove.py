@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.fakes.runbooks import HEALTHY, ROLL_BACK, runbook, shipped
 from prunella.api.names import MessageKind, Outcome, RemediationPhase, StepState
 from prunella.api.runbook import AlertCleared, Check, RunbookStep, StepFailure, Verify
 from prunella.app.errors import OutcomeUnknown, Retryable
-from prunella.core.facts import UNKNOWN
+from prunella.core.facts import UNKNOWN, WorkloadFacts
 from prunella.core.healing.effects import NotApplied
 from prunella.core.healing.steps.restart import Restart
 
@@ -154,11 +155,33 @@ async def test_r32_a_target_that_cannot_be_read_for_long_is_inconclusive_and_pag
         return UNKNOWN
 
     place.cluster.workload = blind  # type: ignore[method-assign] # the fake's own
+    place.view.silent = ["Deployment"]
     await operator.run(60)
+    assert operator.remediations[0].status.phase is RemediationPhase.VERIFYING, "the API server may be back in a moment"
+    await operator.run(300)
     [attempt] = operator.remediations
     assert attempt.status.outcome is Outcome.INCONCLUSIVE
-    assert attempt.status.message.startswith("recovery could not be told 3 times in a row: healthy Inconclusive: the workload could not be read")
+    assert attempt.status.message.startswith("recovery could not be told within 300 s: healthy Inconclusive: the workload could not be read")
+    assert operator.condition("Resolved") == ("Unknown", "NoData"), "what the cache shows is how it was before the watch went silent"
     assert place.deliver.to(MessageKind.PAGE)[:1] == ["primary"]
+    await operator.close()
+
+
+async def test_a_controller_that_is_away_for_a_while_is_waited_for():
+    """After an API server's restart the controllers may take half a minute to be back: that nobody saw the change yet proves nothing."""
+    place, _, operator = await acted()
+    seen = place.cluster.workload
+
+    async def behind(ref):
+        facts = await seen(ref)
+        return replace(facts, workload=replace(facts.workload, observed_generation=0)) if isinstance(facts, WorkloadFacts) else facts
+
+    place.cluster.workload = behind  # type: ignore[method-assign] # the fake's own
+    await operator.run(60)
+    assert operator.remediations[0].status.phase is RemediationPhase.VERIFYING
+    place.cluster.workload = seen  # type: ignore[method-assign]
+    await operator.run(60)
+    assert operator.remediations[0].status.outcome is Outcome.REMEDIATED
     await operator.close()
 
 

@@ -28,7 +28,8 @@ from prunella.adapters.kubernetes.client import Api
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.api.common import ObjectRef
-from prunella.core.healing.effects import Applied, DeletePod, DryRun, NotApplied, Patch, Settled, guarded_sha256
+from prunella.app.errors import Retryable
+from prunella.core.healing.effects import Applied, DeletePod, DryRun, NotApplied, Patch, Settled, annotated, guarded_sha256
 from prunella.core.healing.steps.hand_back import hand_back
 
 pytestmark = needs_control_plane
@@ -94,6 +95,7 @@ class Shop:
                 {"op": "test", "path": "/spec/template", "value": raw["spec"]["template"]},
                 {"op": "replace", "path": "/spec/template", "value": template},
             ),
+            annotated=annotated(raw),
             before={"templateHash": facts.newest.hash, "guardedSha256": guarded_sha256(raw["spec"]["template"])},
         )
 
@@ -168,7 +170,18 @@ async def test_a_target_without_annotations_gets_the_map_with_the_stamp(shop: Sh
         ),
     )
 
-    applied = await Effects(shop.api).apply(patch, INTENT)
+    for wrong in (patch, replace(patch, annotated=False)):
+        # As if its annotations had come or gone since it was judged: the API server refuses, and nothing of it is done.
+        was = await must(shop.api, "GET", f"{path}/db")
+        if annotated(was) is wrong.annotated:
+            was = await must(shop.api, "PATCH", f"{path}/db", {"metadata": {"annotations": {"a": "b"}}}, "application/merge-patch+json")
+        with pytest.raises(Retryable, match="came or went after it was judged"):
+            await Effects(shop.api).apply(wrong, INTENT)
+        now = await must(shop.api, "GET", f"{path}/db")
+        assert (now["spec"], now["metadata"].get("annotations")) == (was["spec"], was["metadata"].get("annotations"))
+    await must(shop.api, "PATCH", f"{path}/db", {"metadata": {"annotations": None}}, "application/merge-patch+json")
+
+    applied = await Effects(shop.api).apply(replace(patch, annotated=False), INTENT)
 
     assert isinstance(applied, Applied)
     assert (await must(shop.api, "GET", f"{path}/db"))["metadata"]["annotations"] == {"prunella.dev/intent-id": INTENT}
@@ -203,14 +216,17 @@ async def test_a_target_that_is_not_the_judged_object_is_left_alone(shop: Shop, 
     await shop.roll_out()
     patch = await shop.rollback()
     await must(shop.api, "DELETE", shop.path)
-    if again:
-        await must(shop.api, "POST", shop.path.removesuffix("/web"), deployment("web", BAD))
+    made = await must(shop.api, "POST", shop.path.removesuffix("/web"), deployment("web", BAD)) if again else None
     writes = shop.writes()
 
     answer = await Effects(shop.api).apply(patch, INTENT)
 
     assert answer == NotApplied(reason="TargetChanged", message=f"Deployment {shop.namespace}/web is gone, or another object bears its name")
-    assert shop.writes() == writes, "what was seen to be another's was not even tried"
+    assert shop.writes() == writes + 1, "it was tried once, and its preconditions refused it"
+    if made is not None:
+        stored = await shop.raw()
+        assert (stored["metadata"]["uid"], stored["metadata"]["generation"], stored["spec"]) == (made["metadata"]["uid"], 1, made["spec"])
+        assert "prunella.dev/intent-id" not in stored["metadata"].get("annotations", {})
 
 
 async def test_a_target_made_anew_after_the_last_look_is_refused_by_the_uid_test(shop: Shop):

@@ -150,7 +150,9 @@ async def test_attempts_of_an_incident_are_those_with_its_uid_in_the_order_of_th
     await store.create_remediation(remediation(namespace, "web-7f3kq-3", impostor))
 
     assert [one.metadata.name for one in await store.remediations_of(first)] == ["web-7f3kq-1", "web-7f3kq-2", "web-7f3kq-10"]
-    assert len(await store.remediations_in(namespace)) == 5
+    listing = await store.remediations_in(namespace)
+    assert len(listing.attempts) == 5
+    assert all(listing.shows_all_before(one.metadata.resource_version) for one in listing.attempts), "what was written before shows"
     with pytest.raises(AlreadyExists):
         await store.create_remediation(remediation(namespace, "web-7f3kq-1", first))
     stored = await store.remediation(namespace, "web-7f3kq-1")

@@ -39,7 +39,7 @@ def plan(params, live, done):
 
 BRUSH: Final = Right(verb="patch", group="shoes.example", resource="shoes")
 KIND: Final = StepKind(
-    name="polish", params=Polish, impact=StepImpact.LOW, rights=(BRUSH,), needs=lambda params, facts: (BRUSH,), plan=plan, outputs={"shine": "Much?"}
+    name="polish", params=Polish, impact=StepImpact.LOW, rights=(BRUSH,), needs=lambda params, kind: (BRUSH,), plan=plan, outputs={"shine": "Much?"}
 )
 '''
 

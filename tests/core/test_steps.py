@@ -60,6 +60,17 @@ def record(name="rollback", *, state=StepState.APPLIED, target=None, before=None
     return StepStatus(name=name, state=state, intent=intent, outcome=StepOutcome(observed_time=NOON))
 
 
+@pytest.mark.parametrize(("step", "given"), [(ROLL_BACK, live()), (RESTART, live())], ids=["a rollback", "a restart"])
+@pytest.mark.parametrize(
+    ("annotations", "there"),
+    [({"annotations": {"a": "b"}}, True), ({"annotations": {}}, True), ({"annotations": None}, False), ({}, False)],
+    ids=["some", "an empty map", "null", "none"],
+)
+def test_a_patch_knows_whether_the_object_that_was_judged_had_annotations(step, given, annotations, there):
+    judged = {**given.raw, "metadata": {"uid": "x", **annotations}}
+    assert asked(step, replace(given, raw=judged)).annotated is there
+
+
 # rollBack
 
 
@@ -214,7 +225,7 @@ def test_r21_where_somebody_rolled_out_again_their_pods_are_left_alone():
     ],
 )
 def test_a_rollback_needs_the_rights_that_its_requests_need_and_no_more(kind, rights):
-    assert registry.needs_of((ROLL_BACK,), crashed(kind=kind)) == rights
+    assert registry.needs_of((ROLL_BACK,), kind) == rights
 
 
 # restart
@@ -251,8 +262,8 @@ def test_a_restart_writes_its_annotation_in_each_shape_of_template(metadata, ope
 
 def test_a_restart_is_done_after_one_effect_and_needs_one_right():
     assert asked(RESTART, live(), [record("restart")]) == Done(message="the pods are being made anew")
-    assert registry.needs_of((RESTART, RESTART), crashed()) == (Right(verb="patch", group="apps", resource="deployments"),)
-    assert registry.needs_of((RESTART,), crashed(kind="Other")) == (Right(verb="patch", group="apps", resource="other"),)
+    assert registry.needs_of((RESTART, RESTART), "Deployment") == (Right(verb="patch", group="apps", resource="deployments"),)
+    assert registry.needs_of((RESTART,), "Other") == (Right(verb="patch", group="apps", resource="other"),)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +290,7 @@ def test_a_restart_without_revisions_still_says_what_was_there():
 def test_evidence_is_taken_once_and_changes_nothing():
     assert asked(LOOK, live()) == Evidence(tail_lines=50)
     assert asked(LOOK, live(), [record("evidence")]) == Done(message="evidence was taken")
-    assert registry.needs_of((LOOK,), crashed()) == ()
+    assert registry.needs_of((LOOK,), "Deployment") == ()
 
 
 @pytest.mark.parametrize(("message", "said"), [("come", "come"), ("", "deploy/checkout: the Runbook asks for a person")])
@@ -287,7 +298,7 @@ def test_a_page_is_sent_once_and_changes_nothing(message, said):
     step = RunbookStep(name="page", escalate=Escalate(message=message))
     assert asked(step, live()) == PageNow(message=said)
     assert asked(step, live(), [record("page")]) == Done(message="the owner was paged")
-    assert registry.needs_of((PAGE,), crashed()) == ()
+    assert registry.needs_of((PAGE,), "Deployment") == ()
 
 
 def test_each_kind_of_step_says_how_much_it_disturbs():

@@ -64,7 +64,7 @@ def ended(seconds_before, **changes):
 )
 def test_a_workload_is_healthy_when_all_of_it_runs_without_a_restart_since_the_effect(facts, finding, result, value, conclusive):
     look = verify.workload_healthy(facts, finding, ago(10), "healthy")
-    assert look == Look(check="healthy", result=result, value=value, conclusive=conclusive)
+    assert look == Look(check="healthy", result=result, value=value, conclusive=conclusive, pending=result is N)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,14 @@ def test_the_worst_check_of_a_round_counts_and_ends_the_others_row(looks, counts
     after = verify.tally(BEFORE, looks, plan_of(HEALTHY, RATIO))
     assert (after.successes, after.failures, after.inconclusive, after.errors) == counts
     assert after.last == looks
+
+
+@pytest.mark.parametrize(("pending", "counted"), [(True, 2), (False, 3)], ids=["it may take until the timeout", "no data"])
+def test_what_is_only_not_there_yet_counts_towards_no_limit(pending, counted):
+    after = verify.tally(BEFORE, (Look(check="healthy", result=N, pending=pending), Look(check="errors", result=S)), plan_of(HEALTHY, RATIO))
+    assert (after.successes, after.inconclusive) == (0, counted)
+    dark = verify.tally(BEFORE, (Look(check="healthy", result=N, pending=True), Look(check="errors", result=N)), plan_of(HEALTHY, RATIO))
+    assert dark.inconclusive == 3, "another check had no data"
 
 
 @pytest.mark.parametrize(("errors", "inconclusive"), [(0, 0), (3, 0), (4, 1), (9, 1)], ids=["first", "fourth", "fifth", "tenth"])

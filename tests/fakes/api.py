@@ -19,6 +19,7 @@ from prunella.api.remediation import Remediation, RemediationStatus
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.errors import AlreadyExists, Conflict, Permanent
+from prunella.app.listing import Listing
 from prunella.core.facts import UNKNOWN, UnknownT
 
 from .clock import ManualClock
@@ -98,11 +99,10 @@ class FakeApi:
         return self._get(Remediation, namespace, name)
 
     async def remediations_of(self, incident: Incident) -> Sequence[Remediation]:
-        mine = [one for one in self.all(Remediation) if one.spec.incident_ref.uid == incident.metadata.uid]
-        return sorted(mine, key=lambda one: int(one.metadata.name.rsplit("-", 1)[-1]))
+        return (await self.remediations_in(incident.metadata.namespace or "")).of(incident)
 
-    async def remediations_in(self, namespace: str) -> Sequence[Remediation]:
-        return [one for one in self.all(Remediation) if one.metadata.namespace == namespace]
+    async def remediations_in(self, namespace: str) -> Listing:
+        return Listing(tuple(one for one in self.all(Remediation) if one.metadata.namespace == namespace), str(self.version))
 
     async def create_remediation(self, remediation: Remediation) -> Remediation:
         return self._create(remediation.model_copy(update={"status": RemediationStatus()}))

@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from prunella.api.common import ObjectRef
-from prunella.app.errors import OutcomeUnknown
+from prunella.app.errors import OutcomeUnknown, Retryable
 from prunella.core.facts import (
     UNKNOWN,
     AutoscalerFacts,
     Container,
+    Look,
     NamespaceFacts,
     Owner,
     Pod,
@@ -27,7 +28,7 @@ from prunella.core.facts import (
     WorkloadCondition,
     WorkloadFacts,
 )
-from prunella.core.healing.effects import Applied, DeletePod, DryRun, Effect, NotApplied, Patch, Settled, guarded_sha256
+from prunella.core.healing.effects import Applied, DeletePod, DryRun, Effect, NotApplied, Patch, Settled, annotated, guarded_sha256
 from prunella.core.healing.steps.hand_back import hand_back
 
 from .clock import ManualClock
@@ -108,6 +109,10 @@ class FakeWorkload:
     def template(self) -> dict[str, Any]:
         template: dict[str, Any] = self.raw["spec"]["template"]
         return template
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        return self.raw["metadata"].get("annotations") or {}
 
 
 def template_of(image: str, **metadata: Any) -> dict[str, Any]:
@@ -216,7 +221,7 @@ class FakeCluster:
             "ready": ready,
             "available": ready,
             "labels": {"app": one.name},
-            "annotations": {key: value for key, value in one.raw["metadata"]["annotations"].items() if key.startswith("prunella.dev/")},
+            "annotations": {key: value for key, value in one.annotations.items() if key.startswith("prunella.dev/")},
             "strategy": "RollingUpdate",
             **self._by_kind(one, newest, complete=complete),
         }
@@ -334,6 +339,13 @@ class FakeCluster:
         one = self._find(ref)
         return self.facts(one) if one is not None else None
 
+    async def look(self, ref: ObjectRef) -> Look | UnknownT | None:
+        facts = await self.workload(ref)
+        if not isinstance(facts, WorkloadFacts):
+            return facts
+        one = self._find(ref)
+        return Look(facts=facts, raw=copy.deepcopy(one.raw)) if one is not None else None
+
     async def template(self, kind: str, revision: Revision) -> dict[str, Any] | UnknownT | None:
         if self.unreadable:
             return UNKNOWN
@@ -396,7 +408,7 @@ class FakeCluster:
         one = self._find(effect_target)
         if one is None:
             return Settled.GONE
-        if one.raw["metadata"]["annotations"].get(INTENT) == intent_id:
+        if one.annotations.get(INTENT) == intent_id:
             return Settled.APPLIED
         return Settled.NOT_APPLIED if guarded_sha256(one.template) == before.get("guardedSha256") else Settled.CHANGED
 
@@ -415,12 +427,16 @@ class FakeCluster:
         one = self._find(effect.target)
         if one is None:
             return NotApplied(reason="TargetChanged", message=f"{effect.target.kind} {effect.target.name} is gone, or another object bears its name")
+        before = one.raw
         try:
             one.raw = patched(one.raw, effect.operations)
         except TestFailedError as error:
             reason = "HumanOverride" if error.path == effect.guarded_path else "TargetChanged"
             return NotApplied(reason=reason, message=f"{effect.target.name} was changed by somebody else after it was judged")
-        one.raw["metadata"]["annotations"][INTENT] = intent_id
+        if annotated(before) is not effect.annotated:
+            one.raw = before
+            raise Retryable("annotations came or went after it was judged", delay=0.05)
+        one.raw["metadata"].setdefault("annotations", {})[INTENT] = intent_id
         one.raw["metadata"]["managedFields"].append({"manager": "prunella", "operation": "Update"})
         self._bump(one)
         self._react(one)

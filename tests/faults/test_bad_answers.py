@@ -48,7 +48,7 @@ REFUSALS: dict[str, Spoil] = {
     **{f"409 to {words}, five times": answer(409, words, nth=None, times=5) for words in WRITES if words.startswith("update")},
     "500 to the hand-back, which was done": answer(500, "patch deployments", nth=2, done=True),
     "500 to the hand-back, which was not done": answer(500, "patch deployments", nth=2),
-    "500 to a read of the target after its intent": answer(500, "get deployments", nth=5),
+    "500 to a read of the target after its effect": answer(500, "get deployments", nth=5),
     "422 to the Incident's second status": answer(422, "update incidents/status", nth=2),
 }
 

@@ -54,9 +54,9 @@ def _looking() -> None:
 
     real = executor._patch_call
 
-    def careless(resource: Any, patch: Any, stored: Any, intent_id: str, *, dry: bool = False) -> Any:
+    def careless(resource: Any, patch: Any, intent_id: str, *, dry: bool = False) -> Any:
         kept = tuple(one for one in patch.operations if one["op"] != "test")
-        return real(resource, replace(patch, operations=kept), stored, intent_id, dry=dry)
+        return real(resource, replace(patch, operations=kept), intent_id, dry=dry)
 
     executor.Effects.settle = blind  # type: ignore[method-assign,assignment] # that is the point
     executor._patch_call = careless

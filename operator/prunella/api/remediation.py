@@ -91,7 +91,7 @@ class Intent(WireModel):
     id: Annotated[str, Field(min_length=1, max_length=64)]
     """Identity of the intent; the target bears it as annotation prunella.dev/intent-id."""
     epoch: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
-    """Number of the leader's term that wrote it, by the Lease: a process of an earlier term leaves it alone."""
+    """Number of the leader's term that stored it, by the Lease."""
     action: ShortName
     """Patch or Delete."""
     target_ref: ObjectRef
@@ -159,7 +159,7 @@ class RemediationStatus(WireModel):
     message: Sentence = ""
     """Where it stands, in a sentence."""
     epoch: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
-    """Number of the leader's term that wrote it, by the Lease: a process of an earlier term leaves it alone."""
+    """Highest number of a leader's term that wrote here, by the Lease: a process of an earlier term stores no intent; its other writes keep it."""
     plan_hash: Hash = ""
     """Hash of the plan that was made from the live target."""
     plan: Sentence = ""

@@ -182,7 +182,7 @@ class Verify(WireModel):
     error_limit: Annotated[int, Field(ge=1, le=100)] = 4
     """Questions that may fail in a row, for example because Prometheus does not answer; then the look is Inconclusive."""
     inconclusive_limit: Annotated[int, Field(ge=1, le=100)] = 3
-    """Looks without an answer that end it as Inconclusive, which counts as a failed attempt."""
+    """Looks without an answer that end it as Inconclusive, which counts as a failed attempt; a controller that is slow may take until the timeout."""
     watch_seconds: Seconds = 600
     """Afterwards a relapse reopens the Incident."""
     checks: Annotated[tuple[Check, ...], items(16, "name", minimum=1)]

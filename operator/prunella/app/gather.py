@@ -13,7 +13,7 @@ from prunella.api.incident import Incident
 from prunella.api.names import Cause, ConditionStatus, SignalState, SourceKind
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
-from prunella.core.facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, UnknownT, WorkloadFacts
+from prunella.core.facts import UNKNOWN, AlertFacts, Finding, Look, NamespaceFacts, UnknownT, WorkloadFacts
 from prunella.core.healing import record
 from prunella.core.incident import alert_target, correlate
 from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Capture, Delivery, Evaluate, OpenIncident, Preparation, World
@@ -49,6 +49,7 @@ class _Read(NamedTuple):
     """What was asked for one decision."""
 
     target: WorkloadFacts | Absent | UnknownT
+    raw: Mapping[str, object] | None
     policy: HealingPolicy | UnknownT
     record: WorkloadRecord | UnknownT | None
     namespace: NamespaceFacts | UnknownT
@@ -100,17 +101,20 @@ class Gatherer:
             self.polled_time = self.alert_time = self._clock.now()
         return answer
 
-    async def world(self, incident: Incident, mail: Mailbox, *, live: bool = False, own_remediation_uid: str = "") -> World:
-        """All that one decision about this Incident may know."""
+    async def world(
+        self, incident: Incident, mail: Mailbox, *, live: bool = False, own_remediation_uid: str = "", attempts: Sequence[Remediation] | None = None
+    ) -> World:
+        """All that one decision about this Incident may know. `attempts` are the Incident's, where they were read with it; else they are read now."""
         now = self._clock.now()
         namespace = incident.target_namespace
         fresh = not self._lagging() and not self._view.silent_kinds(now)
-        read = await self._read(incident, mail, live=live)
+        read = await self._read(incident, mail, live=live, attempts=attempts)
         facts = read.target if isinstance(read.target, WorkloadFacts) else None
         seen = World(
             now=now,
             incident=incident,
             target=read.target,
+            raw=read.raw,
             finding=self._finding(read.target, fresh=fresh),
             unseen_since=self._unseen_since(incident.metadata.uid, now, seen=fresh and read.target is not UNKNOWN),
             alerts=tuple(mail.alerts),
@@ -141,7 +145,7 @@ class Gatherer:
             yield self.alert_time
         yield from (one.last_seen_time for one in incident.status.signals if one.source is SourceKind.ALERTMANAGER)
 
-    async def _read(self, incident: Incident, mail: Mailbox, *, live: bool) -> _Read:
+    async def _read(self, incident: Incident, mail: Mailbox, *, live: bool, attempts: Sequence[Remediation] | None) -> _Read:
         """Everything that may have to be asked for, at once: what a decision waits for is the slowest answer, not their sum."""
         (target, policy, stored, namespace), (rules, healthy, remediations) = await asyncio.gather(
             asyncio.gather(
@@ -150,9 +154,13 @@ class Gatherer:
                 self._record(incident, live=live),
                 self._namespace_facts(incident.target_namespace, live=live),
             ),
-            asyncio.gather(self._rules(incident, mail.alerts), self._healthy(live=live), self._store.remediations_of(incident)),
+            asyncio.gather(self._rules(incident, mail.alerts), self._healthy(live=live), self._attempts(incident, attempts)),
         )
-        return _Read(target, policy, stored, namespace, rules, healthy, tuple(remediations))
+        facts, raw = (target.facts, target.raw) if isinstance(target, Look) else (target, None)
+        return _Read(facts, raw, policy, stored, namespace, rules, healthy, tuple(remediations))
+
+    async def _attempts(self, incident: Incident, known: Sequence[Remediation] | None) -> Sequence[Remediation]:
+        return known if known is not None else await self._store.remediations_of(incident)
 
     def _with_mail(self, seen: World, mail: Mailbox) -> World:
         return replace(seen, preparation=mail.preparation, capture=mail.capture, deliveries=tuple(mail.deliveries))
@@ -196,7 +204,7 @@ class Gatherer:
         """The Incident is gone."""
         self._unseen.pop(uid, None)
 
-    async def _target(self, incident: Incident, *, live: bool) -> WorkloadFacts | Absent | UnknownT:
+    async def _target(self, incident: Incident, *, live: bool) -> Look | WorkloadFacts | Absent | UnknownT:
         ref = incident.spec.target_ref
         if ref.kind not in KINDS:
             return NOT_A_WORKLOAD
@@ -205,10 +213,8 @@ class Gatherer:
         if same and not live and cached is not None:
             return cached
         wanted = ref.model_copy(update={"namespace": incident.target_namespace})
-        read = await self._live.workload(wanted)
-        if read is UNKNOWN:
-            return UNKNOWN
-        return read if isinstance(read, WorkloadFacts) else GONE
+        read = await self._live.look(wanted)
+        return GONE if read is None else read
 
     async def _record(self, incident: Incident, *, live: bool) -> WorkloadRecord | UnknownT | None:
         ref, namespace = incident.spec.target_ref, incident.target_namespace

@@ -1,7 +1,13 @@
-"""Permit: the guards, asked again on what is true now, a moment before an effect."""
+"""Permit: the guards, asked again on what is true now, a moment before an effect.
+
+What depends on the attempt alone is asked beside the reads of the target: its Runbook is pinned, and its plan was prepared. What then turns out to be
+for another Runbook or another revision is not believed, and asked again.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 
 from prunella.api.incident import Incident
@@ -9,12 +15,14 @@ from prunella.api.names import INTENT_ANNOTATION, Mode, StepState
 from prunella.api.remediation import GuardVerdict, Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
-from prunella.core.facts import WorkloadFacts
+from prunella.core.facts import Revision, UnknownT, WorkloadFacts
 from prunella.core.healing import guards, match, plan
+from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.world import GONE, Preparation, World
 
 from . import attempt
+from .beside import beside
 from .errors import Conflict
 from .gather import Gatherer, Mailbox
 from .ports import Store
@@ -31,6 +39,28 @@ class Permitted:
     preparation: Preparation | None
     world: World
     """What was read for it."""
+    template: Json | None = None
+    """The template to go back to, where it was read beside the target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ahead:
+    """What was asked before the target was read."""
+
+    runbook: Runbook
+    missing: tuple[str, ...]
+    answered: bool
+    to: Revision | None
+    template: Json | UnknownT | None
+
+    def rights(self, made: plan.Plan) -> tuple[tuple[str, ...], bool] | None:
+        """The review, if it was of what this plan needs."""
+        return (self.missing, self.answered) if self.runbook.spec == made.runbook.spec else None
+
+    def template_of(self, made: plan.Plan) -> Json | None:
+        """The template, if it is that of the revision that this plan goes back to, and could be read."""
+        same = self.to is not None and made.to is not None and self.to.uid == made.to.uid
+        return self.template if same and not isinstance(self.template, UnknownT) else None
 
 
 class Permit:
@@ -41,9 +71,21 @@ class Permit:
         self._gatherer = gatherer
         self._preparer = preparer
 
-    async def ask(self, incident: Incident, remediation: Remediation, mail: Mailbox) -> Permitted | Refusal:
-        """The plan that still holds, or the first refusal."""
-        world = await self._gatherer.world(incident, mail, live=True, own_remediation_uid=remediation.metadata.uid)
+    async def ask(self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox) -> Permitted | Refusal:
+        """The plan that still holds, or the first refusal. `runbook` is the one that the attempt is pinned to."""
+        async with beside(self._look_ahead(remediation, runbook, mail.preparation)) as ahead:
+            world = await self._gatherer.world(incident, mail, live=True, own_remediation_uid=remediation.metadata.uid)
+            return await self._judge(world, remediation, mail, ahead)
+
+    async def _look_ahead(self, remediation: Remediation, runbook: Runbook, prepared: Preparation | None) -> _Ahead | None:
+        """None where the guards will not ask for it, or for more than it: after the first effect, and where the plan must be prepared anew."""
+        if _begun(remediation) or prepared is None or prepared.plan_hash != remediation.spec.plan_hash:
+            return None
+        target, to = remediation.spec.target_ref, prepared.to if remediation.spec.mode is Mode.AUTO else None
+        (missing, answered), template = await asyncio.gather(self._preparer.rights(runbook, target), self._preparer.template(target.kind, to))
+        return _Ahead(runbook=runbook, missing=missing, answered=answered, to=to, template=template)
+
+    async def _judge(self, world: World, remediation: Remediation, mail: Mailbox, asked_ahead: Awaitable[_Ahead | None]) -> Permitted | Refusal:
         if world.target is GONE:
             ref = remediation.spec.target_ref
             return Refusal(reason="TargetChanged", message=f"{ref.kind} {ref.name} is gone or was made anew: the plan was for another object")
@@ -55,19 +97,20 @@ class Permit:
         runbook = attempt.runbook_of(remediation, world.runbooks)
         if runbook is None:
             return Refusal(reason="EvidenceMissing", message="the Runbook could not be read as it was when the attempt was made")
-        if any(one.state is StepState.APPLIED and one.intent is not None for one in remediation.status.steps):
+        if _begun(remediation):
             return self._going_on(world, remediation, facts, runbook)
         made = await self._plan(world, remediation, facts)
         if isinstance(made, Refusal):
             return made
-        known = guards.prepared(world, made)
+        known, ahead = guards.prepared(world, made), await asked_ahead
         if known is None:
             wish = Prepare(plan_hash=made.hash, runbook=made.runbook, accused_hash=made.accused.hash if made.accused else "", to=made.to)
             mail.preparation = await self._preparer.prepare(world, wish)
             world = replace(world, preparation=mail.preparation)
         else:
             # The dry run of the dwell still holds: the request bears its preconditions. A right may have been taken away since.
-            missing, answered = await self._preparer.rights(made.runbook, facts)
+            reviewed = ahead.rights(made) if ahead is not None else None
+            missing, answered = reviewed or await self._preparer.rights(made.runbook, facts.workload.ref)
             if missing or not answered:
                 mail.preparation = replace(known, missing_rights=missing, rights_known=answered, prepared_time=world.now)
                 world = replace(world, preparation=mail.preparation)
@@ -75,7 +118,8 @@ class Permit:
         refusal = first_refusal(asked) or _lowered(remediation, made)
         if refusal is not None:
             return refusal
-        return Permitted(plan=made, facts=facts, guards=_verdicts(asked), preparation=world.preparation, world=world)
+        template = ahead.template_of(made) if ahead is not None else None
+        return Permitted(plan=made, facts=facts, guards=_verdicts(asked), preparation=world.preparation, world=world, template=template)
 
     def places(self, remediation: Remediation, permitted: Permitted) -> Refusal | None:
         """Whether budgets and concurrency still have a place, by what others began meanwhile. Asked right before the reservation."""
@@ -135,6 +179,11 @@ class Permit:
         if lowered is not None:
             return lowered
         return Permitted(plan=made, facts=facts, guards=remediation.status.guards, preparation=None, world=world)
+
+
+def _begun(remediation: Remediation) -> bool:
+    """Whether an effect of it was applied."""
+    return any(one.state is StepState.APPLIED and one.intent is not None for one in remediation.status.steps)
 
 
 def _faster(facts: WorkloadFacts, remediation: Remediation) -> Refusal | None:

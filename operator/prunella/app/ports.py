@@ -14,10 +14,12 @@ from prunella.api.incident import Incident
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
-from prunella.core.facts import AlertFacts, AutoscalerFacts, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
+from prunella.core.facts import AlertFacts, AutoscalerFacts, Look, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
 from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
 from prunella.core.people.message import Envelope
 from prunella.core.world import QueryValue
+
+from .listing import Listing
 
 
 class Clock(Protocol):
@@ -147,8 +149,8 @@ class Store(Protocol):
     async def remediations_of(self, incident: Incident) -> Sequence[Remediation]:
         """A live list of the attempts whose incidentRef.uid is this Incident's, by number."""
 
-    async def remediations_in(self, namespace: str) -> Sequence[Remediation]:
-        """A live list of a namespace."""
+    async def remediations_in(self, namespace: str) -> Listing:
+        """A live list of a namespace. Raises Permanent where one can't be read."""
 
     async def create_remediation(self, remediation: Remediation) -> Remediation:
         """Raises AlreadyExists where the name is taken."""
@@ -185,6 +187,9 @@ class Live(Protocol):
 
     async def workload(self, ref: ObjectRef) -> WorkloadFacts | UnknownT | None:
         """The workload with its revisions and pods; None on 404 or another uid."""
+
+    async def look(self, ref: ObjectRef) -> Look | UnknownT | None:
+        """The same, and the JSON that its own facts were made of."""
 
     async def template(self, kind: str, revision: Revision) -> dict[str, Any] | UnknownT | None:
         """The pod template of a ReplicaSet (without pod-template-hash) or ControllerRevision (without $patch); None where it is gone."""

@@ -87,16 +87,18 @@ class Preparer:
         facts = world.workload
         if facts is None:
             return Preparation(plan_hash=wish.plan_hash, rights_known=False, prepared_time=now)
-        missing, known = await self.rights(wish.runbook, facts)
+        missing, known = await self.rights(wish.runbook, facts.workload.ref)
         error, diff = "", ""
         if known and not missing:
             error, diff = await self._dry_run(wish, facts)
-        return Preparation(plan_hash=wish.plan_hash, missing_rights=missing, rights_known=known, dry_run_error=error, diff=diff, prepared_time=now)
+        return Preparation(
+            plan_hash=wish.plan_hash, to=wish.to, missing_rights=missing, rights_known=known, dry_run_error=error, diff=diff, prepared_time=now
+        )
 
-    async def rights(self, runbook: Runbook, facts: WorkloadFacts) -> tuple[tuple[str, ...], bool]:
-        """What the acting account may not do, in kubectl's words, and whether every answer could be had."""
-        rights = tuple(registry.needs_of(runbook.spec.steps, facts))
-        space = facts.workload.namespace
+    async def rights(self, runbook: Runbook, target: ObjectRef) -> tuple[tuple[str, ...], bool]:
+        """What the acting account may not do, in kubectl's words, and whether every answer could be had. Asked by the target's kind and namespace."""
+        rights = tuple(registry.needs_of(runbook.spec.steps, target.kind))
+        space = target.namespace or ""
         answers = await asyncio.gather(*(self._live.may(right.verb, right.group, right.resource, space) for right in rights))
         missing = [
             f"{right.verb} {right.resource}{'.' if right.group else ''}{right.group} in {space}"
@@ -126,12 +128,13 @@ class Preparer:
         self, facts: WorkloadFacts, accused_hash: str, to: Revision | None, *, now: datetime, intent_time: datetime
     ) -> LiveFacts | None:
         """What a step reads: the object as JSON and the template to go back to. None where one of them could not be read."""
-        raw, template = await asyncio.gather(self._live.raw(facts.workload.ref), self._template(facts.workload.kind, to))
+        raw, template = await asyncio.gather(self._live.raw(facts.workload.ref), self.template(facts.workload.kind, to))
         if not isinstance(raw, dict) or isinstance(template, UnknownT):
             return None
         return LiveFacts(now=now, raw=raw, facts=facts, accused_hash=accused_hash, to=to, to_template=template, intent_time=intent_time)
 
-    async def _template(self, kind: str, to: Revision | None) -> dict[str, Any] | UnknownT | None:
+    async def template(self, kind: str, to: Revision | None) -> dict[str, Any] | UnknownT | None:
+        """The pod template to go back to; None where there is none, or it is gone."""
         return await self._live.template(kind, to) if to is not None else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,9 +27,11 @@ from prunella.core.incident.material import rides, tells_something
 from prunella.core.world import GONE, World
 
 from . import rest
+from .beside import beside
 from .errors import AlreadyExists, Conflict, Retryable
 from .gather import Gatherer, Mailbox
 from .keys import IncidentKey
+from .listing import Listing
 from .orphans import Orphans
 from .outbox import Outbox
 from .ports import Clock, Store, Telemetry, View
@@ -144,23 +146,26 @@ class Reconciler:
         for _ in range(TRIES):
             if self._parking:
                 raise Retryable("this process is ending: whoever leads next goes on", delay=5.0)
-            incident = await self._store.incident(*key)
-            if not await self._orphans.settle(key, incident):
-                self._again(key, self._clock.now() + SETTLE_RETRY)
-            if incident is None:
-                return None
-            self._uids[key] = incident.metadata.uid
+            async with beside(self._store.remediations_in(key.namespace)) as listing:
+                incident = await self._store.incident(*key)
+                if not await self._orphans.settle(key, incident):
+                    self._again(key, self._clock.now() + SETTLE_RETRY)
+                if incident is None:
+                    return None
+                self._uids[key] = incident.metadata.uid
+                attempts = await self._attempts(incident, listing)
             try:
-                incident, draft = await self._decide(key, incident)
+                incident, draft = await self._decide(key, incident, attempts)
             except Conflict:
                 continue
             self._publisher.count(draft.counts)
             made = await self._create(incident, draft.attempt) if draft.attempt is not None else None
-            if draft.attempt is not None and made is None:
+            taken = draft.attempt is not None and made is None
+            if taken:
                 draft = draft.again(self._clock.now() + TAKEN)
             # By the status as it was decided: what rides along stands nowhere yet, and is true all the same.
             judged = incident.model_copy(update={"status": draft.status})
-            moved, look = await self._runner.drive(judged, self._mail[key], made)
+            moved, look = await self._runner.drive(judged, self._mail[key], made, None if taken else attempts)
             draft = draft.again(look)
             if not moved:
                 if draft.look_again is not None:
@@ -168,7 +173,14 @@ class Reconciler:
                 return incident
         raise Retryable(f"Incident {key.name} changed {TRIES} times meanwhile", delay=0.5)
 
-    async def _decide(self, key: IncidentKey, incident: Incident) -> tuple[Incident, Draft]:
+    async def _attempts(self, incident: Incident, listing: Awaitable[Listing]) -> tuple[Remediation, ...]:
+        """Its attempts, by a list that was read beside it; by another one where somebody wrote the Incident between the two."""
+        read = await listing
+        if not read.shows_all_before(incident.metadata.resource_version):
+            read = await self._store.remediations_in(incident.metadata.namespace or "")
+        return read.of(incident)
+
+    async def _decide(self, key: IncidentKey, incident: Incident, attempts: tuple[Remediation, ...]) -> tuple[Incident, Draft]:
         mail = self._mail[key]
         received = mail.received
         taken = Mailbox(
@@ -177,7 +189,7 @@ class Reconciler:
             capture=mail.capture,
             preparation=mail.preparation,
         )
-        world = await self._gatherer.world(incident, taken)
+        world = await self._gatherer.world(incident, taken, attempts=attempts)
         draft = decide(world)
         for _ in range(QUESTIONS):
             if not draft.needs:

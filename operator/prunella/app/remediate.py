@@ -6,7 +6,7 @@ looks at the target before it does anything: an effect happens at most once per 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
@@ -15,11 +15,12 @@ from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
+from prunella.core.facts import UnknownT
 from prunella.core.healing import history, match, run
 from prunella.core.healing.effects import DeletePod, Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, PageNow, Skip, Wait
+from prunella.core.healing.steps.step import Done, Evidence, Failed, LiveFacts, Next, PageNow, Skip, Wait
 from prunella.core.world import Unevaluable
 
 from . import attempt
@@ -60,9 +61,19 @@ class Runner:
         self._prover = prover
         self._clock = clock
 
-    async def drive(self, incident: Incident, mail: Mailbox, made: Remediation | None = None) -> tuple[bool, datetime | None]:
-        """Go on with the attempt that has not ended, or was just `made`. True where something was stored (decide again); else when to look again."""
-        for remediation in [made] if made is not None else await self._store.remediations_of(incident):
+    async def drive(
+        self, incident: Incident, mail: Mailbox, made: Remediation | None = None, known: Sequence[Remediation] | None = None
+    ) -> tuple[bool, datetime | None]:
+        """Go on with the attempt that has not ended, or was just `made`. True where something was stored (decide again); else when to look again.
+
+        `known` are the attempts that the decision rests on. This process writes none of them between the two, and if another one does, what is
+        stored here loses its compare-and-swap, the intent first of all. None: they are read now.
+        """
+        if made is not None:
+            known = (made,)
+        elif known is None:
+            known = await self._store.remediations_of(incident)
+        for remediation in known:
             phase = remediation.status.phase
             if phase is not None and phase.final:
                 continue
@@ -81,7 +92,7 @@ class Runner:
             return await self._without_runbook(remediation)
         phase = remediation.status.phase or RemediationPhase.PENDING
         if remediation.spec.mode is not Mode.AUTO:
-            return await self._simulate(incident, remediation, mail)
+            return await self._simulate(incident, remediation, runbook, mail)
         if phase is RemediationPhase.VERIFYING:
             return await self._prover.prove(incident, remediation, runbook, mail)
         return await self._act(incident, remediation, runbook, mail)
@@ -111,9 +122,9 @@ class Runner:
             case Recovery.NOT_APPLIED:
                 return None
 
-    async def _simulate(self, incident: Incident, remediation: Remediation, mail: Mailbox) -> tuple[bool, datetime | None]:
+    async def _simulate(self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox) -> tuple[bool, datetime | None]:
         """Suggest: the plan, the guards and the dry run's diff, and nothing else."""
-        permitted = await self._permit.ask(incident, remediation, mail)
+        permitted = await self._permit.ask(incident, remediation, runbook, mail)
         if isinstance(permitted, Refusal):
             return await self._refused(remediation, permitted)
         status = remediation.status.model_copy(
@@ -142,7 +153,7 @@ class Runner:
         if remediation.status.started_time is not None and self._clock.now() - remediation.status.started_time > RUN:
             await self._once.end(remediation, Outcome.ABORTED, f"the run took longer than {int(RUN.total_seconds())} s")
             return True, None
-        permitted = await self._permit.ask(incident, remediation, mail)
+        permitted = await self._permit.ask(incident, remediation, runbook, mail)
         chosen = None if isinstance(permitted, Refusal) else await self._next(remediation, runbook, permitted)
         settled = await self._settled(stored, runbook)
         if settled is not None:
@@ -164,9 +175,12 @@ class Runner:
         return True, None
 
     async def _next(self, remediation: Remediation, runbook: Runbook, permitted: Permitted) -> tuple[RunbookStep, Next] | None:
-        """The step that the run is at, and what it wants; None where every step is done."""
+        """The step that the run is at, and what it wants; None where every step is done.
+
+        A step sees the target in the very state that the guards have judged, and its effect insists on that one: what came later makes it fail.
+        """
         now, steps, records = self._clock.now(), runbook.spec.steps, remediation.status.steps
-        step = run.current(steps, records)
+        step, live = run.current(steps, records), await self._live(remediation, permitted, now)
         while step is not None:
             done = run.records_of(step, records)
             verdict = True if done else self._wanted(step, records, permitted)
@@ -174,9 +188,6 @@ class Runner:
                 return step, Failed(message=f"its condition '{step.when}' could not be told: {verdict.why}")
             if not verdict:
                 return step, Skip(message=f"its condition '{step.when}' is false")
-            live = await self._preparer.live_facts(
-                permitted.facts, remediation.spec.accused_revision or "", permitted.plan.to, now=now, intent_time=now
-            )
             if live is None:
                 return step, Wait(until_time=now + SETTLE_RETRY, message="the target could not be read")
             wants = registry.kind_of(step).plan(registry.params_of(step), live, done)
@@ -184,6 +195,15 @@ class Runner:
                 return step, wants
             step = run.following(steps, step)
         return None
+
+    async def _live(self, remediation: Remediation, permitted: Permitted, now: datetime) -> LiveFacts | None:
+        """What a step reads; None where a part of it could not be had."""
+        raw, to = permitted.world.raw, permitted.plan.to
+        template = permitted.template or await self._preparer.template(permitted.facts.workload.kind, to)
+        if raw is None or isinstance(template, UnknownT):
+            return None
+        accused = remediation.spec.accused_revision or ""
+        return LiveFacts(now=now, raw=raw, facts=permitted.facts, accused_hash=accused, to=to, to_template=template, intent_time=now)
 
     def _wanted(self, step: RunbookStep, records: tuple[StepStatus, ...], permitted: Permitted) -> bool | Unevaluable:
         world = permitted.world

@@ -73,7 +73,8 @@ def _without_residue(world: World) -> World:
 
 
 def _healthy(world: World) -> bool | UnknownT:
-    return known_good.healthy(world.workload) if world.workload is not None else UNKNOWN
+    """What the cache shows while a watch is silent is how it was, not how it is."""
+    return known_good.healthy(world.workload) if world.workload is not None and world.watch_fresh else UNKNOWN
 
 
 def _seen(world: World, draft: Draft) -> World:

@@ -5,6 +5,7 @@ The rule this module protects: a fact that could not be had is `UNKNOWN`, a valu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -204,6 +205,15 @@ class WorkloadFacts:
     def revision(self, revision_hash: str) -> Revision | None:
         """The stored revision with that hash."""
         return next((revision for revision in self.revisions if revision.hash == revision_hash), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A workload as the API server showed it to one read: what is judged by the facts is what stands in the JSON."""
+
+    facts: WorkloadFacts
+    raw: Mapping[str, object]
+    """The workload itself, whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

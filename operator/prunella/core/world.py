@@ -20,7 +20,7 @@ from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 
-from .facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, UnknownT, WorkloadFacts
+from .facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, Revision, UnknownT, WorkloadFacts
 
 Evaluate = Callable[[str, Mapping[str, object]], "bool | Unevaluable"]
 """The CEL engine: an expression and its variables in; true, false or why it can't be told out. Never raises."""
@@ -72,6 +72,8 @@ class Preparation:
     """What was asked of the API server during the dwell for one plan. Nothing of it is stored."""
 
     plan_hash: str
+    to: Revision | None = None
+    """The revision that the plan goes back to."""
     missing_rights: tuple[str, ...] = ()
     """Verbs and resources that the acting account lacks, in kubectl's words, for example 'patch deployments.apps in shop'."""
     rights_known: bool = True
@@ -118,6 +120,8 @@ class World:
     now: datetime
     incident: Incident
     target: WorkloadFacts | Absent | UnknownT
+    raw: Mapping[str, object] | None = None
+    """The target as JSON, of the very read that its facts are of; None where they are the cache's, or there are none."""
     finding: Finding | UnknownT | None = None
     """What the detectors see on the target now; UNKNOWN while the watch is stale."""
     unseen_since: datetime | None = None

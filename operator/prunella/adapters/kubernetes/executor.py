@@ -1,7 +1,8 @@
 """The one place where Prunella changes something that is not its own: one try, preconditions in the request, no retry.
 
 The rule this module protects: an effect lands on the object that was judged, in the state in which it was judged, or it is refused with the reason;
-and what can't be known is never reported as done or not done.
+and what can't be known is never reported as done or not done. Nothing is read before a patch: it insists by itself on what was judged, and only a
+refusal is a reason to look.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing.effects import Applied, DeletePod, DryRun, Effect, Json, NotApplied, Patch, Settled, guarded_sha256
+from prunella.core.healing.effects import Applied, DeletePod, DryRun, Effect, Json, NotApplied, Patch, Settled, annotated, guarded_sha256
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP_PATH
 from prunella.core.healing.steps.hand_back import hand_back
 
@@ -27,6 +28,7 @@ from .resources import JSON_PATCH, Call, Resource, resource_of
 
 _DRY_RUN_INTENT: Final = "dry-run"
 _DELETE_TRIES: Final = 10
+_STAMP_SECONDS: Final = 0.05
 _TEMPLATE: Final = "/spec/template"
 
 
@@ -41,13 +43,7 @@ class Effects:
         resource = _known(effect.target)
         match effect:
             case Patch():
-                try:
-                    stored = await fetch(self._api, resource, effect.target)
-                except Permanent as error:
-                    return NotApplied(reason="", message=f"{error}; nothing was changed")
-                if stored is None:
-                    return _gone(effect.target)
-                answer = await self._api.send(_patch_call(resource, effect, stored, intent_id))
+                answer = await self._api.send(_patch_call(resource, effect, intent_id))
             case DeletePod():
                 answer, settled = await self._delete(resource, effect)
                 if settled is not None:
@@ -86,7 +82,7 @@ class Effects:
             if stored is None:
                 return DryRun(accepted=False, message=_gone(effect.target).message)
             call = (
-                _patch_call(resource, effect, stored, _DRY_RUN_INTENT, dry=True)
+                _patch_call(resource, replace(effect, annotated=annotated(stored)), _DRY_RUN_INTENT, dry=True)
                 if isinstance(effect, Patch)
                 else _delete_call(resource, effect, dry=True)
             )
@@ -118,7 +114,7 @@ class Effects:
         return Settled.NOT_APPLIED if unchanged else Settled.CHANGED
 
     async def _refusal(self, resource: Resource, effect: Effect, answer: Answer) -> NotApplied:
-        """Why it was not done. Raises OutcomeUnknown for a server error: it may have been done before the error."""
+        """Why it was not done. Raises OutcomeUnknown for a server error (it may have been done before the error), Retryable where it may be tried."""
         where = _where(effect.target)
         if answer.status >= SERVER_ERROR:
             raise OutcomeUnknown(
@@ -134,6 +130,11 @@ class Effects:
             reason = "TargetChanged" if answer.status == CONFLICT else ""
             return NotApplied(reason=reason, message=f"{where} is not the pod any more that was judged, and was left alone: {answer.message}")
         stored = await self._again(resource, effect)
+        if isinstance(stored, dict) and _only_the_stamp_failed(effect, stored):
+            # The stamp has another shape now. Whoever tries again looks at the target first, and asks the guards: here nothing is sent twice.
+            raise Retryable(
+                f"Annotations of {where} came or went after it was judged, and nothing else did: nothing was changed", delay=_STAMP_SECONDS
+            )
         return _failed_patch(effect, stored, answer)
 
     async def _again(self, resource: Resource, effect: Effect) -> dict[str, Any] | UnknownT | None:
@@ -150,16 +151,16 @@ def _known(target: ObjectRef) -> Resource:
     return resource
 
 
-def _patch_call(resource: Resource, patch: Patch, stored: Json, intent_id: str, *, dry: bool = False) -> Call:
-    operations = [*patch.operations, *(_stamp(stored, intent_id) if patch.stamped else ())]
+def _patch_call(resource: Resource, patch: Patch, intent_id: str, *, dry: bool = False) -> Call:
+    operations = [*patch.operations, *(_stamp(patch, intent_id) if patch.stamped else ())]
     query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry else {})}
     target = patch.target
     return resource.call("patch", target.namespace, target.name, query=query, body=operations, content_type=JSON_PATCH)
 
 
-def _stamp(stored: Json, intent_id: str) -> tuple[Json, ...]:
-    """The operations that leave the intent's id on the target. A map that isn't there can't be added to, only made."""
-    if isinstance(part(stored, "/metadata/annotations"), dict):
+def _stamp(patch: Patch, intent_id: str) -> tuple[Json, ...]:
+    """The operations that leave the intent's id on the target. A map that isn't there can't be added to, only made; one that is there stays."""
+    if patch.annotated:
         escaped = INTENT_ANNOTATION.replace("~", "~0").replace("/", "~1")
         return ({"op": "add", "path": f"/metadata/annotations/{escaped}", "value": intent_id},)
     return (
@@ -202,6 +203,13 @@ def _guarded(patch: Patch, stored: Json) -> object:
 def _at(stored: Json, path: str) -> object:
     found = part(stored, path)
     return None if found is MISSING else found
+
+
+def _only_the_stamp_failed(patch: Patch, stored: Json) -> bool:
+    """Whether all that was judged still stands, and only the map that the stamp goes to came or went."""
+    if not patch.stamped or annotated(stored) is patch.annotated:
+        return False
+    return all(_at(stored, str(one["path"])) == one.get("value") for one in patch.operations if one["op"] == "test")
 
 
 def _failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer: Answer) -> NotApplied:

@@ -16,7 +16,7 @@ import msgspec
 from prunella.api.common import ObjectRef
 from prunella.app.errors import Permanent, PrunellaError
 from prunella.core import facts
-from prunella.core.facts import UNKNOWN, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
+from prunella.core.facts import UNKNOWN, Look, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
 
 from . import decode, resources, watched, wire, wire_workload
 from .answers import Answer
@@ -63,6 +63,16 @@ class LiveReads:
     @_unknown_when_unanswered
     async def workload(self, ref: ObjectRef) -> WorkloadFacts | None:
         """The workload with its revisions, newest first, and its pods."""
+        seen = await self._workload(ref)
+        return seen[1] if seen else None
+
+    @_unknown_when_unanswered
+    async def look(self, ref: ObjectRef) -> Look | None:
+        """The same, with the workload as JSON: one answer, decoded twice."""
+        seen = await self._workload(ref)
+        return Look(facts=seen[1], raw=seen[0].object()) if seen else None
+
+    async def _workload(self, ref: ObjectRef) -> tuple[Answer, WorkloadFacts] | None:
         answer = await self._api.ask(WORKLOADS[ref.kind].call("get", ref.namespace, ref.name)) if ref.kind in WORKLOADS else None
         if answer is None:
             return None
@@ -72,7 +82,7 @@ class LiveReads:
         query = {"labelSelector": selector_text(stored.spec.selector)}
         history = watched.REPLICA_SETS if ref.kind == "Deployment" else watched.CONTROLLER_REVISIONS
         revisions, pods = await asyncio.gather(self._list(history, ref.namespace, query), self._list(watched.PODS, ref.namespace, query))
-        return _family(_OF_WORKLOAD[ref.kind](stored), revisions, pods)
+        return answer, _family(_OF_WORKLOAD[ref.kind](stored), revisions, pods)
 
     @_unknown_when_unanswered
     async def template(self, kind: str, revision: Revision) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from prunella.api.incident import Incident
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
+from prunella.app.listing import Listing
 from prunella.core.facts import UNKNOWN, UnknownT
 
 from . import resources
@@ -58,14 +59,12 @@ class Objects:
 
     async def remediations_of(self, incident: Incident) -> Sequence[Remediation]:
         """Attempts of that very Incident, by uid, in the order of their numbers."""
-        every = await self.remediations_in(incident.metadata.namespace or "")
-        own = [remediation for remediation in every if remediation.spec.incident_ref.uid == incident.metadata.uid]
-        return sorted(own, key=_number)
+        return (await self.remediations_in(incident.metadata.namespace or "")).of(incident)
 
-    async def remediations_in(self, namespace: str) -> Sequence[Remediation]:
+    async def remediations_in(self, namespace: str) -> Listing:
         """All attempts of a namespace, read live. Raises Permanent where one can't be read: it might hold the target."""
         found: list[Remediation] = []
-        token = ""
+        token = version = ""
         while True:
             query = {"limit": _PAGE, **({"continue": token} if token else {})}
             answer = await self._api.ask(resources.REMEDIATION.call("list", namespace, query=query))
@@ -73,9 +72,11 @@ class Objects:
                 raise Permanent("The API server does not serve remediations.prunella.dev: are the CRDs installed?")
             body = answer.object()
             found += [_read(Remediation, stored) for stored in body.get("items") or ()]
-            token = body.get("metadata", {}).get("continue") or ""
+            meta = body.get("metadata", {})
+            version = version or str(meta.get("resourceVersion", ""))  # of the first page: whatever comes later, no more than that is promised
+            token = meta.get("continue") or ""
             if not token:
-                return found
+                return Listing(tuple(found), version)
 
     async def create_remediation(self, remediation: Remediation) -> Remediation:
         """The election of an attempt. Raises AlreadyExists for all but one."""
@@ -168,8 +169,3 @@ def _read(model: type[M], stored: Mapping[str, Any]) -> M:
         meta = stored.get("metadata", {})
         where = "/".join(filter(None, (meta.get("namespace"), meta.get("name"))))
         raise Permanent(f"{model.__name__} {where} can't be read: {error.errors(include_url=False, include_input=False)[0]['msg']}") from error
-
-
-def _number(remediation: Remediation) -> tuple[int, str]:
-    tail = remediation.metadata.name.rpartition("-")[2]
-    return (int(tail) if tail.isdecimal() and len(tail) <= 9 else 0, remediation.metadata.name)  # noqa: PLR2004  (nobody makes a milliard attempts)

@@ -30,6 +30,8 @@ class Patch:
     """The guarded state in words, for the record."""
     stamped: bool = True
     """Whether the patch writes the intent id onto the target, so that it can be recognised afterwards."""
+    annotated: bool = True
+    """Whether the target had annotations when it was judged: the stamp goes beside them, else it brings the map along."""
 
     @property
     def sha256(self) -> str:
@@ -91,6 +93,12 @@ class DryRun:
     message: str = ""
     diff: str = ""
     """The changed lines of the guarded part as YAML, '-' and '+'."""
+
+
+def annotated(stored: Json) -> bool:
+    """Whether an object as it was read has a map of annotations. JSON patch can't add to a map that isn't there."""
+    metadata = stored.get("metadata")
+    return isinstance(metadata, Mapping) and isinstance(metadata.get("annotations"), Mapping)
 
 
 def guarded_sha256(part: object) -> str:

@@ -26,6 +26,8 @@ class Look:
     value: str = ""
     conclusive: bool = False
     """A Failure that time will not mend: it counts towards failureLimit."""
+    pending: bool = False
+    """Inconclusive while the workload's controller, or the API server, is not back: it may take until the timeout, and counts towards no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +52,10 @@ class Verdict:
 def workload_healthy(facts: WorkloadFacts | UnknownT | None, finding: Finding | UnknownT | None, effect_time: datetime, check: str) -> Look:
     """Whether the workload runs as asked, without a restart since the effect. A fault of the revision that runs now is conclusive."""
     if not isinstance(facts, WorkloadFacts):
-        return Look(check=check, result=CheckResult.INCONCLUSIVE, value="the workload could not be read")
+        return Look(check=check, result=CheckResult.INCONCLUSIVE, value="the workload could not be read", pending=True)
     healthy = known_good.healthy(facts)
     if not isinstance(healthy, bool):
-        return Look(check=check, result=CheckResult.INCONCLUSIVE, value="the controller has not seen the change yet")
+        return Look(check=check, result=CheckResult.INCONCLUSIVE, value="the controller has not seen the change yet", pending=True)
     workload = facts.workload
     count = f"{workload.available}/{workload.desired} available"
     newest = facts.newest
@@ -108,7 +110,8 @@ def tally(before: Tally, looks: tuple[Look, ...], verify: Verify) -> Tally:
         as_inconclusive = before.inconclusive + 1 if errors > verify.error_limit else before.inconclusive
         return Tally(errors=errors, inconclusive=as_inconclusive, last=looks)
     if CheckResult.INCONCLUSIVE in results:
-        return Tally(inconclusive=before.inconclusive + 1, last=looks)
+        pending = all(look.pending for look in counted if look.result is CheckResult.INCONCLUSIVE)
+        return Tally(inconclusive=before.inconclusive + (0 if pending else 1), last=looks)
     return Tally(successes=before.successes + 1, last=looks)
 
 

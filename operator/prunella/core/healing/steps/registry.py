@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from prunella.api.base import WireModel
 from prunella.api.runbook import Runbook, RunbookStep
-from prunella.core.facts import WorkloadFacts
 
 from .step import Right, StepKind
 
@@ -48,11 +47,11 @@ def kinds_of(runbook: Runbook) -> tuple[StepKind[Any], ...]:
     return tuple(KINDS[step.action] for step in runbook.spec.steps if step.action in KINDS)
 
 
-def needs_of(steps: Iterable[RunbookStep], facts: WorkloadFacts) -> tuple[Right, ...]:
-    """Everything that the acting account must be allowed to do to this target, each once."""
+def needs_of(steps: Iterable[RunbookStep], kind: str) -> tuple[Right, ...]:
+    """Everything that the acting account must be allowed to do to a target of that kind, each once."""
     wanted: dict[Right, None] = {}
     for step in steps:
-        wanted |= dict.fromkeys(kind_of(step).needs(params_of(step), facts))
+        wanted |= dict.fromkeys(kind_of(step).needs(params_of(step), kind))
     return tuple(wanted)
 
 

@@ -10,8 +10,7 @@ from typing import Final
 from prunella.api.base import WireModel, micro_time
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.facts import WorkloadFacts
-from prunella.core.healing.effects import Json, Patch, guarded_sha256
+from prunella.core.healing.effects import Json, Patch, annotated, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 
 from .step import PATCH_WORKLOAD, Done, LiveFacts, Next, Right, StepKind, patch_of
@@ -43,6 +42,7 @@ def plan(params: Restart, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next
             {"op": "test", "path": "/spec/template", "value": template},
             _annotate(template, micro_time(live.intent_time)),
         ),
+        annotated=annotated(live.raw),
         before={
             "revision": str(newest.number if newest else 0),
             "templateHash": newest.hash if newest else "",
@@ -61,9 +61,9 @@ def _annotate(template: Json, value: str) -> Json:
     return {"op": "add", "path": f"{PATH}/{KEY.replace('/', '~1')}", "value": value}
 
 
-def needs(params: Restart, facts: WorkloadFacts) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
+def needs(params: Restart, kind: str) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
     """Patch of the workload."""
-    return (patch_of(facts.workload.kind),)
+    return (patch_of(kind),)
 
 
 KIND: Final = StepKind(name="restart", params=Restart, impact=StepImpact.DISRUPTIVE, rights=PATCH_WORKLOAD, needs=needs, plan=plan, event="Restarted")

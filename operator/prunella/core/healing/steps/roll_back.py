@@ -15,7 +15,7 @@ from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import StepStatus
 from prunella.core import rollout
 from prunella.core.facts import Pod, WorkloadFacts
-from prunella.core.healing.effects import DeletePod, Json, Patch, guarded_sha256
+from prunella.core.healing.effects import DeletePod, Json, Patch, annotated, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 
 from .step import PATCH_WORKLOAD, Done, LiveFacts, Next, Right, StepKind, Wait, patch_of
@@ -61,6 +61,7 @@ def _template(live: LiveFacts) -> Next:
             {"op": "test", "path": "/spec/template", "value": template},
             {"op": "replace", "path": "/spec/template", "value": live.to_template},
         ),
+        annotated=annotated(live.raw),
         before={
             "revision": str(newest.number),
             "templateHash": newest.hash,
@@ -113,10 +114,10 @@ def _ordinal(pod: Pod) -> int:
     return int(tail) if tail.isdigit() else -1
 
 
-def needs(params: RollBack, facts: WorkloadFacts) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
+def needs(params: RollBack, kind: str) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
     """Patch of the workload; for a StatefulSet also the deletion of its broken pods."""
-    patch = patch_of(facts.workload.kind)
-    return (patch, DELETE_POD) if facts.workload.kind == "StatefulSet" else (patch,)
+    patch = patch_of(kind)
+    return (patch, DELETE_POD) if kind == "StatefulSet" else (patch,)
 
 
 KIND: Final = StepKind(

@@ -96,8 +96,8 @@ class StepKind(Generic[P]):
     impact: StepImpact
     rights: tuple[Right, ...]
     """All that it may ever need: the role that a namespace grants by opting in is made of these."""
-    needs: Callable[[P, WorkloadFacts], tuple[Right, ...]]
-    """Those of them that it needs for this target."""
+    needs: Callable[[P, str], tuple[Right, ...]]
+    """Those of them that it needs for a target of this kind."""
     plan: Callable[[P, LiveFacts, tuple[StepStatus, ...]], Next]
     """Its fields, live facts, and the records of this step's effects so far; pure."""
     outputs: Mapping[str, str] = field(default_factory=dict)
@@ -117,6 +117,6 @@ def patch_of(kind: str) -> Right:
     return Right(verb="patch", group="apps", resource=RESOURCES.get(kind, kind.lower()))
 
 
-def nothing(_params: WireModel, _facts: WorkloadFacts) -> tuple[Right, ...]:
+def nothing(_params: WireModel, _kind: str) -> tuple[Right, ...]:
     """What a step needs that changes nothing: no right beyond the operator's reads."""
     return ()
