@@ -24,6 +24,7 @@ from prunella.core.draft import Draft
 from prunella.core.facts import AlertFacts
 from prunella.core.incident import correlate
 from prunella.core.incident.material import rides, tells_something
+from prunella.core.standing import phase_of
 from prunella.core.world import GONE, World
 
 from . import rest
@@ -32,10 +33,12 @@ from .gather import Gatherer, Mailbox
 from .keys import IncidentKey
 from .orphans import Orphans
 from .outbox import Outbox
+from .pace import Pace
 from .ports import Clock, Store, Telemetry, View
 from .prepare import Preparer
 from .publish import Publisher
 from .remediate import SETTLE_RETRY, Runner
+from .versions import Versions
 
 log = logging.getLogger(__name__)
 TRIES: Final = 20
@@ -63,6 +66,7 @@ class Reconciler:
         again: Callable[[IncidentKey, datetime], None],
         outbox: Outbox,
         view: View,
+        pace: Pace,
     ) -> None:
         self._store = store
         self._gatherer = gatherer
@@ -75,6 +79,7 @@ class Reconciler:
         self._again = again
         self._outbox = outbox
         self._view = view
+        self._pace = pace
         self._locks: defaultdict[IncidentKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._mail: defaultdict[IncidentKey, Mailbox] = defaultdict(Mailbox)
         self._uids: dict[IncidentKey, str] = {}
@@ -82,18 +87,19 @@ class Reconciler:
         self._idle = asyncio.Event()
         self._idle.set()
         self._parking = False
-        self._written: dict[IncidentKey, str] = {}
-        """The version that we wrote last, where that decision was carried out to its end or still is being."""
+        self._versions = Versions()
 
     async def deliver_alerts(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
-        """Put alerts on an Incident; returns once they are stored, raises Retryable or Conflict where they could not be."""
+        """Put alerts on an Incident; returns once they are stored, in the Incident's turn. Raises Retryable or Conflict where they could not be."""
         mail = self._mail[key]
         mail.alerts.extend(alerts)
         mail.received += len(alerts)
         mine = mail.received
-        async with self._locks[key]:
-            if mail.judged < mine:  # else whoever had the Incident before took them along
-                await self._pass(key)
+
+        def over() -> bool:
+            return mail.judged >= mine or self._mail.get(key) is not mail
+
+        await self._pace.decide(key, self._locks[key], over, lambda: self._pass(key))
         if mail.judged < mine:
             raise Retryable(f"Incident {key.name} was deleted meanwhile", delay=1.0)
 
@@ -105,19 +111,22 @@ class Reconciler:
         async with self._locks[key]:
             await self._pass(key)
 
-    def wrote(self, key: IncidentKey, version: str) -> bool:
-        """Whether that version of the Incident is our own last word, from which nothing follows that we don't do already."""
-        return bool(version) and self._written.get(key) == version
+    def knows(self, key: IncidentKey, version: str) -> bool:
+        """Whether the event of that version tells nothing that must be looked at: we wrote it, or are at it."""
+        return self._versions.known(key, version)
 
     async def _pass(self, key: IncidentKey) -> None:
         async with self._working():
             started = asyncio.get_running_loop().time()
+            self._versions.begin(key)
             try:
                 incident = await self._settle(key)
             except BaseException:
-                if self._written.pop(key, None) is not None:
-                    self._again(key, self._clock.now())  # its event may have come already, and been taken for told
+                if self._versions.fail(key):
+                    self._again(key, self._clock.now())
                 raise
+            if self._versions.end(key):
+                self._again(key, self._clock.now())
             self._telemetry.observe("reconcile_duration_seconds", asyncio.get_running_loop().time() - started)
         if incident is None:
             self._forget(key)
@@ -125,6 +134,7 @@ class Reconciler:
     async def park(self) -> None:
         """Begin nothing more; returns once every step under way has stored what became of it, and nothing is being sent."""
         self._parking = True
+        self._pace.close()
         await self._idle.wait()
         await self._outbox.close()
 
@@ -150,17 +160,20 @@ class Reconciler:
             if incident is None:
                 return None
             self._uids[key] = incident.metadata.uid
+            self._versions.read(key, incident.metadata.resource_version)
             try:
-                incident, draft = await self._decide(key, incident)
+                incident, draft, listed = await self._decide(key, incident)
             except Conflict:
                 continue
             self._publisher.count(draft.counts)
             made = await self._create(incident, draft.attempt) if draft.attempt is not None else None
             if draft.attempt is not None and made is None:
                 draft = draft.again(self._clock.now() + TAKEN)
-            # By the status as it was decided: what rides along stands nowhere yet, and is true all the same.
-            judged = incident.model_copy(update={"status": draft.status})
-            moved, look = await self._runner.drive(judged, self._mail[key], made)
+            moved, look = False, None
+            if draft.attempt is not None or any(not phase_of(one).final for one in listed):
+                # By the status as it was decided: what rides along stands nowhere yet, and is true all the same.
+                judged = incident.model_copy(update={"status": draft.status})
+                moved, look = await self._runner.drive(judged, self._mail[key], made)
             draft = draft.again(look)
             if not moved:
                 if draft.look_again is not None:
@@ -168,7 +181,8 @@ class Reconciler:
                 return incident
         raise Retryable(f"Incident {key.name} changed {TRIES} times meanwhile", delay=0.5)
 
-    async def _decide(self, key: IncidentKey, incident: Incident) -> tuple[Incident, Draft]:
+    async def _decide(self, key: IncidentKey, incident: Incident) -> tuple[Incident, Draft, Sequence[Remediation]]:
+        """Decide and store: the Incident as it is stored now, the decision, and the attempts that it was made by."""
         mail = self._mail[key]
         received = mail.received
         taken = Mailbox(
@@ -187,14 +201,16 @@ class Reconciler:
         mail.preparation = world.preparation
         stored = await self._write(incident, draft, force=self._flush_due(mail, draft))
         mail.judged = received
+        if taken.alerts:
+            self._pace.took(key)
         if stored is not None:
             del mail.alerts[: len(taken.alerts)]
             mail.capture = None
             mail.dirty_since = None
-            self._written[key] = stored.metadata.resource_version
+            self._versions.wrote(key, stored.metadata.resource_version)
             await self._publisher.publish(incident, stored)
             self._hand_over(stored)
-            return stored, draft
+            return stored, draft, world.remediations
         if draft.status == incident.status:
             # What came in tells nothing that does not stand there already: nothing waits to be written.
             del mail.alerts[: len(taken.alerts)]
@@ -202,7 +218,7 @@ class Reconciler:
         elif taken.alerts or taken.deliveries or _replanned(incident, draft):
             self._keep(key, mail, riding=rides(draft.status))
         self._hand_over(incident)
-        return incident, draft
+        return incident, draft, world.remediations
 
     def _hand_over(self, incident: Incident) -> None:
         """What the stored Incident says is Pending goes to the outbox."""
@@ -266,7 +282,7 @@ class Reconciler:
         if uid is not None:
             self._outbox.forget(uid)
             self._gatherer.forget(uid)
-        self._written.pop(key, None)
+        self._versions.forget(key)
         self._locks.pop(key, None)
         self._mail.pop(key, None)
 
