@@ -45,6 +45,7 @@ from prunella.app.observe import Observer
 from prunella.app.once import Once
 from prunella.app.orphans import Orphans
 from prunella.app.outbox import Outbox
+from prunella.app.pace import Pace
 from prunella.app.permit import Permit
 from prunella.app.ports import Election, Queries
 from prunella.app.prepare import Preparer
@@ -218,6 +219,7 @@ class Operator:
             clock=self._clock,
             telemetry=self._telemetry,
             again=self._queues.incidents.add_at,
+            pace=Pace(),
         )
 
     async def run(self) -> None:

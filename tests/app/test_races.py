@@ -58,7 +58,7 @@ async def test_a_decision_that_was_written_and_not_carried_out_is_made_again_alt
     place, _, operator = await crashed()
     [incident] = place.api.all(Incident)
     key = IncidentKey("shop", incident.metadata.name)
-    operator.reconciler._written[key] = incident.metadata.resource_version
+    operator.reconciler._versions.wrote(key, incident.metadata.resource_version)
 
     def fail(when: str, verb: str, what: str) -> None:
         if (when, verb) == ("before", "create") and what.startswith("Remediation/"):
@@ -69,7 +69,7 @@ async def test_a_decision_that_was_written_and_not_carried_out_is_made_again_alt
     place.clock.advance(10)
     with pytest.raises(Retryable):
         await operator.reconciler.reconcile(key)
-    assert not operator.reconciler.wrote(key, incident.metadata.resource_version)
+    assert not operator.reconciler.knows(key, incident.metadata.resource_version)
     assert operator.timers[key] <= place.clock.now(), "and it is looked at again at once, whoever asked for the decision"
     await healed(place, operator)
 

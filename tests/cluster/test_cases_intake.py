@@ -21,8 +21,8 @@ from tests.harness.waiting import holds_for, wait_for
 __all__ = ["arena", "box_lock", "make_arena"]
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120, func_only=True)]
 SECOND_PORT = 8081
-AT_ONCE = 8
-"""Bodies that the webhook takes at once."""
+HELD, MIB = 8, 1024 * 1024
+"""So many bodies of 8 MiB are all the bytes that the webhook has room for."""
 
 
 @pytest.fixture(scope="module")
@@ -219,8 +219,8 @@ def test_r40_what_is_not_json_is_400_and_an_unknown_path_404(shop):
 
 
 def test_r40_overload_is_answered_503_and_never_429(shop):
-    head = f"POST /api/v1/alertmanager HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shop.installation.token}\r\nContent-Length: 1000\r\n\r\n"
-    held = [socket.create_connection((HOST, WEB_PORT), timeout=5) for _ in range(AT_ONCE)]
+    head = f"POST /api/v1/alertmanager HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shop.installation.token}\r\nContent-Length: {8 * MIB}\r\n\r\n"
+    held = [socket.create_connection((HOST, WEB_PORT), timeout=5) for _ in range(HELD)]
     try:
         for one in held:
             one.sendall(head.encode() + b"{")

@@ -30,6 +30,7 @@ from prunella.app.observe import Observer
 from prunella.app.once import Once
 from prunella.app.orphans import Orphans
 from prunella.app.outbox import Outbox
+from prunella.app.pace import Pace
 from prunella.app.permit import Permit
 from prunella.app.prepare import Preparer
 from prunella.app.prove import Prover
@@ -95,10 +96,11 @@ def shop(*runbooks: Any, namespace_mode: str = "Auto", **policy: Any) -> Place:
 
 
 class Operator:
-    """One process. `place` is what it works on."""
+    """One process. `place` is what it works on. Alerts wait for nobody's turn unless a pace is given."""
 
-    def __init__(self, place: Place, tenure: Sole | None = None) -> None:
+    def __init__(self, place: Place, tenure: Sole | None = None, pace: Pace | None = None) -> None:
         self.place = place
+        self.pace = pace or Pace(turn=0)
         self.tenure = tenure or Sole()
         self.pending: dict[IncidentKey | WorkloadKey, str] = {}
         """What waits to be served. A version: woken by nothing but the event of that version."""
@@ -156,6 +158,7 @@ class Operator:
             again=self.wake_at,
             outbox=self.outbox,
             view=view,
+            pace=self.pace,
         )
         self.recorder = Recorder(api, Publisher(api, place.telemetry), clock, polled=False)
         self.intake.deliver = self._deliver
@@ -205,7 +208,7 @@ class Operator:
                 assert served < HOT, f"a loop without an end: {list(self.pending)}"
                 key = next(iter(self.pending))
                 version = self.pending.pop(key)
-                if isinstance(key, IncidentKey) and self.reconciler.wrote(key, version):
+                if isinstance(key, IncidentKey) and self.reconciler.knows(key, version):
                     continue
                 await self._serve(key)
                 if not isinstance(key, WorkloadKey):

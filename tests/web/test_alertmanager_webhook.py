@@ -12,6 +12,7 @@ from tests.adapters.local import NOON, until
 from tests.web.serving import TOKEN, request, site, status
 
 from prunella.app.errors import Conflict, Permanent, Retryable
+from prunella.web.room import Room
 
 ALERT = {"status": "firing", "labels": {"alertname": "X"}, "startsAt": "2026-09-01T10:00:00Z"}
 BODY = json.dumps({"receiver": "prunella", "version": "4", "truncatedAlerts": 3, "alerts": [ALERT]}).encode()
@@ -290,7 +291,7 @@ async def test_a_sender_that_hangs_up_harms_nobody(tokens):
 
 
 async def test_beyond_so_many_at_once_it_is_503_without_work(tokens):
-    async with site(tokens, at_once=2) as server:
+    async with site(tokens, room=Room(most=2)) as server:
         server.intake.gate = asyncio.Event()
         waiting = [asyncio.create_task(server.post(BODY)) for _ in range(2)]
         await until(lambda: server.intake.inside == 2)
@@ -300,6 +301,48 @@ async def test_beyond_so_many_at_once_it_is_503_without_work(tokens):
         server.intake.gate.set()
         assert [status(await one) for one in waiting] == [200, 200]
         assert status(await server.post(BODY)) == 200
+
+
+async def test_hundreds_of_small_bodies_wait_side_by_side_until_their_alerts_are_stored(tokens):
+    async with site(tokens) as server:
+        server.intake.gate = asyncio.Event()
+        waiting = [asyncio.create_task(server.post(BODY)) for _ in range(300)]
+        await until(lambda: server.intake.inside == 300)
+        server.intake.gate.set()
+        assert {status(await one) for one in waiting} == {200}
+
+
+async def test_a_large_body_beyond_the_few_is_503_and_a_small_one_is_taken_beside_them(tokens):
+    async with site(tokens, room=Room(large=1000, most_large=1)) as server:
+        server.intake.gate = asyncio.Event()
+        large = BODY + b" " * 1000
+        first = asyncio.create_task(server.post(large))
+        await until(lambda: server.intake.inside == 1)
+        assert status(await server.post(large)) == 503
+        small = asyncio.create_task(server.post(BODY))
+        await until(lambda: server.intake.inside == 2)
+        server.intake.gate.set()
+        assert [status(await one) for one in (first, small)] == [200, 200]
+        assert status(await server.post(large)) == 200
+
+
+@pytest.mark.parametrize("how", ["chunked", "packed"])
+async def test_a_body_of_unknown_length_takes_the_room_that_it_turns_out_to_need(tokens, how):
+    async with site(tokens, room=Room(most_bytes=MILLION)) as server:
+        for size, code in ((MILLION // 2, 200), (MILLION + 1, 503), (MILLION // 2, 200)):
+            body = BODY + b" " * (size - len(BODY))
+            if how == "packed":
+                answer = await server.post(gzip.compress(body), GZIP)
+            else:
+                answer = await server.ask(request(None, "Transfer-Encoding: chunked"), b"%x\r\n" % size + body + b"\r\n0\r\n\r\n")
+            assert status(answer) == code, size
+    assert len(server.intake.taken) == 2
+
+
+async def test_what_is_beyond_the_limit_is_told_so_even_where_there_is_no_room(tokens):
+    async with site(tokens, longest_body=MILLION, room=Room(most=0)) as server:
+        assert status(await server.ask(request(MILLION + 1))) == 400
+        assert status(await server.post(BODY)) == 503
 
 
 @pytest.mark.parametrize(
@@ -328,7 +371,7 @@ async def test_another_path_is_404_and_another_method_405_both_without_work(toke
 
 
 async def test_what_alertmanager_takes_for_lost_is_never_answered(tokens):
-    async with site(tokens, longest_body=MILLION, at_once=1) as server:
+    async with site(tokens, longest_body=MILLION, room=Room(most=1)) as server:
         answers = [await server.post(body) for body in (BODY, b"", b" " * (MILLION + 1))]
         answers += [await server.post(BODY, token="wrong")]
     assert not {status(answer) for answer in answers} & {207, 413, 429}

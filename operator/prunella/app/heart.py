@@ -176,7 +176,7 @@ class Heart:
 
     def incident_changed(self, key: IncidentKey, version: str) -> None:
         """Kopf's event: the Incident has that version now. What we have just written ourselves tells us nothing."""
-        if not self._organs.reconciler.wrote(key, version):
+        if not self._organs.reconciler.knows(key, version):
             self._organs.queues.incidents.add(key)
 
     def _wake_parent(self, namespace: str, name: str) -> None:

@@ -6,9 +6,9 @@ is found out by compare-and-swap; attempts from before its last write would not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from prunella.api.incident import Incident
 from prunella.api.remediation import Remediation
@@ -32,6 +32,21 @@ class Listing:
     def shows_all_before(self, version: str) -> bool:
         """Whether the list is no older than an object of that resourceVersion. False where they are no numbers, and can't be compared."""
         return self.version.isdecimal() and version.isdecimal() and int(self.version) >= int(version)
+
+
+class Lists(Protocol):
+    """Who lists."""
+
+    async def remediations_in(self, namespace: str) -> Listing:
+        """A live list of a namespace."""
+
+
+async def attempts_of(incident: Incident, listing: Awaitable[Listing], store: Lists) -> tuple[Remediation, ...]:
+    """Its attempts, by a list that was read beside it; by another one where somebody wrote the Incident between the two."""
+    read = await listing
+    if not read.shows_all_before(incident.metadata.resource_version):
+        read = await store.remediations_in(incident.metadata.namespace or "")
+    return read.of(incident)
 
 
 def _own(attempts: Iterable[Remediation], uid: str) -> Iterable[Remediation]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,13 +31,15 @@ from .beside import beside
 from .errors import AlreadyExists, Conflict, Retryable
 from .gather import Gatherer, Mailbox
 from .keys import IncidentKey
-from .listing import Listing
+from .listing import attempts_of
 from .orphans import Orphans
 from .outbox import Outbox
+from .pace import Pace
 from .ports import Clock, Store, Telemetry, View
 from .prepare import Preparer
 from .publish import Publisher
 from .remediate import SETTLE_RETRY, Runner
+from .versions import Versions
 
 log = logging.getLogger(__name__)
 TRIES: Final = 20
@@ -65,6 +67,7 @@ class Reconciler:
         again: Callable[[IncidentKey, datetime], None],
         outbox: Outbox,
         view: View,
+        pace: Pace,
     ) -> None:
         self._store = store
         self._gatherer = gatherer
@@ -77,6 +80,7 @@ class Reconciler:
         self._again = again
         self._outbox = outbox
         self._view = view
+        self._pace = pace
         self._locks: defaultdict[IncidentKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._mail: defaultdict[IncidentKey, Mailbox] = defaultdict(Mailbox)
         self._uids: dict[IncidentKey, str] = {}
@@ -84,18 +88,19 @@ class Reconciler:
         self._idle = asyncio.Event()
         self._idle.set()
         self._parking = False
-        self._written: dict[IncidentKey, str] = {}
-        """The version that we wrote last, where that decision was carried out to its end or still is being."""
+        self._versions = Versions()
 
     async def deliver_alerts(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
-        """Put alerts on an Incident; returns once they are stored, raises Retryable or Conflict where they could not be."""
+        """Put alerts on an Incident; returns once they are stored, in the Incident's turn. Raises Retryable or Conflict where they could not be."""
         mail = self._mail[key]
         mail.alerts.extend(alerts)
         mail.received += len(alerts)
         mine = mail.received
-        async with self._locks[key]:
-            if mail.judged < mine:  # else whoever had the Incident before took them along
-                await self._pass(key)
+
+        def over() -> bool:
+            return mail.judged >= mine or self._mail.get(key) is not mail
+
+        await self._pace.decide(key, self._locks[key], over, lambda: self._pass(key))
         if mail.judged < mine:
             raise Retryable(f"Incident {key.name} was deleted meanwhile", delay=1.0)
 
@@ -107,19 +112,22 @@ class Reconciler:
         async with self._locks[key]:
             await self._pass(key)
 
-    def wrote(self, key: IncidentKey, version: str) -> bool:
-        """Whether that version of the Incident is our own last word, from which nothing follows that we don't do already."""
-        return bool(version) and self._written.get(key) == version
+    def knows(self, key: IncidentKey, version: str) -> bool:
+        """Whether the event of that version tells nothing that must be looked at: we wrote it, or are at it."""
+        return self._versions.known(key, version)
 
     async def _pass(self, key: IncidentKey) -> None:
         async with self._working():
             started = asyncio.get_running_loop().time()
+            self._versions.begin(key)
             try:
                 incident = await self._settle(key)
             except BaseException:
-                if self._written.pop(key, None) is not None:
-                    self._again(key, self._clock.now())  # its event may have come already, and been taken for told
+                if self._versions.fail(key):
+                    self._again(key, self._clock.now())
                 raise
+            if self._versions.end(key):
+                self._again(key, self._clock.now())
             self._telemetry.observe("reconcile_duration_seconds", asyncio.get_running_loop().time() - started)
         if incident is None:
             self._forget(key)
@@ -127,6 +135,7 @@ class Reconciler:
     async def park(self) -> None:
         """Begin nothing more; returns once every step under way has stored what became of it, and nothing is being sent."""
         self._parking = True
+        self._pace.close()
         await self._idle.wait()
         await self._outbox.close()
 
@@ -153,7 +162,8 @@ class Reconciler:
                 if incident is None:
                     return None
                 self._uids[key] = incident.metadata.uid
-                attempts = await self._attempts(incident, listing)
+                self._versions.read(key, incident.metadata.resource_version)
+                attempts = await attempts_of(incident, listing, self._store)
             try:
                 incident, draft = await self._decide(key, incident, attempts)
             except Conflict:
@@ -173,14 +183,8 @@ class Reconciler:
                 return incident
         raise Retryable(f"Incident {key.name} changed {TRIES} times meanwhile", delay=0.5)
 
-    async def _attempts(self, incident: Incident, listing: Awaitable[Listing]) -> tuple[Remediation, ...]:
-        """Its attempts, by a list that was read beside it; by another one where somebody wrote the Incident between the two."""
-        read = await listing
-        if not read.shows_all_before(incident.metadata.resource_version):
-            read = await self._store.remediations_in(incident.metadata.namespace or "")
-        return read.of(incident)
-
     async def _decide(self, key: IncidentKey, incident: Incident, attempts: tuple[Remediation, ...]) -> tuple[Incident, Draft]:
+        """Decide and store: the Incident as it is stored now, and the decision."""
         mail = self._mail[key]
         received = mail.received
         taken = Mailbox(
@@ -199,11 +203,13 @@ class Reconciler:
         mail.preparation = world.preparation
         stored = await self._write(incident, draft, force=self._flush_due(mail, draft))
         mail.judged = received
+        if taken.alerts:
+            self._pace.took(key)
         if stored is not None:
             del mail.alerts[: len(taken.alerts)]
             mail.capture = None
             mail.dirty_since = None
-            self._written[key] = stored.metadata.resource_version
+            self._versions.wrote(key, stored.metadata.resource_version)
             await self._publisher.publish(incident, stored)
             self._hand_over(stored)
             return stored, draft
@@ -278,7 +284,7 @@ class Reconciler:
         if uid is not None:
             self._outbox.forget(uid)
             self._gatherer.forget(uid)
-        self._written.pop(key, None)
+        self._versions.forget(key)
         self._locks.pop(key, None)
         self._mail.pop(key, None)
 

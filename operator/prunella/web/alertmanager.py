@@ -18,14 +18,13 @@ from aiohttp import web
 from prunella.app.errors import PrunellaError
 from prunella.app.ports import Clock, Telemetry
 
+from .room import FullError, Place, Room
 from .tokens import Entry, Tokens
 
 PATH: Final = "/api/v1/alertmanager"
 LONGEST_BODY: Final = 32 * 1024 * 1024
 """Bytes of a body, as sent and again as unpacked."""
 READ_SECONDS: Final = 10.0
-AT_ONCE: Final = 8
-"""Bodies that are read and kept at once; each may take 32 MiB."""
 RETRY_AFTER: Final = "5"
 
 _log = logging.getLogger(__name__)
@@ -83,7 +82,7 @@ class AlertmanagerWebhook:
         clock: Clock,
         telemetry: Telemetry,
         read_seconds: float = READ_SECONDS,
-        at_once: int = AT_ONCE,
+        room: Room | None = None,
         longest_body: int = LONGEST_BODY,
     ) -> None:
         self._tokens = tokens
@@ -93,9 +92,8 @@ class AlertmanagerWebhook:
         self._clock = clock
         self._telemetry = telemetry
         self._read_seconds = read_seconds
-        self._at_once = at_once
+        self._room = room or Room()
         self._longest_body = longest_body
-        self._in_flight = 0
 
     def routes(self) -> list[web.RouteDef]:
         """The one route, matched exactly."""
@@ -131,19 +129,20 @@ class AlertmanagerWebhook:
                 return
 
     async def _take(self, request: web.Request) -> None:
-        if self._in_flight >= self._at_once:
-            raise _AnswerError(503, "too many requests at once; send it again")
-        self._in_flight += 1
+        announced = request.content_length or 0
+        if announced > self._longest_body:
+            raise self._oversize()
         try:
-            received = self._clock.now()
-            decoded = self._decode(await self._read(request))
-            if isinstance(decoded, Refused):
-                raise _AnswerError(400, f"the body is not JSON: {decoded.why}")
-            for oddity in decoded.oddities:
-                _log.warning("An alert webhook was unusual", extra={"why": oddity})
-            await self._keep(decoded, received)
-        finally:
-            self._in_flight -= 1
+            with self._room.place(announced) as place:
+                received = self._clock.now()
+                decoded = self._decode(await self._read(request, place))
+                if isinstance(decoded, Refused):
+                    raise _AnswerError(400, f"the body is not JSON: {decoded.why}")
+                for oddity in decoded.oddities:
+                    _log.warning("An alert webhook was unusual", extra={"why": oddity})
+                await self._keep(decoded, received)
+        except FullError as error:
+            raise _AnswerError(503, "too many requests at once; send it again") from error
 
     async def _keep(self, body: Body, received: datetime) -> None:
         try:
@@ -152,9 +151,7 @@ class AlertmanagerWebhook:
             # Permanent or not: only a repetition keeps the alert alive until a person has mended what is wrong.
             raise _AnswerError(503, f"the alerts could not be kept now; send them again: {error}") from error
 
-    async def _read(self, request: web.Request) -> bytes:
-        if request.content_length is not None and request.content_length > self._longest_body:
-            raise self._oversize()
+    async def _read(self, request: web.Request, place: Place) -> bytes:
         body = bytearray()
         try:
             async with asyncio.timeout(self._read_seconds):
@@ -162,6 +159,7 @@ class AlertmanagerWebhook:
                     body += chunk
                     if len(body) > self._longest_body:
                         raise self._oversize()
+                    place.hold(len(body))
         except TimeoutError as error:
             raise _AnswerError(503, f"the body did not arrive within {self._read_seconds:g} s; send it again") from error
         except web.RequestPayloadError as error:

@@ -13,7 +13,8 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-MOST: Final = 256
+MOST: Final = 640
+"""More than there may be bodies of alerts, so that probes have a place; and fewer than 1,024, the files that many hosts allow a process."""
 
 
 class _TurnedAway(asyncio.Protocol):

@@ -19,7 +19,15 @@ def tells_something(before: IncidentStatus, after: IncidentStatus) -> bool:
     """Whether storing the second would tell anybody anything new. Both are seen alike: what rides, by the second, is left out of both."""
     riding = rides(after)
     coming = riding or any(one.type == "RemediationAllowed" and one.reason in UNDER_WAY for one in after.conditions)
+    if _signals_tell(before.signals, after.signals, riding=riding):
+        return True
     return _material(before, riding=riding, coming=coming) != _material(after, riding=riding, coming=coming)
+
+
+def _signals_tell(before: tuple[Signal, ...], after: tuple[Signal, ...], *, riding: bool) -> bool:
+    if len(before) != len(after):
+        return True
+    return any(old is not new and _signal(old, riding=riding) != _signal(new, riding=riding) for old, new in zip(before, after, strict=True))
 
 
 def _material(status: IncidentStatus, *, riding: bool, coming: bool) -> IncidentStatus:
@@ -32,7 +40,7 @@ def _material(status: IncidentStatus, *, riding: bool, coming: bool) -> Incident
             "plan": plan,
             "accused_revision": None if coming else status.accused_revision,
             "healthy_since_time": None if riding else status.healthy_since_time,
-            "signals": tuple(_signal(signal, riding=riding) for signal in status.signals),
+            "signals": (),
             # That somebody added a Runbook that does not fit is no news for this Incident.
             "decisions": tuple(_decision(one) for one in status.decisions if one.verdict is not Verdict.NOT_CHOSEN),
             "conditions": tuple(_condition(one) for one in status.conditions),

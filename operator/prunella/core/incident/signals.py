@@ -27,26 +27,22 @@ CONFIRM_AGAIN_SECONDS: Final = 15
 
 def observe_signals(world: World, draft: Draft) -> Draft:
     """Seed the opening signal, open the Incident's story, then merge deliveries, the poll and the finding."""
-    seed = opened_signal(world.incident, world.alerts)
-    known = {signal.key for signal in draft.status.signals}
+    source = world.incident.spec.source
+    first = source.signal if source is not None else None
+    counted = first is not None and any(signal.key == first.key for signal in draft.status.signals)
     begun = draft.status.times.triggered_time is not None  # then its absence means that it made room for others
-    if seed is not None and not begun and seed.key not in known:
+    seed = opened_signal(world.incident, world.alerts) if not counted and not begun else None
+    if seed is not None:
         draft = draft.with_status(signals=(seed, *draft.status.signals))
     draft = opening.begin(world, draft)
-    counted = seed is not None and seed.key in known
     for alert in world.alerts:
         draft = _remark(draft, alert)
-        if not (counted and _opened_it(world, alert)):
+        if not (counted and first is not None and is_opener(first, alert)):
             draft = _deliver(world, draft, _with_rule(world, alert))
     draft = _poll(world, draft)
     draft = _watch(world, draft)
     draft = draft.with_status(signals=overflow.settle(draft.status.signals))
     return _conditions(world, draft)
-
-
-def _opened_it(world: World, alert: AlertFacts) -> bool:
-    source = world.incident.spec.source
-    return source is not None and source.signal is not None and is_opener(source.signal, alert)
 
 
 def _with_rule(world: World, alert: AlertFacts) -> AlertFacts:
