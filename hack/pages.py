@@ -15,7 +15,7 @@ from prunella.adapters.telemetry import METRICS, PREFIX
 from prunella.api import crd
 from prunella.api.base import GROUP, VERSION
 from prunella.api.happenings import CAUSES, HAPPENINGS, OUTCOMES
-from prunella.api.names import PHASE_OF
+from prunella.api.names import PHASE_OF, StepImpact
 from prunella.api.reasons import CONDITION_REASONS, CONDITIONS, REFUSALS
 from prunella.api.runbook import RunbookStep
 from prunella.api.schema import Style, structural
@@ -142,7 +142,7 @@ def steps() -> Iterator[str]:
 
 
 def step(kind: StepKind[Any]) -> Iterator[str]:
-    """One action: fields, rights and outputs."""
+    """One action: fields, rights, outputs, and whether it is taken back."""
     schema = structural(kind.params, f".spec.steps[].{kind.name}", Style())
     yield from (f"# {kind.name}", "", inspect.cleandoc(kind.params.__doc__ or ""), "", f"Impact: {kind.impact}.", "")
     fields = list(_fields(schema, ""))
@@ -157,6 +157,8 @@ def step(kind: StepKind[Any]) -> Iterator[str]:
     if kind.outputs:
         yield from ("Later steps may read:", "")
         yield from _table(("output", "meaning"), ((f"`steps.<name>.outputs.{name}`", text) for name, text in kind.outputs.items()))
+    taken_back = "It can be taken back, and is only where what it wrote is still there." if kind.undo else "It can't be taken back."
+    yield from () if kind.impact in {StepImpact.READ, StepImpact.NOTIFY} else (taken_back, "")
 
 
 def _first_sentence(text: str | None) -> str:

@@ -21,6 +21,7 @@ POD = "/api/v1/namespaces/shop/pods/web-a"
 OLD, NEW = {"spec": {"image": "v2"}}, {"spec": {"image": "v1"}}
 TARGET = ObjectRef(api_version="apps/v1", kind="Deployment", namespace="shop", name="web", uid="u-1")
 PATCH = Patch(
+    does="",
     target=TARGET,
     operations=(
         {"op": "test", "path": "/metadata/uid", "value": "u-1"},
@@ -33,12 +34,13 @@ BARE = replace(PATCH, annotated=False)
 """The same, of a target that had no annotations when it was judged."""
 NOTES = {"annotations": {"a": "b"}}
 HAND_BACK = Patch(
+    does="",
     target=TARGET,
     operations=({"op": "test", "path": "/metadata/uid", "value": "u-1"}, {"op": "remove", "path": "/metadata/managedFields/0"}),
     guarded_path="/metadata/managedFields",
     stamped=False,
 )
-DELETE = DeletePod(target=ObjectRef(api_version="v1", kind="Pod", namespace="shop", name="web-a", uid="p-1"), resource_version="5")
+DELETE = DeletePod(does="", target=ObjectRef(api_version="v1", kind="Pod", namespace="shop", name="web-a", uid="p-1"), resource_version="5")
 
 
 def web(template: Object = OLD, uid: str = "u-1", **meta: Any) -> Object:
@@ -256,5 +258,5 @@ async def test_without_a_hash_of_the_state_before_nothing_is_called_unchanged(ap
 async def test_a_kind_that_is_not_ours_to_change_is_refused_before_anything_is_sent(api: Api, server: StandIn):
     node = TARGET.model_copy(update={"api_version": "v1", "kind": "Node"})
     with pytest.raises(Permanent, match="does not know how to change a Node of v1"):
-        await Effects(api).apply(Patch(target=node, operations=()), "intent")
+        await Effects(api).apply(Patch(does="", target=node, operations=()), "intent")
     assert server.asked == []

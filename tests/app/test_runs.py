@@ -62,6 +62,58 @@ async def test_a_failed_step_lets_the_run_go_on_where_the_runbook_says(failure, 
     await operator.close()
 
 
+MORE = RunbookStep(name="more", scale={"by": 2, "most": 10})
+
+
+async def test_what_was_done_is_taken_back_where_a_later_step_fails():
+    place, workload, operator = await rolled_out(book(MORE, page("odd", NOT_TOLD, action="Undo")), seconds=60)
+    [attempt] = operator.remediations
+    assert attempt.status.outcome is Outcome.ABORTED
+    assert attempt.status.message.endswith("what was done was taken back")
+    assert stands(operator) == [("more", StepState.APPLIED), ("odd", StepState.FAILED), ("undo/more", StepState.APPLIED)]
+    assert [effect.operations[-1]["value"] for _, effect in place.cluster.effects] == [5, 3]
+    assert workload.raw["spec"]["replicas"] == 3
+    assert "primary" in place.deliver.to(MessageKind.PAGE)
+    assert ("Changed", "deploy/checkout is scaled: 3 -> 5") in [(one.what, one.message) for one in operator.incident.status.timeline]
+    await operator.close()
+
+
+async def test_r39_what_a_person_changed_meanwhile_stays_and_is_said():
+    slow = RunbookStep(name="look", capture_evidence={})
+    place, workload, operator = await rolled_out(book(MORE, slow, page("odd", NOT_TOLD, action="Undo")), seconds=0)
+    changed = place.cluster.gate
+
+    def scaled_by_hand(when, intent):
+        changed(when, intent)
+        if when == "after":
+            workload.raw["spec"]["replicas"] = 7
+
+    place.cluster.gate = scaled_by_hand
+    await operator.run(60)
+    [attempt] = operator.remediations
+    assert stands(operator)[-1] == ("undo/more", StepState.SKIPPED)
+    assert "more was not taken back: checkout has 7 now" in attempt.status.message
+    assert workload.raw["spec"]["replicas"] == 7
+    await operator.close()
+
+
+@pytest.mark.parametrize("lost", ["lost_before", "lost_after"])
+async def test_r11_taking_back_happens_once_though_its_answer_is_lost(lost):
+    place, workload, operator = await rolled_out(book(MORE, page("odd", NOT_TOLD, action="Undo")), seconds=0)
+
+    def lose(when, intent):
+        if when == "after" and len(place.cluster.effects) == 1:
+            setattr(place.cluster, lost, 1)
+            place.cluster.gate = lambda _when, _intent: None
+
+    place.cluster.gate = lose
+    await operator.run(120)
+    assert [effect.operations[-1]["value"] for _, effect in place.cluster.effects] == [5, 3]
+    assert workload.raw["spec"]["replicas"] == 3
+    assert operator.remediations[0].status.outcome is Outcome.ABORTED
+    await operator.close()
+
+
 @pytest.mark.parametrize("action", [None, "Abort", "Escalate"])
 async def test_else_the_run_ends_with_it_before_anything_is_changed(action):
     place, _, operator = await rolled_out(book(page("odd", NOT_TOLD, action=action), RESTART), seconds=60)

@@ -89,6 +89,7 @@ class Shop:
         raw = await live.raw(ref)
         template = await live.template("Deployment", facts.revisions[1])
         return Patch(
+            does="",
             target=ref,
             operations=(
                 {"op": "test", "path": "/metadata/uid", "value": ref.uid},
@@ -137,6 +138,7 @@ async def test_a_template_with_odd_characters_in_it_is_recognised_as_unchanged(s
     raw = await shop.raw()
     assert raw["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] == odd
     patch = Patch(
+    does="",
         target=await shop.ref(),
         operations=(
             {"op": "test", "path": "/metadata/uid", "value": raw["metadata"]["uid"]},
@@ -162,6 +164,7 @@ async def test_a_target_without_annotations_gets_the_map_with_the_stamp(shop: Sh
     template = stored["spec"]["template"]
     ref = ObjectRef(api_version="apps/v1", kind="StatefulSet", namespace=shop.namespace, name="db", uid=stored["metadata"]["uid"])
     patch = Patch(
+    does="",
         target=ref,
         operations=(
             {"op": "test", "path": "/metadata/uid", "value": ref.uid},
@@ -344,9 +347,9 @@ async def test_a_pod_whose_status_moved_meanwhile_is_judged_anew_and_deleted(sho
     effects = Effects(shop.api)
     changed = await must(shop.api, "PATCH", path, {"metadata": {"labels": {"a": "b"}}}, "application/merge-patch+json")
     assert await effects.settle(ref, INTENT, {}, "Delete") is Settled.NOT_APPLIED
-    assert await effects.dry_run(DeletePod(target=ref, resource_version=changed["metadata"]["resourceVersion"])) == DryRun(accepted=True)
+    assert await effects.dry_run(DeletePod(does="", target=ref, resource_version=changed["metadata"]["resourceVersion"])) == DryRun(accepted=True)
     assert await effects.settle(ref, INTENT, {}, "Delete") is Settled.NOT_APPLIED, "a dry run deletes nothing"
-    assert await effects.apply(DeletePod(target=ref, resource_version=version), INTENT) == Applied(after={"pod": "deleted"})
+    assert await effects.apply(DeletePod(does="", target=ref, resource_version=version), INTENT) == Applied(after={"pod": "deleted"})
     assert await effects.settle(ref, INTENT, {}, "Delete") is Settled.APPLIED
 
 
@@ -355,14 +358,14 @@ async def test_a_pod_that_became_ready_meanwhile_is_left_alone(shop: Shop):
     ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
     await must(shop.api, "PATCH", f"{path}/status", ready, "application/strategic-merge-patch+json")
     effects = Effects(shop.api)
-    refused = await effects.apply(DeletePod(target=ref, resource_version=version), INTENT)
+    refused = await effects.apply(DeletePod(does="", target=ref, resource_version=version), INTENT)
     assert refused == NotApplied(reason="", message="Pod ready became ready meanwhile: it was left alone")
     assert await effects.settle(ref, INTENT, {}, "Delete") is Settled.NOT_APPLIED
 
 
 async def test_deleting_a_pod_that_is_gone_is_done_already(shop: Shop):
     ref = ObjectRef(api_version="v1", kind="Pod", namespace=shop.namespace, name="none", uid="00000000-0000-4000-8000-000000000000")
-    assert await Effects(shop.api).apply(DeletePod(target=ref, resource_version="1"), INTENT) == Applied(after={"pod": "gone"})
+    assert await Effects(shop.api).apply(DeletePod(does="", target=ref, resource_version="1"), INTENT) == Applied(after={"pod": "gone"})
 
 
 def manifest(image: str) -> str:

@@ -14,7 +14,13 @@ from prunella.core.world import Unevaluable
 from .builders import NOON, later
 from .healing_builders import crashed
 
-APPLIED, FAILED, SKIPPED, INTENDED = StepState.APPLIED, StepState.FAILED, StepState.SKIPPED, StepState.INTENDED
+APPLIED, FAILED, SKIPPED, INTENDED, UNKNOWN = (
+    StepState.APPLIED,
+    StepState.FAILED,
+    StepState.SKIPPED,
+    StepState.INTENDED,
+    StepState.UNKNOWN,
+)
 
 
 def step(name, *, when=None, **on_failure):
@@ -44,6 +50,7 @@ STEPS = (step("a"), step("b", go_to="d"), step("c"), step("d", action="Continue"
         ((record("d", FAILED),), None),
         ((record("d", SKIPPED),), None),
         ((record("gone"),), None),
+        ((record("a"), record("undo/a")), "a"),
     ],
     ids=[
         "nothing was done",
@@ -57,6 +64,7 @@ STEPS = (step("a"), step("b", go_to="d"), step("c"), step("d", action="Continue"
         "the last one failed",
         "the last one was skipped",
         "a record of no step",
+        "taking back is no step",
     ],
 )
 def test_the_records_say_at_which_step_a_run_is(records, at):
@@ -76,7 +84,7 @@ def test_a_go_to_that_does_not_lead_forward_ends_the_run(wanted):
 
 def test_a_name_that_begins_like_another_is_not_its_record():
     first, longer = step("a"), step("ab")
-    assert run.records_of(first, (record("a"), record("ab"), record("a/1"))) == (record("a"), record("a/1"))
+    assert run.records_of(first, (record("a"), record("ab"), record("a/1"), record("undo/a"))) == (record("a"), record("a/1"))
     assert run.records_of(longer, (record("a"), record("ab"))) == (record("ab"),)
 
 
@@ -85,10 +93,11 @@ def test_a_name_that_begins_like_another_is_not_its_record():
     [
         ({}, OnFailure.ABORT),
         ({"action": "Continue"}, OnFailure.CONTINUE),
+        ({"action": "Undo"}, OnFailure.UNDO),
         ({"action": "Escalate"}, OnFailure.ESCALATE),
         ({"go_to": "z"}, OnFailure.CONTINUE),
     ],
-    ids=["nothing is said", "Continue", "Escalate", "goTo"],
+    ids=["nothing is said", "Continue", "Undo", "Escalate", "goTo"],
 )
 def test_the_runbook_says_what_a_failure_does(failure, does):
     assert run.on_failure((step("a", **failure),), record("a/1", FAILED)) is does
@@ -96,6 +105,22 @@ def test_the_runbook_says_what_a_failure_does(failure, does):
 
 def test_the_failure_of_a_step_that_is_not_there_ends_the_run():
     assert run.on_failure((step("a", action="Continue"),), record("b", FAILED)) is OnFailure.ABORT
+
+
+def test_what_was_done_is_taken_back_once_and_the_last_first():
+    done = (record("a"), record("b", effect=False), record("c"), record("c/1"), record("d", FAILED))
+    assert [one.name for one in run.to_take_back(done)] == ["c/1", "c", "a"]
+    assert [one.name for one in run.to_take_back((*done, record("undo/c/1")))] == ["c", "a"]
+    assert [one.name for one in run.to_take_back((*done, record("undo/c/1", INTENDED)))] == ["c/1", "c", "a"], "its outcome is not known yet"
+    assert [one.name for one in run.to_take_back((*done, record("undo/c/1", FAILED), record("undo/c", UNKNOWN)))] == ["a"], "it is not tried twice"
+
+
+def test_a_run_takes_back_only_where_the_failed_step_says_so():
+    steps = (step("a", action="Undo"), step("b", action="Continue"))
+    failed = record("a", FAILED)
+    assert run.takes_back(steps, (failed,)) is failed
+    assert run.takes_back(steps, (record("a"), record("b", FAILED))) is None
+    assert run.takes_back(steps, (record("a"), record("undo/a", FAILED))) is None
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,22 @@ from prunella.core.facts import (
     WorkloadCondition,
     WorkloadFacts,
 )
-from prunella.core.healing.effects import Applied, DeletePod, DryRun, Effect, NotApplied, Patch, Settled, annotated, guarded_sha256
+from prunella.core.healing.effects import (
+    PATH_KEY,
+    TEMPLATE,
+    Applied,
+    DeletePod,
+    DryRun,
+    Effect,
+    NotApplied,
+    Patch,
+    Settled,
+    annotated,
+    guarded_sha256,
+    part_of,
+)
 from prunella.core.healing.steps.hand_back import hand_back
+from prunella.core.healing.steps.step import Listed
 
 from .clock import ManualClock
 from .pointer import TestFailedError, patched
@@ -131,6 +145,8 @@ class FakeCluster:
     workloads: dict[tuple[str, str, str], FakeWorkload] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     autoscalers: list[AutoscalerFacts] = field(default_factory=list)
+    others: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
+    """Objects of other kinds, as JSON, by kind, namespace and name."""
     forbidden: set[tuple[str, str]] = field(default_factory=set)
     """Verb and resource that access reviews deny, and that effects are refused for."""
     unreadable: bool = False
@@ -331,7 +347,13 @@ class FakeCluster:
         if self.unreadable:
             return UNKNOWN
         one = self._find(ref)
-        return copy.deepcopy(one.raw) if one is not None else None
+        found = one.raw if one is not None else self._other(ref)
+        return copy.deepcopy(found) if found is not None else None
+
+    async def listed(self, wanted: Listed) -> tuple[dict[str, Any], ...] | UnknownT:
+        if self.unreadable:
+            return UNKNOWN
+        return tuple(copy.deepcopy(raw) for (kind, space, _), raw in self.others.items() if (kind, space) == (wanted.kind, wanted.namespace))
 
     async def workload(self, ref: ObjectRef) -> WorkloadFacts | UnknownT | None:
         if self.unreadable:
@@ -405,12 +427,13 @@ class FakeCluster:
             return UNKNOWN
         if action == "Delete":
             return Settled.NOT_APPLIED if self._find_pod(effect_target) is not None else Settled.APPLIED
-        one = self._find(effect_target)
-        if one is None:
+        raw = await self.raw(effect_target)
+        if not isinstance(raw, dict):
             return Settled.GONE
-        if one.annotations.get(INTENT) == intent_id:
+        if (raw["metadata"].get("annotations") or {}).get(INTENT) == intent_id:
             return Settled.APPLIED
-        return Settled.NOT_APPLIED if guarded_sha256(one.template) == before.get("guardedSha256") else Settled.CHANGED
+        judged = part_of(raw, before.get(PATH_KEY, TEMPLATE))
+        return Settled.NOT_APPLIED if guarded_sha256(judged) == before.get("guardedSha256") else Settled.CHANGED
 
     def _do(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
         verb, resource = (
@@ -426,7 +449,7 @@ class FakeCluster:
     def _patch(self, effect: Patch, intent_id: str) -> Applied | NotApplied:
         one = self._find(effect.target)
         if one is None:
-            return NotApplied(reason="TargetChanged", message=f"{effect.target.kind} {effect.target.name} is gone, or another object bears its name")
+            return self._patch_other(effect, intent_id)
         before = one.raw
         try:
             one.raw = patched(one.raw, effect.operations)
@@ -442,8 +465,20 @@ class FakeCluster:
         self._react(one)
         meta = one.raw["metadata"]
         return Applied(
-            after={"resourceVersion": meta["resourceVersion"], "generation": str(meta["generation"]), "guardedSha256": guarded_sha256(one.template)}
+            after={"resourceVersion": meta["resourceVersion"], "generation": str(meta["generation"]), "guardedSha256": _judged(effect, one.raw)}
         )
+
+    def _patch_other(self, effect: Patch, intent_id: str) -> Applied | NotApplied:
+        raw = self._other(effect.target)
+        if raw is None:
+            return NotApplied(reason="TargetChanged", message=f"{effect.target.kind} {effect.target.name} is gone, or another object bears its name")
+        try:
+            made = patched(raw, effect.operations)
+        except TestFailedError:
+            return NotApplied(reason="HumanOverride", message=f"{effect.target.name} was changed by somebody else after it was judged")
+        made["metadata"].setdefault("annotations", {})[INTENT] = intent_id
+        self.others[effect.target.kind, effect.target.namespace or "", effect.target.name] = made
+        return Applied(after={"guardedSha256": _judged(effect, made)})
 
     def _delete(self, effect: DeletePod) -> Applied | NotApplied:
         found = self._find_pod(effect.target)
@@ -475,9 +510,17 @@ class FakeCluster:
         one = self.workloads.get((ref.kind, ref.namespace or "", ref.name))
         return one if one is not None and ref.uid in {None, one.uid} else None
 
+    def _other(self, ref: ObjectRef) -> dict[str, Any] | None:
+        raw = self.others.get((ref.kind, ref.namespace or "", ref.name))
+        return raw if raw is not None and ref.uid in {None, raw["metadata"]["uid"]} else None
+
     def _find_pod(self, ref: ObjectRef) -> tuple[FakeWorkload, FakePod] | None:
         return next(((one, pod) for one in self.workloads.values() for pod in one.pods if pod.uid == ref.uid), None)
 
 
 def owned_by(kind: str = "Postgres", name: str = "main") -> Owner:
     return Owner(api_version="example.com/v1", kind=kind, name=name)
+
+
+def _judged(effect: Patch, raw: dict[str, Any]) -> str:
+    return guarded_sha256(part_of(raw, effect.guarded_path))

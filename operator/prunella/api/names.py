@@ -243,6 +243,7 @@ class OnFailure(StrEnum):
 
     ABORT = "Abort"
     CONTINUE = "Continue"
+    UNDO = "Undo"
     ESCALATE = "Escalate"
 
 

@@ -98,6 +98,8 @@ class Intent(WireModel):
     """The object that is changed, uid included."""
     patch_sha256: Hash = ""
     """Hash of what is written."""
+    does: Sentence = ""
+    """What it does, in a sentence."""
     written_time: Instant
     """When the intent was stored."""
     deadline_time: Instant
@@ -122,6 +124,8 @@ class StepStatus(WireModel):
 
     name: Annotated[str, Field(min_length=1, max_length=253)]
     """The Runbook's step, with '/<n>' where a step has several effects."""
+    action: Annotated[str, Field(max_length=63)] = ""
+    """What the step is, for example rollBack."""
     state: StepState
     """Where the effect stands: Intended is stored before it, Applied after it."""
     message: Sentence = ""

@@ -69,7 +69,8 @@ class StepFailure(WireModel):
     )
 
     action: OnFailure | None = None
-    """Abort ends the run, Continue goes on with the next step, Escalate ends the run and pages the owner now. Default: Abort."""
+    """Abort ends the run, Continue goes on with the next step, Undo takes back what was done and ends the run, Escalate ends the run and pages the
+    owner now. Default: Abort."""
     go_to: ShortName | None = None
     """Name of a later step with which the run goes on."""
 

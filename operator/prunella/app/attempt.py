@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
-from prunella.api.names import ConditionStatus, Outcome, StepState
+from prunella.api.names import ConditionStatus, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.draft import set_condition
-from prunella.core.facts import SHORT_KIND
-from prunella.core.healing import plan
+from prunella.core.healing import plan, run
 from prunella.core.healing.steps import registry
 
 LIVE_END: Final = {
@@ -42,12 +42,14 @@ def replace_step(status: RemediationStatus, step: StepStatus) -> RemediationStat
     return status.model_copy(update={"steps": tuple(step if one.name == step.name else one for one in status.steps)})
 
 
-def failed(remediation: Remediation, step: RunbookStep, message: str, now: datetime) -> Remediation:
-    """The attempt with the record that this step failed before anything was changed by it."""
-    record = StepStatus(
-        name=step.name, state=StepState.FAILED, message=message[:1024], outcome=StepOutcome(observed_time=now, message=message[:1024])
-    )
-    return remediation.model_copy(update={"status": remediation.status.model_copy(update={"steps": (*remediation.status.steps, record)})})
+def marked(
+    remediation: Remediation, name: str, state: StepState, message: str, now: datetime, after: Mapping[str, str] = MappingProxyType({})
+) -> Remediation:
+    """The attempt with the record of what changed nothing: evidence, a page, a step that was skipped or failed before its effect."""
+    record = StepStatus(name=name, state=state, message=message[:1024], outcome=StepOutcome(observed_time=now, after=dict(after)))
+    phase = remediation.status.phase or RemediationPhase.PENDING  # Dispatched means that an intent is stored: this is none
+    status = remediation.status.model_copy(update={"phase": phase, "steps": (*remediation.status.steps, record)})
+    return remediation.model_copy(update={"status": status})
 
 
 def spent(remediation: Remediation, now: datetime) -> Remediation:
@@ -80,20 +82,6 @@ def _with(status: RemediationStatus, type_: str, value: ConditionStatus, reason:
 def is_all(runbook: Runbook, remediation: Remediation, step: StepStatus, *, last: bool) -> bool:
     """Whether nothing can follow this effect: it is of the last step, and no broken pod of a StatefulSet may have to go after it."""
     final = runbook.spec.steps[-1]
-    if step.name.split("/", 1)[0] != final.name:
+    if run.step_name(step) != final.name:
         return False
     return last or not registry.kind_of(final).accuses or remediation.spec.target_ref.kind != "StatefulSet"
-
-
-def effect_text(step: StepStatus) -> str:
-    """What an applied effect did, for the timeline."""
-    intent = step.intent
-    if intent is None:
-        return step.message
-    if intent.action == "Delete":
-        return f"pod {intent.target_ref.name} was deleted: it was not ready and held the rollout up"
-    target = f"{SHORT_KIND.get(intent.target_ref.kind, intent.target_ref.kind.lower())}/{intent.target_ref.name}"
-    if "toRevision" in intent.before:
-        accused = intent.before.get("revision", "the other one")
-        return f"{target} runs the template of revision {intent.before['toRevision']} again; {accused} is quarantined"
-    return f"the pods of {target} are being made anew"

@@ -58,24 +58,24 @@ class Once:
         """A status as it was just read: what is decided from it replaces this one and no other."""
         self._read[remediation.metadata.uid] = remediation.status
 
-    async def intend(self, remediation: Remediation, step: RunbookStep, effect: Effect, permitted: Permitted) -> Remediation:
-        """Store the intent. Not stored means not executed: a Conflict ends this pass."""
+    async def intend(self, remediation: Remediation, step: RunbookStep, effect: Effect, permitted: Permitted, *, name: str = "") -> Remediation:
+        """Store the intent, under the name of the step's next effect unless it has another. Not stored means not executed: a Conflict ends this pass."""
         if remediation.status.epoch > self._tenure.epoch:
             raise Retryable("a later leader has this attempt: it is left to it", delay=5.0)
         now = self._clock.now()
-        number = len(run.records_of(step, remediation.status.steps))
-        name = step.name if number == 0 else f"{step.name}/{number}"
+        name = name or run.next_name(step, remediation.status.steps)
         intent = Intent(
             id=hashlib.sha256(f"{remediation.metadata.uid}/{name}".encode()).hexdigest()[:16],
             epoch=self._tenure.epoch,
             action=PATCH if isinstance(effect, Patch) else "Delete",
             target_ref=effect.target,
             patch_sha256=effect.sha256,
+            does=effect.does[:1024],
             written_time=now,
             deadline_time=now + timedelta(seconds=step.timeout_seconds),
-            before=dict(effect.before),
+            before=effect.record,
         )
-        record = StepStatus(name=name, state=StepState.INTENDED, message=permitted.plan.summary, intent=intent)
+        record = StepStatus(name=name, state=StepState.INTENDED, message=permitted.plan.summary, action=step.action, intent=intent)
         status = remediation.status.model_copy(
             update={
                 "phase": RemediationPhase.DISPATCHED,
@@ -122,10 +122,10 @@ class Once:
         self, remediation: Remediation, runbook: Runbook | None, step: StepStatus, answer: Applied, *, last: bool = False
     ) -> Remediation:
         now = self._clock.now()
-        before = step.intent.before if step.intent else {}
+        before, does = (step.intent.before, step.intent.does) if step.intent else ({}, "")
         after = {key: value for key, value in before.items() if key in {"toRevision", "toHash"}} | dict(answer.after)
         done = step.model_copy(
-            update={"state": StepState.APPLIED, "message": attempt.effect_text(step), "outcome": StepOutcome(observed_time=now, after=after)}
+            update={"state": StepState.APPLIED, "message": does or step.message, "outcome": StepOutcome(observed_time=now, after=after)}
         )
         status = attempt.replace_step(remediation.status, done).model_copy(update={"effect_time": now})
         stored = remediation.model_copy(update={"status": status})
@@ -166,16 +166,17 @@ class Once:
             }
         )
         changed = remediation.model_copy(update={"status": attempt.replace_step(remediation.status, failed)})
-        outcome = attempt.LIVE_END.get(answer.reason)
+        outcome = attempt.LIVE_END.get(answer.reason) if run.step_name(step) else None
         if outcome is not None:
             await self.end(changed, outcome, answer.message, reason=answer.reason)
             return
         await self.fail(changed, runbook, answer.message, reason=answer.reason)
 
     async def fail(self, changed: Remediation, runbook: Runbook, message: str, *, reason: str = "") -> None:
-        """Store that the step failed whose record has just become so; the run goes on, or ends with it, as the Runbook says."""
+        """Store that the step failed whose record has just become so; the run goes on, takes back or ends with it, as the Runbook says."""
         record = next(one for one in reversed(changed.status.steps) if one.state is StepState.FAILED)
-        if run.on_failure(runbook.spec.steps, record) is OnFailure.CONTINUE:
+        goes_on = run.on_failure(runbook.spec.steps, record) in {OnFailure.CONTINUE, OnFailure.UNDO}
+        if goes_on or not run.step_name(record):
             await self.put(changed)
             return
         await self.end(attempt.spent(changed, self._clock.now()), Outcome.ABORTED, f"step {record.name} failed: {message}", reason=reason)

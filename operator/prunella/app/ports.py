@@ -16,6 +16,7 @@ from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import AlertFacts, AutoscalerFacts, Look, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
 from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
+from prunella.core.healing.steps.step import Listed
 from prunella.core.people.message import Envelope
 from prunella.core.world import QueryValue
 
@@ -190,6 +191,9 @@ class Live(Protocol):
 
     async def look(self, ref: ObjectRef) -> Look | UnknownT | None:
         """The same, and the JSON that its own facts were made of."""
+
+    async def listed(self, wanted: Listed) -> tuple[dict[str, Any], ...] | UnknownT:
+        """Every object of a kind in a namespace, as JSON."""
 
     async def template(self, kind: str, revision: Revision) -> dict[str, Any] | UnknownT | None:
         """The pod template of a ReplicaSet (without pod-template-hash) or ControllerRevision (without $patch); None where it is gone."""

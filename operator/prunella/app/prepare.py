@@ -6,23 +6,28 @@ Nothing here changes anything: reads, access reviews and a request with dryRun=A
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from prunella.api.common import ObjectRef
-from prunella.api.runbook import Runbook
+from prunella.api.remediation import StepStatus
+from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.draft import Prepare
 from prunella.core.facts import UNKNOWN, Pod, Revision, UnknownT, WorkloadFacts
 from prunella.core.healing.effects import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import LiveFacts
+from prunella.core.healing.steps.step import Ask, LiveFacts, Next, Skip
 from prunella.core.world import Capture, Preparation, World
 
+from .errors import PrunellaError
 from .ports import Clock, Executor, Live
 
 CAPTURE_SECONDS: Final = 1.0
 TAIL_LINES: Final = 20
+QUESTIONS: Final = 3
+"""How often a step may ask for more before it plans."""
 
 
 class Preparer:
@@ -114,7 +119,7 @@ class Preparer:
             live = await self.live_facts(facts, wish.accused_hash, wish.to, now=now, intent_time=now)
             if live is None:
                 return "the target could not be read", ""
-            following = registry.kind_of(step).plan(registry.params_of(step), live, ())
+            following = await self.wants(step, live, ())
             if isinstance(following, Patch):
                 answer = await self._executor.dry_run(following)
                 if isinstance(answer, UnknownT):
@@ -132,6 +137,29 @@ class Preparer:
         if not isinstance(raw, dict) or isinstance(template, UnknownT):
             return None
         return LiveFacts(now=now, raw=raw, facts=facts, accused_hash=accused_hash, to=to, to_template=template, intent_time=intent_time)
+
+    async def wants(self, step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
+        """What a step wants next; where it must know more, it is asked again with the answers. Raises PrunellaError where it asks without end."""
+        for _ in range(QUESTIONS):
+            following = registry.kind_of(step).plan(registry.params_of(step), live, done)
+            if not isinstance(following, Ask):
+                return following
+            found = await asyncio.gather(*(self._live.listed(one) for one in following.reads))
+            live = replace(live, answers={**live.answers, **dict(zip(following.reads, found, strict=True))})
+        raise PrunellaError(f"step {step.name} goes on asking")
+
+    async def undo(self, step: RunbookStep, record: StepStatus) -> Next | None:
+        """What takes an effect back, by the object that it changed; None where that can't be read now."""
+        kind = registry.kind_of(step)
+        if kind.undo is None or record.intent is None:
+            return Skip(message=f"{kind.name} can't be taken back")
+        raw = await self._live.raw(record.intent.target_ref)
+        if isinstance(raw, UnknownT):
+            return None
+        if raw is None:
+            return Skip(message=f"{record.intent.target_ref.name} is gone")
+        following: Next = kind.undo(registry.params_of(step), raw, record)
+        return following
 
     async def template(self, kind: str, to: Revision | None) -> dict[str, Any] | UnknownT | None:
         """The pod template to go back to; None where there is none, or it is gone."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident
 from prunella.api.names import CheckResult, Mode, Outcome, SourceKind, StepState
 from prunella.api.remediation import Measurement, Remediation
@@ -153,20 +154,25 @@ class Prover:
         raw = await self._live.raw(wrote.intent.target_ref)
         if not isinstance(raw, dict):
             return None
-        present = effects.guarded_sha256(raw.get("spec", {}).get("template"))
+        present = effects.guarded_sha256(effects.part_of(raw, wrote.intent.before.get(effects.PATH_KEY, effects.TEMPLATE)))
         ours = wrote.outcome.after.get("guardedSha256")
         if present == ours or (ours is None and not _foreign(world, wrote.outcome.after)):
             return None
         if present == wrote.intent.before.get("guardedSha256"):
             return Outcome.REVERTED, "HumanOverride", "exactly the replaced template came back: somebody or something reverts what we do"
-        return Outcome.SUPERSEDED, "HumanOverride", "somebody changed the pod template during verification: theirs stands"
+        return Outcome.SUPERSEDED, "HumanOverride", "somebody changed during verification what was written: theirs stands"
 
     async def hand_back(self, remediation: Remediation) -> None:
-        """Remove our entry of managedFields, so that the user's next apply does not conflict with us. Idempotent."""
+        """Remove our entries of managedFields from all that was patched, so that the user's next apply does not conflict with us. Idempotent."""
         if remediation.spec.mode is not Mode.AUTO:
             return
+        patched = (one.intent.target_ref for one in remediation.status.steps if one.intent is not None and one.intent.action == "Patch")
+        for ref in {(ref.kind, ref.namespace, ref.name): ref for ref in (remediation.spec.target_ref, *patched)}.values():
+            await self._hand_back(ref, remediation.metadata.name)
+
+    async def _hand_back(self, ref: ObjectRef, remediation: str) -> None:
         for _ in range(HAND_BACK_TRIES):
-            raw = await self._live.raw(remediation.spec.target_ref)
+            raw = await self._live.raw(ref)
             if not isinstance(raw, dict):
                 return
             patch = hand_back.hand_back(raw)
@@ -178,7 +184,7 @@ class Prover:
                 continue  # what is left to do is read again
             if isinstance(answer, effects.Applied):
                 return
-        log.warning("Field ownership could not be handed back", extra={"remediation": remediation.metadata.name})
+        log.warning("Field ownership could not be handed back", extra={"remediation": remediation, "object": f"{ref.kind} {ref.name}"})
 
 
 def _foreign(world: World, after: Mapping[str, str]) -> bool:

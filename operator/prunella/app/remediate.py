@@ -6,22 +6,19 @@ looks at the target before it does anything: an effect happens at most once per 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Final
 
 from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, StepState
-from prunella.api.remediation import Remediation, StepOutcome, StepStatus
+from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
-from prunella.core.facts import UnknownT
-from prunella.core.healing import history, match, run
+from prunella.core.healing import history, run
 from prunella.core.healing.effects import DeletePod, Patch
 from prunella.core.healing.refusal import Refusal
-from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Done, Evidence, Failed, LiveFacts, Next, PageNow, Skip, Wait
-from prunella.core.world import Unevaluable
+from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, PageNow, Skip, Wait
+from prunella.core.people import automation
 
 from . import attempt
 from .errors import PrunellaError
@@ -31,6 +28,7 @@ from .permit import Permit, Permitted
 from .ports import Clock, Store, View
 from .prepare import Preparer
 from .prove import Prover
+from .steps import Steps
 
 RUN: Final = timedelta(seconds=600)
 SETTLE_RETRY: Final = timedelta(seconds=2)
@@ -56,6 +54,7 @@ class Runner:
         self._store = store
         self._gatherer = gatherer
         self._preparer = preparer
+        self._steps = Steps(preparer, clock)
         self._permit = permit
         self._once = once
         self._prover = prover
@@ -150,11 +149,14 @@ class Runner:
         if settled is not None:
             return settled
         remediation = attempt.unbegun(stored)
+        failed = run.takes_back(runbook.spec.steps, remediation.status.steps)
+        if failed is not None:
+            return await self._take_back(incident, remediation, runbook, failed, mail)
         if remediation.status.started_time is not None and self._clock.now() - remediation.status.started_time > RUN:
             await self._once.end(remediation, Outcome.ABORTED, f"the run took longer than {int(RUN.total_seconds())} s")
             return True, None
         permitted = await self._permit.ask(incident, remediation, runbook, mail)
-        chosen = None if isinstance(permitted, Refusal) else await self._next(remediation, runbook, permitted)
+        chosen = None if isinstance(permitted, Refusal) else await self._steps.next(remediation, runbook, permitted)
         settled = await self._settled(stored, runbook)
         if settled is not None:
             return settled
@@ -174,40 +176,31 @@ class Runner:
         await self._once.apply(remediation, following, runbook)
         return True, None
 
-    async def _next(self, remediation: Remediation, runbook: Runbook, permitted: Permitted) -> tuple[RunbookStep, Next] | None:
-        """The step that the run is at, and what it wants; None where every step is done.
-
-        A step sees the target in the very state that the guards have judged, and its effect insists on that one: what came later makes it fail.
-        """
-        now, steps, records = self._clock.now(), runbook.spec.steps, remediation.status.steps
-        step, live = run.current(steps, records), await self._live(remediation, permitted, now)
-        while step is not None:
-            done = run.records_of(step, records)
-            verdict = True if done else self._wanted(step, records, permitted)
-            if isinstance(verdict, Unevaluable):
-                return step, Failed(message=f"its condition '{step.when}' could not be told: {verdict.why}")
-            if not verdict:
-                return step, Skip(message=f"its condition '{step.when}' is false")
-            if live is None:
-                return step, Wait(until_time=now + SETTLE_RETRY, message="the target could not be read")
-            wants = registry.kind_of(step).plan(registry.params_of(step), live, done)
-            if not isinstance(wants, Done):
-                return step, wants
-            step = run.following(steps, step)
-        return None
-
-    async def _live(self, remediation: Remediation, permitted: Permitted, now: datetime) -> LiveFacts | None:
-        """What a step reads; None where a part of it could not be had."""
-        raw, to = permitted.world.raw, permitted.plan.to
-        template = permitted.template or await self._preparer.template(permitted.facts.workload.kind, to)
-        if raw is None or isinstance(template, UnknownT):
-            return None
-        accused = remediation.spec.accused_revision or ""
-        return LiveFacts(now=now, raw=raw, facts=permitted.facts, accused_hash=accused, to=to, to_template=template, intent_time=now)
-
-    def _wanted(self, step: RunbookStep, records: tuple[StepStatus, ...], permitted: Permitted) -> bool | Unevaluable:
-        world = permitted.world
-        return run.wanted(step, match.variables(world, world.incident.status, permitted.plan.by_alert), records, world.evaluate)
+    async def _take_back(
+        self, incident: Incident, remediation: Remediation, runbook: Runbook, failed: StepStatus, mail: Mailbox
+    ) -> tuple[bool, datetime | None]:
+        """Take back what the run did, the last effect first, and end it. What somebody else has changed since stays as it is."""
+        remaining = run.to_take_back(remediation.status.steps)
+        if not remaining:
+            message = f"step {failed.name} failed: {failed.message}; {run.taken_back(remediation.status.steps)}"
+            await self._prover.hand_back(remediation)
+            await self._once.end(attempt.spent(remediation, self._clock.now()), Outcome.ABORTED, message)
+            return True, None
+        permitted = await self._permit.ask(incident, remediation, runbook, mail)
+        if isinstance(permitted, Refusal):
+            return await self._refused(remediation, permitted)
+        record = remaining[0]
+        step = next(one for one in runbook.spec.steps if one.name == run.step_name(record))
+        wants = await self._preparer.undo(step, record)
+        if wants is None:
+            return False, self._clock.now() + SETTLE_RETRY
+        if isinstance(wants, Patch):
+            remediation = await self._once.intend(remediation, step, wants, permitted, name=f"{run.UNDO}{record.name}")
+            await self._once.apply(remediation, wants, runbook)
+        else:
+            message = wants.message if isinstance(wants, Skip | Done) else "it can't be taken back"
+            await self._once.put(attempt.marked(remediation, f"{run.UNDO}{record.name}", StepState.SKIPPED, message, self._clock.now()))
+        return True, None
 
     async def _refused(self, remediation: Remediation, refusal: Refusal) -> tuple[bool, datetime | None]:
         """A live refusal is no step failure: it ends the run where it can't change back, else the run waits."""
@@ -246,28 +239,20 @@ class Runner:
                 mail.capture = await self._preparer.capture(await self._gatherer.world(incident, mail), following.tail_lines)
                 await self._mark(remediation, step, "evidence was taken")
             case PageNow():
-                await self._mark(remediation, step, following.message, {"page": "now"})
+                await self._mark(remediation, step, following.message, page=True)
             case Skip():
                 await self._mark(remediation, step, following.message, state=StepState.SKIPPED)
             case Failed():
-                await self._once.fail(attempt.failed(remediation, step, following.message, self._clock.now()), runbook, following.message)
+                await self._once.fail(attempt.marked(remediation, step.name, StepState.FAILED, following.message, self._clock.now()), runbook, following.message)
             case _:
                 raise PrunellaError(f"step {step.name} wants nothing that is known here")
         return True, None
 
     async def _mark(
-        self,
-        remediation: Remediation,
-        step: RunbookStep,
-        message: str,
-        after: Mapping[str, str] = MappingProxyType({}),
-        state: StepState = StepState.APPLIED,
+        self, remediation: Remediation, step: RunbookStep, message: str, *, state: StepState = StepState.APPLIED, page: bool = False
     ) -> None:
-        now = self._clock.now()
-        record = StepStatus(name=step.name, state=state, message=message[:1024], outcome=StepOutcome(observed_time=now, after=dict(after)))
-        phase = remediation.status.phase or RemediationPhase.PENDING  # Dispatched means that an intent is stored: this is none
-        status = remediation.status.model_copy(update={"phase": phase, "steps": (*remediation.status.steps, record)})
-        await self._once.put(remediation.model_copy(update={"status": status}))
+        after = {automation.PAGE: "now"} if page else {}
+        await self._once.put(attempt.marked(remediation, step.name, state, message, self._clock.now(), after))
 
     async def _steps_done(self, remediation: Remediation) -> None:
         """Every step is done: verification begins, or ends at once where nothing was changed."""

@@ -15,7 +15,20 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing.effects import Applied, DeletePod, DryRun, Effect, Json, NotApplied, Patch, Settled, annotated, guarded_sha256
+from prunella.core.healing.effects import (
+    PATH_KEY,
+    TEMPLATE,
+    Applied,
+    DeletePod,
+    DryRun,
+    Effect,
+    Json,
+    NotApplied,
+    Patch,
+    Settled,
+    annotated,
+    guarded_sha256,
+)
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP_PATH
 from prunella.core.healing.steps.hand_back import hand_back
 
@@ -29,7 +42,6 @@ from .resources import JSON_PATCH, Call, Resource, resource_of
 _DRY_RUN_INTENT: Final = "dry-run"
 _DELETE_TRIES: Final = 10
 _STAMP_SECONDS: Final = 0.05
-_TEMPLATE: Final = "/spec/template"
 
 
 class Effects:
@@ -110,7 +122,7 @@ class Effects:
             return Settled.APPLIED if hand_back(stored) is None else Settled.NOT_APPLIED
         if (stored["metadata"].get("annotations") or {}).get(INTENT_ANNOTATION) == intent_id:
             return Settled.APPLIED
-        unchanged = before.get("guardedSha256") == guarded_sha256(_at(stored, _TEMPLATE))
+        unchanged = before.get("guardedSha256") == guarded_sha256(_at(stored, before.get(PATH_KEY, TEMPLATE)))
         return Settled.NOT_APPLIED if unchanged else Settled.CHANGED
 
     async def _refusal(self, resource: Resource, effect: Effect, answer: Answer) -> NotApplied:

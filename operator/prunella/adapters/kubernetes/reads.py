@@ -17,11 +17,12 @@ from prunella.api.common import ObjectRef
 from prunella.app.errors import Permanent, PrunellaError
 from prunella.core import facts
 from prunella.core.facts import UNKNOWN, Look, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
+from prunella.core.healing.steps.step import Listed
 
 from . import decode, resources, watched, wire, wire_workload
 from .answers import Answer
 from .client import Api
-from .resources import WORKLOADS, Call, Resource, resource_of
+from .resources import WORKLOADS, Call, Resource, resource_named, resource_of
 from .watched import Watched
 
 P = ParamSpec("P")
@@ -59,6 +60,24 @@ class LiveReads:
         if resource is None:
             raise Permanent(f"Prunella does not know the kind {ref.kind} of {ref.api_version}")
         return await fetch(self._api, resource, ref)
+
+    @_unknown_when_unanswered
+    async def listed(self, wanted: Listed) -> tuple[dict[str, Any], ...]:
+        """Every object of a kind in a namespace, as JSON with apiVersion and kind. UNKNOWN where the cluster does not serve the kind."""
+        resource = resource_named(wanted.api_version, wanted.kind)
+        if resource is None:
+            raise Permanent(f"Prunella does not know the kind {wanted.kind} of {wanted.api_version}")
+        found: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            answer = await self._api.ask(resource.call("list", wanted.namespace, query={"limit": "500", **({"continue": token} if token else {})}))
+            if answer is None:
+                raise Permanent(f"The API server does not serve {resource.words}")
+            body = answer.object()
+            found += [{"apiVersion": wanted.api_version, "kind": wanted.kind, **one} for one in body.get("items") or ()]
+            token = body.get("metadata", {}).get("continue") or ""
+            if not token:
+                return tuple(found)
 
     @_unknown_when_unanswered
     async def workload(self, ref: ObjectRef) -> WorkloadFacts | None:

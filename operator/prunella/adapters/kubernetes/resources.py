@@ -139,4 +139,9 @@ _BY_KIND: Final = {(resource.api_version, resource.kind): resource for resource 
 
 def resource_of(ref: ObjectRef) -> Resource | None:
     """The resource that a reference means; None for a kind that Prunella doesn't know."""
-    return _BY_KIND.get((ref.api_version, ref.kind))
+    return resource_named(ref.api_version, ref.kind)
+
+
+def resource_named(api_version: str, kind: str) -> Resource | None:
+    """The resource of a kind; None for one that Prunella doesn't know."""
+    return _BY_KIND.get((api_version, kind))

@@ -10,9 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from prunella.api.common import ObjectRef
+
+TEMPLATE: Final = "/spec/template"
+PATH_KEY: Final = "guardedPath"
+"""Key of an intent's `before` under which the guarded part's place stands."""
 
 Json: TypeAlias = Mapping[str, object]
 """A decoded JSON object, read only."""
@@ -24,14 +28,22 @@ class Patch:
 
     target: ObjectRef
     operations: tuple[Json, ...]
-    guarded_path: str = "/spec/template"
+    guarded_path: str = TEMPLATE
     """The part of the object whose state was judged."""
     before: Mapping[str, str] = field(default_factory=dict)
     """The guarded state in words, for the record."""
     stamped: bool = True
     """Whether the patch writes the intent id onto the target, so that it can be recognised afterwards."""
+    does: str
+    """What it does, in a sentence for the timeline."""
     annotated: bool = True
     """Whether the target had annotations when it was judged: the stamp goes beside them, else it brings the map along."""
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What the intent keeps: the guarded state in words, and where it stands if that is not the pod template."""
+        elsewhere = self.guarded_path not in {TEMPLATE, "/metadata/managedFields"}
+        return {**self.before, **({PATH_KEY: self.guarded_path} if elsewhere else {})}
 
     @property
     def sha256(self) -> str:
@@ -45,9 +57,16 @@ class DeletePod:
 
     target: ObjectRef
     resource_version: str
+    does: str
+    """What it does, in a sentence for the timeline."""
     before: Mapping[str, str] = field(default_factory=dict)
     last: bool = False
     """Whether no other pod has to go after it."""
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What the intent keeps."""
+        return dict(self.before)
 
     @property
     def sha256(self) -> str:
@@ -93,6 +112,14 @@ class DryRun:
     message: str = ""
     diff: str = ""
     """The changed lines of the guarded part as YAML, '-' and '+'."""
+
+
+def part_of(stored: Json, path: str) -> object:
+    """The part of an object at a plain path such as /spec/template; None where it is not there. The paths of effects have no escapes and no lists."""
+    found: object = stored
+    for key in path.strip("/").split("/"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
 
 
 def annotated(stored: Json) -> bool:

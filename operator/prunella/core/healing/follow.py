@@ -12,6 +12,8 @@ from prunella.api.remediation import Remediation
 from prunella.core.draft import Draft
 from prunella.core.world import World
 
+from .steps import registry
+
 FAILED: Final = frozenset({Outcome.INEFFECTIVE, Outcome.WORSENED, Outcome.REVERTED, Outcome.INCONCLUSIVE, Outcome.ABORTED})
 
 HASHES: Final = re.compile(r" \([0-9a-z]+\)")
@@ -79,10 +81,9 @@ def _tell(one: Remediation, before: RemediationSummary | None, draft: Draft) -> 
 
 def _effects(one: Remediation, draft: Draft) -> Draft:
     done = [step for step in one.status.steps if step.state is StepState.APPLIED and step.intent is not None]
-    rolled = any(step.intent is not None and "toRevision" in step.intent.before for step in done)
-    event = "RolledBack" if rolled else "Restarted"
     message = "; ".join(step.message for step in done if step.message) or one.status.plan
-    return draft.note(event, message, time=one.status.effect_time)
+    events = [kind.event for step in done if (kind := registry.KINDS.get(step.action)) is not None and kind.event]
+    return draft.note(events[0] if events else "Changed", message, time=one.status.effect_time)
 
 
 def _unknown(one: Remediation, known: RemediationPhase | None, draft: Draft) -> Draft:
@@ -132,4 +133,7 @@ def _column(one: Remediation, draft: Draft) -> Draft:
 
 def _done(one: Remediation) -> str:
     target = next((step.outcome.after.get("toRevision") for step in one.status.steps if step.outcome and step.outcome.after.get("toRevision")), None)
-    return f"RolledBack to revision {target}" if target else "Restarted"
+    if target:
+        return f"RolledBack to revision {target}"
+    done = [step for step in one.status.steps if step.state is StepState.APPLIED and step.intent is not None]
+    return "Restarted" if any(step.action in {"restart", ""} for step in done) else "; ".join(step.message for step in done)[:1024]

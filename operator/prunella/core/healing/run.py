@@ -7,11 +7,15 @@ step; and as the run only ever goes forward, it ends.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from prunella.api.names import OnFailure, StepState
 from prunella.api.remediation import StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.world import Evaluate, Unevaluable
+
+UNDO: Final = "undo/"
+"""How the record of an effect begins that takes another one back."""
 
 
 def records_of(step: RunbookStep, records: Sequence[StepStatus]) -> tuple[StepStatus, ...]:
@@ -19,16 +23,22 @@ def records_of(step: RunbookStep, records: Sequence[StepStatus]) -> tuple[StepSt
     return tuple(one for one in records if step_name(one) == step.name)
 
 
+def next_name(step: RunbookStep, records: Sequence[StepStatus]) -> str:
+    """What the record of the step's next effect is called."""
+    number = len(records_of(step, records))
+    return step.name if number == 0 else f"{step.name}/{number}"
+
+
 def step_name(record: StepStatus) -> str:
-    """The step that a record is of: a step may have several effects, `<step>/<n>`."""
-    return record.name.partition("/")[0]
+    """The step that a record is of: a step may have several effects, `<step>/<n>`; one that takes back is of none."""
+    return "" if record.name.startswith(UNDO) else record.name.partition("/")[0]
 
 
 def current(steps: Sequence[RunbookStep], records: Sequence[StepStatus]) -> RunbookStep | None:
     """The step that the run is at; None where every step is behind it. Whether that step is done already is for its plan to say."""
-    if not records:
+    last = next((one for one in reversed(records) if step_name(one)), None)
+    if last is None:
         return steps[0] if steps else None
-    last = records[-1]
     step = next((one for one in steps if one.name == step_name(last)), None)
     if step is None:
         return None
@@ -58,6 +68,30 @@ def on_failure(steps: Sequence[RunbookStep], record: StepStatus) -> OnFailure:
     return next((one.on_failure.does for one in steps if one.name == step_name(record)), OnFailure.ABORT)
 
 
+def takes_back(steps: Sequence[RunbookStep], records: Sequence[StepStatus]) -> StepStatus | None:
+    """The failed record because of which the run takes back what it did; None where it goes on."""
+    return next((one for one in records if one.state is StepState.FAILED and step_name(one) and on_failure(steps, one) is OnFailure.UNDO), None)
+
+
+def to_take_back(records: Sequence[StepStatus]) -> tuple[StepStatus, ...]:
+    """Effects that were done and not taken back yet, the last one first."""
+    settled = {one.name.removeprefix(UNDO) for one in records if one.name.startswith(UNDO) and one.state is not StepState.INTENDED}
+    return tuple(
+        one for one in reversed(records) if step_name(one) and one.state is StepState.APPLIED and one.intent is not None and one.name not in settled
+    )
+
+
+def taken_back(records: Sequence[StepStatus]) -> str:
+    """What became of taking back, in a sentence."""
+    undone = [one for one in records if one.name.startswith(UNDO)]
+    left = [one for one in undone if one.state is not StepState.APPLIED]
+    if not undone:
+        return "nothing had been changed"
+    if not left:
+        return "what was done was taken back"
+    return "; ".join(f"{one.name.removeprefix(UNDO)} was not taken back: {one.message}" for one in left)
+
+
 def wanted(step: RunbookStep, variables: Mapping[str, object], records: Sequence[StepStatus], evaluate: Evaluate) -> bool | Unevaluable:
     """Whether a step's condition holds; true where it has none."""
     if step.when is None:
@@ -67,4 +101,8 @@ def wanted(step: RunbookStep, variables: Mapping[str, object], records: Sequence
 
 def told(records: Sequence[StepStatus]) -> dict[str, object]:
     """What a condition may read of the steps before: how each stands, and its outputs."""
-    return {step_name(one): {"state": str(one.state), "outputs": dict(one.outcome.after) if one.outcome is not None else {}} for one in records}
+    return {
+        step_name(one): {"state": str(one.state), "outputs": dict(one.outcome.after) if one.outcome is not None else {}}
+        for one in records
+        if step_name(one)
+    }

@@ -46,6 +46,7 @@ def hand_back(raw: Json) -> Patch | None:
         ),
         operations=tuple(operations),
         guarded_path=GUARDED_PATH,
+        does="field ownership is handed back",
         before={"managedFields": ", ".join(str(index) for index in ours), "resourceVersion": metadata["resourceVersion"]},
         stamped=False,
     )

@@ -43,6 +43,7 @@ def plan(params: Restart, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next
             _annotate(template, micro_time(live.intent_time)),
         ),
         annotated=annotated(live.raw),
+        does=f"the pods of {workload.short} are being made anew",
         before={
             "revision": str(newest.number if newest else 0),
             "templateHash": newest.hash if newest else "",

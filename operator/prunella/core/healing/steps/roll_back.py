@@ -6,7 +6,6 @@ afterwards: under OrderedReady the controller waits for it for ever (kubernetes/
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final, Literal
 
 from prunella.api.base import WireModel
@@ -18,9 +17,8 @@ from prunella.core.facts import Pod, WorkloadFacts
 from prunella.core.healing.effects import DeletePod, Json, Patch, annotated, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 
-from .step import PATCH_WORKLOAD, Done, LiveFacts, Next, Right, StepKind, Wait, patch_of
+from .step import PATCH_WORKLOAD, SETTLE, Done, LiveFacts, Next, Right, StepKind, Wait, patch_of
 
-SETTLE: Final = timedelta(seconds=2)
 DELETE_POD: Final = Right(verb="delete", group="", resource="pods")
 
 
@@ -62,6 +60,7 @@ def _template(live: LiveFacts) -> Next:
             {"op": "replace", "path": "/spec/template", "value": live.to_template},
         ),
         annotated=annotated(live.raw),
+        does=f"{workload.short} runs the template of revision {live.to.number} again; {newest.number} is quarantined",
         before={
             "revision": str(newest.number),
             "templateHash": newest.hash,
@@ -99,6 +98,7 @@ def _broken_pod(live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
         target=ObjectRef(api_version="v1", kind="Pod", namespace=pod.namespace, name=pod.name, uid=pod.uid),
         resource_version=pod.resource_version,
         last=len(remaining) == 1,
+        does=f"pod {pod.name} was deleted: it was not ready and held the rollout up",
         before={"pod": pod.name, "revision": pod.revision, "ready": "false"},
     )
 

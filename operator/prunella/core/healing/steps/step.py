@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from prunella.api.base import WireModel
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.facts import Revision, WorkloadFacts
+from prunella.core.facts import Revision, UnknownT, WorkloadFacts
 from prunella.core.healing.effects import Effect, Json
 from prunella.core.healing.refusal import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Objects of a kind in a namespace, all of them: a step asks for them as `Ask`, and finds them in its `LiveFacts`."""
+
+    api_version: str
+    kind: str
+    namespace: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +35,8 @@ class LiveFacts:
     to: Revision | None = None
     to_template: Json | None = None
     intent_time: datetime
+    answers: Mapping[Listed, tuple[Json, ...] | UnknownT] = field(default_factory=dict)
+    """What the step asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +82,14 @@ class Failed:
     message: str
 
 
-Next: TypeAlias = Effect | Refusal | Done | Wait | Evidence | PageNow | Skip | Failed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """The step must know more before it can plan: it is asked again with the answers."""
+
+    reads: tuple[Listed, ...]
+
+
+Next: TypeAlias = Effect | Refusal | Done | Wait | Evidence | PageNow | Skip | Failed | Ask
 
 P = TypeVar("P", bound=WireModel)
 
@@ -100,6 +118,8 @@ class StepKind(Generic[P]):
     """Those of them that it needs for a target of this kind."""
     plan: Callable[[P, LiveFacts, tuple[StepStatus, ...]], Next]
     """Its fields, live facts, and the records of this step's effects so far; pure."""
+    undo: Callable[[P, Json, StepStatus], Next] | None = None
+    """Its fields, the object that it changed as it is now, and the record of that effect: what takes it back. None where nothing can."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """What later steps may read of it, as `steps.<name>.outputs.<key>` in their `when`: key and meaning."""
     event: str = ""
@@ -108,6 +128,8 @@ class StepKind(Generic[P]):
     """Whether it blames a revision and goes back to another: then a plan needs both."""
 
 
+SETTLE: Final = timedelta(seconds=2)
+"""How soon a step looks again at what was not there yet."""
 RESOURCES: Final = {"DaemonSet": "daemonsets", "Deployment": "deployments", "StatefulSet": "statefulsets"}
 PATCH_WORKLOAD: Final = tuple(Right(verb="patch", group="apps", resource=resource) for resource in RESOURCES.values())
 

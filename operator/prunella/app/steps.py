@@ -1,0 +1,59 @@
+"""Which step of a run is next, and what it wants: by the records of the run, and by what the guards have just judged."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prunella.api.remediation import Remediation, StepStatus
+from prunella.api.runbook import Runbook, RunbookStep
+from prunella.core.facts import UnknownT
+from prunella.core.healing import match, run
+from prunella.core.healing.steps.step import SETTLE, Done, Failed, LiveFacts, Next, Skip, Wait
+from prunella.core.world import Unevaluable
+
+from .permit import Permitted
+from .ports import Clock
+from .prepare import Preparer
+
+
+class Steps:
+    """Asks the steps of a run."""
+
+    def __init__(self, preparer: Preparer, clock: Clock) -> None:
+        self._preparer = preparer
+        self._clock = clock
+
+    async def next(self, remediation: Remediation, runbook: Runbook, permitted: Permitted) -> tuple[RunbookStep, Next] | None:
+        """The step that the run is at, and what it wants; None where every step is done.
+
+        A step sees the target in the very state that the guards have judged, and its effect insists on that one: what came later makes it fail.
+        """
+        now, steps, records = self._clock.now(), runbook.spec.steps, remediation.status.steps
+        step, live = run.current(steps, records), await self._look(remediation, permitted, now)
+        while step is not None:
+            done = run.records_of(step, records)
+            verdict = True if done else self._wanted(step, records, permitted)
+            if isinstance(verdict, Unevaluable):
+                return step, Failed(message=f"its condition '{step.when}' could not be told: {verdict.why}")
+            if not verdict:
+                return step, Skip(message=f"its condition '{step.when}' is false")
+            if live is None:
+                return step, Wait(until_time=now + SETTLE, message="the target could not be read")
+            wants = await self._preparer.wants(step, live, done)
+            if not isinstance(wants, Done):
+                return step, wants
+            step = run.following(steps, step)
+        return None
+
+    async def _look(self, remediation: Remediation, permitted: Permitted, now: datetime) -> LiveFacts | None:
+        """What a step reads; None where a part of it could not be had."""
+        raw, to = permitted.world.raw, permitted.plan.to
+        template = permitted.template or await self._preparer.template(permitted.facts.workload.kind, to)
+        if raw is None or isinstance(template, UnknownT):
+            return None
+        accused = remediation.spec.accused_revision or ""
+        return LiveFacts(now=now, raw=raw, facts=permitted.facts, accused_hash=accused, to=to, to_template=template, intent_time=now)
+
+    def _wanted(self, step: RunbookStep, records: tuple[StepStatus, ...], permitted: Permitted) -> bool | Unevaluable:
+        world = permitted.world
+        return run.wanted(step, match.variables(world, world.incident.status, permitted.plan.by_alert), records, world.evaluate)
