@@ -42,6 +42,7 @@ from prunella.app.intake import Intake
 from prunella.app.keys import IncidentKey
 from prunella.app.leadership import Elector
 from prunella.app.observe import Observer
+from prunella.app.measures import Measures
 from prunella.app.once import Once
 from prunella.app.orphans import Orphans
 from prunella.app.outbox import Outbox
@@ -150,6 +151,7 @@ class Operator:
             reconciler=reconciler,
             readiness=Readiness(self._cache, self._store, self._clock, self._evaluate, self._settings.namespace),
             brake=Brake(self._cache, self._store, gatherer, self._clock, self._telemetry),
+            measures=Measures(self._cache, self._store, self._live, self._executor, self._clock),
             queues=self._queues,
             clock=self._clock,
             telemetry=self._telemetry,

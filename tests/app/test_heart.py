@@ -67,6 +67,7 @@ class Body:
             reconciler=self.operator.reconciler,
             readiness=Readiness(self.place.view, self.place.api, clock, cel(), "prunella-system"),
             brake=self.operator.brake,
+            measures=self.operator.measures,
             queues=self.queues,
             clock=clock,
             telemetry=telemetry,

@@ -42,6 +42,7 @@ from prunella.core.healing.effects import (
     guarded_sha256,
     part_of,
 )
+from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP
 from prunella.core.healing.steps.hand_back import hand_back
 from prunella.core.healing.steps.step import Listed
 
@@ -400,8 +401,7 @@ class FakeCluster:
     # the port Executor
 
     async def apply(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
-        own = isinstance(effect, Patch) and not effect.stamped
-        if own:
+        if isinstance(effect, Patch) and effect.guarded_path == OWNERSHIP:
             return self._handed_back(effect, intent_id)
         self.gate("before", intent_id)
         if self.lost_before:
@@ -456,10 +456,10 @@ class FakeCluster:
         except TestFailedError as error:
             reason = "HumanOverride" if error.path == effect.guarded_path else "TargetChanged"
             return NotApplied(reason=reason, message=f"{effect.target.name} was changed by somebody else after it was judged")
-        if annotated(before) is not effect.annotated:
+        if effect.stamped and annotated(before) is not effect.annotated:
             one.raw = before
             raise Retryable("annotations came or went after it was judged", delay=0.05)
-        one.raw["metadata"].setdefault("annotations", {})[INTENT] = intent_id
+        one.raw["metadata"].setdefault("annotations", {}).update({**effect.marks, **({INTENT: intent_id} if effect.stamped else {})})
         one.raw["metadata"]["managedFields"].append({"manager": "prunella", "operation": "Update"})
         self._bump(one)
         self._react(one)
@@ -476,7 +476,7 @@ class FakeCluster:
             made = patched(raw, effect.operations)
         except TestFailedError:
             return NotApplied(reason="HumanOverride", message=f"{effect.target.name} was changed by somebody else after it was judged")
-        made["metadata"].setdefault("annotations", {})[INTENT] = intent_id
+        made["metadata"].setdefault("annotations", {}).update({**effect.marks, **({INTENT: intent_id} if effect.stamped else {})})
         self.others[effect.target.kind, effect.target.namespace or "", effect.target.name] = made
         return Applied(after={"guardedSha256": _judged(effect, made)})
 

@@ -27,6 +27,7 @@ from prunella.app.gather import Gatherer
 from prunella.app.intake import Intake
 from prunella.app.keys import IncidentKey, WorkloadKey
 from prunella.app.observe import Observer
+from prunella.app.measures import Measures
 from prunella.app.once import Once
 from prunella.app.orphans import Orphans
 from prunella.app.outbox import Outbox
@@ -164,6 +165,7 @@ class Operator:
         self.intake.deliver = self._deliver
         self.brake = Brake(view, api, self.gatherer, clock, place.telemetry)
         self.brake.wake_all = self.wake_all
+        self.measures = Measures(view, api, place.cluster, place.cluster, clock)
 
     async def _deliver(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
         await (self.reconciler.deliver_alerts if self.tenure.leads else self.recorder.keep)(key, alerts)
@@ -213,7 +215,8 @@ class Operator:
                 await self._serve(key)
                 if not isinstance(key, WorkloadKey):
                     await self.brake.look()
-            if self.outbox.idle():
+            await self.measures.look()
+            if self.outbox.idle() and not self.pending:
                 break
             await asyncio.sleep(0)
         self.served += served

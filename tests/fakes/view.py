@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
 from prunella.api.catalog_entry import CatalogEntry
+from prunella.api.common import ObjectRef
 from prunella.api.escalation_policy import EscalationPolicy
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident
+from prunella.api.names import TEMPORARY_ANNOTATION
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
@@ -77,6 +79,14 @@ class FakeView:
 
     def autoscalers(self, namespace: str) -> Sequence[AutoscalerFacts]:
         return [one for one in self.cluster.autoscalers if one.namespace == namespace]
+
+    def marked(self) -> Iterator[tuple[ObjectRef, str]]:
+        for facts in self.workloads():
+            if mark := facts.workload.annotations.get(TEMPORARY_ANNOTATION):
+                yield facts.workload.ref, mark
+        for one in self.cluster.autoscalers:
+            if mark := one.annotations.get(TEMPORARY_ANNOTATION):
+                yield one.ref, mark
 
     def incidents(self) -> Iterable[Incident]:
         return self._all(Incident)

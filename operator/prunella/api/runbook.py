@@ -93,6 +93,8 @@ class RunbookStep(WireModel):
     """Longest time that the step may take, retries included."""
     on_failure: StepFailure = StepFailure()
     """What a failed step does to the run. A refusal by a guard is no failure."""
+    ttl_seconds: Annotated[int, Field(ge=60, le=2_592_000)] | None = None
+    """A temporary measure: after so long it is taken back by itself, where what it wrote is still there. For steps that can be taken back."""
     actions: SkipJsonSchema[dict[str, Any]] = {}
     """Every other key as it was given: the name of the action and its fields. What there is stands in core/healing/steps, one a file."""
 

@@ -20,6 +20,7 @@ from .gather import Gatherer
 from .gauges import Gauges
 from .intake import Intake
 from .keys import IncidentKey, WorkloadKey
+from .measures import Measures
 from .observe import Observer
 from .polling import Polling
 from .ports import Clock, Election, Live, Telemetry, View
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 WORKERS: Final = 16
 HEALTH_SECONDS: Final = 10.0
 BRAKE_SECONDS: Final = 0.25
+MEASURES_SECONDS: Final = 5.0
 GAUGE_SECONDS: Final = 10.0
 RESYNC_SECONDS: Final = 300.0
 PARTING_SECONDS: Final = 12.0
@@ -69,6 +71,7 @@ class Organs:
     reconciler: Reconciler
     readiness: Readiness
     brake: Brake
+    measures: Measures
     queues: Queues
     clock: Clock
     telemetry: Telemetry
@@ -135,6 +138,7 @@ class Heart:
         group.create_task(organs.queues.incidents.run(WORKERS, rested))
         group.create_task(organs.queues.policies.run(1, rested))
         group.create_task(self._every(BRAKE_SECONDS, organs.brake.look, rested))
+        group.create_task(self._every(MEASURES_SECONDS, organs.measures.look, rested))
         group.create_task(self._every(RESYNC_SECONDS, self._resync))
         group.create_task(self._every(GAUGE_SECONDS, self._gauges.give))
         self.poll_now()

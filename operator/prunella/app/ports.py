@@ -95,6 +95,9 @@ class View(Protocol):
     def autoscalers(self, namespace: str) -> Sequence[AutoscalerFacts]:
         """HorizontalPodAutoscalers of a namespace."""
 
+    def marked(self) -> Iterable[tuple[ObjectRef, str]]:
+        """Every watched object that bears the mark of a temporary measure, and the mark."""
+
     def incidents(self) -> Iterable[Incident]:
         """Every Incident in brief, without its story: those that are long over are among them, so nothing that happens often may ask for this."""
 

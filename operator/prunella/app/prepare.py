@@ -15,6 +15,7 @@ from prunella.api.remediation import StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.draft import Prepare
 from prunella.core.facts import UNKNOWN, Pod, Revision, UnknownT, WorkloadFacts
+from prunella.core.healing import measures
 from prunella.core.healing.effects import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
@@ -159,7 +160,7 @@ class Preparer:
         if raw is None:
             return Skip(message=f"{record.intent.target_ref.name} is gone")
         following: Next = kind.undo(registry.params_of(step), raw, record)
-        return following
+        return measures.unmarked(following, raw) if isinstance(following, Patch) else following
 
     async def template(self, kind: str, to: Revision | None) -> dict[str, Any] | UnknownT | None:
         """The pod template to go back to; None where there is none, or it is gone."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
-from prunella.core.healing import match, run
+from prunella.core.healing import match, measures, run
+from prunella.core.healing.effects import Patch
 from prunella.core.healing.steps.step import SETTLE, Done, Failed, LiveFacts, Next, Skip, Wait
 from prunella.core.world import Unevaluable
 
@@ -40,6 +41,9 @@ class Steps:
             if live is None:
                 return step, Wait(until_time=now + SETTLE, message="the target could not be read")
             wants = await self._preparer.wants(step, live, done)
+            if isinstance(wants, Patch) and step.ttl_seconds is not None:
+                until = now + timedelta(seconds=step.ttl_seconds)
+                return step, measures.temporary(wants, remediation=f"{remediation.metadata.namespace}/{remediation.metadata.name}", until=until)
             if not isinstance(wants, Done):
                 return step, wants
             step = run.following(steps, step)

@@ -257,6 +257,16 @@ class AutoscalerFacts:
     name: str
     target_kind: str
     target_name: str
+    uid: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Only those of prunella.dev."""
+
+    @property
+    def ref(self) -> ObjectRef:
+        """A reference that holds the uid."""
+        return ObjectRef(
+            api_version="autoscaling/v2", kind="HorizontalPodAutoscaler", namespace=self.namespace, name=self.name, uid=self.uid or None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from prunella.api.catalog_entry import CatalogEntry
+from prunella.api.common import ObjectRef
 from prunella.api.escalation_policy import EscalationPolicy
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident
-from prunella.api.names import OPERATOR_NAMESPACE
+from prunella.api.names import OPERATOR_NAMESPACE, TEMPORARY_ANNOTATION
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
@@ -137,6 +138,15 @@ class Cache:
     def autoscalers(self, namespace: str) -> Sequence[AutoscalerFacts]:
         """HorizontalPodAutoscalers of a namespace."""
         return [autoscaler for autoscaler in self._autoscalers.values() if autoscaler.namespace == namespace]
+
+    def marked(self) -> Iterator[tuple[ObjectRef, str]]:
+        """Every workload and autoscaler that bears the mark of a temporary measure."""
+        for facts in self.workloads():
+            if mark := facts.workload.annotations.get(TEMPORARY_ANNOTATION):
+                yield facts.workload.ref, mark
+        for one in self._autoscalers.values():
+            if mark := one.annotations.get(TEMPORARY_ANNOTATION):
+                yield one.ref, mark
 
     def incidents(self) -> Iterable[Incident]:
         """Every Incident that could be read, in brief."""

@@ -246,7 +246,12 @@ def autoscaler(stored: wire.Autoscaler) -> facts.AutoscalerFacts:
     """A HorizontalPodAutoscaler's aim."""
     target = stored.spec.scale_target_ref
     return facts.AutoscalerFacts(
-        namespace=intern(stored.metadata.namespace), name=stored.metadata.name, target_kind=intern(target.kind), target_name=target.name
+        namespace=intern(stored.metadata.namespace),
+        name=stored.metadata.name,
+        target_kind=intern(target.kind),
+        target_name=target.name,
+        uid=stored.metadata.uid,
+        annotations={key: value for key, value in (stored.metadata.annotations or {}).items() if key.startswith("prunella.dev/")},
     )
 
 

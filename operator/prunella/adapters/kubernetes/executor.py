@@ -172,12 +172,15 @@ def _patch_call(resource: Resource, patch: Patch, intent_id: str, *, dry: bool =
 
 def _stamp(patch: Patch, intent_id: str) -> tuple[Json, ...]:
     """The operations that leave the intent's id on the target. A map that isn't there can't be added to, only made; one that is there stays."""
+    stamps = {INTENT_ANNOTATION: intent_id, **patch.marks}
     if patch.annotated:
-        escaped = INTENT_ANNOTATION.replace("~", "~0").replace("/", "~1")
-        return ({"op": "add", "path": f"/metadata/annotations/{escaped}", "value": intent_id},)
+        return tuple(
+            {"op": "add", "path": f"/metadata/annotations/{key.replace('~', '~0').replace('/', '~1')}", "value": value}
+            for key, value in stamps.items()
+        )
     return (
         {"op": "test", "path": "/metadata/annotations", "value": None},
-        {"op": "add", "path": "/metadata/annotations", "value": {INTENT_ANNOTATION: intent_id}},
+        {"op": "add", "path": "/metadata/annotations", "value": stamps},
     )
 
 

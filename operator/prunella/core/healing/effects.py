@@ -36,6 +36,8 @@ class Patch:
     """Whether the patch writes the intent id onto the target, so that it can be recognised afterwards."""
     does: str
     """What it does, in a sentence for the timeline."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Annotations that go onto the target with the stamp."""
     annotated: bool = True
     """Whether the target had annotations when it was judged: the stamp goes beside them, else it brings the map along."""
 
@@ -48,7 +50,7 @@ class Patch:
     @property
     def sha256(self) -> str:
         """Hash of the operations, stored with the intent."""
-        return hashlib.sha256(json.dumps(self.operations, sort_keys=True, default=dict).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.operations, *self.marks.items()], sort_keys=True, default=dict).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

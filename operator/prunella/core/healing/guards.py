@@ -42,10 +42,15 @@ def protected(world: World, plan: Plan) -> Refusal | None:
 
 def pause(world: World, plan: Plan) -> Refusal | None:
     """Somebody paused automation: everywhere or here."""
-    if not isinstance(world.policy, HealingPolicy):
+    return paused(world.policy if isinstance(world.policy, HealingPolicy) else None, plan.workload.namespace)
+
+
+def paused(policy: HealingPolicy | None, namespace: str) -> Refusal | None:
+    """Whether the kill switch forbids a change in that namespace; a policy that could not be read does."""
+    if policy is None:
         return Refusal(reason="Paused", message="the HealingPolicy 'default' could not be read: without the kill switch nothing is done")
-    for one in world.policy.spec.pauses:
-        if not one.namespaces or plan.workload.namespace in one.namespaces:
+    for one in policy.spec.pauses:
+        if not one.namespaces or namespace in one.namespaces:
             by = f" (by {one.by})" if one.by else ""
             return Refusal(reason="Paused", message=f"paused by '{one.name}': {one.reason}{by}; remove it from HealingPolicy `spec.pauses` to go on")
     return None

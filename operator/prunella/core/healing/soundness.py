@@ -53,6 +53,8 @@ def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Probl
         if wrong is not None:
             yield Problem("UnknownReference", f"`spec.steps`: {wrong}")
             continue
+        if step.ttl_seconds is not None and registry.kind_of(step).undo is None:
+            yield Problem("InvalidExpression", f"`spec.steps[{step.name}].ttlSeconds`: {step.action} can't be taken back, so it is never temporary")
         if step.when is not None:
             yield from _condition(f"spec.steps[{step.name}].when", step.when, evaluate, {"steps": before})
         later = [one.name for one in steps[index + 1 :]]

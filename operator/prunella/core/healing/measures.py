@@ -1,0 +1,108 @@
+"""A temporary measure: what was changed for a while, written on the changed object itself, so that it ends though every record of it is gone.
+
+The rule this module protects: it is taken back only where what was written still stands. What somebody else has changed since is theirs, and only the
+mark is taken off. One request does both, and insists on the mark: it can't be done twice.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from prunella.api.base import micro_time
+from prunella.api.common import ObjectRef
+from prunella.api.names import TEMPORARY_ANNOTATION
+
+from .effects import Json, Patch, guarded_sha256, part_of
+
+_AT: Final = f"/metadata/annotations/{TEMPORARY_ANNOTATION.replace('/', '~1')}"
+LONGEST: Final = 16_384
+"""Characters of a mark that are read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """What stands in the mark."""
+
+    remediation: str
+    """Namespace and name of the attempt."""
+    path: str
+    """The part of the object that was written: a plain path such as /spec/replicas."""
+    before: object
+    """What stood there; None where nothing did."""
+    wrote_sha256: str
+    """Hash of what was written."""
+    undo_after_time: datetime
+
+    def mark(self) -> str:
+        """The annotation's value."""
+        told = {
+            "remediation": self.remediation,
+            "undoAfterTime": micro_time(self.undo_after_time),
+            "onExpiry": "Undo",
+            "path": self.path,
+            "before": self.before,
+            "wroteHash": self.wrote_sha256,
+        }
+        return json.dumps(told, sort_keys=True, separators=(",", ":"))
+
+
+def temporary(patch: Patch, *, remediation: str, until: datetime) -> Patch:
+    """The patch with the mark that ends it. It must test and write its guarded part, and nothing else."""
+    tested = next(one.get("value") for one in patch.operations if one["op"] == "test" and one["path"] == patch.guarded_path)
+    wrote = next(one.get("value") for one in patch.operations if one["op"] in {"add", "replace"} and one["path"] == patch.guarded_path)
+    measure = Measure(
+        remediation=remediation, path=patch.guarded_path, before=tested, wrote_sha256=guarded_sha256(wrote), undo_after_time=until
+    )
+    return replace(patch, marks={**patch.marks, TEMPORARY_ANNOTATION: measure.mark()})
+
+
+def unmarked(patch: Patch, raw: Json) -> Patch:
+    """A patch that takes an effect back, with the mark of it taken off in the same request."""
+    metadata = raw.get("metadata")
+    mark = (metadata.get("annotations") or {}).get(TEMPORARY_ANNOTATION) if isinstance(metadata, dict) else None
+    if mark is None:
+        return patch
+    off: tuple[Json, ...] = ({"op": "test", "path": _AT, "value": mark}, {"op": "remove", "path": _AT})
+    return replace(patch, operations=(*patch.operations, *off))
+
+
+def read(mark: str) -> Measure | None:
+    """The measure of a mark; None where it is none of ours: nobody guesses what was meant."""
+    if len(mark) > LONGEST:
+        return None
+    try:
+        told = json.loads(mark)
+        until = datetime.fromisoformat(told["undoAfterTime"])
+        if until.tzinfo is None or told["onExpiry"] != "Undo" or not str(told["path"]).startswith("/spec/"):
+            return None
+        return Measure(
+            remediation=str(told["remediation"]),
+            path=str(told["path"]),
+            before=told["before"],
+            wrote_sha256=str(told["wroteHash"]),
+            undo_after_time=until,
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def stands(measure: Measure, raw: Json) -> bool:
+    """Whether what was written is still there."""
+    return guarded_sha256(part_of(raw, measure.path)) == measure.wrote_sha256
+
+
+def undo(measure: Measure, ref: ObjectRef, raw: Json, mark: str) -> Patch:
+    """Take it back and take the mark off; only the mark where somebody has changed it since."""
+    operations: list[Json] = [{"op": "test", "path": "/metadata/uid", "value": ref.uid}, {"op": "test", "path": _AT, "value": mark}]
+    if stands(measure, raw):
+        operations.append({"op": "test", "path": measure.path, "value": part_of(raw, measure.path)})
+        back: Json = {"op": "remove", "path": measure.path}
+        operations.append(back if measure.before is None else {"op": "replace", "path": measure.path, "value": measure.before})
+        does = f"{ref.kind} {ref.name} is as it was before {measure.remediation}"
+    else:
+        does = f"{ref.kind} {ref.name} was changed by somebody else since {measure.remediation}: it stays as it is"
+    operations.append({"op": "remove", "path": _AT})
+    return Patch(target=ref, operations=tuple(operations), guarded_path=measure.path, stamped=False, does=does)

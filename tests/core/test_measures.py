@@ -1,0 +1,117 @@
+"""A mark says all that is needed to end a measure, and nothing is ended that somebody else has made theirs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from prunella.api.common import ObjectRef
+from prunella.api.names import TEMPORARY_ANNOTATION as MARK
+from prunella.core.healing import measures
+from prunella.core.healing.effects import Patch
+
+from .builders import later
+
+REF = ObjectRef(api_version="apps/v1", kind="Deployment", namespace="shop", name="checkout", uid="u-1")
+AT = "/metadata/annotations/prunella.dev~1temporary"
+
+
+def patch(before: object = 3, wrote: object = 5, path: str = "/spec/replicas") -> Patch:
+    operations = (
+        {"op": "test", "path": "/metadata/uid", "value": "u-1"},
+        {"op": "test", "path": path, "value": before},
+        {"op": "replace", "path": path, "value": wrote},
+    )
+    return Patch(target=REF, operations=operations, guarded_path=path, does="it is scaled")
+
+
+def marked(**changes: Any) -> str:
+    made = measures.temporary(patch(**changes), remediation="shop/checkout-7f3kq-1", until=later(600))
+    return made.marks[MARK]
+
+
+def stored(replicas: object = 5, **annotations: str) -> dict[str, Any]:
+    return {"metadata": {"uid": "u-1", "annotations": annotations}, "spec": {"replicas": replicas}}
+
+
+def test_the_mark_says_what_was_there_what_was_written_and_until_when():
+    measure = measures.read(marked())
+    assert measure is not None
+    assert (measure.remediation, measure.path, measure.before, measure.undo_after_time) == ("shop/checkout-7f3kq-1", "/spec/replicas", 3, later(600))
+    assert measures.stands(measure, stored(5))
+    assert not measures.stands(measure, stored(6))
+    assert set(json.loads(marked())) == {"remediation", "undoAfterTime", "onExpiry", "wroteHash", "path", "before"}
+
+
+def test_the_mark_is_part_of_what_the_intent_hashes():
+    made = measures.temporary(patch(), remediation="shop/x-1", until=later(600))
+    assert made.sha256 != patch().sha256
+    assert made.sha256 != measures.temporary(patch(), remediation="shop/x-1", until=later(601)).sha256
+
+
+@pytest.mark.parametrize(
+    ("before", "operation"),
+    [(3, {"op": "replace", "path": "/spec/replicas", "value": 3}), (None, {"op": "remove", "path": "/spec/replicas"})],
+    ids=["there was a value", "there was none"],
+)
+def test_its_end_puts_back_what_was_there_and_takes_the_mark_off_in_one_request(before, operation):
+    mark = marked(before=before)
+    measure = measures.read(mark)
+    assert measure is not None
+    back = measures.undo(measure, REF, stored(5), mark)
+    assert back.operations == (
+        {"op": "test", "path": "/metadata/uid", "value": "u-1"},
+        {"op": "test", "path": AT, "value": mark},
+        {"op": "test", "path": "/spec/replicas", "value": 5},
+        operation,
+        {"op": "remove", "path": AT},
+    )
+    assert not back.stamped, "it must not claim the object anew"
+    assert back.does == "Deployment checkout is as it was before shop/checkout-7f3kq-1"
+
+
+def test_r25_what_a_person_changed_since_stays_and_only_the_mark_goes():
+    mark = marked()
+    measure = measures.read(mark)
+    assert measure is not None
+    back = measures.undo(measure, REF, stored(9), mark)
+    assert [one["op"] for one in back.operations] == ["test", "test", "remove"]
+    assert back.operations[-1]["path"] == AT
+    assert "changed by somebody else" in back.does
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        marked().replace("/spec/replicas", "/metadata/labels"),
+        marked().replace("+00:00", "").replace("Z", ""),
+        marked().replace('"Undo"', '"Delete"'),
+        marked().replace("undoAfterTime", "until"),
+        "[" * 100_000,
+        "x" * 20_000,
+    ],
+    ids=["empty", "cut", "a list", "null", "nothing in it", "outside of spec", "no zone", "another end", "no end", "nested", "too long"],
+)
+def test_a_mark_that_says_something_else_is_none(mark):
+    assert measures.read(mark) is None
+
+
+def test_taking_an_effect_back_takes_its_mark_off_too():
+    mark = marked()
+    back = measures.unmarked(patch(5, 3), stored(5, **{MARK: mark}))
+    assert back.operations[-2:] == ({"op": "test", "path": AT, "value": mark}, {"op": "remove", "path": AT})
+    assert measures.unmarked(patch(5, 3), stored(5)) == patch(5, 3)
+    assert measures.unmarked(patch(5, 3), {}) == patch(5, 3)
+
+
+def test_marks_that_are_there_stay():
+    made = measures.temporary(replace(patch(), marks={"a": "b"}), remediation="shop/x-1", until=later(600))
+    assert set(made.marks) == {"a", MARK}
