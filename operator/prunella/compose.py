@@ -41,8 +41,8 @@ from prunella.app.heart import Heart, Organs, Queues
 from prunella.app.intake import Intake
 from prunella.app.keys import IncidentKey
 from prunella.app.leadership import Elector
-from prunella.app.observe import Observer
 from prunella.app.measures import Measures
+from prunella.app.observe import Observer
 from prunella.app.once import Once
 from prunella.app.orphans import Orphans
 from prunella.app.outbox import Outbox

@@ -7,7 +7,7 @@ from tests.fakes.operator import Operator
 from tests.fakes.runbooks import HEALTHY
 
 from prunella.api.names import TEMPORARY_ANNOTATION as MARK
-from prunella.api.names import Outcome
+from prunella.api.names import Mode, Outcome
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import RunbookStep, Verify
 from prunella.core.facts import UNKNOWN
@@ -50,6 +50,7 @@ async def test_r25_neither_a_restart_nor_records_that_are_gone_make_it_stay():
     await operator.close()
     for one in list(place.api.all(Remediation)):
         place.api.delete("Remediation", one.metadata.namespace or "", one.metadata.name)
+    place.policy(mode=Mode.OBSERVE)
     second = Operator(place)
     await second.run(TTL)
     assert workload.raw["spec"]["replicas"] == 3
@@ -63,7 +64,7 @@ async def test_r25_what_a_person_changed_meanwhile_is_theirs():
     await operator.run(TTL)
     assert workload.raw["spec"]["replicas"] == 7
     assert MARK not in workload.annotations, "nothing of it is ours any more"
-    assert [one.message for one in place.api.events if one.reason == "MeasureUndone"][0].endswith("it stays as it is")
+    assert next(one.message for one in place.api.events if one.reason == "MeasureUndone").endswith("it stays as it is")
     await operator.close()
 
 

@@ -138,7 +138,7 @@ async def test_a_template_with_odd_characters_in_it_is_recognised_as_unchanged(s
     raw = await shop.raw()
     assert raw["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] == odd
     patch = Patch(
-    does="",
+        does="",
         target=await shop.ref(),
         operations=(
             {"op": "test", "path": "/metadata/uid", "value": raw["metadata"]["uid"]},
@@ -164,7 +164,7 @@ async def test_a_target_without_annotations_gets_the_map_with_the_stamp(shop: Sh
     template = stored["spec"]["template"]
     ref = ObjectRef(api_version="apps/v1", kind="StatefulSet", namespace=shop.namespace, name="db", uid=stored["metadata"]["uid"])
     patch = Patch(
-    does="",
+        does="",
         target=ref,
         operations=(
             {"op": "test", "path": "/metadata/uid", "value": ref.uid},

@@ -26,8 +26,8 @@ from prunella.app.errors import Conflict, OutcomeUnknown, Retryable
 from prunella.app.gather import Gatherer
 from prunella.app.intake import Intake
 from prunella.app.keys import IncidentKey, WorkloadKey
-from prunella.app.observe import Observer
 from prunella.app.measures import Measures
+from prunella.app.observe import Observer
 from prunella.app.once import Once
 from prunella.app.orphans import Orphans
 from prunella.app.outbox import Outbox

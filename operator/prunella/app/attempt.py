@@ -9,7 +9,7 @@ from typing import Final
 
 from prunella.api.names import ConditionStatus, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, RemediationStatus, StepOutcome, StepStatus
-from prunella.api.runbook import Runbook, RunbookStep
+from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
 from prunella.core.healing import plan, run
 from prunella.core.healing.steps import registry

@@ -59,7 +59,7 @@ class Once:
         self._read[remediation.metadata.uid] = remediation.status
 
     async def intend(self, remediation: Remediation, step: RunbookStep, effect: Effect, permitted: Permitted, *, name: str = "") -> Remediation:
-        """Store the intent, under the name of the step's next effect unless it has another. Not stored means not executed: a Conflict ends this pass."""
+        """Store the intent, as the step's next effect unless it has another name. Not stored means not executed: a Conflict ends this pass."""
         if remediation.status.epoch > self._tenure.epoch:
             raise Retryable("a later leader has this attempt: it is left to it", delay=5.0)
         now = self._clock.now()

@@ -154,13 +154,18 @@ class Prover:
         raw = await self._live.raw(wrote.intent.target_ref)
         if not isinstance(raw, dict):
             return None
-        present = effects.guarded_sha256(effects.part_of(raw, wrote.intent.before.get(effects.PATH_KEY, effects.TEMPLATE)))
+        path = wrote.intent.before.get(effects.PATH_KEY, effects.TEMPLATE)
+        present = effects.guarded_sha256(effects.part_of(raw, path))
         ours = wrote.outcome.after.get("guardedSha256")
         if present == ours or (ours is None and not _foreign(world, wrote.outcome.after)):
             return None
         if present == wrote.intent.before.get("guardedSha256"):
             return Outcome.REVERTED, "HumanOverride", "exactly the replaced template came back: somebody or something reverts what we do"
-        return Outcome.SUPERSEDED, "HumanOverride", "somebody changed during verification what was written: theirs stands"
+        return (
+            Outcome.SUPERSEDED,
+            "HumanOverride",
+            f"somebody changed {'the pod template' if path == effects.TEMPLATE else path} during verification: theirs stands",
+        )
 
     async def hand_back(self, remediation: Remediation) -> None:
         """Remove our entries of managedFields from all that was patched, so that the user's next apply does not conflict with us. Idempotent."""

@@ -26,6 +26,7 @@ EVENTS: Final = {
     "RemediationStarted": False,
     "RolledBack": False,
     "Restarted": False,
+    "Changed": False,
     "Verified": False,
     "RemediationFailed": True,
     "RemediationUnknown": True,
@@ -40,7 +41,7 @@ EVENTS: Final = {
 }
 """Timeline entries that become an Event, and whether it is a Warning."""
 
-ON_WORKLOAD: Final = frozenset({"RolledBack", "Restarted", "RemediationBlocked"})
+ON_WORKLOAD: Final = frozenset({"RolledBack", "Restarted", "Changed", "RemediationBlocked"})
 
 
 class Publisher:

@@ -24,7 +24,7 @@ from . import attempt
 from .errors import PrunellaError
 from .gather import Gatherer, Mailbox
 from .once import Once, Recovery
-from .permit import Permit, Permitted
+from .permit import Permit
 from .ports import Clock, Store, View
 from .prepare import Preparer
 from .prove import Prover
@@ -141,10 +141,7 @@ class Runner:
         return True, None
 
     async def _act(self, incident: Incident, stored: Remediation, runbook: Runbook, mail: Mailbox) -> tuple[bool, datetime | None]:
-        """The next effect. An intent that was not applied may run again, but not before its target was looked at once more.
-
-        What the guards saw may be its own doing, by a request that came late.
-        """
+        """Settle what was begun; then go on, or take back what was done."""
         settled = await self._settled(stored, runbook)
         if settled is not None:
             return settled
@@ -155,6 +152,14 @@ class Runner:
         if remediation.status.started_time is not None and self._clock.now() - remediation.status.started_time > RUN:
             await self._once.end(remediation, Outcome.ABORTED, f"the run took longer than {int(RUN.total_seconds())} s")
             return True, None
+        return await self._go_on(incident, stored, runbook, mail)
+
+    async def _go_on(self, incident: Incident, stored: Remediation, runbook: Runbook, mail: Mailbox) -> tuple[bool, datetime | None]:
+        """The next effect. An intent that was not applied may run again, but not before its target was looked at once more.
+
+        What the guards saw may be its own doing, by a request that came late.
+        """
+        remediation = attempt.unbegun(stored)
         permitted = await self._permit.ask(incident, remediation, runbook, mail)
         chosen = None if isinstance(permitted, Refusal) else await self._steps.next(remediation, runbook, permitted)
         settled = await self._settled(stored, runbook)
@@ -243,7 +248,8 @@ class Runner:
             case Skip():
                 await self._mark(remediation, step, following.message, state=StepState.SKIPPED)
             case Failed():
-                await self._once.fail(attempt.marked(remediation, step.name, StepState.FAILED, following.message, self._clock.now()), runbook, following.message)
+                failed = attempt.marked(remediation, step.name, StepState.FAILED, following.message, self._clock.now())
+                await self._once.fail(failed, runbook, following.message)
             case _:
                 raise PrunellaError(f"step {step.name} wants nothing that is known here")
         return True, None

@@ -264,9 +264,7 @@ class AutoscalerFacts:
     @property
     def ref(self) -> ObjectRef:
         """A reference that holds the uid."""
-        return ObjectRef(
-            api_version="autoscaling/v2", kind="HorizontalPodAutoscaler", namespace=self.namespace, name=self.name, uid=self.uid or None
-        )
+        return ObjectRef(api_version="autoscaling/v2", kind="HorizontalPodAutoscaler", namespace=self.namespace, name=self.name, uid=self.uid or None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,11 @@ from typing import Final
 from prunella.api.common import Condition
 from prunella.api.incident import RemediationSummary
 from prunella.api.names import BREAKER_OUTCOMES, Mode, Outcome, RemediationPhase, RemediationState, StepState
-from prunella.api.remediation import Remediation
+from prunella.api.remediation import Remediation, StepStatus
 from prunella.core.draft import Draft
 from prunella.core.world import World
 
+from . import run
 from .steps import registry
 
 FAILED: Final = frozenset({Outcome.INEFFECTIVE, Outcome.WORSENED, Outcome.REVERTED, Outcome.INCONCLUSIVE, Outcome.ABORTED})
@@ -80,10 +81,18 @@ def _tell(one: Remediation, before: RemediationSummary | None, draft: Draft) -> 
 
 
 def _effects(one: Remediation, draft: Draft) -> Draft:
-    done = [step for step in one.status.steps if step.state is StepState.APPLIED and step.intent is not None]
+    done = [step for step in one.status.steps if step.state is StepState.APPLIED and step.intent is not None and run.step_name(step)]
     message = "; ".join(step.message for step in done if step.message) or one.status.plan
-    events = [kind.event for step in done if (kind := registry.KINDS.get(step.action)) is not None and kind.event]
-    return draft.note(events[0] if events else "Changed", message, time=one.status.effect_time)
+    event = _event(done[0]) if done else ""
+    return draft.note(event or "Changed", message, time=one.status.effect_time)
+
+
+def _event(step: StepStatus) -> str:
+    """What an effect is called. A record of an earlier version does not say what its step was: then it was one of two."""
+    if not step.action:
+        return "RolledBack" if step.intent is not None and "toRevision" in step.intent.before else "Restarted"
+    kind = registry.KINDS.get(step.action)
+    return kind.event if kind is not None else ""
 
 
 def _unknown(one: Remediation, known: RemediationPhase | None, draft: Draft) -> Draft:

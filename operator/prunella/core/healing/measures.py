@@ -53,9 +53,7 @@ def temporary(patch: Patch, *, remediation: str, until: datetime) -> Patch:
     """The patch with the mark that ends it. It must test and write its guarded part, and nothing else."""
     tested = next(one.get("value") for one in patch.operations if one["op"] == "test" and one["path"] == patch.guarded_path)
     wrote = next(one.get("value") for one in patch.operations if one["op"] in {"add", "replace"} and one["path"] == patch.guarded_path)
-    measure = Measure(
-        remediation=remediation, path=patch.guarded_path, before=tested, wrote_sha256=guarded_sha256(wrote), undo_after_time=until
-    )
+    measure = Measure(remediation=remediation, path=patch.guarded_path, before=tested, wrote_sha256=guarded_sha256(wrote), undo_after_time=until)
     return replace(patch, marks={**patch.marks, TEMPORARY_ANNOTATION: measure.mark()})
 
 

@@ -84,9 +84,7 @@ def _minimum(params: Scale, scaler: Json, workload: Workload) -> Next:
     if not isinstance(current, int) or not isinstance(most, int):
         return Failed(message=f"hpa/{name} has no bounds that could be read")
     wanted = min(_wanted(params, current), most)
-    ref = ObjectRef(
-        api_version=AUTOSCALING, kind=AUTOSCALER, namespace=workload.namespace, name=name, uid=str(part_of(scaler, "/metadata/uid"))
-    )
+    ref = ObjectRef(api_version=AUTOSCALING, kind=AUTOSCALER, namespace=workload.namespace, name=name, uid=str(part_of(scaler, "/metadata/uid")))
     return _patch(ref, scaler, MINIMUM, current, wanted, f"hpa/{name}, which scales {workload.short}, gets another minimum")
 
 
@@ -134,6 +132,4 @@ def needs(params: Scale, kind: str) -> tuple[Right, ...]:  # noqa: ARG001 - ever
     return (PATCH[kind],) if kind in PATCH else ()
 
 
-KIND: Final = StepKind(
-    name="scale", params=Scale, impact=StepImpact.LOW, rights=tuple(PATCH.values()), needs=needs, plan=plan, undo=undo
-)
+KIND: Final = StepKind(name="scale", params=Scale, impact=StepImpact.LOW, rights=tuple(PATCH.values()), needs=needs, plan=plan, undo=undo)
