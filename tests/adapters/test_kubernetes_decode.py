@@ -290,7 +290,8 @@ def test_namespaces_and_autoscalers():
     space = {"metadata": {"name": "shop", "labels": {"prunella.dev/mode": "Auto"}, "deletionTimestamp": STAMP}}
     assert read(watched.NAMESPACES, space) == facts.NamespaceFacts(name="shop", labels={"prunella.dev/mode": "Auto"}, deleting=True)
     scaler = {"metadata": meta(), "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 5}}
-    assert read(watched.AUTOSCALERS, scaler) == facts.AutoscalerFacts(namespace="shop", name="web", target_kind="Deployment", target_name="web")
+    wanted = facts.AutoscalerFacts(namespace="shop", name="web", target_kind="Deployment", target_name="web", uid="u-1")
+    assert read(watched.AUTOSCALERS, scaler) == wanted
 
 
 def test_strings_that_repeat_are_kept_once():

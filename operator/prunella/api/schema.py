@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from .base import exactly_one
+from .base import Rule, exactly_one
 
 KEPT: Final = frozenset(
     {
@@ -96,8 +96,8 @@ class _Renderer:
         if not actions:
             return made
         rendered = {name: structural(model, f"{path}.{name}", self.style) for name, model in actions.items()}
-        rule = exactly_one(list(actions), "two actions are two steps").wire()
-        validations = [rule, *made.get("x-kubernetes-validations", ())]
+        rule = Rule(exactly_one(list(actions)).expression, "must have exactly one action; `kubectl explain runbook.spec.steps` lists them")
+        validations = [rule.wire(), *made.get("x-kubernetes-validations", ())]
         return made | {"properties": made["properties"] | rendered, "x-kubernetes-validations": validations}
 
     def _resolved(self, raw: Mapping[str, Any], path: str) -> dict[str, Any]:
