@@ -166,3 +166,19 @@ async def test_a_pod_is_told_as_its_workload_and_remembered_after_it_went(server
         assert cache.owner_of_pod("shop", "web-1-a") == ("Deployment", "web")
         clock.time += timedelta(minutes=16)
         assert cache.owner_of_pod("shop", "web-1-a") is None
+
+
+async def test_it_knows_every_workload_and_autoscaler_that_bears_the_mark_of_a_measure(server: StandIn, clock: Clock):
+    def marked(name: str, uid: str, **annotations: str) -> Object:
+        return {"metadata": {"namespace": "shop", "name": name, "uid": uid, "resourceVersion": "1", "annotations": annotations}}
+
+    mark = {"prunella.dev/temporary": "{}"}
+    server.answers("GET", "/apis/apps/v1/deployments", listed(marked("web", "d-1", **mark), marked("plain", "d-2", team="shop")))
+    server.answers("GET", "/apis/autoscaling/v2/horizontalpodautoscalers", listed(marked("web", "h-1", **mark), marked("plain", "h-2")))
+    async with running(server, clock) as cache:
+        await asyncio.wait_for(cache.until_synced(), 10)
+        found = [(ref.api_version, ref.kind, ref.namespace, ref.name, ref.uid, said) for ref, said in cache.marked()]
+    assert found == [
+        ("apps/v1", "Deployment", "shop", "web", "d-1", "{}"),
+        ("autoscaling/v2", "HorizontalPodAutoscaler", "shop", "web", "h-1", "{}"),
+    ]

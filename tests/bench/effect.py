@@ -139,9 +139,9 @@ class Effect:
         path = f"/apis/{subject.group}/v1alpha1/namespaces/{place}/incidents"
         made = Round()
         with subject.start() as process, self._cast.bare() as bare:
-            theatre.prepare(count, lambda: len(self._incidents(path)))
             if rate:
                 made.cpu, made.bare_cpu = self._cpu(process, bare, rate)
+            theatre.prepare(count, lambda: len(self._incidents(path)))
             load = self._load(rate, count * SECONDS_A_TRIAL) if rate else None
             made.trials = theatre.trials()
             if load is not None:
@@ -197,9 +197,14 @@ class Effect:
         return best or self._rates[0]
 
     def _cpu(self, process: Process, bare: Process, rate: int) -> tuple[float, float]:
-        """Microseconds of CPU an event: all that the process did in that time, events aside included."""
-        before = process.cpu_seconds(), bare.cpu_seconds()
+        """Microseconds of CPU an event: what the processes did under the load, less what they do in that time without it."""
+        began = process.cpu_seconds(), bare.cpu_seconds()
+        _pause.wait(CPU_SECONDS + 1.0)
+        rested = process.cpu_seconds(), bare.cpu_seconds()
         told = self._run_load(rate, CPU_SECONDS)
         _pause.wait(1.0)
-        mine, floor = process.cpu_seconds() - before[0], bare.cpu_seconds() - before[1]
-        return 1e6 * mine / told["done"], 1e6 * floor / told["done"]
+        loaded = process.cpu_seconds(), bare.cpu_seconds()
+        mine, floor = (
+            1e6 * ((after - middle) - (middle - before)) / told["done"] for before, middle, after in zip(began, rested, loaded, strict=True)
+        )
+        return mine, floor

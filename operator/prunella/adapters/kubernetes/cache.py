@@ -141,9 +141,10 @@ class Cache:
 
     def marked(self) -> Iterator[tuple[ObjectRef, str]]:
         """Every workload and autoscaler that bears the mark of a temporary measure."""
-        for facts in self.workloads():
-            if mark := facts.workload.annotations.get(TEMPORARY_ANNOTATION):
-                yield facts.workload.ref, mark
+        for shelf in self._workloads.values():
+            for workload in shelf.values():
+                if mark := workload.annotations.get(TEMPORARY_ANNOTATION):
+                    yield workload.ref, mark
         for one in self._autoscalers.values():
             if mark := one.annotations.get(TEMPORARY_ANNOTATION):
                 yield one.ref, mark
