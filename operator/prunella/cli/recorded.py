@@ -236,13 +236,18 @@ def _times(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, object]]
 
 
 def _placed(why: str) -> tuple[FieldPath, str]:
-    """The field that a decoder complains about. Of a list it names no member, so that the list is shown."""
+    """The field that a decoder complains about, and its sentence. Where it names no member of a list, the list is shown."""
     found = _PATH.search(why)
     if found is not None:
         spelled = found["path"]
-        return tuple(spelled.partition("[")[0].split(".")), f"{spelled}: {why[: found.start()]}"
+        parts = re.findall(r"\w+", spelled.partition("[...]")[0])
+        return _path(parts), f"{spelled}: {why[: found.start()]}"
     head = why.partition(":")[0]
-    return (tuple(int(part) if part.isdecimal() else part for part in head.split(".")) if " " not in head else ()), why
+    return (_path(head.split(".")) if " " not in head else ()), why
+
+
+def _path(parts: Sequence[str]) -> FieldPath:
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
 
 
 def _name(one: Any) -> tuple[str, str]:

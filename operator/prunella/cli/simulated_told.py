@@ -54,9 +54,8 @@ def _told(case: Case) -> Iterator[Row]:
     world = case.world
     incident, ours = world.incident, world.remediations
     status = incident.status
-    joined = bool(incident.metadata.resource_version)
     name = f"Incident {incident.target_namespace}/{incident.metadata.name}"
-    yield Row(label="joins" if joined else "opens", what=f"{name}, {status.cause}, {status.phase}", why=case.opens)
+    yield Row(label="joins" if case.joins else "opens", what=f"{name}, {status.cause}, {status.phase}", why=case.opens)
     yield from story(incident, ours, world.now).rows
     yield from _guards(case)
     yield from _outcome(case)

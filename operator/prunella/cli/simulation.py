@@ -54,6 +54,8 @@ class Case:
     """As of the decision; its Incident has the status that would be stored. Where none would open, it is a stand-in."""
     opens: str
     """Why the Incident would be opened or joined; empty where there is none."""
+    joins: bool = False
+    """Whether it is one of the files."""
     detection: Detection
     draft: Draft | None = None
     made: plan.Plan | None = None
@@ -166,9 +168,9 @@ class Simulation:
         world = self._world(incident, facts, seen, detection, said)
         if not why:
             return Case(world=replace(world, now=now), opens="", detection=detection)
-        draft = decide(world)
+        draft, joins = decide(world), any(one.metadata.name == incident.metadata.name for one in known)
         incident = incident.model_copy(update={"status": draft.status})
-        return Case(world=replace(world, incident=incident, alerts=()), opens=why, detection=detection, draft=draft)
+        return Case(world=replace(world, incident=incident, alerts=()), opens=why, joins=joins, detection=detection, draft=draft)
 
     def _world(self, incident: Incident, facts: WorkloadFacts | None, now: datetime, detection: Detection, said: Signalled) -> World:
         of, namespace = self._held.of, incident.target_namespace
