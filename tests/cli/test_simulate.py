@@ -373,6 +373,51 @@ def test_a_runbook_that_lint_refuses_is_refused(tmp_path, spec, said):
     assert (done.exit_code, said in done.output) == (UNREADABLE, True), done.output
 
 
+def rule(*lasts: str) -> dict[str, Any]:
+    rules = [{"record": "x", "expr": "1"}, *({"alert": "HighErrors", "expr": "1", "for": one} for one in lasts)]
+    meta = {"name": "rules", "namespace": "shop"}
+    return {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": meta, "spec": {"groups": [{"name": "g", "rules": rules}]}}
+
+
+@pytest.mark.parametrize(
+    ("lasts", "reason"),
+    [
+        ((), "EvidenceMissing"),
+        (("5m",), "Allowed"),
+        (("1h30m", "1h30m"), "Allowed"),
+        (("1m",), "EvidenceMissing"),
+        (("5m", "10m"), "EvidenceMissing"),
+    ],
+    ids=["no rule", "long enough", "the same twice", "too short", "rules that differ"],
+)
+def test_by_an_alert_it_acts_where_its_rule_waits_long_enough(tmp_path, lasts, reason):
+    spec = {**RUNBOOK["spec"], "match": {"alerts": ['{alertname="HighErrors"}'], "dwellSeconds": 5}}
+    body = alerts({"alertname": "HighErrors", "namespace": "shop", "pod": "mailer-5d9c7f8b6c-v9z4t"}, starts="2026-11-24T14:31:30Z")
+    more = written(tmp_path, "more.yaml", {**RUNBOOK, "spec": spec}, body, rule(*lasts))
+    assert told(RESTART, more)["reason"] == reason
+
+
+@pytest.mark.parametrize("lasts", ["soon", "", "5 m", [], True, -1])
+def test_a_rule_that_can_not_be_read_is_named(tmp_path, lasts):
+    done = simulate(RESTART, written(tmp_path, "rules.yaml", rule(lasts)))
+    assert (done.exit_code, "spec.groups[0].rules[1].for of HighErrors must be a duration" in done.output) == (UNREADABLE, True), done.output
+
+
+def test_without_the_template_of_the_revision_before_nothing_is_done(tmp_path):
+    def trim(items):
+        del items[1]["spec"]["template"]["spec"], items[1]["spec"]["template"]
+
+    case = told(changed(ROLLOUT, tmp_path, trim))
+    assert (case["outcome"], case["reason"]) == ("Nothing", "EvidenceMissing")
+    assert "the revision to go back to is not stored any more" in case["message"]
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_an_instant_that_nobody_can_count_from_is_refused(tmp_path, year):
+    (tmp_path / "0.yaml").write_text(POD + f"status: {{startTime: '{year}-01-01T00:00:00+14:00'}}\n")
+    assert "0.yaml:4:10: error: status.startTime must be an instant" in simulate(tmp_path).output
+
+
 def test_a_folder_without_runbooks_is_refused(tmp_path):
     done = simulate(RESTART, "--runbooks", tmp_path)
     assert (done.exit_code, "there is no Runbook in" in done.output) == (UNREADABLE, True)

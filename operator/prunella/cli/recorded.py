@@ -24,8 +24,9 @@ from prunella.api.base import GROUP
 from prunella.api.names import OPERATOR_NAMESPACE
 from prunella.core.incident import alert_facts
 
-from . import judging
+from . import judging, recorded_rules
 from .documents import Document, FieldPath, Trouble, read
+from .recorded_rules import Rules
 
 Kept = Mapping[str, Any]
 WATCHED: Final[Mapping[tuple[str, str], Watched[Any]]] = {
@@ -66,6 +67,9 @@ PAST: Final = frozenset(
     }
 )
 """Fields that say when something was: the newest of them is the youngest that the files can be. Others may lie ahead, as a deadline does."""
+FIRST_YEAR: Final = 1971
+LAST_YEAR: Final = 9000
+"""An instant outside of these is nobody's, and there would be no room to count from it."""
 INSTANTS: Final = PAST | {"deletionTimestamp", "endsAt"}
 PEOPLES: Final = frozenset({"annotations", "labels", "managedFields", "template"})
 """Parts in which a field may have any name."""
@@ -82,6 +86,8 @@ class Recorded:
     """Uid → a workload or a revision as JSON."""
     bodies: list[WebhookBody] = field(default_factory=list)
     """Bodies of Alertmanager's webhook."""
+    rules: Rules = field(default_factory=Rules)
+    """How long alerts have to hold, from PrometheusRules."""
     newest: datetime | None = None
     """The youngest instant in them."""
     objects: int = 0
@@ -147,6 +153,11 @@ def _take(document: Document, made: Recorded, seen: set[tuple[str, str, str]]) -
         yield document.trouble(
             (), "it has no apiVersion and kind, and no `alerts`: give what `kubectl get -o yaml` prints, or a body of Alertmanager"
         )
+        return
+    if (data["apiVersion"], kind) == recorded_rules.KIND:
+        why = made.rules.take(data)
+        made.objects += 1
+        yield from [document.trouble(("spec",), why)] if why is not None else []
         return
     reader = WATCHED.get((data["apiVersion"], kind))
     if reader is None:
@@ -216,11 +227,11 @@ def _instants(document: Document, made: Recorded) -> Iterator[Trouble]:
             instant = datetime.fromisoformat(value) if isinstance(value, str) else value
         except ValueError:
             instant = None
-        if not isinstance(instant, datetime) or instant.tzinfo is None:
+        if not isinstance(instant, datetime) or instant.tzinfo is None or (path[-1] in PAST and not FIRST_YEAR <= instant.year <= LAST_YEAR):
             name = ".".join(map(str, path))
             yield document.trouble(path, f"{name} must be an instant with a time zone, for example '2026-11-24T09:41:07Z', not '{value}'")
         elif path[-1] in PAST:
-            made.newest = max(instant.astimezone(UTC), made.newest or instant.astimezone(UTC))
+            made.newest = max(instant.astimezone(UTC), made.newest or EPOCH)
 
 
 def _times(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, object]]:

@@ -57,8 +57,8 @@ def command(*, files: tuple[Path, ...], runbooks: tuple[Path, ...], at: datetime
     """Show what Prunella would see, decide and do about the objects of files, with the very requests. No cluster is read or written to.
 
     The files hold objects as kubectl prints them: `kubectl get deploy,sts,ds,rs,controllerrevisions,pods -n NAME -o yaml`, and whatever else there is
-    of Namespace, HealingPolicy, EscalationPolicy, CatalogEntry, WorkloadRecord, Incident, Remediation and HorizontalPodAutoscaler, or a body of
-    Alertmanager's webhook. What is missing is supposed as a fresh install has it in a namespace that opted in, and is said.
+    of Namespace, HealingPolicy, EscalationPolicy, CatalogEntry, WorkloadRecord, Incident, Remediation, HorizontalPodAutoscaler, PrometheusRule, and
+    bodies of Alertmanager's webhook. What is missing is supposed as a fresh install has it in a namespace that opted in, and is said.
 
     Exits with 0 where something would be done or suggested, 3 where nothing would, 2 where the files can't be read.
     """
@@ -72,7 +72,10 @@ def command(*, files: tuple[Path, ...], runbooks: tuple[Path, ...], at: datetime
     if at is not None and at < newest:
         _stop(f"--at {at:%Y-%m-%dT%H:%M:%SZ} is before the newest instant in the files, {newest:%Y-%m-%dT%H:%M:%SZ}: nobody knew them then")
     simulation = Simulation(held, wanted, newest=newest, at=at, mode=Mode(mode) if mode is not None else None)
-    cases = simulation.cases()
+    try:
+        cases = simulation.cases()
+    except PrunellaError as error:
+        _stop(f"{error}: give the objects as `kubectl get -o yaml` prints them")
     if not cases:
         _stop("there is no workload in the files, and no alert that fires")
     click.echo(_said(cases, simulation, held, count, output), nl=False)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from prunella.adapters.kubernetes.difference import difference
 from prunella.adapters.kubernetes.executor import delete_call, patch_call
 from prunella.adapters.kubernetes.pointer import MISSING, part
+from prunella.adapters.kubernetes.reads import template_of
 from prunella.adapters.kubernetes.resources import Call, resource_of
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
@@ -132,6 +133,14 @@ def _applied(name: str, effect: Effect, live: LiveFacts) -> StepStatus:
 
 def _marked(name: str, live: LiveFacts) -> StepStatus:
     return StepStatus(name=name, state=StepState.APPLIED, outcome=StepOutcome(observed_time=live.now))
+
+
+def stored_template(kind: str, stored: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The template that a revision keeps; None where it was cut out of the file."""
+    try:
+        return template_of(kind, stored) if stored is not None else None
+    except (LookupError, TypeError, ValueError):
+        return None
 
 
 def patched(document: Json, operations: Sequence[Json]) -> dict[str, Any]:

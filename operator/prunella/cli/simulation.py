@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from prunella.adapters.cel import CelEvaluate
-from prunella.adapters.kubernetes.reads import family, template_of
+from prunella.adapters.kubernetes.reads import family
 from prunella.api.common import Metadata
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import Incident
@@ -32,7 +32,7 @@ from prunella.core.incident import alert_target, correlate
 from prunella.core.world import NOT_A_WORKLOAD, OpenIncident, Preparation, World
 
 from .recorded import Recorded
-from .simulated_run import Deed, deeds
+from .simulated_run import Deed, deeds, stored_template
 from .simulated_signals import Signalled, incident_for, signals_of
 
 PULL_CAUSES = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE})
@@ -193,6 +193,7 @@ class Simulation:
             remediations=tuple(sorted(mine, key=lambda one: (one.spec.attempt, one.metadata.name))),
             all_remediations=tuple(of.get("Remediation", ())),
             duplicates=self._duplicates(incident, facts, now),
+            alert_rules=self._held.rules.known(),
             restart_sights={detection.finding.restarts: now} if detection.finding is not None else {},
             autoscaled=any(_scales(one, facts) for one in of.get("HorizontalPodAutoscaler", ())),
             evaluate=CelEvaluate(),
@@ -248,7 +249,7 @@ class Simulation:
             facts=facts,
             accused_hash=made.accused.hash if made.accused is not None else "",
             to=to,
-            to_template=template_of(facts.workload.kind, stored) if stored is not None else None,
+            to_template=stored_template(facts.workload.kind, stored),
             intent_time=world.now,
         )
         return deeds(world, made, live)
