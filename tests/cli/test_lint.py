@@ -103,7 +103,7 @@ def test_good_files_pass(tmp_path):
         (swapped("  steps:\n  - name: back\n    rollBack: {to: KnownGood}\n", "  steps: []\n"), "0.yaml:9:3: error: spec.steps must have at least 1"),
         (
             swapped("    rollBack: {to: KnownGood}", "    rollBack: {to: KnownGood}\n    restart: {}"),
-            "0.yaml:10:5: error: spec.steps[0] must have exactly one action; `kubectl explain runbook.spec.steps` lists them",
+            "0.yaml:10:5: error: spec.steps[0] must have exactly one action: `kubectl explain runbook.spec.steps` lists them",
         ),
         (
             swapped("  verify:", "  - {name: back, restart: {}}\n  verify:"),

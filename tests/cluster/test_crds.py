@@ -52,7 +52,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 ONE_NOTIFY = "must have exactly one of contactRef and channelRef: a second receiver is a second entry"
 ONE_METHOD = "must have exactly one of webhook, pagerduty and apprise: a second way is a second entry of methods"
-ONE_ACTION = "must have exactly one action; `kubectl explain runbook.spec.steps` lists them"
+ONE_ACTION = "must have exactly one action: `kubectl explain runbook.spec.steps` lists them"
 ONE_CHECK = "must have exactly one of workloadHealthy, promql and alertCleared: two questions are two checks"
 NO_TIME = "must leave time for its looks: raise timeoutSeconds, or lower successes or intervalSeconds"
 NO_LABEL = "must name at least one label in matchLabels: an empty selector would mean everything"

@@ -96,7 +96,7 @@ class _Renderer:
         if not actions:
             return made
         rendered = {name: structural(model, f"{path}.{name}", self.style) for name, model in actions.items()}
-        rule = Rule(exactly_one(list(actions)).expression, "must have exactly one action; `kubectl explain runbook.spec.steps` lists them")
+        rule = Rule(exactly_one(list(actions)).expression, "must have exactly one action: `kubectl explain runbook.spec.steps` lists them")
         validations = [rule.wire(), *made.get("x-kubernetes-validations", ())]
         return made | {"properties": made["properties"] | rendered, "x-kubernetes-validations": validations}
 

@@ -23,10 +23,12 @@ from prunella.app import targets
 from prunella.core.decide import decide
 from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
 from prunella.core.draft import Draft
-from prunella.core.facts import UNKNOWN, NamespaceFacts, WorkloadFacts
+from prunella.core.facts import UNKNOWN, NamespaceFacts, UnknownT, WorkloadFacts
 from prunella.core.healing import guards, match, plan, record
+from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Asked, Refusal
-from prunella.core.healing.steps.step import LiveFacts
+from prunella.core.healing.steps import scale
+from prunella.core.healing.steps.step import Listed, LiveFacts
 from prunella.core.healing.storm import StormState, brake
 from prunella.core.incident import alert_target, correlate
 from prunella.core.world import NOT_A_WORKLOAD, OpenIncident, Preparation, World
@@ -251,8 +253,15 @@ class Simulation:
             to=to,
             to_template=stored_template(facts.workload.kind, stored),
             intent_time=world.now,
+            answers=self._asked(facts.workload.namespace),
         )
         return deeds(world, made, live)
+
+    def _asked(self, namespace: str) -> dict[Listed, tuple[Json, ...] | UnknownT]:
+        """What steps may ask for besides: the autoscalers of the namespace, by the files."""
+        known = [one for one in self._held.of.get("HorizontalPodAutoscaler", ()) if one.namespace == namespace]
+        found = tuple(raw for one in known if (raw := self._held.raw.get(one.uid)) is not None)
+        return {Listed(scale.AUTOSCALING, scale.AUTOSCALER, namespace): found}
 
 
 def _plan(world: World) -> plan.Plan | None:
@@ -274,11 +283,8 @@ def _with_mode(runbook: Runbook, mode: Mode | None) -> Runbook:
 
 
 def _scales(one: Any, facts: WorkloadFacts | None) -> bool:
-    return facts is not None and (one.namespace, one.target_kind, one.target_name) == (
-        facts.workload.namespace,
-        facts.workload.kind,
-        facts.workload.name,
-    )
+    target = facts.workload if facts is not None else None
+    return target is not None and (one.namespace, one.target_kind, one.target_name) == (target.namespace, target.kind, target.name)
 
 
 def _hurts(one: Incident) -> bool:
