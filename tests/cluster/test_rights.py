@@ -21,6 +21,7 @@ OPTED_IN: list[Try] = [
     ("PATCH", f"{APPS}/namespaces/NS/statefulsets/db"),
     ("PATCH", f"{APPS}/namespaces/NS/daemonsets/agent"),
     ("DELETE", f"{CORE}/namespaces/NS/pods/web-1"),
+    ("PATCH", "/apis/autoscaling/v2/namespaces/NS/horizontalpodautoscalers/x"),
 ]
 """What opting in permits, and nothing else does."""
 NEVER: list[Try] = [
@@ -43,7 +44,7 @@ NEVER: list[Try] = [
     *(("POST", f"{OURS}/namespaces/NS/{plural}") for plural in ("runbooks", "escalationpolicies", "catalogentries")),
     ("DELETE", f"{OURS}/namespaces/NS/workloadrecords/x"),
     ("POST", "/apis/batch/v1/namespaces/NS/jobs"),
-    ("PATCH", "/apis/autoscaling/v2/namespaces/NS/horizontalpodautoscalers/x"),
+    *((verb, "/apis/autoscaling/v2/namespaces/NS/horizontalpodautoscalers/x") for verb in ("PUT", "DELETE")),
     ("POST", "/apis/policy/v1/namespaces/NS/poddisruptionbudgets"),
     ("POST", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"),
 ]
