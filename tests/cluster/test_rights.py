@@ -125,6 +125,7 @@ def test_cluster_wide_and_in_its_own_namespace_it_writes_nothing_that_is_not_its
     assert {one: (answer.status, answer.body.get("message")) for one, answer in answers.items() if answer.status != 403} == {}
 
 
+@pytest.mark.usefixtures("namespaces")  # else no namespace may have opted in when this one's turn comes
 def test_the_account_is_bound_to_these_roles_alone_and_none_of_ours_is_without_bounds(prunella: Kubectl):
     bindings = json.loads(prunella("get", "clusterrolebindings,rolebindings", "-A", "-o", "json"))["items"]
     mine = {"kind": "ServiceAccount", "name": "prunella", "namespace": "prunella-system"}
