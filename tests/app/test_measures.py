@@ -10,6 +10,7 @@ from prunella.api.names import TEMPORARY_ANNOTATION as MARK
 from prunella.api.names import Mode, Outcome
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import RunbookStep, Verify
+from prunella.app.errors import Retryable
 from prunella.core.facts import UNKNOWN
 
 from .test_heals import rolled_out
@@ -126,4 +127,33 @@ async def test_a_mark_that_can_not_be_read_changes_nothing():
     await operator.run(TTL * 2)
     assert workload.raw["spec"]["replicas"] == 5
     assert len(place.cluster.effects) == 1
+    await operator.close()
+
+
+async def test_one_that_can_not_be_ended_holds_up_no_other_and_is_not_asked_for_all_the_time(caplog):
+    place, workload, operator = await taken()
+    other = place.cluster.create(name="other")
+    other.raw["spec"]["replicas"] = 5
+    other.raw["metadata"]["annotations"] = {MARK: workload.annotations[MARK]}
+    asked: list[str] = []
+    real = place.cluster.apply
+
+    async def refuses_the_first(effect, intent):
+        asked.append(effect.target.name)
+        if effect.target.name == "checkout":
+            raise Retryable("the API server is busy", delay=1.0)
+        return await real(effect, intent)
+
+    place.cluster.apply = refuses_the_first
+    await operator.run(TTL)
+    assert other.raw["spec"]["replicas"] == 3
+    before = list(asked)
+    assert before[:2] == ["checkout", "other"]
+    await operator.measures.look()
+    await operator.measures.look()
+    assert asked == before, "it was asked for a moment ago"
+    assert "could not be ended; it is tried again" in caplog.text
+    place.cluster.apply = real
+    await operator.run(61)
+    assert workload.raw["spec"]["replicas"] == 3
     await operator.close()

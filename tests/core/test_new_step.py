@@ -83,6 +83,11 @@ def test_the_steps_that_ship_are_all_in_the_definition_of_a_runbook():
     assert set(registry.ACTIONS) < set(step["properties"])
 
 
+@pytest.mark.parametrize("name", ["a/b", "undo", "/", "undo/x"])
+def test_a_name_that_its_records_would_be_mistaken_for_is_refused(name):
+    assert registry.wrong_with(RunbookStep(name=name, restart={})) == f"step '{name}' needs another name: without '/', and not 'undo'"
+
+
 @pytest.mark.parametrize(
     ("given", "wrong"),
     [

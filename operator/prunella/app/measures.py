@@ -7,7 +7,8 @@ names, where that still is what was written.
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from prunella.api.common import ObjectRef
 from prunella.api.healing_policy import HealingPolicy
@@ -17,10 +18,12 @@ from prunella.core.healing import guards, measures
 from prunella.core.healing.effects import Applied
 from prunella.core.healing.measures import Measure
 
-from .errors import OutcomeUnknown
+from .errors import OutcomeUnknown, PrunellaError
 from .ports import Clock, Executor, Live, Store, View
 
 log = logging.getLogger(__name__)
+PAUSE: Final = timedelta(seconds=60)
+"""How long one that could not be ended is left alone."""
 
 
 class Measures:
@@ -32,7 +35,9 @@ class Measures:
         self._live = live
         self._executor = executor
         self._clock = clock
-        self._unreadable: set[str] = set()
+        self._unreadable: set[str | None] = set()
+        self._again: dict[str, datetime] = {}
+        """By uid: when what could not be ended is tried again."""
 
     async def look(self) -> None:
         """End those that are due."""
@@ -40,9 +45,12 @@ class Measures:
         for ref, mark in list(self._view.marked()):
             measure = measures.read(mark)
             if measure is None:
-                self._odd(ref, mark)
-            elif measure.undo_after_time <= now and not self._at_work(measure):
-                await self._end(ref, mark, measure, now)
+                self._odd(ref)
+            elif measure.undo_after_time <= now and self._pause_over(ref, now) and not self._at_work(measure):
+                try:
+                    await self._end(ref, mark, measure, now)
+                except PrunellaError as error:  # one that can't be ended now holds up none of the others
+                    self._failed(ref, str(error), now)
 
     async def _end(self, ref: ObjectRef, known: str, measure: Measure, now: datetime) -> None:
         policy = await self._store.healing_policy()
@@ -61,7 +69,7 @@ class Measures:
         except OutcomeUnknown:
             return  # its mark says whether it was done: it is looked at again
         if not isinstance(answer, Applied):
-            log.warning("A temporary measure could not be ended", extra={"object": f"{ref.kind} {ref.name}", "why": answer.message})
+            self._failed(ref, answer.message, now)
             return
         log.info("A temporary measure has ended", extra={"object": f"{ref.kind} {ref.name}", "said": patch.does})
         name = f"{ref.name}.measure.{int(measure.undo_after_time.timestamp())}"
@@ -74,8 +82,16 @@ class Measures:
                 return one.status.phase is not None and not one.status.phase.final
         return False
 
-    def _odd(self, ref: ObjectRef, mark: str) -> None:
-        if mark not in self._unreadable:
-            self._unreadable.add(mark)
+    def _failed(self, ref: ObjectRef, why: str, now: datetime) -> None:
+        """Say it, and leave the object alone for a while: anybody may write a mark where nothing may be changed."""
+        self._again[ref.uid or ""] = now + PAUSE
+        log.warning("A temporary measure could not be ended; it is tried again", extra={"object": f"{ref.kind} {ref.name}", "why": why})
+
+    def _pause_over(self, ref: ObjectRef, now: datetime) -> bool:
+        return now >= self._again.get(ref.uid or "", now)
+
+    def _odd(self, ref: ObjectRef) -> None:
+        if ref.uid not in self._unreadable:
+            self._unreadable.add(ref.uid)
             where = f"{ref.kind} {ref.namespace}/{ref.name}"
             log.warning("A mark of a temporary measure can't be read; nothing is changed: a person has to look", extra={"object": where})

@@ -57,6 +57,9 @@ def needs_of(steps: Iterable[RunbookStep], kind: str) -> tuple[Right, ...]:
 
 def wrong_with(step: RunbookStep) -> str | None:
     """Why a step can't be used, in a sentence; None where it can."""
+    if "/" in step.name or step.name == "undo":
+        # The records of a run are told apart by it: another effect of a step is `<step>/<n>`, what takes one back is `undo/<step>`.
+        return f"step '{step.name}' needs another name: without '/', and not 'undo'"
     if not step.actions:
         return f"step '{step.name}' has no action: give it one of {', '.join(KINDS)}"
     for name in step.actions:
