@@ -180,13 +180,15 @@ async def test_a_freeze_is_told_with_its_end_and_automation_goes_on_then_by_itse
 
 async def test_what_was_begun_goes_on_whatever_begins_in_the_middle():
     """A StatefulSet needs two effects: its template, and the pod that holds the rollout up."""
-    place, operator = await broken(waiting_for(BACKUP), kind="StatefulSet")
+    book = waiting_for(BACKUP)
+    place, operator = await broken(book, kind="StatefulSet")
 
     def between(when: str, intent: str) -> None:
         if when == "after":
             place.cluster.gate = lambda _when, _intent: None
             place.queries.values = [YES]
             place.policy(windows=Windows(deny=(ALWAYS,)))
+            failures(place, book)
 
     place.cluster.gate = between
     await operator.run(120)

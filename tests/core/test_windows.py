@@ -117,6 +117,34 @@ def test_dst_neither_loses_a_window_nor_opens_it_twice(zone, schedule, hours, fi
     assert openings(window(schedule, hours, zone), first, last) == expected
 
 
+@pytest.mark.parametrize("schedule", ["30 2 * * *", "0 * * * *", "*/20 0-3 * * *", "10 23,1 * * SAT,SUN"])
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        (BERLIN, "2026-03-28"),
+        (BERLIN, "2026-10-24"),
+        (NEW_YORK, "2026-03-07"),
+        (NEW_YORK, "2026-10-31"),
+        (LORD_HOWE, "2026-04-04"),
+        (LORD_HOWE, "2026-10-03"),
+        ("America/Havana", "2026-03-07"),
+        ("America/Havana", "2026-10-31"),
+    ],
+)
+def test_looking_back_and_looking_ahead_agree_on_every_quarter_of_an_hour(schedule, zone, day):
+    """Havana turns its clocks at midnight, so that a day begins at 1 o'clock, or its first hour comes twice."""
+    one, begins = window(schedule, 0.6, zone), utc(f"{day} 00:00:00")
+    starts = [begins - timedelta(days=1)]
+    while starts[-1] < begins + timedelta(days=3):
+        following = windows.next_start(one, starts[-1], zone_of)
+        assert following is not None
+        starts.append(following)
+    for quarter in range(2 * 24 * 4):
+        now = begins + timedelta(minutes=15 * quarter)
+        ends = [start + timedelta(hours=0.6) for start in starts[1:] if start <= now < start + timedelta(hours=0.6)]
+        assert windows.open_until(one, now, zone_of) == max(ends, default=None), now
+
+
 @pytest.mark.parametrize(
     ("at", "opened"),
     [("00:29", False), ("00:30", True), ("01:29", True), ("01:30", False), ("01:45", False)],

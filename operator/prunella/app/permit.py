@@ -73,13 +73,12 @@ class Permit:
 
     async def ask(self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox) -> Permitted | Refusal:
         """The plan that still holds, or the first refusal. `runbook` is the one that the attempt is pinned to."""
-        async with (
-            beside(self._look_ahead(remediation, runbook, mail.preparation)) as ahead,
-            beside(self._ask_blockers(incident, remediation, runbook)) as answers,
-        ):
+        async with beside(self._look_ahead(remediation, runbook, mail.preparation)) as ahead:
+            # Before the reads, because it may take seconds: the kill switch and the target are seen after it.
+            answers = await self._ask_blockers(incident, remediation, runbook)
             world = await self._gatherer.world(incident, mail, live=True, own_remediation_uid=remediation.metadata.uid)
             # An answer that was kept since the decision is none here: without a new one the guard refuses.
-            return await self._judge(replace(world, answers=await answers), remediation, mail, ahead)
+            return await self._judge(replace(world, answers=answers), remediation, mail, ahead)
 
     async def _ask_blockers(self, incident: Incident, remediation: Remediation, runbook: Runbook) -> Answers | None:
         """What the Runbook waits for, asked now; None where it waits for nothing, or goes on with what it has begun."""
