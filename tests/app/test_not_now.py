@@ -75,7 +75,12 @@ def said(one: Remediation) -> tuple[str, str]:
 async def test_a_runbook_whose_blockers_say_no_heals_as_ever_and_is_asked_once_more_right_before_the_effect():
     place, operator = await broken(waiting_for(BACKUP, DRILL))
     polls: list[int] = []
-    once_made(place, lambda: (place.queries.asked.clear(), polls.append(place.alertmanager.polls)))
+
+    def count_from_here() -> None:
+        place.queries.asked.clear()
+        polls.append(place.alertmanager.polls)
+
+    once_made(place, count_from_here)
     await operator.run(90)
     assert first(operator).status.outcome is Outcome.REMEDIATED
     assert place.queries.asked == ['backup_running{workload="checkout"}']
