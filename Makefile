@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := $(PYTHON) hack/python.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test nightly bench unit fuzz cluster faults outages soak scenarios fmt lint types contracts generate verify lock box install
+.PHONY: help demo demo-down test nightly bench unit fuzz cluster faults outages soak scenarios fmt lint types contracts generate verify replays lock box install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ types: ## Check the types
 
 contracts: ## Check who may import whom
 	@$(RUN) hack/test.py contracts
+
+replays: ## Write anew what `prunella simulate` says about the recorded Incidents (read the difference)
+	@$(RUN) hack/replays.py
 
 generate: ## Write what is generated: CRDs and reference docs
 	@$(RUN) hack/generate.py

@@ -19,14 +19,20 @@ from prunella.api.names import PHASE_OF, StepImpact
 from prunella.api.reasons import CONDITION_REASONS, CONDITIONS, REFUSALS
 from prunella.api.runbook import RunbookStep
 from prunella.api.schema import Style, structural
-from prunella.cli import explain, install, lint, run
+from prunella.cli import explain, install, lint, run, simulate
 from prunella.cli.kinds import KINDS
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import StepKind
 
 HEADER = "<!-- Written by `make generate`. Do not edit: change the code and run it again. -->\n"
 FOLDER = "docs/reference"
-COMMANDS: Mapping[str, click.Command] = {"run": run.command, "install": install.command, "explain": explain.command, "lint": lint.command}
+COMMANDS: Mapping[str, click.Command] = {
+    "run": run.command,
+    "install": install.command,
+    "explain": explain.command,
+    "simulate": simulate.command,
+    "lint": lint.command,
+}
 
 
 def pages() -> dict[str, str]:

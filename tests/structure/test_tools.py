@@ -32,6 +32,7 @@ TARGETS = {
     "contracts",
     "generate",
     "verify",
+    "replays",
     "lock",
     "box",
     "install",

@@ -16,11 +16,12 @@ COMMANDS: Mapping[str, str] = {
     "run": "Start the operator.",
     "install": "Install Prunella in a cluster and write a kubeconfig for `prunella run`.",
     "explain": "Tell what was seen, decided, done and not done about an Incident or a workload.",
+    "simulate": "Show what would be decided and done about recorded objects, without a cluster.",
     "lint": "Check Runbooks, policies and catalog entries before they are applied.",
     "crds": "Write the CustomResourceDefinitions from the models.",
 }
 """Each command, in `prunella.cli.<name>` as `command`, with its line of help."""
-PLUGIN_COMMANDS = ("explain",)
+PLUGIN_COMMANDS = ("explain", "simulate")
 
 
 class Commands(click.Group):

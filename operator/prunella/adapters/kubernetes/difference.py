@@ -32,6 +32,11 @@ def difference(old: object, new: object) -> str:
     return _cut(["…" if line.startswith("@@") else line for line in lines][1:])
 
 
+def shown(value: object) -> object:
+    """A value as a person may see it: a copy in which whatever looks like a secret is hidden."""
+    return _hidden(value, "", {}, collect=True)
+
+
 def _lines(document: object) -> list[str]:
     return yaml.safe_dump(document, sort_keys=True, default_flow_style=False, allow_unicode=True, width=10_000).splitlines()
 

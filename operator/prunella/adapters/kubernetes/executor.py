@@ -55,7 +55,7 @@ class Effects:
         resource = _known(effect.target)
         match effect:
             case Patch():
-                answer = await self._api.send(_patch_call(resource, effect, intent_id))
+                answer = await self._api.send(patch_call(resource, effect, intent_id))
             case DeletePod():
                 answer, settled = await self._delete(resource, effect)
                 if settled is not None:
@@ -71,7 +71,7 @@ class Effects:
 
         A looping pod's status moves every second. A refused precondition is sure to have done nothing, so the pod is judged and asked for again.
         """
-        answer = await self._api.send(_delete_call(resource, effect))
+        answer = await self._api.send(delete_call(resource, effect))
         for _ in range(_DELETE_TRIES):
             if answer.status == NOT_FOUND:
                 return answer, Applied(after={"pod": "gone"})
@@ -83,7 +83,7 @@ class Effects:
             if _ready(stored):
                 return answer, NotApplied(reason="", message=f"Pod {effect.target.name} became ready meanwhile: it was left alone")
             fresh = replace(effect, resource_version=str(stored.get("metadata", {}).get("resourceVersion", "")))
-            answer = await self._api.send(_delete_call(resource, fresh))
+            answer = await self._api.send(delete_call(resource, fresh))
         return answer, None
 
     async def dry_run(self, effect: Effect) -> DryRun | UnknownT:
@@ -94,9 +94,9 @@ class Effects:
             if stored is None:
                 return DryRun(accepted=False, message=_gone(effect.target).message)
             call = (
-                _patch_call(resource, replace(effect, annotated=annotated(stored)), _DRY_RUN_INTENT, dry=True)
+                patch_call(resource, replace(effect, annotated=annotated(stored)), _DRY_RUN_INTENT, dry=True)
                 if isinstance(effect, Patch)
-                else _delete_call(resource, effect, dry=True)
+                else delete_call(resource, effect, dry=True)
             )
             answer = await self._api.send(call)
             if answer.good and isinstance(effect, Patch):
@@ -163,7 +163,8 @@ def _known(target: ObjectRef) -> Resource:
     return resource
 
 
-def _patch_call(resource: Resource, patch: Patch, intent_id: str, *, dry: bool = False) -> Call:
+def patch_call(resource: Resource, patch: Patch, intent_id: str, *, dry: bool = False) -> Call:
+    """The one request of a patch: its preconditions, its change, and the stamp of the intent."""
     operations = [*patch.operations, *(_stamp(patch, intent_id) if patch.stamped else ())]
     query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry else {})}
     target = patch.target
@@ -189,7 +190,8 @@ def _ready(pod: Mapping[str, Any]) -> bool:
     return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
 
 
-def _delete_call(resource: Resource, delete: DeletePod, *, dry: bool = False) -> Call:
+def delete_call(resource: Resource, delete: DeletePod, *, dry: bool = False) -> Call:
+    """The one request of a deletion, with the preconditions in its body."""
     body = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",

@@ -101,7 +101,7 @@ class LiveReads:
         query = {"labelSelector": selector_text(stored.spec.selector)}
         history = watched.REPLICA_SETS if ref.kind == "Deployment" else watched.CONTROLLER_REVISIONS
         revisions, pods = await asyncio.gather(self._list(history, ref.namespace, query), self._list(watched.PODS, ref.namespace, query))
-        return answer, _family(_OF_WORKLOAD[ref.kind](stored), revisions, pods)
+        return answer, family(_OF_WORKLOAD[ref.kind](stored), revisions, pods)
 
     @_unknown_when_unanswered
     async def template(self, kind: str, revision: Revision) -> dict[str, Any] | None:
@@ -111,13 +111,7 @@ class LiveReads:
         stored = await fetch(self._api, resource, ref)
         if stored is None:
             return None
-        template: dict[str, Any] = dict((stored if kind == "Deployment" else stored["data"])["spec"]["template"])
-        template.pop("$patch", None)
-        labels = template.get("metadata", {}).get("labels", {})
-        if kind == "Deployment" and decode.REPLICA_SET_HASH in labels:
-            kept = {key: value for key, value in labels.items() if key != decode.REPLICA_SET_HASH}
-            template["metadata"] = {**template["metadata"], "labels": kept}
-        return template
+        return template_of(kind, stored)
 
     @_unknown_when_unanswered
     async def namespace(self, name: str) -> NamespaceFacts | None:
@@ -210,7 +204,19 @@ def selector_text(selector: wire_workload.Selector) -> str:
     return ",".join(parts)
 
 
-def _family(workload: facts.Workload, revisions: list[Revision], pods: list[Pod]) -> WorkloadFacts:
+def template_of(kind: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The pod template that a ReplicaSet or ControllerRevision keeps, as it would stand in the workload. Raises KeyError where it keeps none."""
+    template: dict[str, Any] = dict((stored if kind == "Deployment" else stored["data"])["spec"]["template"])
+    template.pop("$patch", None)
+    labels = template.get("metadata", {}).get("labels", {})
+    if kind == "Deployment" and decode.REPLICA_SET_HASH in labels:
+        kept = {key: value for key, value in labels.items() if key != decode.REPLICA_SET_HASH}
+        template["metadata"] = {**template["metadata"], "labels": kept}
+    return template
+
+
+def family(workload: facts.Workload, revisions: list[Revision], pods: list[Pod]) -> WorkloadFacts:
+    """A workload with those of the revisions and pods that are its own, by their controllers' uids."""
     own = [revision for revision in revisions if revision.owner_uid == workload.uid]
     parents = {revision.uid for revision in own} if workload.kind == "Deployment" else {workload.uid}
     kin = sorted((pod for pod in pods if pod.owner_uid in parents), key=lambda pod: pod.name)

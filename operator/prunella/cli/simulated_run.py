@@ -1,0 +1,157 @@
+"""What a run of a Runbook would do, one step after the other, on a target that exists in a file alone.
+
+The rule it protects: the steps are the operator's own functions, asked with records of what they would have done; only the API server's part is
+played here, and no more of it than a next step reads: the template is as patched, a StatefulSet goes to that revision, a deleted pod is gone.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+
+from prunella.adapters.kubernetes.difference import difference
+from prunella.adapters.kubernetes.executor import delete_call, patch_call
+from prunella.adapters.kubernetes.pointer import MISSING, part
+from prunella.adapters.kubernetes.reads import template_of
+from prunella.adapters.kubernetes.resources import Call, resource_of
+from prunella.api.names import StepState
+from prunella.api.remediation import Intent, StepOutcome, StepStatus
+from prunella.api.runbook import RunbookStep
+from prunella.core.healing import match, run
+from prunella.core.healing.effects import DeletePod, Effect, Json, Patch
+from prunella.core.healing.plan import Plan
+from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.steps import registry
+from prunella.core.healing.steps.step import Done, Evidence, Failed, LiveFacts, PageNow, Skip, Wait
+from prunella.core.world import Unevaluable, World
+
+INTENT: Final = "written-when-it-is-done"
+"""Stands for the intent's id, which is drawn when an attempt begins."""
+MOST: Final = 40
+"""So many effects a Remediation keeps; a run has no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What one step would do next: a request, or a sentence where it sends none."""
+
+    step: str
+    said: str
+    call: Call | None = None
+    diff: str = ""
+    """Of a patch: the changed lines of the part that it is guarded by."""
+    stops: bool = False
+    """Whether the run would go no further."""
+
+
+def deeds(world: World, made: Plan, live: LiveFacts) -> tuple[Deed, ...]:
+    """Everything that the run would do, in order."""
+    return tuple(_run(world, made, live))
+
+
+def _run(world: World, made: Plan, live: LiveFacts) -> Iterator[Deed]:
+    records: tuple[StepStatus, ...] = ()
+    for step in made.runbook.spec.steps:
+        wanted = run.wanted(step, match.variables(world, world.incident.status, made.by_alert), records, world.evaluate)
+        if isinstance(wanted, Unevaluable):
+            yield Deed(step=step.name, said=f"fails: its condition '{step.when}' could not be told: {wanted.why}", stops=True)
+            return
+        if not wanted:
+            yield Deed(step=step.name, said=f"skipped: its condition '{step.when}' is false")
+            records = (*records, StepStatus(name=step.name, state=StepState.SKIPPED))
+            continue
+        for deed, record, live_after in _step(step, live, records):
+            yield deed
+            if deed.stops:
+                return
+            live, records = live_after, (*records, *record)
+
+
+def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> Iterator[tuple[Deed, tuple[StepStatus, ...], LiveFacts]]:
+    kind, params, name = registry.kind_of(step), registry.params_of(step), step.name
+    done: tuple[StepStatus, ...] = run.records_of(step, records)
+    for number in range(1, MOST + 1):
+        wants = kind.plan(params, live, done)
+        match wants:
+            case Patch() | DeletePod():
+                deed, record = _deed(name, wants, live), _applied(f"{name}/{number}", wants, live)
+                live = _after(live, wants)
+            case Done():
+                return
+            case Evidence():
+                deed, record = Deed(step=name, said=f"keeps the last {wants.tail_lines} lines of the log, and the Events"), _marked(name, live)
+            case PageNow():
+                deed, record = Deed(step=name, said=f"pages the owner now: {wants.message}"), _marked(name, live)
+            case Wait() | Refusal() | Failed() | Skip():
+                yield Deed(step=name, said=wants.message, stops=True), (), live
+                return
+        done = (*done, record)
+        yield deed, (record,), live
+
+
+def _deed(step: str, effect: Effect, live: LiveFacts) -> Deed:
+    resource = resource_of(effect.target)
+    if resource is None:
+        return Deed(step=step, said=f"a {effect.target.kind} can't be changed", stops=True)
+    where = f"{effect.target.kind} {effect.target.namespace}/{effect.target.name}"
+    if isinstance(effect, DeletePod):
+        return Deed(step=step, said=f"delete {where}", call=delete_call(resource, effect))
+    before, after = (_at(one, effect.guarded_path) for one in (live.raw, patched(live.raw, effect.operations)))
+    said = f"patch {effect.guarded_path.strip('/').replace('/', '.')} of {where}"
+    return Deed(step=step, said=said, call=patch_call(resource, effect, INTENT), diff=difference(before, after))
+
+
+def _at(document: Json, pointer: str) -> object:
+    found = part(document, pointer)
+    return None if found is MISSING else found
+
+
+def _after(live: LiveFacts, effect: Effect) -> LiveFacts:
+    """What the next step would read."""
+    facts = live.facts
+    if isinstance(effect, DeletePod):
+        return replace(live, facts=replace(facts, pods=tuple(pod for pod in facts.pods if pod.uid != effect.target.uid)))
+    if live.to is not None and facts.workload.kind == "StatefulSet":
+        facts = replace(facts, workload=replace(facts.workload, update_revision=live.to.hash))
+    return replace(live, raw=patched(live.raw, effect.operations), facts=facts)
+
+
+def _applied(name: str, effect: Effect, live: LiveFacts) -> StepStatus:
+    intent = Intent(
+        id=INTENT,
+        action="Patch" if isinstance(effect, Patch) else "Delete",
+        target_ref=effect.target,
+        written_time=live.now,
+        deadline_time=live.now + timedelta(seconds=1),
+        before=dict(effect.before),
+    )
+    return StepStatus(name=name, state=StepState.APPLIED, intent=intent, outcome=StepOutcome(observed_time=live.now))
+
+
+def _marked(name: str, live: LiveFacts) -> StepStatus:
+    return StepStatus(name=name, state=StepState.APPLIED, outcome=StepOutcome(observed_time=live.now))
+
+
+def stored_template(kind: str, stored: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The template that a revision keeps; None where it was cut out of the file."""
+    try:
+        return template_of(kind, stored) if stored is not None else None
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+def patched(document: Json, operations: Sequence[Json]) -> dict[str, Any]:
+    """A copy of a document with a patch applied, as the API server would. Raises LookupError where a place is not there."""
+    made: dict[str, Any] = copy.deepcopy(dict(document))
+    for operation in operations:
+        if operation["op"] in {"add", "replace"}:
+            parent, _, key = str(operation["path"]).rpartition("/")
+            place = part(made, parent)
+            if not isinstance(place, dict):
+                raise LookupError(f"nothing is at {parent} that '{key}' could be put into")
+            value = operation["value"]
+            place[key.replace("~1", "/").replace("~0", "~")] = copy.deepcopy(dict(value)) if isinstance(value, Mapping) else value
+    return made

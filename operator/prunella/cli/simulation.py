@@ -1,0 +1,294 @@
+"""What Prunella would decide about the objects of some files: the world as it would have gathered it, and the operator's own functions.
+
+The rule it protects: there is one judgement. Detection, correlation, decision, plan and guards are those of the operator; what the files do not tell
+is supposed in one place, and every supposition is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from prunella.adapters.cel import CelEvaluate
+from prunella.adapters.kubernetes.reads import family
+from prunella.api.common import Metadata
+from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
+from prunella.api.incident import Incident
+from prunella.api.names import MODE_LABEL, Cause, Mode
+from prunella.api.runbook import Runbook
+from prunella.api.workload_record import WorkloadRecord
+from prunella.app import targets
+from prunella.core.decide import decide
+from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
+from prunella.core.draft import Draft
+from prunella.core.facts import UNKNOWN, NamespaceFacts, WorkloadFacts
+from prunella.core.healing import guards, match, plan, record
+from prunella.core.healing.refusal import Asked, Refusal
+from prunella.core.healing.steps.step import LiveFacts
+from prunella.core.healing.storm import StormState, brake
+from prunella.core.incident import alert_target, correlate
+from prunella.core.world import NOT_A_WORKLOAD, OpenIncident, Preparation, World
+
+from .recorded import Recorded
+from .simulated_run import Deed, deeds, stored_template
+from .simulated_signals import Signalled, incident_for, signals_of
+
+PULL_CAUSES = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supposed:
+    """Something that the files do not tell, what is taken instead, and why that."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One target: what would be seen, decided and done."""
+
+    world: World
+    """As of the decision; its Incident has the status that would be stored. Where none would open, it is a stand-in."""
+    opens: str
+    """Why the Incident would be opened or joined; empty where there is none."""
+    joins: bool = False
+    """Whether it is one of the files."""
+    detection: Detection
+    draft: Draft | None = None
+    made: plan.Plan | None = None
+    verdicts: tuple[Asked, ...] = ()
+    deeds: tuple[Deed, ...] = ()
+
+    @property
+    def acts(self) -> bool:
+        """Whether something would be done or suggested."""
+        return self.draft is not None and self.draft.attempt is not None
+
+
+class Simulation:
+    """The cluster that the files are about. `mode` stands for that of Runbook, namespace and HealingPolicy alike, where it is given."""
+
+    def __init__(self, held: Recorded, runbooks: Sequence[Runbook], *, newest: datetime, at: datetime | None, mode: Mode | None) -> None:
+        self._held = held
+        self._newest = newest
+        self._at = at
+        self._mode = mode
+        self.supposed: list[Supposed] = []
+        self._runbooks = tuple(_with_mode(one, mode) for one in sorted(runbooks, key=lambda one: one.metadata.name))
+        self._policy = self._policy_of()
+        self._workloads = {facts.workload.uid: facts for facts in self._families()}
+        self._namespaces = {facts.workload.namespace: self._namespace(facts.workload.namespace) for facts in self._workloads.values()}
+        if self._workloads:
+            self._suppose(f"Prunella began to watch at {newest:%H:%M:%S}", "what it would have seen before is not in the files")
+            self._suppose("the rights of manifests/opt-in, and an API server that is well and takes the request", "no cluster was asked")
+        self._first = {uid: self._detect(facts, newest, pulling=False) for uid, facts in self._workloads.items()}
+
+    def cases(self) -> list[Case]:
+        """Every workload of the files and every alert that stands for itself, in the order of their names."""
+        found = signals_of(self._held, self._newest, list(self._workloads.values()), self._known_namespace)
+        opened = [self._opened(facts, found.get(uid, Signalled())) for uid, facts in self._workloads.items()]
+        alone = (one for uid, one in found.items() if uid not in self._workloads)
+        opened += [self._opened(None, one) for one in alone if any(alert.state == "firing" for alert in one.alerts)]
+        storm = self._storm([case for case in opened if case.draft is not None])
+        return [self._decided(replace(case, world=replace(case.world, storm_since=storm))) if case.draft else case for case in opened]
+
+    def _policy_of(self) -> HealingPolicy:
+        found = next((one for one in self._held.of.get("HealingPolicy", ()) if one.metadata.name == "default"), None)
+        if found is None:
+            found = HealingPolicy(metadata=Metadata(name="default"), spec=HealingPolicySpec(mode=Mode.AUTO))
+            self._suppose("HealingPolicy 'default': mode Auto", "it is not in the files")
+        if self._mode is None:
+            return found
+        self._suppose(f"mode {self._mode} of every Runbook, namespace and HealingPolicy", "--mode")
+        return found.model_copy(update={"spec": found.spec.model_copy(update={"mode": self._mode})})
+
+    def _suppose(self, what: str, why: str) -> None:
+        self.supposed.append(Supposed(what=what, why=why))
+
+    def _families(self) -> list[WorkloadFacts]:
+        of = self._held.of
+        history = {
+            "Deployment": of.get("ReplicaSet", []),
+            "StatefulSet": of.get("ControllerRevision", []),
+            "DaemonSet": of.get("ControllerRevision", []),
+        }
+        found = [family(one, revisions, of.get("Pod", [])) for kind, revisions in history.items() for one in of.get(kind, [])]
+        return sorted(found, key=lambda one: (one.workload.namespace, one.workload.name, one.workload.kind))
+
+    def _known_namespace(self, name: str) -> bool:
+        """Whether something of the namespace is in the files."""
+        return name in self._namespaces or any(one.name == name for one in self._held.of.get("Namespace", ()))
+
+    def _namespace(self, name: str) -> NamespaceFacts:
+        found = next((one for one in self._held.of.get("Namespace", ()) if one.name == name), None)
+        if found is None:
+            found = NamespaceFacts(name=name, labels={MODE_LABEL: Mode.AUTO.value})
+            self._suppose(f"namespace {name}: label {MODE_LABEL}=Auto", "it is not in the files")
+        return replace(found, labels={**found.labels, MODE_LABEL: self._mode.value}) if self._mode is not None else found
+
+    def _record(self, facts: WorkloadFacts) -> WorkloadRecord | None:
+        name, uid = record.record_name(facts.workload.kind, facts.workload.name), facts.workload.uid
+        stored = (
+            one for one in self._held.of.get("WorkloadRecord", ()) if (one.metadata.namespace, one.metadata.name) == (facts.workload.namespace, name)
+        )
+        return next((one for one in stored if one.spec.target_ref.uid == uid), None)
+
+    def _detect(self, facts: WorkloadFacts, now: datetime, *, pulling: bool) -> Detection:
+        settings = Settings(open_after_seconds={str(one.cause): one.open_after_seconds for one in self._policy.spec.detectors})
+        return detect(facts, now, settings, Surroundings(record=self._record(facts), pull_failures_elsewhere=pulling))
+
+    def _look(self, facts: WorkloadFacts, now: datetime) -> Detection:
+        """What is wrong with it, beside the others: two workloads that can't pull accuse the registry."""
+        others = (one.finding for uid, one in self._first.items() if uid != facts.workload.uid)
+        return self._detect(facts, now, pulling=any(one is not None and one.cause in PULL_CAUSES for one in others))
+
+    def _seen(self, facts: WorkloadFacts) -> tuple[datetime, Detection]:
+        """When the fault would first be seen: in the newest state that the files show, or when it has held long enough since."""
+        now, detection = self._newest, self._look(facts, self._newest)
+        while True:
+            finding = detection.finding
+            if finding is not None and finding.open_time <= now:
+                return now, detection
+            later = finding.open_time if finding is not None else (detection.look_again if self._at is not None else None)
+            if later is None or later <= now or (self._at is not None and later > self._at):
+                return now, detection
+            now, detection = later, self._look(facts, later)
+
+    def _opened(self, facts: WorkloadFacts | None, said: Signalled) -> Case:
+        """The first look at a target: where something is wrong, the Incident opens, and is decided for the first time."""
+        seen, detection = self._seen(facts) if facts is not None else (self._newest, Detection())
+        finding = detection.finding if detection.finding is not None and detection.finding.open_time <= seen else None
+        now = max(seen, self._at or seen)
+        ref = facts.workload.ref if facts is not None else said.target
+        known = targets.about(self._held.of.get("Incident", ()), ref) if ref is not None else []
+        incident, why = incident_for(ref, facts, known, finding, said, seen)
+        world = self._world(incident, facts, seen, detection, said)
+        if not why:
+            return Case(world=replace(world, now=now), opens="", detection=detection)
+        draft, joins = decide(world), any(one.metadata.name == incident.metadata.name for one in known)
+        incident = incident.model_copy(update={"status": draft.status})
+        return Case(world=replace(world, incident=incident, alerts=()), opens=why, joins=joins, detection=detection, draft=draft)
+
+    def _world(self, incident: Incident, facts: WorkloadFacts | None, now: datetime, detection: Detection, said: Signalled) -> World:
+        of, namespace = self._held.of, incident.target_namespace
+        mine = [one for one in of.get("Remediation", ()) if one.spec.incident_ref.uid == incident.metadata.uid]
+        raw = self._held.raw.get(facts.workload.uid) if facts is not None else None
+        finding = detection.finding if detection.settled else UNKNOWN
+        return World(
+            now=now,
+            incident=incident,
+            target=facts if facts is not None else NOT_A_WORKLOAD,
+            raw=raw,
+            finding=finding if facts is not None else None,
+            alerts=said.alerts,
+            record=self._record(facts) if facts is not None else None,
+            policy=self._policy,
+            namespace=self._namespaces[namespace] if facts is not None else UNKNOWN,
+            entries=tuple(one for one in of.get("CatalogEntry", ()) if one.metadata.namespace == namespace),
+            escalation_policies=tuple(of.get("EscalationPolicy", ())),
+            runbooks=self._runbooks,
+            remediations=tuple(sorted(mine, key=lambda one: (one.spec.attempt, one.metadata.name))),
+            all_remediations=tuple(of.get("Remediation", ())),
+            duplicates=self._duplicates(incident, facts, now),
+            alert_rules=self._held.rules.known(),
+            restart_sights={detection.finding.restarts: now} if detection.finding is not None else {},
+            autoscaled=any(_scales(one, facts) for one in of.get("HorizontalPodAutoscaler", ())),
+            evaluate=CelEvaluate(),
+        )
+
+    def _duplicates(self, incident: Incident, facts: WorkloadFacts | None, now: datetime) -> tuple[Incident, ...]:
+        if facts is None:
+            return ()
+        others = targets.about(self._held.of.get("Incident", ()), facts.workload.ref)
+        return tuple(one for one in others if one.metadata.uid != incident.metadata.uid and correlate.is_open(one, now))
+
+    def _storm(self, cases: Sequence[Case]) -> datetime | None:
+        """Since when the storm brake would be on, by the Incidents that are open then."""
+        status = self._policy.status
+        before = StormState(since=status.storm_since_time, message=status.storm_message or "")
+        here = [case.world.incident for case in cases if not alert_target.stands_for_itself(case.world.incident.spec.target_ref)]
+        now = max((case.world.now for case in cases), default=self._newest)
+        others = [one for one in self._held.of.get("Incident", ()) if correlate.is_open(one, now) and _hurts(one)]
+        known = {one.metadata.uid: one for one in (*others, *here)}
+        opened_in = sum(MODE_LABEL in self._namespaces[one.workload.namespace].labels for one in self._workloads.values())
+        return brake(before, tuple(_open(one) for one in known.values()), opened_in, self._policy.spec.storm, now).since
+
+    def _decided(self, case: Case) -> Case:
+        """The decision once the dwell is over, or at the instant that was asked for."""
+        seen, draft = case.world.now, case.draft
+        due = draft.status.plan.due_time if draft is not None and draft.status.plan is not None else None
+        now = self._at or max(seen, due or seen)
+        facts = case.world.workload
+        detection = self._look(facts, now) if facts is not None else case.detection
+        finding = (detection.finding if detection.settled else UNKNOWN) if facts is not None else None
+        world = replace(case.world, now=now, finding=finding)
+        made = _plan(world)
+        for _ in range(2):  # the plan before the decision may be another than the one after it
+            done = self._deeds(world, made) if made is not None else ()
+            prepared = replace(world, preparation=_prepared(made, done, now) if made is not None else None)
+            draft = decide(prepared)
+            decided = replace(prepared, incident=world.incident.model_copy(update={"status": draft.status}))
+            after = _plan(decided) if draft.status.plan is not None else None
+            if after is None or (made is not None and after.hash == made.hash):
+                break
+            made = after
+        verdicts = guards.ask(decided, after) if after is not None else ()
+        return replace(case, world=decided, detection=detection, draft=draft, made=after, verdicts=verdicts, deeds=done if after is not None else ())
+
+    def _deeds(self, world: World, made: plan.Plan) -> tuple[Deed, ...]:
+        facts, to = world.workload, made.to
+        if facts is None or world.raw is None:
+            return ()
+        stored = self._held.raw.get(to.uid) if to is not None else None
+        live = LiveFacts(
+            now=world.now,
+            raw=world.raw,
+            facts=facts,
+            accused_hash=made.accused.hash if made.accused is not None else "",
+            to=to,
+            to_template=stored_template(facts.workload.kind, stored),
+            intent_time=world.now,
+        )
+        return deeds(world, made, live)
+
+
+def _plan(world: World) -> plan.Plan | None:
+    """The plan of a decision, made again as it makes it."""
+    chosen, _ = match.choose(world, world.incident.status)
+    made = plan.make(world, world.incident.status, chosen) if not isinstance(chosen, Refusal) else chosen
+    return made if isinstance(made, plan.Plan) else None
+
+
+def _prepared(made: plan.Plan, done: Sequence[Deed], now: datetime) -> Preparation:
+    """What the API server would say: the rights are granted, and the request is accepted if the first step can make one."""
+    refused = done[0].said if done and done[0].stops else ""
+    diff = next((one.diff for one in done if one.diff), "")
+    return Preparation(plan_hash=made.hash, to=made.to, dry_run_error=refused, diff=diff, prepared_time=now)
+
+
+def _with_mode(runbook: Runbook, mode: Mode | None) -> Runbook:
+    return runbook if mode is None else runbook.model_copy(update={"spec": runbook.spec.model_copy(update={"mode": mode})})
+
+
+def _scales(one: Any, facts: WorkloadFacts | None) -> bool:
+    return facts is not None and (one.namespace, one.target_kind, one.target_name) == (
+        facts.workload.namespace,
+        facts.workload.kind,
+        facts.workload.name,
+    )
+
+
+def _hurts(one: Incident) -> bool:
+    """Whether it is neither over nor mitigated, and about a workload."""
+    over = any(condition.type in {"Mitigated", "Resolved"} and condition.status == "True" for condition in one.status.conditions)
+    return not over and not alert_target.stands_for_itself(one.spec.target_ref)
+
+
+def _open(one: Incident) -> OpenIncident:
+    ref = one.spec.target_ref
+    cause = one.status.cause or Cause.REPORTED
+    target = f"{ref.kind}/{one.target_namespace}/{ref.name}"
+    return OpenIncident(uid=one.metadata.uid, namespace=one.target_namespace, target=target, cause=cause)
