@@ -141,6 +141,10 @@ class RunbookStep(WireModel):
     actions: SkipJsonSchema[dict[str, Any]] = {}
     """Every other key as it was given: the name of the action and its fields. What there is stands in core/healing/steps, one a file."""
 
+    def __init__(self, **given: Any) -> None:
+        """A keyword that is no field is the action: RunbookStep(name="again", restart={})."""
+        super().__init__(**given)
+
     @model_validator(mode="before")
     @classmethod
     def _keep_actions(cls, given: object) -> object:
