@@ -90,6 +90,7 @@ def alerts(*labels: dict[str, str], status: str = "firing", starts: str = "2026-
             POD + "status:\n  containerStatuses:\n  - {name: app, restartCount: often}\n",
             "0.yaml:6:17: error: status.containerStatuses[0].restartCount: Expected `int`, got `str`",
         ),
+        (POD.replace("u-1", "u-1, generation: new"), "0.yaml:3:52: error: metadata.generation: Expected `int`, got `str`; give it as"),
         (
             OURS + "kind: HealingPolicy\nmetadata: {name: default}\nspec: {mode: auto}\n",
             "0.yaml:4:8: error: spec.mode can't be 'auto'; did you mean 'Auto'?",
@@ -121,6 +122,7 @@ def alerts(*labels: dict[str, str], status: str = "firing", starts: str = "2026-
         "no time zone",
         "a wrong type in a List",
         "a wrong type in a list",
+        "a wrong type in the metadata",
         "a wrong word of ours",
         "a wrong kind of ours",
         "a bad alert",
@@ -145,6 +147,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
     [
         ("yesterday", "'yesterday' is no instant with a time zone; give it as 2026-11-24T10:02:24Z"),
         ("2026-11-24T10:02:24", "is no instant with a time zone"),
+        ("2200-11-24T10:02:24Z", "is no instant with a time zone"),
         ("2026-11-24T10:02:12Z", "--at 2026-11-24T10:02:12Z is before the newest instant in the files, 2026-11-24T10:02:13Z: nobody knew them then"),
     ],
 )
@@ -412,7 +415,7 @@ def test_without_the_template_of_the_revision_before_nothing_is_done(tmp_path):
     assert "the revision to go back to is not stored any more" in case["message"]
 
 
-@pytest.mark.parametrize("year", ["0001", "9999"])
+@pytest.mark.parametrize("year", ["0001", "1999", "2068", "9999"])
 def test_an_instant_that_nobody_can_count_from_is_refused(tmp_path, year):
     (tmp_path / "0.yaml").write_text(POD + f"status: {{startTime: '{year}-01-01T00:00:00+14:00'}}\n")
     assert "0.yaml:4:10: error: status.startTime must be an instant" in simulate(tmp_path).output

@@ -67,9 +67,9 @@ PAST: Final = frozenset(
     }
 )
 """Fields that say when something was: the newest of them is the youngest that the files can be. Others may lie ahead, as a deadline does."""
-FIRST_YEAR: Final = 1971
-LAST_YEAR: Final = 9000
-"""An instant outside of these is nobody's, and there would be no room to count from it."""
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2067
+"""An instant outside of these is nobody's; and between two inside of them lie no more seconds than a duration on an Incident may have."""
 INSTANTS: Final = PAST | {"deletionTimestamp", "endsAt"}
 PEOPLES: Final = frozenset({"annotations", "labels", "managedFields", "template"})
 """Parts in which a field may have any name."""
@@ -184,9 +184,13 @@ def _read(document: Document, reader: Watched[Any], kind: str, made: Recorded) -
         return
     if kind == "Runbook":
         plain["metadata"].setdefault("namespace", OPERATOR_NAMESPACE)
-    one = reader.page(msgspec.json.encode({"items": [plain]}))[0][0]
-    if one.value is None:
-        path, message = _placed(one.why)
+    try:
+        one = reader.page(msgspec.json.encode({"items": [plain]}))[0][0]
+        why = one.why if one.value is None else ""
+    except msgspec.ValidationError as error:  # its very metadata can't be read
+        why = str(error)
+    if why:
+        path, message = _placed(why)
         yield document.trouble(path, f"{message}; give it as `kubectl get -o yaml` prints it")
         return
     made.objects += 1

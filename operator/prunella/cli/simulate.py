@@ -19,7 +19,7 @@ from prunella.app.errors import PrunellaError
 
 from . import shipped, simulated_told
 from .documents import Trouble
-from .recorded import Recorded, objects_in, recorded
+from .recorded import FIRST_YEAR, LAST_YEAR, Recorded, objects_in, recorded
 from .simulation import Case, Simulation
 
 NOTHING: Final = 3
@@ -36,7 +36,7 @@ def _instant(ctx: click.Context, parameter: click.Parameter, value: str | None) 
         instant = datetime.fromisoformat(value)
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None:
+    if instant is None or instant.tzinfo is None or not FIRST_YEAR <= instant.year <= LAST_YEAR:
         raise click.BadParameter(f"'{value}' is no instant with a time zone; give it as 2026-11-24T10:02:24Z", ctx, parameter)
     return instant.astimezone(UTC)
 
