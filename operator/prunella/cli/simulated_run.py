@@ -20,12 +20,13 @@ from prunella.adapters.kubernetes.resources import Call, resource_of
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
+from prunella.core.facts import UnknownT
 from prunella.core.healing import match, run
 from prunella.core.healing.effects import DeletePod, Effect, Json, Patch
 from prunella.core.healing.plan import Plan
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Done, Evidence, Failed, LiveFacts, PageNow, Skip, Wait
+from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, LiveFacts, PageNow, Skip, Wait
 from prunella.core.world import Unevaluable, World
 
 INTENT: Final = "written-when-it-is-done"
@@ -85,6 +86,10 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
                 deed, record = Deed(step=name, said=f"keeps the last {wants.tail_lines} lines of the log, and the Events"), _marked(name, live)
             case PageNow():
                 deed, record = Deed(step=name, said=f"pages the owner now: {wants.message}"), _marked(name, live)
+            case Ask():
+                missing = ", ".join(f"{one.kind} in {one.namespace}" for one in wants.reads)
+                yield Deed(step=step.name, said=f"can't be told: it asks for every {missing}, and the files don't say", stops=True), (), live
+                return
             case Wait() | Refusal() | Failed() | Skip():
                 yield Deed(step=name, said=wants.message, stops=True), (), live
                 return
@@ -99,7 +104,8 @@ def _deed(step: str, effect: Effect, live: LiveFacts) -> Deed:
     where = f"{effect.target.kind} {effect.target.namespace}/{effect.target.name}"
     if isinstance(effect, DeletePod):
         return Deed(step=step, said=f"delete {where}", call=delete_call(resource, effect))
-    before, after = (_at(one, effect.guarded_path) for one in (live.raw, patched(live.raw, effect.operations)))
+    stored = _stored(live, effect)
+    before, after = (_at(one, effect.guarded_path) for one in (stored, patched(stored, effect.operations)))
     said = f"patch {effect.guarded_path.strip('/').replace('/', '.')} of {where}"
     return Deed(step=step, said=said, call=patch_call(resource, effect, INTENT), diff=difference(before, after))
 
@@ -116,7 +122,15 @@ def _after(live: LiveFacts, effect: Effect) -> LiveFacts:
         return replace(live, facts=replace(facts, pods=tuple(pod for pod in facts.pods if pod.uid != effect.target.uid)))
     if live.to is not None and facts.workload.kind == "StatefulSet":
         facts = replace(facts, workload=replace(facts.workload, update_revision=live.to.hash))
+    if effect.target != facts.workload.ref:
+        return live  # another object than the one that the next step reads
     return replace(live, raw=patched(live.raw, effect.operations), facts=facts)
+
+
+def _stored(live: LiveFacts, effect: Patch) -> Json:
+    """The object that a patch is for: the target, or one that the step asked for."""
+    asked = (one for found in live.answers.values() if not isinstance(found, UnknownT) for one in found)
+    return next((one for one in asked if part(one, "/metadata/uid") == effect.target.uid), live.raw)
 
 
 def _applied(name: str, effect: Effect, live: LiveFacts) -> StepStatus:
@@ -126,7 +140,7 @@ def _applied(name: str, effect: Effect, live: LiveFacts) -> StepStatus:
         target_ref=effect.target,
         written_time=live.now,
         deadline_time=live.now + timedelta(seconds=1),
-        before=dict(effect.before),
+        before=effect.record,
     )
     return StepStatus(name=name, state=StepState.APPLIED, intent=intent, outcome=StepOutcome(observed_time=live.now))
 

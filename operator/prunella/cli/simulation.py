@@ -13,6 +13,7 @@ from typing import Any
 
 from prunella.adapters.cel import CelEvaluate
 from prunella.adapters.kubernetes.reads import family
+from prunella.adapters.zones import zone_of
 from prunella.api.common import Metadata
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import Incident
@@ -23,10 +24,12 @@ from prunella.app import targets
 from prunella.core.decide import decide
 from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
 from prunella.core.draft import Draft
-from prunella.core.facts import UNKNOWN, NamespaceFacts, WorkloadFacts
+from prunella.core.facts import UNKNOWN, NamespaceFacts, UnknownT, WorkloadFacts
 from prunella.core.healing import guards, match, plan, record
+from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Asked, Refusal
-from prunella.core.healing.steps.step import LiveFacts
+from prunella.core.healing.steps import scale
+from prunella.core.healing.steps.step import Listed, LiveFacts
 from prunella.core.healing.storm import StormState, brake
 from prunella.core.incident import alert_target, correlate
 from prunella.core.world import NOT_A_WORKLOAD, OpenIncident, Preparation, World
@@ -197,6 +200,7 @@ class Simulation:
             restart_sights={detection.finding.restarts: now} if detection.finding is not None else {},
             autoscaled=any(_scales(one, facts) for one in of.get("HorizontalPodAutoscaler", ())),
             evaluate=CelEvaluate(),
+            zone_of=zone_of,
         )
 
     def _duplicates(self, incident: Incident, facts: WorkloadFacts | None, now: datetime) -> tuple[Incident, ...]:
@@ -251,8 +255,15 @@ class Simulation:
             to=to,
             to_template=stored_template(facts.workload.kind, stored),
             intent_time=world.now,
+            answers=self._asked(facts.workload.namespace),
         )
         return deeds(world, made, live)
+
+    def _asked(self, namespace: str) -> dict[Listed, tuple[Json, ...] | UnknownT]:
+        """What steps may ask for besides: the autoscalers of the namespace, by the files."""
+        known = [one for one in self._held.of.get("HorizontalPodAutoscaler", ()) if one.namespace == namespace]
+        found = tuple(raw for one in known if (raw := self._held.raw.get(one.uid)) is not None)
+        return {Listed(scale.AUTOSCALING, scale.AUTOSCALER, namespace): found}
 
 
 def _plan(world: World) -> plan.Plan | None:
