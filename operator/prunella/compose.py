@@ -34,6 +34,7 @@ from prunella.adapters.notify.deliver import Transports
 from prunella.adapters.prometheus import PrometheusQueries
 from prunella.adapters.telemetry import PrometheusTelemetry
 from prunella.adapters.watchdog import Watchdog
+from prunella.adapters.zones import zone_of
 from prunella.app.brake import Brake
 from prunella.app.errors import Lost
 from prunella.app.gather import Gatherer
@@ -138,6 +139,7 @@ class Operator:
             queries=self._queries,
             clock=self._clock,
             evaluate=self._evaluate,
+            zone_of=zone_of,
             operator_namespace=self._settings.namespace,
             lagging=self._heartbeat.lagging,
         )
@@ -149,7 +151,7 @@ class Operator:
             observer=observer,
             gatherer=gatherer,
             reconciler=reconciler,
-            readiness=Readiness(self._cache, self._store, self._clock, self._evaluate, self._settings.namespace),
+            readiness=Readiness(self._cache, self._store, self._clock, self._evaluate, zone_of, self._settings.namespace),
             brake=Brake(self._cache, self._store, gatherer, self._clock, self._telemetry),
             measures=Measures(self._cache, self._store, self._live, self._executor, self._clock),
             queues=self._queues,
@@ -199,7 +201,7 @@ class Operator:
 
     def _deciding(self, gatherer: Gatherer) -> Reconciler:
         """Deciding around the attempts."""
-        preparer = Preparer(self._live, self._executor, self._clock)
+        preparer = Preparer(self._live, self._executor, self._clock, self._queries, gatherer.poll)
         quarantine = Quarantine(self._store, self._clock)
         once = Once(self._store, self._executor, quarantine, self._clock, self._telemetry, self._election)
         prover = Prover(

@@ -17,6 +17,7 @@ from tests.fakes.tenure import Sole
 from tests.fakes.view import FakeView
 from tests.fakes.virtual import in_virtual_time
 
+from prunella.adapters.zones import zone_of
 from prunella.api.common import NamespacedRef
 from prunella.api.incident import Incident, Message
 from prunella.api.names import MessageKind, MessageState
@@ -65,7 +66,7 @@ class Body:
             observer=self.operator.observer,
             gatherer=self.operator.gatherer,
             reconciler=self.operator.reconciler,
-            readiness=Readiness(self.place.view, self.place.api, clock, cel(), "prunella-system"),
+            readiness=Readiness(self.place.view, self.place.api, clock, cel(), zone_of, "prunella-system"),
             brake=self.operator.brake,
             measures=self.operator.measures,
             queues=self.queues,

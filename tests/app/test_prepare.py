@@ -11,17 +11,18 @@ from tests.core.healing_builders import crashed, ill, seen
 from tests.core.incident_builders import TARGET
 from tests.fakes.clock import ManualClock
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.outside import FakeAlertmanager, FakeQueries
 from tests.fakes.runbooks import runbook
 
 from prunella.api.runbook import RunbookStep
 from prunella.app.prepare import Preparer
-from prunella.core.draft import Prepare
+from prunella.core.draft import AskBlockers, Prepare
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing.steps.capture_evidence import CaptureEvidence
 from prunella.core.healing.steps.escalate import Escalate
 from prunella.core.healing.steps.restart import Restart
 from prunella.core.healing.steps.roll_back import RollBack
-from prunella.core.world import GONE, Capture
+from prunella.core.world import GONE, Answers, Capture, QueryValue
 
 ROLL_BACK = RunbookStep(name="rollback", roll_back=RollBack())
 
@@ -31,8 +32,8 @@ def cluster() -> FakeCluster:
     return FakeCluster(ManualClock())
 
 
-def preparer(cluster: FakeCluster) -> Preparer:
-    return Preparer(cluster, cluster, cluster.clock)
+def preparer(cluster: FakeCluster, queries: FakeQueries | None = None, alertmanager: FakeAlertmanager | None = None) -> Preparer:
+    return Preparer(cluster, cluster, cluster.clock, queries or FakeQueries(), (alertmanager or FakeAlertmanager()).active)
 
 
 # evidence
@@ -234,3 +235,23 @@ async def test_the_target_is_confirmed_by_a_live_read(cluster):
     assert await preparer(cluster).confirm(TARGET) is None
     workload = cluster.create()
     assert (await preparer(cluster).confirm(workload.ref)).workload.uid == workload.uid
+
+
+# what a Runbook waits for
+
+
+async def test_blockers_are_asked_by_query_and_alertmanager_only_where_an_entry_names_an_alert(cluster):
+    queries, alertmanager = FakeQueries(values=[QueryValue(value=1.0), QueryValue(error="refused")]), FakeAlertmanager(listed={})
+    asked = preparer(cluster, queries, alertmanager)
+    now = cluster.clock.now()
+    assert await asked.ask_blockers(AskBlockers(queries=("a", "b"), alerts=False)) == Answers(
+        values={"a": QueryValue(value=1.0), "b": QueryValue(error="refused")}, alerts=None, asked_time=now
+    )
+    assert (queries.asked, alertmanager.polls) == (["a", "b"], 0)
+    assert await asked.ask_blockers(AskBlockers(queries=(), alerts=True)) == Answers(values={}, alerts={}, asked_time=now)
+    assert alertmanager.polls == 1
+
+
+async def test_an_alertmanager_that_does_not_answer_leaves_the_alerts_unknown(cluster):
+    answers = await preparer(cluster).ask_blockers(AskBlockers(queries=(), alerts=True))
+    assert answers.alerts is UNKNOWN

@@ -9,10 +9,12 @@ from tests.core.incident_builders import entry, ladder, receivers, step
 from tests.fakes.operator import Place, cel, shop
 from tests.fakes.runbooks import ROLL_BACK, runbook, shipped
 
+from prunella.adapters.zones import zone_of
 from prunella.api.common import Metadata, NamespacedRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.names import Cause
-from prunella.api.runbook import Check, Match, PromQL, Runbook, Verify
+from prunella.api.runbook import Blocker, Check, Match, PromQL, Runbook, Verify
+from prunella.api.windows import Window, Windows
 from prunella.app.readiness import PolicyKey, Readiness, problems
 
 CRASH = (Cause.ROLLOUT_CRASH_LOOP,)
@@ -24,12 +26,20 @@ def place() -> Place:
 
 
 def found(one: Any, place: Place) -> list[tuple[str, str]]:
-    return [tuple(problem) for problem in problems(one, place.view, cel(), "prunella-system")]
+    return [tuple(problem) for problem in problems(one, place.view, cel(), zone_of, "prunella-system")]
 
 
 def verified(**promql: str) -> Runbook:
     given = {"query": "up", "success": "value > 0.5", "failure": "value < 0.1"} | promql
     return runbook("r", ROLL_BACK, verify=Verify(checks=(Check(name="errors", promql=PromQL(**given)),)))
+
+
+def window(schedule: str = "0 22 * * *", zone: str = "Europe/Berlin") -> Window:
+    return Window(name="night", schedule=schedule, duration_seconds=3600, time_zone=zone, reason="few customers")
+
+
+def blocked(**entry: str) -> Runbook:
+    return runbook("r", ROLL_BACK, block_if=(Blocker(name="backup", reason="a backup must not be torn", **entry),))
 
 
 @pytest.mark.parametrize(
@@ -42,8 +52,22 @@ def verified(**promql: str) -> Runbook:
         runbook(match=Match(causes=CRASH, when='target.labels["app"] == "x" && alert.labels.tier != \'y\'')),
         runbook(match=Match(causes=CRASH, when="int(target.labels['app.kubernetes.io/weight']) > 3")),
         runbook(match=Match(alerts=('{alertname="X", pod=~"a.*"}',))),
+        runbook(windows=Windows(allow=(window(),), deny=(window("*/5 0-6 * JAN MON-FRI", "UTC"),))),
+        blocked(promql='backup{job="${target.name}"}', when="value > 0"),
+        blocked(alert='{alertname="Backup"}'),
     ],
-    ids=["shipped rollback", "shipped restart", "small", "a query that can be filled", "a condition", "a label as a number", "matchers"],
+    ids=[
+        "shipped rollback",
+        "shipped restart",
+        "small",
+        "a query that can be filled",
+        "a condition",
+        "a label as a number",
+        "matchers",
+        "windows",
+        "a query that blocks",
+        "an alert that blocks",
+    ],
 )
 def test_a_runbook_that_can_be_used_has_no_problem(one, place):
     assert found(one, place) == []
@@ -76,6 +100,21 @@ def test_a_runbook_that_can_be_used_has_no_problem(one, place):
             "`spec.verify.checks[errors].promql.query`: ${…} at character 4 must stand in the quoted value",
         ),
         (verified(query='up{job="${target.nmae}"}'), "InvalidExpression", "`spec.verify.checks[errors].promql.query`: '${target.nmae}' is not known"),
+        (
+            runbook(windows=Windows(allow=(window(zone="Europe/Berln"),))),
+            "UnknownTimeZone",
+            "`spec.windows.allow[night].timeZone`: there is no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?; until that is mended",
+        ),
+        (
+            runbook(windows=Windows(deny=(window("0 24 * * *"),))),
+            "InvalidExpression",
+            "`spec.windows.deny[night].schedule`: the hour 24 is not from 0 to 23; until that is mended nothing is begun",
+        ),
+        (blocked(promql="up ${target.name}", when="value > 0"), "InvalidExpression", "`spec.blockIf[backup].promql`: ${…} at character 4"),
+        (blocked(promql="up", when="vlaue > 0"), "InvalidExpression", "`spec.blockIf[backup].when`: "),
+        (blocked(promql="up", when="value"), "InvalidExpression", "`spec.blockIf[backup].when`: the expression must give true or false"),
+        (blocked(alert="{}"), "InvalidExpression", "`spec.blockIf[backup].alert`: an empty list would match every alert"),
+        (blocked(alert='{alertname="A", pod=~"("}'), "InvalidExpression", "`spec.blockIf[backup].alert`: pod=~'(': INVALID_ARGUMENT"),
     ],
     ids=[
         "no account",
@@ -90,6 +129,13 @@ def test_a_runbook_that_can_be_used_has_no_problem(one, place):
         "a misspelt failure",
         "a placeholder outside",
         "a misspelt placeholder",
+        "an unknown time zone",
+        "a schedule that can't be read",
+        "a blocking query's placeholder outside",
+        "a misspelt value that blocks",
+        "a value that is no yes or no",
+        "an empty matcher that blocks",
+        "a broken regular expression that blocks",
     ],
 )
 def test_what_is_wrong_with_a_runbook_is_said_with_its_place(one, reason, begins, place):
@@ -163,11 +209,41 @@ def test_the_healing_policy_is_the_one_named_default_and_names_what_is_there(nam
     assert found(one, place) == expected
 
 
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        (Windows(deny=(window(),)), []),
+        (
+            Windows(deny=(window(zone="Berlin"),), allow=(window("nightly"),)),
+            [
+                (
+                    "UnknownTimeZone",
+                    (
+                        "`spec.windows.deny[night].timeZone`: there is no time zone 'Berlin'; did you mean 'Europe/Berlin'?; "
+                        "until that is mended nothing is begun"
+                    ),
+                ),
+                (
+                    "InvalidExpression",
+                    (
+                        "`spec.windows.allow[night].schedule`: 'nightly' has 1 fields; a schedule has five: minute, hour, day of the month, month, "
+                        "day of the week; until that is mended nothing is begun"
+                    ),
+                ),
+            ],
+        ),
+    ],
+    ids=["they can be understood", "they can't"],
+)
+def test_the_windows_of_the_healing_policy_are_judged_too(windows, expected, place):
+    assert found(HealingPolicy(metadata=Metadata(name="default"), spec=HealingPolicySpec(windows=windows)), place) == expected
+
+
 # writing
 
 
 def readiness(place: Place) -> Readiness:
-    return Readiness(place.view, place.api, place.clock, cel(), "prunella-system")
+    return Readiness(place.view, place.api, place.clock, cel(), zone_of, "prunella-system")
 
 
 def conditions(one: Any) -> dict[str, tuple[str, str, str]]:

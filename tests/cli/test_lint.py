@@ -113,6 +113,25 @@ def test_good_files_pass(tmp_path):
             swapped("    causes: [RolloutCrashLoop]", "    causes: [RolloutCrashLoop]\n    targets: {selector: {}}"),
             "0.yaml:8:15: error: spec.match.targets.selector must name at least one label in matchLabels: an empty selector would mean everything",
         ),
+        (
+            swapped(
+                "mode: Auto",
+                "mode: Auto\n  windows: {deny: [{name: n, schedule: 0 22 * * *, durationSeconds: 60, timeZone: Europe/Berln, reason: r}]}",
+            ),
+            "0.yaml:9:13: error: `spec.windows.deny[n].timeZone`: there is no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?",
+        ),
+        (
+            swapped("mode: Auto", "mode: Auto\n  blockIf:\n  - {name: b, promql: up, alert: '{a=\"b\"}', when: value > 0, reason: r}"),
+            "0.yaml:10:5: error: spec.blockIf[0] must have exactly one of promql and alert: two things that block are two entries",
+        ),
+        (
+            swapped("mode: Auto", "mode: Auto\n  blockIf:\n  - {name: b, promql: up, reason: r}"),
+            "0.yaml:10:5: error: spec.blockIf[0] must have when with promql, and only there: it says which value blocks",
+        ),
+        (
+            swapped("mode: Auto", "mode: Auto\n  limits: {errorBudget: {failures: 6}}"),
+            "0.yaml:9:12: error: spec.limits.errorBudget must not ask for more failures than attempts: lower failures or raise of",
+        ),
         (swapped("  match:", "  match:\n    when: target.newest =="), "0.yaml:7:5: error: `spec.match.when`: column 17: Syntax error"),
         (
             swapped("  match:", "  match:\n    when: target.nowhere == 'x'"),
@@ -163,6 +182,10 @@ def test_good_files_pass(tmp_path):
         "two actions in a step",
         "a name twice",
         "an empty selector",
+        "an unknown time zone",
+        "two things that block in one entry",
+        "a query without a condition",
+        "more failures than attempts",
         "a broken condition",
         "a condition over nothing",
         "a broken matcher",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.cluster.outside import deployment, must, needs_control_plane, own_namespace, session
 
+from prunella.adapters.absent import NoPrometheus
 from prunella.adapters.clock import SystemClock
 from prunella.adapters.kubernetes.client import Api
 from prunella.adapters.kubernetes.executor import Effects
@@ -19,6 +20,7 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.app.prepare import Preparer
+from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing import measures
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch, Settled
 from prunella.core.healing.steps.step import LiveFacts, Skip
@@ -36,7 +38,10 @@ class Shop:
         self.api = api
         self.namespace = namespace
         self.effects = Effects(api)
-        self.preparer = Preparer(LiveReads(api), self.effects, SystemClock())
+        self.preparer = Preparer(LiveReads(api), self.effects, SystemClock(), NoPrometheus(), self._polled)
+
+    async def _polled(self) -> UnknownT:
+        return UNKNOWN
 
     async def get(self, path: str) -> dict[str, Any]:
         return await must(self.api, "GET", path)

@@ -7,15 +7,18 @@ from dataclasses import replace
 import pytest
 from tests.fakes.runbooks import runbook
 
+from prunella.adapters.zones import zone_of
 from prunella.api.healing_policy import Pause
 from prunella.api.incident import Hold
 from prunella.api.names import Mode, Outcome, RemediationPhase, SignalState
-from prunella.api.runbook import RunbookStep
+from prunella.api.runbook import Blocker, ErrorBudget, Limits, RunbookStep
+from prunella.api.windows import Window, Windows
 from prunella.core.facts import UNKNOWN, NamespaceFacts, Owner
 from prunella.core.healing import guards
+from prunella.core.healing.plan import runbook_sha256
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.healing.steps.restart import Restart
-from prunella.core.world import GONE
+from prunella.core.world import GONE, Answers, QueryValue
 
 from .builders import ago, later
 from .healing_builders import alert_signal, attempt, ill, incident, permitted, planned, policy, prepared, signal
@@ -27,6 +30,7 @@ ORDER = (
     "ControlPlane",
     "Evidence",
     "Storm",
+    "Window",
     "Person",
     "Owner",
     "Budget",
@@ -422,3 +426,104 @@ def test_a_namespace_that_is_not_read_is_not_asked_twice():
     """A namespace without labels is read and opts in to nothing: that is a mode, not missing evidence."""
     world = ill(namespace=NamespaceFacts(name="shop"))
     assert guards.evidence(world, planned(world)) is None
+
+
+# windows, and what the Runbook waits for
+
+OPEN = Window(name="year-end", schedule="0 11 * * *", duration_seconds=7200, time_zone="UTC", reason="the books are closed")
+SHUT = Window(name="night", schedule="0 22 * * *", duration_seconds=3600, time_zone="UTC", reason="few customers")
+BACKUP = Blocker(name="backup", promql="backup_running", when="value > 0", reason="a backup must not be torn")
+
+
+@pytest.mark.parametrize(
+    ("of_policy", "of_runbook", "begins"),
+    [
+        (Windows(), Windows(), ""),
+        (Windows(deny=(OPEN,)), Windows(), "HealingPolicy, window 'year-end': the books are closed"),
+        (Windows(), Windows(deny=(OPEN,)), "Runbook roll-back, window 'year-end': the books are closed"),
+        (Windows(allow=(SHUT,)), Windows(), "HealingPolicy: no window that allows it is open"),
+        (Windows(allow=(OPEN,)), Windows(allow=(SHUT,)), "Runbook roll-back: no window that allows it is open"),
+        (Windows(allow=(OPEN,)), Windows(allow=(OPEN,)), ""),
+    ],
+    ids=["none", "the policy denies", "the Runbook denies", "the policy does not allow", "both must allow", "both allow"],
+)
+def test_the_windows_of_the_policy_and_of_the_runbook_hold_both(of_policy, of_runbook, begins):
+    world = ill(runbook(windows=of_runbook), policy=policy(windows=of_policy), zone_of=zone_of)
+    refusal = guards.window(world, planned(world))
+    if not begins:
+        assert refusal is None
+    else:
+        assert refusal.reason == "InWindow"
+        assert refusal.message.startswith(begins)
+
+
+def test_without_the_policy_its_windows_are_not_known_and_hold_everything_back():
+    world = ill(policy=UNKNOWN)
+    assert guards.window(world, planned(world)).reason == "InWindow"
+
+
+def test_a_window_is_said_before_what_the_runbook_waits_for():
+    book = runbook(block_if=(BACKUP,))
+    answers = Answers(values={"backup_running": QueryValue(value=1.0)}, asked_time=ago(1))
+    world = ill(book, answers=answers, zone_of=zone_of)
+    assert guards.window(world, planned(world)).reason == "BlockIfTrue"
+    assert guards.window(replace(world, policy=policy(windows=Windows(deny=(OPEN,)))), planned(world)).reason == "InWindow"
+
+
+def test_what_begins_nothing_passes_storm_window_and_budget_and_nothing_else():
+    world = permitted(
+        control_plane_ok=False,
+        storm_since=ago(5),
+        policy=policy(windows=Windows(deny=(OPEN,))),
+        remediations=(attempt(1, ended=3000), attempt(2, ended=1700)),
+        zone_of=zone_of,
+    )
+    made = planned(world)
+    assert [one.guard for one in guards.ask(world, made) if one.refusal] == ["ControlPlane", "Storm", "Window", "Budget"]
+    asked = guards.ask(world, made, begins=False)
+    assert [one.guard for one in asked if one.refusal] == ["ControlPlane"]
+    assert tuple(one.guard for one in asked) == ORDER
+
+
+# the Runbook's own record
+
+
+def failing(book, *ended):
+    """Attempts of the Runbook at other targets that failed so many seconds ago."""
+    ref = attempt().spec.runbook_ref.model_copy(update={"sha256": runbook_sha256(book)})
+    target = attempt().spec.target_ref.model_copy(update={"uid": "other", "name": "cart"})
+    made = [attempt(n, name=f"cart-{n}", target_ref=target, ended=at, namespace="cart") for n, at in enumerate(ended, 1)]
+    return tuple(one.model_copy(update={"spec": one.spec.model_copy(update={"runbook_ref": ref})}) for one in made)
+
+
+def test_a_runbook_that_failed_too_often_acts_as_approve_and_says_why_at_the_gate():
+    book = runbook(limits=Limits(error_budget=ErrorBudget(failures=2, of=5)))
+    world = permitted(book, all_remediations=failing(book, 8000, 7000))
+    made = planned(world)
+    assert made.mode is Mode.APPROVE
+    asked = guards.ask(world, made)
+    assert [(one.guard, one.refusal.reason, one.shown_only) for one in asked if one.refusal] == [("Budget", "IneffectiveChain", True)]
+    assert first_refusal(asked) is None, "a Runbook that only suggests still may"
+    assert guards.gate(made, None).reason == "IneffectiveChain"
+
+
+def test_where_the_plan_was_made_in_auto_the_failing_runbook_is_refused():
+    book = runbook(limits=Limits(error_budget=ErrorBudget(failures=2, of=5)))
+    world = permitted(book, all_remediations=failing(book, 8000, 7000))
+    refusal = first_refusal(guards.ask(world, replace(planned(world), mode=Mode.AUTO, demoted=None)))
+    assert refusal.reason == "IneffectiveChain"
+
+
+@pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.SUGGEST, Mode.APPROVE])
+def test_a_runbook_that_does_not_act_is_not_lowered_any_further(mode):
+    book = runbook(mode=mode, limits=Limits(error_budget=ErrorBudget(failures=1, of=5)))
+    world = permitted(book, all_remediations=failing(book, 8000))
+    made = planned(world)
+    assert (made.mode, made.demoted) == (mode, None)
+    assert guards.gate(made, None).reason == ("ModeObserve" if mode is Mode.OBSERVE else "ModeSuggest")
+
+
+def test_what_is_spent_is_said_before_the_runbooks_own_record():
+    book = runbook(limits=Limits(error_budget=ErrorBudget(failures=1, of=5)))
+    world = permitted(book, all_remediations=failing(book, 8000), remediations=(attempt(1, ended=3000), attempt(2, ended=1700)))
+    assert guards.budget(world, planned(world)).reason == "ConsecutiveFailures"

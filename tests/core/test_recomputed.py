@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.core import builders, stories
 
+from prunella.adapters.zones import zone_of
 from prunella.api.common import Metadata
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import Incident
@@ -120,6 +121,21 @@ def test_each_guard_is_shown_on_demand():
     facts, finding = crash()
     lines = told(facts, finding, asks=Asks(guards=True, missing_rights=()))
     assert has(lines, "Protected: yes", "Storm: yes", "Rights: yes")
+
+
+def test_what_only_the_operator_asks_is_said_to_be_not_read_and_is_no_refusal():
+    facts, finding = crash()
+    entry = {"name": "backup", "promql": "up", "when": "value > 0", "reason": "r"}
+    lines = told(facts, finding, asks=Asks(guards=True, missing_rights=()), runbooks=(runbook(blockIf=[entry]),))
+    assert has(lines, "not read", "`blockIf` of roll-back-bad-rollout (backup)", "only the operator asks Prometheus and Alertmanager")
+    assert not has(lines, "BlockIfTrue")
+
+
+def test_a_window_that_is_open_is_the_reason():
+    facts, finding = crash()
+    deny = {"name": "freeze", "schedule": "0 12 * * *", "durationSeconds": 7200, "timeZone": "Europe/Berlin", "reason": "year end"}
+    lines = told(facts, finding, runbooks=(runbook(windows={"deny": [deny]}),), zone_of=zone_of)
+    assert has(lines, "InWindow", "year end", "2026-11-24 14:00 Europe/Berlin")
 
 
 def test_a_short_trouble_is_no_incident_yet():

@@ -16,6 +16,7 @@ from typing import Any
 from tests.core.incident_builders import ladder, receivers
 
 from prunella.adapters.cel import CelEvaluate
+from prunella.adapters.zones import zone_of
 from prunella.api.common import Metadata, NamespacedRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import Incident
@@ -130,10 +131,11 @@ class Operator:
             queries=place.queries,
             clock=clock,
             evaluate=cel(),
+            zone_of=zone_of,
             operator_namespace="prunella-system",
             lagging=lambda: place.lagging,
         )
-        preparer = Preparer(cluster, cluster, clock)
+        preparer = Preparer(cluster, cluster, clock, place.queries, self.gatherer.poll)
         quarantine = Quarantine(api, clock)
         once = Once(api, cluster, quarantine, clock, place.telemetry, self.tenure)
         prover = Prover(gatherer=self.gatherer, live=cluster, executor=cluster, queries=place.queries, once=once, quarantine=quarantine, clock=clock)

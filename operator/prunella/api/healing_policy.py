@@ -12,6 +12,7 @@ from pydantic import Field
 from .base import Instant, Name, OneOf, Rule, Seconds, Sentence, ShortName, WireModel, items
 from .common import Condition, Metadata, NamespacedRef
 from .names import Cause, Mode, Urgency
+from .windows import Windows
 
 
 class Pause(WireModel):
@@ -137,6 +138,8 @@ class HealingPolicySpec(WireModel):
     """Ceiling for every Runbook and namespace."""
     pauses: Annotated[tuple[Pause, ...], items(50, "name")] = ()
     """While there is one, no new action starts where it holds."""
+    windows: Windows = Windows()
+    """When automation may begin anything in this cluster; a Runbook's own windows hold as well."""
     protected_namespaces: Annotated[tuple[ShortName, ...], items(200)] = (
         "kube-system",
         "kube-public",

@@ -46,6 +46,16 @@ REFUSALS: Final = (
     Reason("AlertSourceStale", "The Runbook matched by an alert, and no Alertmanager was heard of for 600 s.", "Look at the route to Prunella."),
     Reason("StormActive", "Too many workloads fail at once.", "Look for what they share; actions resume when it has been calm for a while."),
     Reason("BreakerOpen", "An earlier attempt made it no better.", "Look at the target, then annotate the Incident prunella.dev/retry=<token>."),
+    Reason(
+        "InWindow",
+        "A window forbids it now, or none that allows it is open, or one can't be understood.",
+        "It goes on by itself at `status.retryAfterTime`; `spec.windows` of HealingPolicy and Runbook.",
+    ),
+    Reason(
+        "BlockIfTrue",
+        "Something that the Runbook names in `spec.blockIf` is under way, or whether it is can't be told.",
+        "Wait until it is over; the message has the entry and what was seen.",
+    ),
     Reason("HumanOverride", "A person holds the target, or changed it meanwhile.", "Remove `spec.hold` to let automation go on."),
     Reason("QuarantinedReapplied", "A revision that was rolled back was applied again.", "It is yours to decide: mend it, or roll it back yourself."),
     Reason("OwnedByGitOps", "Argo CD or Flux would undo the change.", "Revert in Git."),
@@ -53,6 +63,11 @@ REFUSALS: Final = (
     Reason("OwnedByOperator", "Another controller owns the workload and would undo the change.", "Change its owner."),
     Reason("RecentlyRemediated", "The last attempt at this revision is too recent.", "It looks again at `status.retryAfterTime`."),
     Reason("ConsecutiveFailures", "As many attempts as the Runbook allows have been made.", "A person is needed."),
+    Reason(
+        "IneffectiveChain",
+        "The Runbook failed too often lately: Auto acts as Approve for a day.",
+        "Look at its last attempts and change the Runbook: a changed one begins anew. `spec.limits.errorBudget` of the Runbook.",
+    ),
     Reason("BudgetSpent", "The attempts of the target, namespace or cluster are spent for this window.", "HealingPolicy `spec.budgets`."),
     Reason("Flapping", "It recovered and failed again too often within an hour.", "What is done does not last: look for the cause."),
     Reason("DuplicateInProgress", "Another attempt at the same target has not ended.", "It waits."),
@@ -96,7 +111,12 @@ CONDITION_REASONS: Final = (
     Reason("Accepted", "The object is in use."),
     Reason("UnknownReference", "It names something that does not exist.", "The message names the nearest that does."),
     Reason(
-        "InvalidExpression", "A CEL expression or a matcher can't be used.", "The message has the column; `prunella lint` finds it before you apply."
+        "InvalidExpression",
+        "A CEL expression, a matcher, a query or a schedule can't be used.",
+        "The message has its place; `prunella lint` finds it before you apply.",
+    ),
+    Reason(
+        "UnknownTimeZone", "A window names a time zone that does not exist: it holds everything back.", "The message names the nearest that does."
     ),
     Reason("NotDefault", "Only the HealingPolicy named default is in force.", "Rename it, or delete it."),
 )

@@ -12,6 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from .base import Name, OneOf, Rule, Seconds, ShortName, WireModel, items
 from .common import Condition, LabelSelector, Metadata
 from .names import Cause, Mode, OnFailure
+from .windows import Windows
 
 Expression = Annotated[str, Field(min_length=1, max_length=1024)]
 PositiveSeconds = Annotated[int, Field(ge=1, le=86_400)]
@@ -50,6 +51,46 @@ class Match(WireModel):
     """Least restarts before an action, for crash loops. Default: 3."""
 
 
+class Blocker(OneOf):
+    """Something outside of the target during which no attempt begins, for example a backup. What can't be told blocks as well."""
+
+    one_of = ("promql", "alert")
+    one_of_hint = "two things that block are two entries"
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("has(self.promql) == has(self.when)", "must have when with promql, and only there: it says which value blocks"),
+    )
+
+    name: ShortName
+    """Unique in the Runbook; refusals name it."""
+    promql: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
+    """A Prometheus query that must come to one value. ${target.name} and the like insert one escaped label value; no data blocks."""
+    when: Expression | None = None
+    """CEL over `value` of the query: it blocks where this is true, or can't be told, for example 'value > 0'."""
+    alert: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    """Alertmanager matchers, for example '{alertname="BackupRunning"}': an alert that is active blocks, silenced and inhibited ones too."""
+    reason: Annotated[str, Field(min_length=1, max_length=512)]
+    """Why it blocks, for whoever wonders at 3 a.m."""
+
+
+_FAILURES, _OF = 3, 5
+
+
+class ErrorBudget(WireModel):
+    """How often a Runbook may fail before a person has to look at the Runbook itself."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"(has(self.failures) ? self.failures : {_FAILURES}) <= (has(self.of) ? self.of : {_OF})",
+            "must not ask for more failures than attempts: lower failures or raise of",
+        ),
+    )
+
+    failures: Annotated[int, Field(ge=1, le=100)] = _FAILURES
+    """So many failed attempts among the last ones are too many: Auto acts as Approve for a day."""
+    of: Annotated[int, Field(ge=1, le=100)] = _OF
+    """How many of its last attempts are looked at, whatever their target; those of a day at most, and since the Runbook was changed."""
+
+
 class Limits(WireModel):
     """What stands here wins over the HealingPolicy."""
 
@@ -59,6 +100,8 @@ class Limits(WireModel):
     """A relapse within it is the next attempt; after it the count starts anew."""
     cooldown_seconds: Seconds | None = None
     """Least time between two attempts at one target and one bad revision."""
+    error_budget: ErrorBudget = ErrorBudget()
+    """How often it may fail, over all targets, before Auto acts as Approve."""
 
 
 class StepFailure(WireModel):
@@ -209,6 +252,10 @@ class RunbookSpec(WireModel):
     """Among Runbooks that fit, the highest is taken; a tie is reported, not guessed."""
     service_account_name: Name | None = None
     """For a Runbook outside the operator's namespace: the account it acts as."""
+    windows: Windows = Windows()
+    """When it may begin anything; the HealingPolicy's windows hold as well."""
+    block_if: Annotated[tuple[Blocker, ...], items(20, "name")] = ()
+    """What keeps it from beginning anything; one is enough, and so is one that can't be told."""
     limits: Limits = Limits()
     """How often it may try; what stands here wins over the HealingPolicy."""
     steps: Annotated[tuple[RunbookStep, ...], items(20, "name", minimum=1)]

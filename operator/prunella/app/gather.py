@@ -16,7 +16,7 @@ from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding, Look, NamespaceFacts, UnknownT, WorkloadFacts
 from prunella.core.healing import record
 from prunella.core.incident import alert_target, correlate
-from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Capture, Delivery, Evaluate, OpenIncident, Preparation, World
+from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Answers, Capture, Delivery, Evaluate, OpenIncident, Preparation, World, ZoneOf
 
 from . import targets
 from .attempts import Attempts
@@ -37,6 +37,7 @@ class Mailbox:
     deliveries: list[Delivery] = field(default_factory=list)
     capture: Capture | None = None
     preparation: Preparation | None = None
+    answers: Answers | None = None
     dirty_since: datetime | None = None
     """Since when counts wait to be written."""
     received: int = 0
@@ -72,6 +73,7 @@ class Gatherer:
         queries: Queries,
         clock: Clock,
         evaluate: Evaluate,
+        zone_of: ZoneOf,
         operator_namespace: str,
         lagging: Callable[[], bool],
     ) -> None:
@@ -83,6 +85,7 @@ class Gatherer:
         self._queries = queries
         self._clock = clock
         self._evaluate = evaluate
+        self._zone_of = zone_of
         self._namespace = operator_namespace
         self._lagging = lagging
         self.attempts = Attempts(view, clock)
@@ -136,6 +139,7 @@ class Gatherer:
             watch_fresh=fresh,
             alert_source_fresh=any(abs(now - heard) <= ALERT_FRESH for heard in self._heard(incident)),
             evaluate=self._evaluate,
+            zone_of=self._zone_of,
         )
         return self._with_history(self._with_mail(seen, mail), facts)
 
@@ -163,7 +167,7 @@ class Gatherer:
         return known if known is not None else await self._store.remediations_of(incident)
 
     def _with_mail(self, seen: World, mail: Mailbox) -> World:
-        return replace(seen, preparation=mail.preparation, capture=mail.capture, deliveries=tuple(mail.deliveries))
+        return replace(seen, preparation=mail.preparation, answers=mail.answers, capture=mail.capture, deliveries=tuple(mail.deliveries))
 
     async def _policy(self, *, live: bool) -> HealingPolicy | UnknownT:
         policy = await self._store.healing_policy() if live else self._view.healing_policy()

@@ -16,10 +16,10 @@ from prunella.api.remediation import GuardVerdict, Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
 from prunella.core.facts import Revision, UnknownT, WorkloadFacts
-from prunella.core.healing import guards, match, plan
+from prunella.core.healing import blockers, guards, match, plan
 from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
-from prunella.core.world import GONE, Preparation, World
+from prunella.core.world import GONE, Answers, Preparation, World
 
 from . import attempt
 from .beside import beside
@@ -74,8 +74,16 @@ class Permit:
     async def ask(self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox) -> Permitted | Refusal:
         """The plan that still holds, or the first refusal. `runbook` is the one that the attempt is pinned to."""
         async with beside(self._look_ahead(remediation, runbook, mail.preparation)) as ahead:
+            # Before the reads, because it may take seconds: the kill switch and the target are seen after it.
+            answers = await self._ask_blockers(incident, remediation, runbook)
             world = await self._gatherer.world(incident, mail, live=True, own_remediation_uid=remediation.metadata.uid)
-            return await self._judge(world, remediation, mail, ahead)
+            # An answer that was kept since the decision is none here: without a new one the guard refuses.
+            return await self._judge(replace(world, answers=answers), remediation, mail, ahead)
+
+    async def _ask_blockers(self, incident: Incident, remediation: Remediation, runbook: Runbook) -> Answers | None:
+        """What the Runbook waits for, asked now; None where it waits for nothing, or goes on with what it has begun."""
+        wish = blockers.wish(incident, runbook)
+        return await self._preparer.ask_blockers(wish) if wish is not None and not _begun(remediation) else None
 
     async def _look_ahead(self, remediation: Remediation, runbook: Runbook, prepared: Preparation | None) -> _Ahead | None:
         """None where the guards will not ask for it, or for more than it: after the first effect, and where the plan must be prepared anew."""

@@ -6,6 +6,7 @@ Nothing here changes anything: reads, access reviews and a request with dryRun=A
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -13,35 +14,47 @@ from typing import Any, Final
 from prunella.api.common import ObjectRef
 from prunella.api.remediation import StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
-from prunella.core.draft import Prepare
-from prunella.core.facts import UNKNOWN, Pod, Revision, UnknownT, WorkloadFacts
+from prunella.core.draft import AskBlockers, Prepare
+from prunella.core.facts import UNKNOWN, AlertFacts, Pod, Revision, UnknownT, WorkloadFacts
 from prunella.core.healing import measures
 from prunella.core.healing.effects import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Ask, LiveFacts, Next, Skip
-from prunella.core.world import Capture, Preparation, World
+from prunella.core.world import Answers, Capture, Preparation, World
 
 from .errors import PrunellaError
-from .ports import Clock, Executor, Live
+from .ports import Clock, Executor, Live, Queries
 
 CAPTURE_SECONDS: Final = 1.0
 TAIL_LINES: Final = 20
 QUESTIONS: Final = 3
 """How often a step may ask for more before it plans."""
 
+Poll = Callable[[], Awaitable[Mapping[str, AlertFacts] | UnknownT]]
+"""Asks every Alertmanager now."""
+
 
 class Preparer:
     """Answers the wishes of a decision."""
 
-    def __init__(self, live: Live, executor: Executor, clock: Clock) -> None:
+    def __init__(self, live: Live, executor: Executor, clock: Clock, queries: Queries, poll: Poll) -> None:
         self._live = live
         self._executor = executor
         self._clock = clock
+        self._queries = queries
+        self._poll = poll
 
     async def confirm(self, target: ObjectRef) -> WorkloadFacts | UnknownT | None:
         """The target as it is now."""
         return await self._live.workload(target)
+
+    async def ask_blockers(self, wish: AskBlockers) -> Answers:
+        """What Prometheus and every Alertmanager say now. What could not be asked is an error or UNKNOWN among the answers."""
+        now = self._clock.now()
+        asked = asyncio.gather(*(self._queries.value(query, now) for query in wish.queries))
+        values, alerts = await asyncio.gather(asked, self._poll()) if wish.alerts else (await asked, None)
+        return Answers(values=dict(zip(wish.queries, values, strict=True)), alerts=alerts, asked_time=now)
 
     async def capture(self, world: World, lines: int = TAIL_LINES) -> Capture:
         """Log tail of the failing container (previous, else current) and its Events, in at most a second."""

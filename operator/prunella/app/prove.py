@@ -122,10 +122,7 @@ class Prover:
     async def _ask(self, check: Check, world: World) -> verify.Look:
         if check.promql is None:
             return verify.Look(check=check.name, result=CheckResult.ERROR)
-        ref = world.incident.spec.target_ref
-        filled = queries.fill(
-            check.promql.query, {"target.name": ref.name, "target.namespace": world.incident.target_namespace, "target.kind": ref.kind}
-        )
+        filled = queries.about(world.incident, check.promql.query)
         if not isinstance(filled, str):
             return verify.Look(check=check.name, result=CheckResult.ERROR, value=filled.why)
         return verify.promql(check, await self._queries.value(filled, world.now), world)

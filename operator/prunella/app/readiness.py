@@ -18,7 +18,7 @@ from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
 from prunella.core.healing import soundness
 from prunella.core.healing.soundness import Problem
-from prunella.core.world import Evaluate
+from prunella.core.world import Evaluate, ZoneOf
 
 from .ports import Clock, Store, View
 
@@ -44,11 +44,11 @@ class Known(Protocol):
 Applied = Runbook | EscalationPolicy | CatalogEntry | HealingPolicy
 
 
-def problems(one: Applied, view: Known, evaluate: Evaluate, operator_namespace: str) -> Iterable[Problem]:
+def problems(one: Applied, view: Known, evaluate: Evaluate, zone_of: ZoneOf, operator_namespace: str) -> Iterable[Problem]:
     """Everything that is wrong with one object, worst first."""
     match one:
         case Runbook():
-            yield from soundness.problems(one, evaluate, operator_namespace)
+            yield from soundness.problems(one, evaluate, zone_of, operator_namespace)
         case EscalationPolicy():
             policy = view.healing_policy()
             known = {receiver.name for receiver in policy.spec.receivers} if policy else set()
@@ -60,6 +60,7 @@ def problems(one: Applied, view: Known, evaluate: Evaluate, operator_namespace: 
         case HealingPolicy():
             if one.metadata.name != "default":
                 yield Problem("NotDefault", "only the HealingPolicy named 'default' is in force: rename this one, or delete it")
+            yield from soundness.frozen(one.spec.windows, zone_of)
             ref = one.spec.default_escalation_policy_ref
             if ref is not None:
                 yield from _policy(ref.namespace or operator_namespace, ref.name, view)
@@ -93,11 +94,12 @@ def _policy(namespace: str, name: str, view: Known) -> Iterable[Problem]:
 class Readiness:
     """Writes the conditions Ready and Stalled."""
 
-    def __init__(self, view: View, store: Store, clock: Clock, evaluate: Evaluate, operator_namespace: str) -> None:
+    def __init__(self, view: View, store: Store, clock: Clock, evaluate: Evaluate, zone_of: ZoneOf, operator_namespace: str) -> None:
         self._view = view
         self._store = store
         self._clock = clock
         self._evaluate = evaluate
+        self._zone_of = zone_of
         self._namespace = operator_namespace
 
     async def settle(self, key: PolicyKey) -> None:
@@ -105,7 +107,7 @@ class Readiness:
         one = self._find(key)
         if one is None:
             return
-        found = list(problems(one, self._view, self._evaluate, self._namespace))
+        found = list(problems(one, self._view, self._evaluate, self._zone_of, self._namespace))
         wanted = self._conditions(one.status.conditions, one.metadata.generation, found)
         if wanted == tuple(one.status.conditions) and one.status.observed_generation == one.metadata.generation:
             return

@@ -192,6 +192,7 @@ class Reconciler:
             deliveries=list(self._outbox.deliveries(incident.metadata.uid)),
             capture=mail.capture,
             preparation=mail.preparation,
+            answers=mail.answers,
         )
         world = await self._gatherer.world(incident, taken, attempts=attempts)
         draft = decide(world)
@@ -200,7 +201,7 @@ class Reconciler:
                 break
             world = await self._answer(world, draft)
             draft = decide(world)
-        mail.preparation = world.preparation
+        mail.preparation, mail.answers = world.preparation, world.answers
         stored = await self._write(incident, draft, force=self._flush_due(mail, draft))
         mail.judged = received
         if taken.alerts:
@@ -234,6 +235,8 @@ class Reconciler:
                     world = replace(world, capture=await self._preparer.capture(world))
                 case wishes.Prepare():
                     world = replace(world, preparation=await self._preparer.prepare(world, need))
+                case wishes.AskBlockers():
+                    world = replace(world, answers=await self._preparer.ask_blockers(need))
                 case wishes.PollAlerts():
                     active = await self._gatherer.poll()
                     world = replace(world, active_alerts=active, polled_time=self._gatherer.polled_time)

@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from prunella.adapters.cel import CelEvaluate
+from prunella.adapters.zones import zone_of
 from prunella.api import crd
 from prunella.api.base import API_VERSION, GROUP, WireModel
 from prunella.api.catalog_entry import CatalogEntry
@@ -238,7 +239,7 @@ def _made(document: Document) -> WireModel:
 
 def _readiness(document: Document, one: readiness.Applied, files: Files) -> Iterator[Trouble]:
     """What the operator would answer as Ready=False. What may stand in another file, or in the cluster, is a warning."""
-    for problem in readiness.problems(one, files, EVALUATE, OPERATOR_NAMESPACE):
+    for problem in readiness.problems(one, files, EVALUATE, zone_of, OPERATOR_NAMESPACE):
         unknown = problem.reason == "UnknownReference"
         if unknown and isinstance(one, EscalationPolicy) and files.healing_policy() is None:
             yield document.trouble(("spec",), "whether its receivers exist can't be told: no HealingPolicy is among the files", warning=True)

@@ -15,6 +15,7 @@ from prunella.adapters.kubernetes.client import Api
 from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.adapters.kubernetes.store import Objects
 from prunella.adapters.kubernetes.watched import Watched
+from prunella.adapters.zones import zone_of
 from prunella.api.common import ObjectRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import Incident
@@ -98,6 +99,7 @@ class Reading:
             storm_since=policy.status.storm_since_time if isinstance(policy, HealingPolicy) else None,
             began_before_our_eyes=True,
             evaluate=CelEvaluate(),
+            zone_of=zone_of,
         )
         missing = await self._missing_rights(namespace)
         return world, Asks(guards=guards, unread=tuple(self.unread), missing_rights=missing)

@@ -43,7 +43,7 @@ from . import flags
     help="Folder of bearer token files for the webhook; all are valid. Without one it answers 503.",
 )
 @click.option("--tls-dir", envvar="PRUNELLA_TLS_DIR", help="Folder with tls.crt and tls.key. Default: plain HTTP.")
-@click.option("--prometheus-url", envvar="PRUNELLA_PROMETHEUS_URL", callback=flags.url, help="Prometheus, for promql checks and the rules' `for`.")
+@click.option("--prometheus-url", envvar="PRUNELLA_PROMETHEUS_URL", callback=flags.url, help="Prometheus, for checks, blockIf and the rules' `for`.")
 @click.option(
     "--alertmanager-url",
     envvar="PRUNELLA_ALERTMANAGER_URL",

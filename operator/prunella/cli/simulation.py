@@ -13,6 +13,7 @@ from typing import Any
 
 from prunella.adapters.cel import CelEvaluate
 from prunella.adapters.kubernetes.reads import family
+from prunella.adapters.zones import zone_of
 from prunella.api.common import Metadata
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import Incident
@@ -199,6 +200,7 @@ class Simulation:
             restart_sights={detection.finding.restarts: now} if detection.finding is not None else {},
             autoscaled=any(_scales(one, facts) for one in of.get("HorizontalPodAutoscaler", ())),
             evaluate=CelEvaluate(),
+            zone_of=zone_of,
         )
 
     def _duplicates(self, incident: Incident, facts: WorkloadFacts | None, now: datetime) -> tuple[Incident, ...]:

@@ -47,7 +47,15 @@ class PollAlerts:
     """Wish: ask every Alertmanager now."""
 
 
-Need: TypeAlias = CaptureEvidence | ConfirmTarget | Prepare | PollAlerts
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskBlockers:
+    """Wish: ask what the Runbook's `blockIf` names: Prometheus these queries, and every Alertmanager where `alerts`."""
+
+    queries: tuple[str, ...]
+    alerts: bool
+
+
+Need: TypeAlias = CaptureEvidence | ConfirmTarget | Prepare | PollAlerts | AskBlockers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -153,7 +153,7 @@ def _planned(world: World, made: plan.Plan, asks: Asks) -> Iterator[Row]:
     name = made.runbook.metadata.name
     verdicts = _asked(world, made, asks)
     yield Row(label="plan", what=f"{name}: {made.summary}", why=f"effective mode {made.mode}, the lowest of Runbook, namespace and HealingPolicy")
-    yield from _verdicts(verdicts, asks)
+    yield from _verdicts(made.runbook, verdicts, asks)
     refusal = first_refusal(verdicts) or guards.gate(made, made.due_time)
     if refusal is not None:
         yield _refused(name, refusal)
@@ -184,7 +184,7 @@ def _would_refuse(world: World, asks: Asks) -> Iterator[Row]:
     )
     verdicts = tuple(one for one in _asked(world, supposed, asks) if one.guard != "Target")  # it is healthy: that is no news
     yield Row(label="mode", what=f"{runbook.metadata.name}: {supposed.mode}", why="effective: the lowest of Runbook, namespace and HealingPolicy")
-    yield from _verdicts(verdicts, asks)
+    yield from _verdicts(runbook, verdicts, asks)
     yield from (_refused("if it failed now", one.refusal) for one in verdicts if one.refusal is not None and not one.shown_only)
     gate = guards.gate(supposed, None)
     if gate is not None:
@@ -197,20 +197,24 @@ def _is_for(runbook: Runbook, kind: str) -> bool:
 
 
 def _asked(world: World, made: plan.Plan, asks: Asks) -> tuple[Asked, ...]:
-    """Every guard's verdict. Rights are asked of the API server by who asks, or left out where that is not permitted."""
+    """Every guard's verdict. Rights are asked of the API server by who asks, or left out where that is not permitted; `blockIf` is not asked here."""
     missing = asks.missing_rights
     prepared = Preparation(plan_hash=made.hash, missing_rights=missing or (), prepared_time=world.now)
     verdicts = guards.ask(replace(world, preparation=prepared), made)
-    return tuple(one for one in verdicts if missing is not None or one.guard != "Rights")
+    told = (one for one in verdicts if missing is not None or one.guard != "Rights")
+    return tuple(one for one in told if one.refusal is None or not one.refusal.being_asked)
 
 
-def _verdicts(verdicts: tuple[Asked, ...], asks: Asks) -> Iterator[Row]:
+def _verdicts(runbook: Runbook, verdicts: tuple[Asked, ...], asks: Asks) -> Iterator[Row]:
     passed = sum(one.refusal is None for one in verdicts)
     yield Row(label="guards", what=f"{passed} of {len(verdicts)} would pass", why="" if asks.guards else "--guards shows each")
     if asks.guards:
         for one in verdicts:
             answer, why = (one.refusal.reason, one.refusal.message) if one.refusal else ("yes", "")
             yield Row(label="guards", what=f"  {one.guard}: {answer}", why=why)
+    if runbook.spec.block_if:
+        names = ", ".join(one.name for one in runbook.spec.block_if)
+        yield Row(label="not read", what=f"`blockIf` of {runbook.metadata.name} ({names})", why="only the operator asks Prometheus and Alertmanager")
 
 
 def _refused(what: str, refusal: Refusal) -> Row:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import Enum
 from typing import Final
 
@@ -31,6 +31,17 @@ class Unevaluable:
     """An expression that has no answer, and why."""
 
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoZone:
+    """A name that is no time zone, and why: the sentence names the nearest that is one."""
+
+    why: str
+
+
+ZoneOf = Callable[[str], "tzinfo | NoZone"]
+"""The database of time zones: a name of IANA in; its zone or why there is none out. Never raises."""
 
 
 class Absent(Enum):
@@ -65,6 +76,17 @@ class QueryValue:
     """Empty result, NaN, several series, stale sample, or a warning of Prometheus: no data, never health."""
     error: str = ""
     """Prometheus could not be asked, or refused the query."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What Prometheus and Alertmanager said when a Runbook's `blockIf` was asked. Nothing of it is stored."""
+
+    values: Mapping[str, QueryValue] = field(default_factory=dict)
+    """By the query as it was asked."""
+    alerts: Mapping[str, AlertFacts] | UnknownT | None = None
+    """By fingerprint, what every Alertmanager said is active or suppressed; UNKNOWN where none answered, None where it was not asked."""
+    asked_time: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,9 +187,12 @@ class World:
     alert_source_fresh: bool = True
     """A webhook or a good poll within 600 s."""
     preparation: Preparation | None = None
+    answers: Answers | None = None
+    """To `blockIf` of the Runbook that was chosen; None where it was not asked."""
     capture: Capture | None = None
     deliveries: tuple[Delivery, ...] = ()
     evaluate: Evaluate = field(default=lambda _expression, _variables: Unevaluable("no CEL engine"))
+    zone_of: ZoneOf = field(default=lambda name: NoZone(f"the time zone '{name}' is not known here"))
 
     @property
     def workload(self) -> WorkloadFacts | None:

@@ -15,9 +15,9 @@ from prunella.api.names import MODE_LABEL, Mode, SignalState, SourceKind
 from prunella.core.facts import UNKNOWN
 from prunella.core.world import GONE, Preparation, World
 
-from . import history, ownership
+from . import blockers, error_budget, history, ownership, windows
 from .accusation import SOON
-from .plan import Plan
+from .plan import Plan, runbook_sha256
 from .refusal import Asked, Refusal
 
 KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
@@ -99,6 +99,18 @@ def storm(world: World, plan: Plan) -> Refusal | None:
     return history.breaker(world, plan)
 
 
+def window(world: World, plan: Plan) -> Refusal | None:
+    """Not at this time by the clock on the wall, and not while something runs that the Runbook waits for."""
+    if not isinstance(world.policy, HealingPolicy):
+        return Refusal(reason="InWindow", message="the HealingPolicy 'default' could not be read: its windows are not known")
+    name = plan.runbook.metadata.name
+    return (
+        windows.refused("HealingPolicy", world.policy.spec.windows, world.now, world.zone_of)
+        or windows.refused(f"Runbook {name}", plan.runbook.spec.windows, world.now, world.zone_of)
+        or blockers.refused(world, plan.runbook)
+    )
+
+
 def person(world: World, plan: Plan) -> Refusal | None:
     """A person's veto, or a person's decision to bring a quarantined revision back."""
     refusal = veto(world, plan) or history.superseded(world)
@@ -128,8 +140,12 @@ def owner(world: World, plan: Plan) -> Refusal | None:  # noqa: ARG001 - every g
 
 
 def budget(world: World, plan: Plan) -> Refusal | None:
-    """Attempts, cooldown, budgets, flapping: all counted from stored Remediations, so that a restart refills nothing."""
-    return history.flapping(world) or history.attempts(world, plan) or history.cooldown(world, plan) or history.budgets(world, plan)
+    """Attempts, cooldown, budgets, flapping: all counted from stored Remediations, so that a restart refills nothing.
+
+    The Runbook's own record comes last: it lowers the mode, and what refuses in every mode is said first.
+    """
+    spent = history.flapping(world) or history.attempts(world, plan) or history.cooldown(world, plan) or history.budgets(world, plan)
+    return spent or error_budget.demotion(world, plan.runbook, runbook_sha256(plan.runbook))
 
 
 def one_per_target(world: World, plan: Plan) -> Refusal | None:
@@ -194,6 +210,7 @@ GUARDS: Final[tuple[tuple[str, Guard], ...]] = (
     ("ControlPlane", control_plane),
     ("Evidence", evidence),
     ("Storm", storm),
+    ("Window", window),
     ("Person", person),
     ("Owner", owner),
     ("Budget", budget),
@@ -202,19 +219,36 @@ GUARDS: Final[tuple[tuple[str, Guard], ...]] = (
     ("BlastRadius", blast_radius),
     ("Rights", rights),
 )
-"""The order is the policy. Window (6) and Approval (14) of the reference join when their features do."""
+"""The order is the policy. Approval (14) of the reference joins when its feature does."""
+HOLD_STARTS: Final = frozenset({"Storm", "Window", "Budget"})
+"""These hold back that something new is begun, and nothing else: what takes a change back, reads or tells passes them."""
+MODE_LOWERED: Final = "IneffectiveChain"
+"""The Budget's refusal that lowers the mode of a Runbook, and refuses where the mode is Auto all the same."""
 
 
-def ask(world: World, plan: Plan) -> tuple[Asked, ...]:
-    """Every guard's answer, in order. Where the mode would not act, missing rights are shown and are no reason."""
+def ask(world: World, plan: Plan, *, begins: bool = True) -> tuple[Asked, ...]:
+    """Every guard's answer, in order. `begins`: something new would be begun; else the guards that only hold that back say yes.
+
+    Where the mode would not act, missing rights are shown and are no reason, and so is the failing Runbook: its mode says it at the gate.
+    """
     acts = plan.mode is Mode.AUTO
-    return tuple(Asked(guard=name, refusal=guard(world, plan), shown_only=name == "Rights" and not acts) for name, guard in GUARDS)
+    asked = ((name, guard(world, plan) if begins or name not in HOLD_STARTS else None) for name, guard in GUARDS)
+    return tuple(
+        Asked(
+            guard=name,
+            refusal=refusal,
+            shown_only=not acts and refusal is not None and (name == "Rights" or refusal.reason == MODE_LOWERED),
+        )
+        for name, refusal in asked
+    )
 
 
 def gate(plan: Plan, due: datetime | None) -> Refusal | None:
     """The last gate, no guard: the effective mode."""
     if plan.mode is Mode.AUTO:
         return None
+    if plan.demoted is not None:
+        return plan.demoted
     if plan.mode is Mode.OBSERVE:
         return Refusal(reason="ModeObserve", message=f"would {plan.summary}; the effective mode is Observe, so nothing is done", look_again_time=due)
     return Refusal(

@@ -15,7 +15,7 @@ from prunella.core.facts import UNKNOWN
 from prunella.core.standing import fault_since, firing, reported
 from prunella.core.world import NOT_A_WORKLOAD, World
 
-from . import follow, guards, history, match, plan
+from . import blockers, follow, guards, history, match, plan
 from .refusal import Asked, Refusal, first_refusal
 
 ALLOWED: Final = "RemediationAllowed"
@@ -26,7 +26,7 @@ BLINK: Final = timedelta(seconds=2)
 SILENCE: Final = timedelta(seconds=10)
 """What can't be seen for so long is no blink."""
 UNSEEN: Final = "EvidenceMissing"
-TIMED: Final = frozenset({"RecentlyRemediated", "BudgetSpent", "Flapping", "HumanOverride"})
+TIMED: Final = frozenset({"RecentlyRemediated", "BudgetSpent", "Flapping", "HumanOverride", "InWindow", "IneffectiveChain"})
 """Refusals that end at an instant which is known: people are shown it."""
 
 
@@ -85,6 +85,8 @@ def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.De
     name = made.runbook.metadata.name
     if made.mode is not Mode.OBSERVE and guards.prepared(world, made) is None and not _suggested(world, made):
         draft = draft.wish(Prepare(plan_hash=made.hash, runbook=made.runbook, accused_hash=made.accused.hash if made.accused else "", to=made.to))
+    outside = blockers.unasked(world, made.runbook)
+    draft = draft.wish(outside) if outside is not None else draft
     verdicts = guards.ask(world, made)
     refusal = first_refusal(verdicts)
     waits = made.due_time is None or made.due_time > world.now
@@ -105,14 +107,19 @@ def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.De
 
 
 def _unprepared(world: World, made: plan.Plan, verdicts: tuple[Asked, ...]) -> bool:
-    """Whether the only thing in the way is that the API server was not asked yet."""
-    return guards.prepared(world, made) is None and all(one.refusal is None or one.shown_only or one.guard == "Rights" for one in verdicts)
+    """Whether the only thing in the way is that the API server, or what the Runbook waits for, was not asked yet."""
+    unprepared = guards.prepared(world, made) is None
+    real = [one for one in verdicts if one.refusal is not None and not one.shown_only]
+    return all((one.guard == "Rights" and unprepared) or (one.refusal is not None and one.refusal.being_asked) for one in real)
 
 
 def _gated(world: World, draft: Draft, made: plan.Plan, gate: Refusal, decisions: list[api.Decision]) -> Draft:
     name = made.runbook.metadata.name
-    draft = _decide(_unblocked(draft), [*decisions, _decision(world.now, name, Verdict.REFUSED, gate)])
-    draft = draft.condition(ALLOWED, ConditionStatus.FALSE, gate.reason, gate.message)
+    decisions = [*decisions, _decision(world.now, name, Verdict.REFUSED, gate)]
+    if made.demoted is not None:
+        draft = _blocked(_decide(draft, decisions), gate)
+    else:
+        draft = _decide(_unblocked(draft), decisions).condition(ALLOWED, ConditionStatus.FALSE, gate.reason, gate.message)
     if gate.reason == "ModeObserve":
         return draft
     return draft if _suggested(world, made) else _attempt(world, draft, made)
@@ -166,7 +173,7 @@ def _blocked(draft: Draft, refusal: Refusal) -> Draft:
     draft = draft.condition(ALLOWED, ConditionStatus.FALSE, refusal.reason, refusal.message)
     if refusal.reason in TIMED:
         draft = draft.with_status(retry_after_time=refusal.look_again_time)
-    if refusal.reason not in QUIET:
+    if refusal.reason not in QUIET and not refusal.being_asked:
         draft = draft.with_status(remediation=f"Blocked: {refusal.reason}", remediation_state=RemediationState.BLOCKED)
         if _new_reason(draft, before, refusal):
             draft = draft.note("RemediationBlocked", f"{refusal.reason}: {refusal.message}").count(

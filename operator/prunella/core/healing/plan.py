@@ -17,7 +17,7 @@ from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import NamespaceFacts, Revision, Workload, WorkloadFacts
 from prunella.core.world import World
 
-from . import accusation, known_good
+from . import accusation, error_budget, known_good
 from .match import Fit
 from .refusal import Refusal
 from .steps import registry
@@ -41,6 +41,8 @@ class Plan:
     due_time: datetime | None
     waiting_for: str = ""
     by_alert: Signal | None = None
+    demoted: Refusal | None = None
+    """Why the mode is Approve although everybody permits Auto: the Runbook failed too often."""
 
     @property
     def rolls_back(self) -> bool:
@@ -81,7 +83,8 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
     refusal = _target_refuses(facts, accused.revision if accused else None, rolls_back=rolls_back)
     if refusal is not None:
         return refusal
-    since = _since(world, status, fit)
+    since, mode = _since(world, status, fit), effective_mode(fit.runbook, world)
+    demoted = error_budget.demotion(world, fit.runbook, runbook_sha256(fit.runbook)) if mode is Mode.AUTO else None
     due, waiting_for = _due(world, status, fit, max(not_before, since + timedelta(seconds=_dwell(status, fit))))
     return Plan(
         runbook=fit.runbook,
@@ -90,11 +93,12 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
         to=to,
         summary=summary(facts.workload, fit.runbook, accused.revision if accused else None, to),
         hash=plan_hash(fit.runbook, facts.workload, accused.revision if accused else None, to),
-        mode=effective_mode(fit.runbook, world),
+        mode=mode if demoted is None else Mode.APPROVE,
         since=since,
         due_time=due,
         waiting_for=waiting_for,
         by_alert=fit.by_alert,
+        demoted=demoted,
     )
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from prunella.api.incident import Incident
+
 VARIABLES: Final = ("target.kind", "target.name", "target.namespace")
 """The names that a query may ask for."""
 
@@ -50,6 +52,12 @@ def fill(query: str, variables: Mapping[str, str]) -> str | Unfillable:
         return "".join(_parts(query, variables))
     except _RefusedError as refused:
         return Unfillable(str(refused))
+
+
+def about(incident: Incident, query: str) -> str | Unfillable:
+    """The query about an Incident's target."""
+    ref = incident.spec.target_ref
+    return fill(query, {"target.kind": ref.kind, "target.name": ref.name, "target.namespace": incident.target_namespace})
 
 
 def wrong_with(query: str) -> str | None:

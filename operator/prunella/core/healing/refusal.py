@@ -13,6 +13,8 @@ class Refusal:
     reason: str
     message: str
     look_again_time: datetime | None = None
+    being_asked: bool = False
+    """The question is only under way: it holds everything back, and nobody is told of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

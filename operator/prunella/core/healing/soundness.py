@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from prunella.api.runbook import Runbook, RunbookStep, Verify
-from prunella.core.world import Evaluate, Unevaluable
+from prunella.api.runbook import Blocker, Runbook, RunbookStep, Verify
+from prunella.api.windows import Windows
+from prunella.core.world import Evaluate, Unevaluable, ZoneOf
 
-from . import match, matchers, queries
+from . import match, matchers, queries, windows
 from .steps import registry
 
 SAMPLE: Final[Mapping[str, Mapping[str, object]]] = {
@@ -31,7 +32,7 @@ class Problem(NamedTuple):
     message: str
 
 
-def problems(runbook: Runbook, evaluate: Evaluate, operator_namespace: str) -> Iterable[Problem]:
+def problems(runbook: Runbook, evaluate: Evaluate, zone_of: ZoneOf, operator_namespace: str) -> Iterable[Problem]:
     """All of them, the one to mend first in front."""
     unusable = match.usable(runbook, operator_namespace)
     if unusable is not None:
@@ -39,11 +40,39 @@ def problems(runbook: Runbook, evaluate: Evaluate, operator_namespace: str) -> I
     if runbook.spec.match.when is not None:
         yield from _condition("spec.match.when", runbook.spec.match.when, evaluate, {})
     for index, matcher in enumerate(runbook.spec.match.alerts):
-        why = _wrong_with(matcher, evaluate)
+        why = wrong_matcher(matcher, evaluate)
         if why is not None:
             yield Problem("InvalidExpression", f"`spec.match.alerts[{index}]`: {why}")
+    yield from frozen(runbook.spec.windows, zone_of)
+    for blocker in runbook.spec.block_if:
+        yield from _blocker(blocker, evaluate)
     yield from _steps(runbook.spec.steps, evaluate)
     yield from _verify(runbook.spec.verify, evaluate)
+
+
+def frozen(those: Windows, zone_of: ZoneOf) -> Iterable[Problem]:
+    """Windows that can't be understood: until they are mended they hold everything back."""
+    for name, one in windows.listed(those):
+        why = windows.frozen_by(one, zone_of)
+        if why is not None:
+            field, consequence = f"spec.windows.{name}[{one.name}].{why.field}", "until that is mended nothing is begun"
+            yield Problem("UnknownTimeZone" if why.field == "timeZone" else "InvalidExpression", f"`{field}`: {why.why}; {consequence}")
+
+
+def _blocker(one: Blocker, evaluate: Evaluate) -> Iterable[Problem]:
+    field = f"spec.blockIf[{one.name}]"
+    if one.promql is not None:
+        wrong = queries.wrong_with(one.promql)
+        if wrong is not None:
+            yield Problem("InvalidExpression", f"`{field}.promql`: {wrong}")
+    if one.when is not None:
+        verdict = evaluate(one.when, {"value": 1.5})
+        if isinstance(verdict, Unevaluable):
+            yield Problem("InvalidExpression", f"`{field}.when`: {verdict.why}")
+    if one.alert is not None:
+        why = wrong_matcher(one.alert, evaluate)
+        if why is not None:
+            yield Problem("InvalidExpression", f"`{field}.alert`: {why}")
 
 
 def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Problem]:
@@ -84,7 +113,7 @@ def _condition(field: str, expression: str, evaluate: Evaluate, more: Mapping[st
         yield Problem("InvalidExpression", f"`{field}`: {verdict.why}")
 
 
-def _wrong_with(matcher: str, evaluate: Evaluate) -> str | None:
+def wrong_matcher(matcher: str, evaluate: Evaluate) -> str | None:
     """What is wrong with a list of matchers; each is tried by itself, because a false beside it hides a broken regular expression."""
     found = matchers.parse(matcher)
     if isinstance(found, matchers.BadMatcher):
