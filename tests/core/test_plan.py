@@ -302,5 +302,14 @@ def test_a_plan_hash_is_short_and_the_same_everywhere():
     assert plan.runbook_sha256(shipped()) == plan.runbook_sha256(shipped().model_copy())
 
 
+def test_a_field_that_says_its_default_makes_no_other_runbook():
+    """So that a newer version, which knows more fields, does not end the attempts that are under way."""
+    book = shipped()
+    said = book.model_copy(update={"spec": book.spec.read(book.spec.wire() | {"limits": {"minHealthySeconds": 3600, **book.spec.limits.wire()}})})
+    other = book.model_copy(update={"spec": book.spec.model_copy(update={"limits": book.spec.limits.model_copy(update={"max_attempts": 7})})})
+    assert plan.runbook_sha256(said) == plan.runbook_sha256(book)
+    assert plan.runbook_sha256(other) != plan.runbook_sha256(book)
+
+
 def test_the_hash_of_a_statefulsets_revision_is_shown_as_it_stands_in_pod_names():
     assert plan.short_hash(revision(8, hash="ledger-7c9f8b5d44")) == "7c9f8b5d44"

@@ -187,5 +187,5 @@ def plan_hash(runbook: Runbook, workload: Workload, accused: Revision | None, to
 
 
 def runbook_sha256(runbook: Runbook) -> str:
-    """Hash of a Runbook's spec."""
-    return hashlib.sha256(runbook.spec.model_dump_json(by_alias=True).encode()).hexdigest()
+    """Hash of what a Runbook's author wrote: a newer version that knows more fields does not make it another Runbook."""
+    return hashlib.sha256(runbook.spec.model_dump_json(by_alias=True, exclude_defaults=True).encode()).hexdigest()
