@@ -163,7 +163,7 @@ class Operator:
             view=view,
             pace=self.pace,
         )
-        self.recorder = Recorder(api, Publisher(api, place.telemetry), clock, polled=False)
+        self.recorder = Recorder(api, Publisher(api, place.telemetry), clock, Pace(turn=0), polled=False)
         self.intake.deliver = self._deliver
         self.brake = Brake(view, api, self.gatherer, clock, place.telemetry)
         self.brake.wake_all = self.wake_all
