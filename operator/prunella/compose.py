@@ -256,7 +256,7 @@ class Operator:
 
     async def _kopf(self) -> None:
         registry = kopf.OperatorRegistry()
-        handlers.register(registry, self._heart.incident_changed, self._queues.policies.add)
+        handlers.register(registry, self._queues.policies.add)
         handlers.login(registry, self._api.session_of_its_own)
         namespaces = self._settings.watch_namespaces
         ours = asyncio.all_tasks()

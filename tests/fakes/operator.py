@@ -185,7 +185,7 @@ class Operator:
             self.wake(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))
 
     def _stored(self, one: Stored) -> None:
-        """What Kopf and the watch tell."""
+        """What the watches tell."""
         namespace = one.metadata.namespace or ""
         if isinstance(one, Incident):
             key = IncidentKey(namespace, one.metadata.name)
