@@ -39,6 +39,7 @@ class Cause(StrEnum):
     ROLLOUT_STUCK = "RolloutStuck"
     ROLLOUT_CONFIG_ERROR = "RolloutConfigError"
     ROLLOUT_NOT_READY = "RolloutNotReady"
+    OUT_OF_MEMORY = "OutOfMemory"
     ALERT = "Alert"
     REPORTED = "Reported"
 
@@ -54,6 +55,9 @@ ROLLOUT_CAUSES: Final = frozenset(
     }
 )
 """Causes that the newest revision brought."""
+
+CRASH_CAUSES: Final = frozenset({Cause.ROLLOUT_CRASH_LOOP, Cause.ROLLOUT_OUT_OF_MEMORY, Cause.CRASH_LOOP, Cause.OUT_OF_MEMORY})
+"""Causes of which restarts are the evidence: a Runbook's `minRestarts` is about them."""
 
 
 class Phase(StrEnum):

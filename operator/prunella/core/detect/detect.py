@@ -15,7 +15,7 @@ from prunella.api.names import Cause
 from prunella.core import failing, rollout
 from prunella.core.facts import Finding, Pod, WorkloadFacts
 
-from . import config, crash, image, readiness, stuck
+from . import config, crash, image, memory, readiness, stuck
 from .look import Look, Settings, Surroundings, Symptom, look
 
 __all__ = ["Detection", "Settings", "Surroundings", "detect"]
@@ -29,6 +29,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     image.registry,
     readiness.rollout_not_ready,
     stuck.rollout_stuck,
+    memory.out_of_memory,
     crash.crash_loop,
 )
 

@@ -17,6 +17,7 @@ CLASS_OF = {
     Cause.ROLLOUT_CRASH_LOOP: "crashing",
     Cause.CRASH_LOOP: "crashing",
     Cause.ROLLOUT_OUT_OF_MEMORY: "crashing",
+    Cause.OUT_OF_MEMORY: "crashing",
     Cause.ROLLOUT_IMAGE_PULL: "image pull",
     Cause.REGISTRY_UNREACHABLE: "image pull",
     Cause.ROLLOUT_CONFIG_ERROR: "configuration",
