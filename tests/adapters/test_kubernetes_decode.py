@@ -286,6 +286,32 @@ def test_the_data_of_a_controller_revision_may_be_anything(kind: str, data: obje
     assert bool(found.owner_uid) == (kind == "StatefulSet")
 
 
+NAMES_IT = {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "mode"}}}
+
+
+@pytest.mark.parametrize(
+    ("container", "wanted"),
+    [
+        ({}, set()),
+        ({"env": [{"name": "A", "value": "configmap/x"}, {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}, set()),
+        ({"env": [NAMES_IT]}, {"configmap/settings", "configmap/settings/mode"}),
+        ({"env": [{"name": "P", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}]}, {"secret/db", "secret/db/password"}),
+        (
+            {"envFrom": [{"prefix": "X_", "configMapRef": {"name": "all"}}, {"secretRef": {"name": "keys", "optional": True}}]},
+            {"configmap/all", "secret/keys"},
+        ),
+    ],
+    ids=["nothing", "plain values", "a key of a ConfigMap", "a key of a Secret", "all of them"],
+)
+@pytest.mark.parametrize("list_", ["containers", "initContainers"])
+def test_a_revision_knows_what_its_environment_is_taken_from(container: Object, wanted: set[str], list_: str):
+    pod_template = {"spec": {"containers": [], list_: [{"name": "app", "image": "web:v2", **container}]}}
+    made = {"metadata": meta(ownerReferences=owned_by("Deployment")), "spec": {"template": pod_template}}
+    assert read(watched.REPLICA_SETS, made).references == wanted
+    kept = {"metadata": meta(ownerReferences=owned_by("DaemonSet")), "revision": 1, "data": {"spec": {"template": pod_template}}}
+    assert read(watched.CONTROLLER_REVISIONS, kept).references == wanted
+
+
 def test_namespaces_and_autoscalers():
     space = {"metadata": {"name": "shop", "labels": {"prunella.dev/mode": "Auto"}, "deletionTimestamp": STAMP}}
     assert read(watched.NAMESPACES, space) == facts.NamespaceFacts(name="shop", labels={"prunella.dev/mode": "Auto"}, deleting=True)

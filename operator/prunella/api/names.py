@@ -40,6 +40,7 @@ class Cause(StrEnum):
     ROLLOUT_CONFIG_ERROR = "RolloutConfigError"
     ROLLOUT_NOT_READY = "RolloutNotReady"
     OUT_OF_MEMORY = "OutOfMemory"
+    CONFIG_MISSING = "ConfigMissing"
     ALERT = "Alert"
     REPORTED = "Reported"
 

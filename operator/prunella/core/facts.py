@@ -105,6 +105,8 @@ class Revision:
     """Images of its containers, in order; ReplicaSets and ControllerRevisions both tell."""
     irreversible: bool = False
     """Whether its template bears prunella.dev/irreversible."""
+    references: frozenset[str] = frozenset()
+    """What its containers' environment is taken from: `configmap/settings`, and `configmap/settings/key` where it is one key; `secret/…` likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from prunella.core import facts
 from prunella.core.failing import quiet
 
 from . import wire, wire_pod, wire_workload
+from .references import references
 
 KEPT_ANNOTATIONS = (
     "prunella.dev/",
@@ -207,6 +208,7 @@ def replica_set(stored: wire_workload.ReplicaSet) -> facts.Revision:
         replicas=1 if stored.spec.replicas is None else stored.spec.replicas,
         images=_images(stored.spec.template),
         irreversible=_irreversible(stored.spec.template),
+        references=references(stored.spec.template),
     )
 
 
@@ -226,6 +228,7 @@ def controller_revision(stored: wire_workload.ControllerRevision) -> facts.Revis
         created_time=meta.creation_timestamp,
         images=_images(template),
         irreversible=_irreversible(template),
+        references=references(template),
     )
 
 

@@ -27,6 +27,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     config.rollout_config,
     crash.rollout_crash,
     image.registry,
+    config.config_missing,
     readiness.rollout_not_ready,
     stuck.rollout_stuck,
     memory.out_of_memory,

@@ -21,6 +21,7 @@ CLASS_OF = {
     Cause.ROLLOUT_IMAGE_PULL: "image pull",
     Cause.REGISTRY_UNREACHABLE: "image pull",
     Cause.ROLLOUT_CONFIG_ERROR: "configuration",
+    Cause.CONFIG_MISSING: "configuration",
     Cause.ROLLOUT_NOT_READY: "not ready",
     Cause.ROLLOUT_STUCK: "not ready",
     Cause.ALERT: "alert",
