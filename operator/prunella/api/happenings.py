@@ -74,6 +74,7 @@ CAUSES: Final = {
     Cause.CRASH_LOOP: "Pods die again and again although nothing was rolled out.",
     Cause.OUT_OF_MEMORY: "Containers are killed for memory, again and again, although nothing was rolled out.",
     Cause.CONFIG_MISSING: "Containers can't be created: a ConfigMap, a Secret or a key of one is gone that the workload used before.",
+    Cause.INIT_CONTAINER_FAILING: "An init container fails again and again, or does not get done, although nothing was rolled out.",
     Cause.ALERT: "An alert fires, and nothing better is known.",
     Cause.REPORTED: "A person reported it, and nothing better is known.",
 }

@@ -41,6 +41,7 @@ class Cause(StrEnum):
     ROLLOUT_NOT_READY = "RolloutNotReady"
     OUT_OF_MEMORY = "OutOfMemory"
     CONFIG_MISSING = "ConfigMissing"
+    INIT_CONTAINER_FAILING = "InitContainerFailing"
     ALERT = "Alert"
     REPORTED = "Reported"
 
@@ -57,7 +58,9 @@ ROLLOUT_CAUSES: Final = frozenset(
 )
 """Causes that the newest revision brought."""
 
-CRASH_CAUSES: Final = frozenset({Cause.ROLLOUT_CRASH_LOOP, Cause.ROLLOUT_OUT_OF_MEMORY, Cause.CRASH_LOOP, Cause.OUT_OF_MEMORY})
+CRASH_CAUSES: Final = frozenset(
+    {Cause.ROLLOUT_CRASH_LOOP, Cause.ROLLOUT_OUT_OF_MEMORY, Cause.CRASH_LOOP, Cause.OUT_OF_MEMORY, Cause.INIT_CONTAINER_FAILING}
+)
 """Causes of which restarts are the evidence: a Runbook's `minRestarts` is about them."""
 
 

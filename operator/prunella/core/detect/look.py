@@ -146,6 +146,11 @@ def quote(message: str) -> str:
     return line if len(line) <= QUOTE_LENGTH else line[: QUOTE_LENGTH - 1] + "…"
 
 
+def in_seconds(time: timedelta) -> str:
+    """So long, in words."""
+    return f"{int(time.total_seconds())} s"
+
+
 def in_container(pod: Pod, name: str) -> str:
     """The container's name in words, where the pod has several."""
     return f"container {name}, " if len(pod.containers) > 1 else ""

@@ -18,6 +18,7 @@ CLASS_OF = {
     Cause.CRASH_LOOP: "crashing",
     Cause.ROLLOUT_OUT_OF_MEMORY: "crashing",
     Cause.OUT_OF_MEMORY: "crashing",
+    Cause.INIT_CONTAINER_FAILING: "crashing",
     Cause.ROLLOUT_IMAGE_PULL: "image pull",
     Cause.REGISTRY_UNREACHABLE: "image pull",
     Cause.ROLLOUT_CONFIG_ERROR: "configuration",
