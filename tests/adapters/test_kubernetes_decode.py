@@ -235,6 +235,23 @@ def test_how_long_the_probes_allow_until_ready(containers: list[Object], sidecar
     assert read(watched.DEPLOYMENTS, made).probe_budget_seconds == seconds
 
 
+@pytest.mark.parametrize(
+    ("container", "kills"),
+    [
+        ({}, {}),
+        ({"readinessProbe": {"periodSeconds": 1}}, {}),
+        ({"livenessProbe": {}}, {"app": 20}),
+        ({"livenessProbe": {"initialDelaySeconds": 15, "periodSeconds": 5, "failureThreshold": 1}}, {"app": 15}),
+        ({"livenessProbe": {"initialDelaySeconds": 60}, "startupProbe": {"periodSeconds": 1, "failureThreshold": 30}}, {"app": 29}),
+    ],
+    ids=["no probe", "readiness ends nothing", "defaults", "one failure is enough", "the sooner of two"],
+)
+def test_how_soon_a_failed_probe_can_end_a_container(container: Object, kills: dict[str, int]):
+    sidecar = {"name": "proxy", "restartPolicy": "Always", "livenessProbe": {"periodSeconds": 2}}
+    spec = {"containers": [{"name": "app", **container}], "initContainers": [sidecar, {"name": "init", "livenessProbe": {}}]}
+    assert read(watched.DEPLOYMENTS, workload({"template": {"spec": spec}})).probe_kills == {"proxy": 4, **kills}
+
+
 @pytest.mark.parametrize(("value", "irreversible"), [("true", True), ("false", False), ("yes", False), (None, False)])
 def test_only_true_means_irreversible(value: str | None, irreversible: bool):
     annotations = {"prunella.dev/irreversible": value} if value else {"other": "true"}

@@ -12,7 +12,7 @@ from prunella.core.facts import WorkloadCondition
 
 from .builders import NOON, ago, crashing, deadline_exceeded, new_pod, rolling_facts, waiting
 
-REFUSED = WorkloadCondition(type="ReplicaFailure", status="True", reason="FailedCreate", message="pods is forbidden: exceeded quota: small")
+REFUSED = WorkloadCondition(type="ReplicaFailure", status="True", reason="FailedDelete", message="pods is forbidden: not yours to delete")
 UNPLACED = new_pod(waiting(""), scheduled=False, node="", unschedulable_message="0/2 nodes are available: 2 Insufficient memory.")
 
 
@@ -24,7 +24,7 @@ def found(facts):
     ("conditions", "pods", "why"),
     [
         pytest.param((), (), "", id="nothing tells why"),
-        pytest.param((REFUSED,), (), " (pods is forbidden: exceeded quota: small)", id="replicas can't be created"),
+        pytest.param((REFUSED,), (), " (pods is forbidden: not yours to delete)", id="replicas can't be deleted"),
         pytest.param((replace(REFUSED, status="False"),), (), "", id="they could again"),
         pytest.param((), (UNPLACED,), " (0/2 nodes are available: 2 Insufficient memory.)", id="no node takes a pod"),
         pytest.param((), (replace(UNPLACED, unschedulable_message=""),), " (a pod is not scheduled)", id="the scheduler does not say why"),
@@ -48,6 +48,12 @@ def test_a_passed_deadline_without_a_child_cause_is_a_stuck_rollout(conditions, 
 )
 def test_a_child_cause_goes_before_the_deadline(one, cause):
     assert found(rolling_facts(new_pod(one), conditions=(deadline_exceeded(),))).cause is cause
+
+
+def test_a_refusal_goes_before_the_deadline_that_it_made_pass():
+    refused = replace(REFUSED, reason="FailedCreate", message="pods is forbidden: exceeded quota: small", last_transition_time=ago(600))
+    finding = found(rolling_facts(conditions=(deadline_exceeded(), refused)))
+    assert (finding.cause, finding.open_time) == (Cause.REPLICA_CREATION_FAILED, ago(540))
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,8 @@ CAUSES: Final = {
     Cause.OUT_OF_MEMORY: "Containers are killed for memory, again and again, although nothing was rolled out.",
     Cause.CONFIG_MISSING: "Containers can't be created: a ConfigMap, a Secret or a key of one is gone that the workload used before.",
     Cause.INIT_CONTAINER_FAILING: "An init container fails again and again, or does not get done, although nothing was rolled out.",
+    Cause.LIVENESS_KILLS: "Containers are stopped from outside again and again, not for memory and no sooner than a failed liveness probe would.",
+    Cause.REPLICA_CREATION_FAILED: "Pods of a Deployment are refused when they are created: a quota, a policy, a missing account, a webhook.",
     Cause.ALERT: "An alert fires, and nothing better is known.",
     Cause.REPORTED: "A person reported it, and nothing better is known.",
 }

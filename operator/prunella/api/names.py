@@ -42,6 +42,8 @@ class Cause(StrEnum):
     OUT_OF_MEMORY = "OutOfMemory"
     CONFIG_MISSING = "ConfigMissing"
     INIT_CONTAINER_FAILING = "InitContainerFailing"
+    LIVENESS_KILLS = "LivenessKills"
+    REPLICA_CREATION_FAILED = "ReplicaCreationFailed"
     ALERT = "Alert"
     REPORTED = "Reported"
 
@@ -59,7 +61,14 @@ ROLLOUT_CAUSES: Final = frozenset(
 """Causes that the newest revision brought."""
 
 CRASH_CAUSES: Final = frozenset(
-    {Cause.ROLLOUT_CRASH_LOOP, Cause.ROLLOUT_OUT_OF_MEMORY, Cause.CRASH_LOOP, Cause.OUT_OF_MEMORY, Cause.INIT_CONTAINER_FAILING}
+    {
+        Cause.ROLLOUT_CRASH_LOOP,
+        Cause.ROLLOUT_OUT_OF_MEMORY,
+        Cause.CRASH_LOOP,
+        Cause.OUT_OF_MEMORY,
+        Cause.INIT_CONTAINER_FAILING,
+        Cause.LIVENESS_KILLS,
+    }
 )
 """Causes of which restarts are the evidence: a Runbook's `minRestarts` is about them."""
 

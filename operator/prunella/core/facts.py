@@ -163,6 +163,8 @@ class Workload:
     progress_deadline_seconds: int = 600
     probe_budget_seconds: int = 0
     """What startup and readiness probes of the template allow until Ready: initial delay + period × failure threshold, the longest container's."""
+    probe_kills: Mapping[str, int] = field(default_factory=dict)
+    """By container: seconds after its start before which no failed liveness or startup probe of the template can have it ended."""
     template_irreversible: bool = False
     current_revision: str = ""
     """StatefulSet: status.currentRevision."""

@@ -14,6 +14,7 @@ from prunella.core import facts
 from prunella.core.failing import quiet
 
 from . import wire, wire_pod, wire_workload
+from .probes import probe_budget, probe_kills
 from .references import references
 
 KEPT_ANNOTATIONS = (
@@ -152,7 +153,8 @@ def _workload(kind: str, stored: wire_workload.Workload) -> facts.Workload:
         pod_management=intern(spec.pod_management_policy),
         min_ready_seconds=spec.min_ready_seconds,
         progress_deadline_seconds=spec.progress_deadline_seconds,
-        probe_budget_seconds=_probe_budget(spec.template.spec),
+        probe_budget_seconds=probe_budget(spec.template),
+        probe_kills=probe_kills(spec.template),
         template_irreversible=_irreversible(spec.template),
         current_revision=status.current_revision,
         update_revision=status.update_revision,
@@ -168,16 +170,6 @@ def _workload_condition(condition: wire_workload.Condition) -> facts.WorkloadCon
         last_transition_time=condition.last_transition_time,
         last_update_time=condition.last_update_time,
     )
-
-
-def _probe_budget(spec: wire_workload.TemplateSpec) -> int:
-    sidecars = [container for container in spec.init_containers or () if container.restart_policy == "Always"]
-    return max((_budget(container) for container in (*(spec.containers or ()), *sidecars)), default=0)
-
-
-def _budget(container: wire_workload.TemplateContainer) -> int:
-    probes = [probe for probe in (container.startup_probe, container.readiness_probe) if probe is not None]
-    return sum(probe.initial_delay_seconds + probe.period_seconds * probe.failure_threshold for probe in probes)
 
 
 def _irreversible(template: wire_workload.Template) -> bool:

@@ -52,6 +52,7 @@ class TemplateContainer(Wire, frozen=True):
     restart_policy: str = ""
     startup_probe: Probe | None = None
     readiness_probe: Probe | None = None
+    liveness_probe: Probe | None = None
     env: list[Variable] | None = None
     env_from: list[VariablesFrom] | None = None
 

@@ -15,7 +15,7 @@ from prunella.api.names import Cause
 from prunella.core import failing, rollout
 from prunella.core.facts import Finding, Pod, WorkloadFacts
 
-from . import config, crash, image, initializing, memory, readiness, stuck
+from . import config, crash, creation, image, initializing, liveness, memory, readiness, stuck
 from .look import Look, Settings, Surroundings, Symptom, look
 
 __all__ = ["Detection", "Settings", "Surroundings", "detect"]
@@ -32,7 +32,9 @@ FAMILIES: Final[tuple[Family, ...]] = (
     stuck.rollout_stuck,
     memory.out_of_memory,
     initializing.init_container_failing,
+    liveness.liveness_kills,
     crash.crash_loop,
+    creation.replica_creation_failed,
 )
 CLOCKS: Final[tuple[Callable[[Look], Iterable[datetime]], ...]] = (initializing.due_times,)
 """What families other than readiness wait for: the instants at which one of them may find something that no event tells."""
@@ -91,6 +93,8 @@ def _who(seen: Look, symptom: Symptom) -> str:
         return f"the rollout of revision {seen.newest.number}"
     if symptom.accused is not None:
         return f"revision {symptom.accused.number}"
+    if not symptom.pods:
+        return "the controller"
     return f"pod {symptom.pods[0].name}" if len(symptom.pods) == 1 else f"each of {len(symptom.pods)} pods"
 
 

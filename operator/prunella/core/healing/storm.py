@@ -19,12 +19,14 @@ CLASS_OF = {
     Cause.ROLLOUT_OUT_OF_MEMORY: "crashing",
     Cause.OUT_OF_MEMORY: "crashing",
     Cause.INIT_CONTAINER_FAILING: "crashing",
+    Cause.LIVENESS_KILLS: "crashing",
     Cause.ROLLOUT_IMAGE_PULL: "image pull",
     Cause.REGISTRY_UNREACHABLE: "image pull",
     Cause.ROLLOUT_CONFIG_ERROR: "configuration",
     Cause.CONFIG_MISSING: "configuration",
     Cause.ROLLOUT_NOT_READY: "not ready",
     Cause.ROLLOUT_STUCK: "not ready",
+    Cause.REPLICA_CREATION_FAILED: "pods refused",
     Cause.ALERT: "alert",
 }
 """Failure class of a cause: one common fault shows as different causes of one class."""
