@@ -114,6 +114,13 @@ def test_a_crashing_pod_keeps_what_a_detector_asks_for():
         ({"status": {"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/2 nodes"}]}}, "scheduled", False),
         ({"status": {"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/2 nodes"}]}}, "unschedulable_message", "0/2 nodes"),
         ({"status": {"conditions": [{"type": "PodScheduled", "status": "True", "message": "x"}]}}, "unschedulable_message", ""),
+        ({"status": {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}}, "unscheduled_reason", "Unschedulable"),
+        (
+            {"status": {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]}},
+            "unscheduled_reason",
+            "SchedulingGated",
+        ),
+        ({"status": {"conditions": [{"type": "PodScheduled", "status": "True", "reason": "x"}]}}, "unscheduled_reason", ""),
         ({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}, "ready", True),
         ({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}, "ready", False),
         ({"status": {}}, "containers", ()),

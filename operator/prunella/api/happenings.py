@@ -77,6 +77,7 @@ CAUSES: Final = {
     Cause.INIT_CONTAINER_FAILING: "An init container fails again and again, or does not get done, although nothing was rolled out.",
     Cause.LIVENESS_KILLS: "Containers are stopped from outside again and again, not for memory and no sooner than a failed liveness probe would.",
     Cause.REPLICA_CREATION_FAILED: "Pods of a Deployment are refused when they are created: a quota, a policy, a missing account, a webhook.",
+    Cause.UNSCHEDULABLE: "No node takes a pod, by the scheduler's word.",
     Cause.ALERT: "An alert fires, and nothing better is known.",
     Cause.REPORTED: "A person reported it, and nothing better is known.",
 }

@@ -44,6 +44,7 @@ class Cause(StrEnum):
     INIT_CONTAINER_FAILING = "InitContainerFailing"
     LIVENESS_KILLS = "LivenessKills"
     REPLICA_CREATION_FAILED = "ReplicaCreationFailed"
+    UNSCHEDULABLE = "Unschedulable"
     ALERT = "Alert"
     REPORTED = "Reported"
 

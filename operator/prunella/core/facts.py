@@ -77,6 +77,8 @@ class Pod:
     ready_since: datetime | None = None
     """lastTransitionTime of the Ready condition, whatever its status."""
     scheduled: bool = True
+    unscheduled_reason: str = ""
+    """Why it is not: Unschedulable, or SchedulingGated by somebody's own wish."""
     unschedulable_message: str = ""
     created_time: datetime | None = None
     deleting: bool = False

@@ -61,6 +61,7 @@ def pod(stored: wire_pod.Pod) -> facts.Pod:
         ready=ready is not None and ready.status == "True",
         ready_since=ready.last_transition_time if ready else None,
         scheduled=not unscheduled,
+        unscheduled_reason=intern(scheduled.reason) if scheduled and unscheduled else "",
         unschedulable_message=scheduled.message if scheduled and unscheduled else "",
         created_time=meta.creation_timestamp,
         deleting=meta.deletion_timestamp is not None,

@@ -21,7 +21,7 @@ LEAST_PATIENCE: Final = timedelta(seconds=60)
 NO_DEADLINE: Final = timedelta(seconds=600)
 """What a StatefulSet and a DaemonSet get instead of a progress deadline."""
 QUOTE_LENGTH: Final = 160
-OPEN_AFTER_SECONDS: Final = {Cause.REPLICA_CREATION_FAILED: 60}
+OPEN_AFTER_SECONDS: Final = {Cause.REPLICA_CREATION_FAILED: 60, Cause.UNSCHEDULABLE: 60}
 """How long a finding must hold before an Incident opens, where no policy says so; 0 for every other cause."""
 
 

@@ -11,6 +11,7 @@ from prunella.core import rollout
 
 from .creation import replica_creation_failed
 from .look import Look, Symptom, quote
+from .placement import unschedulable
 
 
 def rollout_stuck(look: Look) -> Symptom | None:
@@ -18,7 +19,7 @@ def rollout_stuck(look: Look) -> Symptom | None:
     condition = rollout.deadline_condition(look.facts.workload)
     if condition is None or look.newest is None:
         return None
-    child = replica_creation_failed(look)
+    child = replica_creation_failed(look) or unschedulable(look)
     if child is not None:
         return child
     since = condition.last_transition_time or condition.last_update_time or look.now

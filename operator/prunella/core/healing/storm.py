@@ -27,6 +27,7 @@ CLASS_OF = {
     Cause.ROLLOUT_NOT_READY: "not ready",
     Cause.ROLLOUT_STUCK: "not ready",
     Cause.REPLICA_CREATION_FAILED: "pods refused",
+    Cause.UNSCHEDULABLE: "no room",
     Cause.ALERT: "alert",
 }
 """Failure class of a cause: one common fault shows as different causes of one class."""
