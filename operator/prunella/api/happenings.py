@@ -78,6 +78,8 @@ CAUSES: Final = {
     Cause.LIVENESS_KILLS: "Containers are stopped from outside again and again, not for memory and no sooner than a failed liveness probe would.",
     Cause.REPLICA_CREATION_FAILED: "Pods of a Deployment are refused when they are created: a quota, a policy, a missing account, a webhook.",
     Cause.UNSCHEDULABLE: "No node takes a pod, by the scheduler's word.",
+    Cause.STATEFUL_SET_STUCK: "The update of a StatefulSet waits for a pod of an earlier revision that does not get ready, and nothing says why.",
+    Cause.DAEMON_SET_STUCK: "The update of a DaemonSet waits for pods of an earlier revision that do not get ready, and nothing says why.",
     Cause.ALERT: "An alert fires, and nothing better is known.",
     Cause.REPORTED: "A person reported it, and nothing better is known.",
 }

@@ -45,6 +45,8 @@ class Cause(StrEnum):
     LIVENESS_KILLS = "LivenessKills"
     REPLICA_CREATION_FAILED = "ReplicaCreationFailed"
     UNSCHEDULABLE = "Unschedulable"
+    STATEFUL_SET_STUCK = "StatefulSetStuck"
+    DAEMON_SET_STUCK = "DaemonSetStuck"
     ALERT = "Alert"
     REPORTED = "Reported"
 

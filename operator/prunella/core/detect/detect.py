@@ -15,7 +15,7 @@ from prunella.api.names import Cause
 from prunella.core import failing, rollout
 from prunella.core.facts import Finding, Pod, WorkloadFacts
 
-from . import config, crash, creation, image, initializing, liveness, memory, placement, readiness, stuck
+from . import blocked, config, crash, creation, image, initializing, liveness, memory, placement, readiness, stuck
 from .look import Look, Settings, Surroundings, Symptom, look
 
 __all__ = ["Detection", "Settings", "Surroundings", "detect"]
@@ -36,8 +36,9 @@ FAMILIES: Final[tuple[Family, ...]] = (
     crash.crash_loop,
     creation.replica_creation_failed,
     placement.unschedulable,
+    blocked.update_blocked,
 )
-CLOCKS: Final[tuple[Callable[[Look], Iterable[datetime]], ...]] = (initializing.due_times,)
+CLOCKS: Final[tuple[Callable[[Look], Iterable[datetime]], ...]] = (initializing.due_times, blocked.due_times)
 """What families other than readiness wait for: the instants at which one of them may find something that no event tells."""
 
 

@@ -26,6 +26,8 @@ CLASS_OF = {
     Cause.CONFIG_MISSING: "configuration",
     Cause.ROLLOUT_NOT_READY: "not ready",
     Cause.ROLLOUT_STUCK: "not ready",
+    Cause.STATEFUL_SET_STUCK: "not ready",
+    Cause.DAEMON_SET_STUCK: "not ready",
     Cause.REPLICA_CREATION_FAILED: "pods refused",
     Cause.UNSCHEDULABLE: "no room",
     Cause.ALERT: "alert",
