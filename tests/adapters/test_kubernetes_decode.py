@@ -114,6 +114,13 @@ def test_a_crashing_pod_keeps_what_a_detector_asks_for():
         ({"status": {"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/2 nodes"}]}}, "scheduled", False),
         ({"status": {"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/2 nodes"}]}}, "unschedulable_message", "0/2 nodes"),
         ({"status": {"conditions": [{"type": "PodScheduled", "status": "True", "message": "x"}]}}, "unschedulable_message", ""),
+        ({"status": {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}}, "unscheduled_reason", "Unschedulable"),
+        (
+            {"status": {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]}},
+            "unscheduled_reason",
+            "SchedulingGated",
+        ),
+        ({"status": {"conditions": [{"type": "PodScheduled", "status": "True", "reason": "x"}]}}, "unscheduled_reason", ""),
         ({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}, "ready", True),
         ({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}, "ready", False),
         ({"status": {}}, "containers", ()),
@@ -235,6 +242,23 @@ def test_how_long_the_probes_allow_until_ready(containers: list[Object], sidecar
     assert read(watched.DEPLOYMENTS, made).probe_budget_seconds == seconds
 
 
+@pytest.mark.parametrize(
+    ("container", "kills"),
+    [
+        ({}, {}),
+        ({"readinessProbe": {"periodSeconds": 1}}, {}),
+        ({"livenessProbe": {}}, {"app": 20}),
+        ({"livenessProbe": {"initialDelaySeconds": 15, "periodSeconds": 5, "failureThreshold": 1}}, {"app": 15}),
+        ({"livenessProbe": {"initialDelaySeconds": 60}, "startupProbe": {"periodSeconds": 1, "failureThreshold": 30}}, {"app": 29}),
+    ],
+    ids=["no probe", "readiness ends nothing", "defaults", "one failure is enough", "the sooner of two"],
+)
+def test_how_soon_a_failed_probe_can_end_a_container(container: Object, kills: dict[str, int]):
+    sidecar = {"name": "proxy", "restartPolicy": "Always", "livenessProbe": {"periodSeconds": 2}}
+    spec = {"containers": [{"name": "app", **container}], "initContainers": [sidecar, {"name": "init", "livenessProbe": {}}]}
+    assert read(watched.DEPLOYMENTS, workload({"template": {"spec": spec}})).probe_kills == {"proxy": 4, **kills}
+
+
 @pytest.mark.parametrize(("value", "irreversible"), [("true", True), ("false", False), ("yes", False), (None, False)])
 def test_only_true_means_irreversible(value: str | None, irreversible: bool):
     annotations = {"prunella.dev/irreversible": value} if value else {"other": "true"}
@@ -284,6 +308,32 @@ def test_the_data_of_a_controller_revision_may_be_anything(kind: str, data: obje
     found = read(watched.CONTROLLER_REVISIONS, {"metadata": meta(ownerReferences=owned_by(kind)), "revision": 1, "data": data})
     assert found.images == ()
     assert bool(found.owner_uid) == (kind == "StatefulSet")
+
+
+NAMES_IT = {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "mode"}}}
+
+
+@pytest.mark.parametrize(
+    ("container", "wanted"),
+    [
+        ({}, set()),
+        ({"env": [{"name": "A", "value": "configmap/x"}, {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}, set()),
+        ({"env": [NAMES_IT]}, {"configmap/settings", "configmap/settings/mode"}),
+        ({"env": [{"name": "P", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}]}, {"secret/db", "secret/db/password"}),
+        (
+            {"envFrom": [{"prefix": "X_", "configMapRef": {"name": "all"}}, {"secretRef": {"name": "keys", "optional": True}}]},
+            {"configmap/all", "secret/keys"},
+        ),
+    ],
+    ids=["nothing", "plain values", "a key of a ConfigMap", "a key of a Secret", "all of them"],
+)
+@pytest.mark.parametrize("list_", ["containers", "initContainers"])
+def test_a_revision_knows_what_its_environment_is_taken_from(container: Object, wanted: set[str], list_: str):
+    pod_template = {"spec": {"containers": [], list_: [{"name": "app", "image": "web:v2", **container}]}}
+    made = {"metadata": meta(ownerReferences=owned_by("Deployment")), "spec": {"template": pod_template}}
+    assert read(watched.REPLICA_SETS, made).references == wanted
+    kept = {"metadata": meta(ownerReferences=owned_by("DaemonSet")), "revision": 1, "data": {"spec": {"template": pod_template}}}
+    assert read(watched.CONTROLLER_REVISIONS, kept).references == wanted
 
 
 def test_namespaces_and_autoscalers():

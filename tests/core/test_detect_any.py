@@ -100,7 +100,9 @@ CONTAINERS = st.builds(
     restarts=st.integers(0, 5),
     image=st.sampled_from(["", "a", "shop/app:3", "shop/app:2"]),
     waiting_reason=REASONS,
-    waiting_message=st.one_of(st.sampled_from(["", "not found", "401", "refused", "Back-off pulling image"]), st.text(max_size=30)),
+    waiting_message=st.one_of(
+        st.sampled_from(["", "not found", 'configmap "x" not found', "401", "refused", "Back-off pulling image"]), st.text(max_size=30)
+    ),
     running_since=TIMES,
     terminated=st.none() | ENDS,
     last_terminated=st.none() | ENDS,
@@ -116,6 +118,7 @@ PODS = st.builds(
     ready=st.booleans(),
     ready_since=TIMES,
     scheduled=st.booleans(),
+    unscheduled_reason=st.sampled_from(["", "Unschedulable", "SchedulingGated"]),
     created_time=TIMES,
     deleting=st.booleans(),
     node=st.sampled_from(["", "node-1", "node-1", "node-1"]),
@@ -132,12 +135,13 @@ REVISIONS = st.builds(
     created_time=TIMES,
     replicas=st.integers(0, 3),
     images=st.lists(st.sampled_from(["shop/app:2", "shop/app:3"]), max_size=2).map(tuple),
+    references=st.sampled_from([frozenset(), frozenset({"configmap/x"})]),
 )
 CONDITIONS = st.builds(
     WorkloadCondition,
     type=st.sampled_from(["Progressing", "ReplicaFailure"]),
     status=st.sampled_from(["True", "False"]),
-    reason=st.sampled_from(["NewReplicaSetAvailable", "ProgressDeadlineExceeded", "ReplicaSetUpdated", "DeploymentPaused"]),
+    reason=st.sampled_from(["NewReplicaSetAvailable", "ProgressDeadlineExceeded", "ReplicaSetUpdated", "DeploymentPaused", "FailedCreate"]),
     last_transition_time=TIMES,
     last_update_time=TIMES,
 )
@@ -155,6 +159,8 @@ WORKLOADS = st.builds(
     available=st.integers(0, 4),
     paused=st.booleans(),
     conditions=st.lists(CONDITIONS, max_size=2).map(tuple),
+    strategy=st.sampled_from(["RollingUpdate", "OnDelete"]),
+    probe_kills=st.sampled_from([{}, {"app": 3}]),
     current_revision=HASHES,
     update_revision=HASHES,
     probe_budget_seconds=st.integers(0, 100),

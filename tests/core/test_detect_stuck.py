@@ -12,8 +12,9 @@ from prunella.core.facts import WorkloadCondition
 
 from .builders import NOON, ago, crashing, deadline_exceeded, new_pod, rolling_facts, waiting
 
-REFUSED = WorkloadCondition(type="ReplicaFailure", status="True", reason="FailedCreate", message="pods is forbidden: exceeded quota: small")
-UNPLACED = new_pod(waiting(""), scheduled=False, node="", unschedulable_message="0/2 nodes are available: 2 Insufficient memory.")
+REFUSED = WorkloadCondition(type="ReplicaFailure", status="True", reason="FailedDelete", message="pods is forbidden: not yours to delete")
+GATED = "Scheduling is blocked due to non-empty scheduling gates"
+UNPLACED = new_pod(waiting(""), scheduled=False, node="", unscheduled_reason="SchedulingGated", unschedulable_message=GATED)
 
 
 def found(facts):
@@ -24,10 +25,10 @@ def found(facts):
     ("conditions", "pods", "why"),
     [
         pytest.param((), (), "", id="nothing tells why"),
-        pytest.param((REFUSED,), (), " (pods is forbidden: exceeded quota: small)", id="replicas can't be created"),
+        pytest.param((REFUSED,), (), " (pods is forbidden: not yours to delete)", id="replicas can't be deleted"),
         pytest.param((replace(REFUSED, status="False"),), (), "", id="they could again"),
-        pytest.param((), (UNPLACED,), " (0/2 nodes are available: 2 Insufficient memory.)", id="no node takes a pod"),
-        pytest.param((), (replace(UNPLACED, unschedulable_message=""),), " (a pod is not scheduled)", id="the scheduler does not say why"),
+        pytest.param((), (UNPLACED,), f" ({GATED})", id="a gate holds a pod back"),
+        pytest.param((), (replace(UNPLACED, unschedulable_message=""),), " (a pod is not scheduled)", id="nobody says why"),
         pytest.param((), (replace(UNPLACED, deleting=True),), "", id="that pod is on its way out"),
     ],
 )
@@ -48,6 +49,18 @@ def test_a_passed_deadline_without_a_child_cause_is_a_stuck_rollout(conditions, 
 )
 def test_a_child_cause_goes_before_the_deadline(one, cause):
     assert found(rolling_facts(new_pod(one), conditions=(deadline_exceeded(),))).cause is cause
+
+
+def test_a_pod_that_no_node_takes_goes_before_the_deadline_that_it_made_pass():
+    no_room = replace(UNPLACED, unscheduled_reason="Unschedulable", unschedulable_message="0/2 nodes are available", created_time=ago(600))
+    finding = found(rolling_facts(no_room, conditions=(deadline_exceeded(),)))
+    assert (finding.cause, finding.accused_revision, finding.open_time) == (Cause.UNSCHEDULABLE, "", ago(540))
+
+
+def test_a_refusal_goes_before_the_deadline_that_it_made_pass():
+    refused = replace(REFUSED, reason="FailedCreate", message="pods is forbidden: exceeded quota: small", last_transition_time=ago(600))
+    finding = found(rolling_facts(conditions=(deadline_exceeded(), refused)))
+    assert (finding.cause, finding.open_time) == (Cause.REPLICA_CREATION_FAILED, ago(540))
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class DetectorSettings(WireModel):
     cause: Cause
     """The cause that is meant."""
     open_after_seconds: Seconds
-    """Seconds that the finding must hold before an Incident is opened."""
+    """Seconds that the finding must hold before an Incident is opened. Without an entry: 0; 60 for ReplicaCreationFailed and Unschedulable."""
 
 
 class Budget(WireModel):

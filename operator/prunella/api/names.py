@@ -39,6 +39,14 @@ class Cause(StrEnum):
     ROLLOUT_STUCK = "RolloutStuck"
     ROLLOUT_CONFIG_ERROR = "RolloutConfigError"
     ROLLOUT_NOT_READY = "RolloutNotReady"
+    OUT_OF_MEMORY = "OutOfMemory"
+    CONFIG_MISSING = "ConfigMissing"
+    INIT_CONTAINER_FAILING = "InitContainerFailing"
+    LIVENESS_KILLS = "LivenessKills"
+    REPLICA_CREATION_FAILED = "ReplicaCreationFailed"
+    UNSCHEDULABLE = "Unschedulable"
+    STATEFUL_SET_STUCK = "StatefulSetStuck"
+    DAEMON_SET_STUCK = "DaemonSetStuck"
     ALERT = "Alert"
     REPORTED = "Reported"
 
@@ -54,6 +62,18 @@ ROLLOUT_CAUSES: Final = frozenset(
     }
 )
 """Causes that the newest revision brought."""
+
+CRASH_CAUSES: Final = frozenset(
+    {
+        Cause.ROLLOUT_CRASH_LOOP,
+        Cause.ROLLOUT_OUT_OF_MEMORY,
+        Cause.CRASH_LOOP,
+        Cause.OUT_OF_MEMORY,
+        Cause.INIT_CONTAINER_FAILING,
+        Cause.LIVENESS_KILLS,
+    }
+)
+"""Causes of which restarts are the evidence: a Runbook's `minRestarts` is about them."""
 
 
 class Phase(StrEnum):

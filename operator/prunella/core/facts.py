@@ -77,6 +77,8 @@ class Pod:
     ready_since: datetime | None = None
     """lastTransitionTime of the Ready condition, whatever its status."""
     scheduled: bool = True
+    unscheduled_reason: str = ""
+    """Why it is not: Unschedulable, or SchedulingGated by somebody's own wish."""
     unschedulable_message: str = ""
     created_time: datetime | None = None
     deleting: bool = False
@@ -105,6 +107,8 @@ class Revision:
     """Images of its containers, in order; ReplicaSets and ControllerRevisions both tell."""
     irreversible: bool = False
     """Whether its template bears prunella.dev/irreversible."""
+    references: frozenset[str] = frozenset()
+    """What its containers' environment is taken from: `configmap/settings`, and `configmap/settings/key` where it is one key; `secret/…` likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +165,8 @@ class Workload:
     progress_deadline_seconds: int = 600
     probe_budget_seconds: int = 0
     """What startup and readiness probes of the template allow until Ready: initial delay + period × failure threshold, the longest container's."""
+    probe_kills: Mapping[str, int] = field(default_factory=dict)
+    """By container: seconds after its start before which no failed liveness or startup probe of the template can have it ended."""
     template_irreversible: bool = False
     current_revision: str = ""
     """StatefulSet: status.currentRevision."""

@@ -14,6 +14,8 @@ from prunella.core import facts
 from prunella.core.failing import quiet
 
 from . import wire, wire_pod, wire_workload
+from .probes import probe_budget, probe_kills
+from .references import references
 
 KEPT_ANNOTATIONS = (
     "prunella.dev/",
@@ -59,6 +61,7 @@ def pod(stored: wire_pod.Pod) -> facts.Pod:
         ready=ready is not None and ready.status == "True",
         ready_since=ready.last_transition_time if ready else None,
         scheduled=not unscheduled,
+        unscheduled_reason=intern(scheduled.reason) if scheduled and unscheduled else "",
         unschedulable_message=scheduled.message if scheduled and unscheduled else "",
         created_time=meta.creation_timestamp,
         deleting=meta.deletion_timestamp is not None,
@@ -151,7 +154,8 @@ def _workload(kind: str, stored: wire_workload.Workload) -> facts.Workload:
         pod_management=intern(spec.pod_management_policy),
         min_ready_seconds=spec.min_ready_seconds,
         progress_deadline_seconds=spec.progress_deadline_seconds,
-        probe_budget_seconds=_probe_budget(spec.template.spec),
+        probe_budget_seconds=probe_budget(spec.template),
+        probe_kills=probe_kills(spec.template),
         template_irreversible=_irreversible(spec.template),
         current_revision=status.current_revision,
         update_revision=status.update_revision,
@@ -167,16 +171,6 @@ def _workload_condition(condition: wire_workload.Condition) -> facts.WorkloadCon
         last_transition_time=condition.last_transition_time,
         last_update_time=condition.last_update_time,
     )
-
-
-def _probe_budget(spec: wire_workload.TemplateSpec) -> int:
-    sidecars = [container for container in spec.init_containers or () if container.restart_policy == "Always"]
-    return max((_budget(container) for container in (*(spec.containers or ()), *sidecars)), default=0)
-
-
-def _budget(container: wire_workload.TemplateContainer) -> int:
-    probes = [probe for probe in (container.startup_probe, container.readiness_probe) if probe is not None]
-    return sum(probe.initial_delay_seconds + probe.period_seconds * probe.failure_threshold for probe in probes)
 
 
 def _irreversible(template: wire_workload.Template) -> bool:
@@ -207,6 +201,7 @@ def replica_set(stored: wire_workload.ReplicaSet) -> facts.Revision:
         replicas=1 if stored.spec.replicas is None else stored.spec.replicas,
         images=_images(stored.spec.template),
         irreversible=_irreversible(stored.spec.template),
+        references=references(stored.spec.template),
     )
 
 
@@ -226,6 +221,7 @@ def controller_revision(stored: wire_workload.ControllerRevision) -> facts.Revis
         created_time=meta.creation_timestamp,
         images=_images(template),
         irreversible=_irreversible(template),
+        references=references(template),
     )
 
 

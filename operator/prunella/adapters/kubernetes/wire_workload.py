@@ -17,6 +17,33 @@ class Probe(Wire, frozen=True):
     failure_threshold: int = 3
 
 
+class Source(Wire, frozen=True):
+    """A reference to a ConfigMap or Secret, or to a key of one."""
+
+    name: str = ""
+    key: str = ""
+
+
+class ValueFrom(Wire, frozen=True):
+    """valueFrom of an environment variable."""
+
+    config_map_key_ref: Source | None = None
+    secret_key_ref: Source | None = None
+
+
+class Variable(Wire, frozen=True):
+    """An entry of env: its value is not read."""
+
+    value_from: ValueFrom | None = None
+
+
+class VariablesFrom(Wire, frozen=True):
+    """An entry of envFrom."""
+
+    config_map_ref: Source | None = None
+    secret_ref: Source | None = None
+
+
 class TemplateContainer(Wire, frozen=True):
     """A container of a pod template."""
 
@@ -25,6 +52,9 @@ class TemplateContainer(Wire, frozen=True):
     restart_policy: str = ""
     startup_probe: Probe | None = None
     readiness_probe: Probe | None = None
+    liveness_probe: Probe | None = None
+    env: list[Variable] | None = None
+    env_from: list[VariablesFrom] | None = None
 
 
 class TemplateSpec(Wire, frozen=True):

@@ -1,29 +1,87 @@
-"""Containers that can't be created, because the newest revision refers to something that isn't there or asks for something that is refused.
+"""Containers that can't be created for what they refer to: because the newest revision brought the reference, or because what it names is gone.
 
-An old revision whose object was deleted shows the same reason; it is no rollout's fault and is not found here.
+The rule this module protects: only a new reference accuses a revision. Where the revision that serves refers to the same object, going back would not
+bring the object back.
 """
 
 from __future__ import annotations
 
+import re
+from typing import Final, TypeAlias
+
 from prunella.api.names import Cause
 from prunella.core import failing
+from prunella.core.facts import Container, Pod, Revision
 
 from .look import Look, Symptom, in_container, quote
 
+_Failure: TypeAlias = tuple[Pod, Container]
+_OBJECT: Final = re.compile(r'\b(configmap|secret) "([^"\s]+)" not found', re.IGNORECASE)
+_KEY: Final = re.compile(r"couldn't find key (\S+) in (configmap|secret) (?:[^\s/]+/)?([^\s/]+)", re.IGNORECASE)
+
 
 def rollout_config(look: Look) -> Symptom | None:
-    """RolloutConfigError: containers of the newest revision can't be created."""
-    found = tuple((pod, container) for pod in look.newest_pods for container in failing.waiting_for(pod, failing.CONFIG_REASONS))
+    """RolloutConfigError: containers of the newest revision can't be created, and nothing says that what they name was there before."""
+    found = tuple(one for one in _failures(look.newest_pods) if not _known(look, one[1]))
     if not look.rolling or not found:
         return None
+    return _symptom(look, Cause.ROLLOUT_CONFIG_ERROR, found, look.newest)
+
+
+def config_missing(look: Look) -> Symptom | None:
+    """ConfigMissing: what the kubelet can't find is no new reference, so somebody took it away."""
+    found = tuple(one for one in _failures(look.pods) if missing(one[1]) and (not _brought(look, one[0]) or _known(look, one[1])))
+    return _symptom(look, Cause.CONFIG_MISSING, found, None) if found else None
+
+
+def missing(container: Container) -> str:
+    """What the kubelet can't find, as in `Revision.references`; empty where it is something else that is wrong."""
+    if container.waiting_reason != "CreateContainerConfigError":
+        return ""
+    named = _OBJECT.search(container.waiting_message)
+    if named is not None:
+        return f"{named[1].lower()}/{named[2]}"
+    key = _KEY.search(container.waiting_message)
+    return f"{key[2].lower()}/{key[3]}/{key[1]}" if key is not None else ""
+
+
+def _failures(pods: tuple[Pod, ...]) -> tuple[_Failure, ...]:
+    return tuple((pod, container) for pod in pods for container in failing.waiting_for(pod, failing.CONFIG_REASONS))
+
+
+def _brought(look: Look, pod: Pod) -> bool:
+    """Whether what the pod refers to may be the rollout's doing."""
+    return look.rolling and look.newest is not None and pod.revision == look.newest.hash
+
+
+def _known(look: Look, container: Container) -> bool:
+    """Whether every revision that could be gone back to refers to what is missing, too."""
+    what, before = missing(container), _before(look)
+    return bool(what and before) and all(what in revision.references for revision in before)
+
+
+def _before(look: Look) -> tuple[Revision, ...]:
+    """The other stored revisions that serve; where none does, the one last seen healthy."""
+    newest = look.newest.hash if look.newest is not None else ""
+    ready = {pod.revision for pod in look.other_pods if pod.ready}
+    serving = tuple(revision for revision in look.facts.revisions if revision.hash in ready)
+    if serving:
+        return serving
+    stored = (one for one in look.remembered if one.hash != newest and look.facts.revision(one.hash) is not None)
+    last = max(stored, key=lambda one: one.last_healthy_time, default=None)
+    revision = look.facts.revision(last.hash) if last is not None else None
+    return (revision,) if revision is not None else ()
+
+
+def _symptom(look: Look, cause: Cause, found: tuple[_Failure, ...], accused: Revision | None) -> Symptom:
     pod, container = found[0]
     started = min(failing.unready_since(one, look.now) for one, _ in found)
     return Symptom(
-        cause=Cause.ROLLOUT_CONFIG_ERROR,
+        cause=cause,
         pods=tuple({one.name: one for one, _ in found}.values()),
         what=f"can't create its container ({in_container(pod, container.name)}{quote(container.waiting_message) or container.waiting_reason})",
         started_time=started,
-        open_time=look.open_after(Cause.ROLLOUT_CONFIG_ERROR, started),
+        open_time=look.open_after(cause, started),
         container=container.name,
-        accused=look.newest,
+        accused=accused,
     )

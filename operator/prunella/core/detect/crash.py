@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from prunella.api.names import Cause
 from prunella.core import failing
+from prunella.core.facts import Revision
 from prunella.core.failing import Crash
 
 from .look import Look, Symptom, in_container, quote
@@ -19,30 +20,38 @@ def rollout_crash(look: Look) -> Symptom | None:
     if not look.rolling or not found:
         return None
     memory = tuple(crash for crash in found if crash.out_of_memory)
-    return _symptom(look, Cause.ROLLOUT_OUT_OF_MEMORY if memory else Cause.ROLLOUT_CRASH_LOOP, memory or found)
+    return symptom(
+        look, Cause.ROLLOUT_OUT_OF_MEMORY if memory else Cause.ROLLOUT_CRASH_LOOP, memory or found, accused=_only_revision(look, memory or found)
+    )
 
 
 def crash_loop(look: Look) -> Symptom | None:
     """CrashLoop: containers of a revision loop that no rollout brings."""
     found = tuple(crash for pod in look.pods for crash in failing.crashes(pod, look.now) if crash.loops)
-    return _symptom(look, Cause.CRASH_LOOP, found) if found else None
+    return symptom(look, Cause.CRASH_LOOP, found, accused=_only_revision(look, found)) if found else None
 
 
-def _symptom(look: Look, cause: Cause, found: tuple[Crash, ...]) -> Symptom:
+def symptom(look: Look, cause: Cause, found: tuple[Crash, ...], *, accused: Revision | None = None, what: str = "") -> Symptom:
+    """The symptom of these crashes; `what` are better words than those for the container with the most restarts."""
     most = max(found, key=lambda crash: (crash.container.restarts, crash.restarted_time))
     started = min(crash.started_time for crash in found)
-    revisions = {crash.pod.revision for crash in found}
     return Symptom(
         cause=cause,
         pods=tuple({crash.pod.name: crash.pod for crash in found}.values()),
-        what=_what(most),
+        what=what or _what(most),
         started_time=started,
         open_time=look.open_after(cause, started),
         container=most.container.name,
         restarts=most.container.restarts,
         restarted_time=most.restarted_time,
-        accused=look.facts.revision(most.pod.revision) if len(revisions) == 1 else None,
+        accused=accused,
     )
+
+
+def _only_revision(look: Look, found: tuple[Crash, ...]) -> Revision | None:
+    """The one stored revision whose pods crash."""
+    revisions = {crash.pod.revision for crash in found}
+    return look.facts.revision(revisions.pop()) if len(revisions) == 1 else None
 
 
 def _what(crash: Crash) -> str:

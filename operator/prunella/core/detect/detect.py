@@ -6,7 +6,7 @@ FAMILIES is the policy: what accuses a revision by plain evidence comes first, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,7 +15,7 @@ from prunella.api.names import Cause
 from prunella.core import failing, rollout
 from prunella.core.facts import Finding, Pod, WorkloadFacts
 
-from . import config, crash, image, readiness, stuck
+from . import blocked, config, crash, creation, image, initializing, liveness, memory, placement, readiness, stuck
 from .look import Look, Settings, Surroundings, Symptom, look
 
 __all__ = ["Detection", "Settings", "Surroundings", "detect"]
@@ -27,10 +27,19 @@ FAMILIES: Final[tuple[Family, ...]] = (
     config.rollout_config,
     crash.rollout_crash,
     image.registry,
+    config.config_missing,
     readiness.rollout_not_ready,
     stuck.rollout_stuck,
+    memory.out_of_memory,
+    initializing.init_container_failing,
+    liveness.liveness_kills,
     crash.crash_loop,
+    creation.replica_creation_failed,
+    placement.unschedulable,
+    blocked.update_blocked,
 )
+CLOCKS: Final[tuple[Callable[[Look], Iterable[datetime]], ...]] = (initializing.due_times, blocked.due_times)
+"""What families other than readiness wait for: the instants at which one of them may find something that no event tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +95,8 @@ def _who(seen: Look, symptom: Symptom) -> str:
         return f"the rollout of revision {seen.newest.number}"
     if symptom.accused is not None:
         return f"revision {symptom.accused.number}"
+    if not symptom.pods:
+        return "the controller"
     return f"pod {symptom.pods[0].name}" if len(symptom.pods) == 1 else f"each of {len(symptom.pods)} pods"
 
 
@@ -120,6 +131,8 @@ def _instants(seen: Look, symptom: Symptom | None) -> Iterator[datetime]:
         due = readiness.due_time(seen, pod) if pod in seen.newest_pods else readiness.late_elsewhere(seen, pod)
         if due is not None:
             yield due
+    for clock in CLOCKS:
+        yield from clock(seen)
     if symptom is not None:
         yield symptom.open_time
     if troubled and seen.began is not None:

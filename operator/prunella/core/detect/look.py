@@ -21,6 +21,8 @@ LEAST_PATIENCE: Final = timedelta(seconds=60)
 NO_DEADLINE: Final = timedelta(seconds=600)
 """What a StatefulSet and a DaemonSet get instead of a progress deadline."""
 QUOTE_LENGTH: Final = 160
+OPEN_AFTER_SECONDS: Final = {Cause.REPLICA_CREATION_FAILED: 60, Cause.UNSCHEDULABLE: 60}
+"""How long a finding must hold before an Incident opens, where no policy says so; 0 for every other cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ class Look:
 
     def open_after(self, cause: Cause, since: datetime) -> datetime:
         """When a finding that holds since then may open an Incident. What is dated in the future by another clock holds since now at the latest."""
-        return min(since, self.now) + timedelta(seconds=self.settings.open_after_seconds.get(cause, 0))
+        return min(since, self.now) + timedelta(seconds=self.settings.open_after_seconds.get(cause, OPEN_AFTER_SECONDS.get(cause, 0)))
 
     def patience(self) -> timedelta | None:
         """How long a pod of this workload may take to get Ready; None where no healthy revision's time is known."""
@@ -144,6 +146,11 @@ def quote(message: str) -> str:
     lines = redact.redact(message).strip().splitlines()
     line = lines[0] if lines else ""
     return line if len(line) <= QUOTE_LENGTH else line[: QUOTE_LENGTH - 1] + "…"
+
+
+def in_seconds(time: timedelta) -> str:
+    """So long, in words."""
+    return f"{int(time.total_seconds())} s"
 
 
 def in_container(pod: Pod, name: str) -> str:

@@ -12,7 +12,7 @@ from prunella.api.names import Cause
 from prunella.core import failing, rollout
 from prunella.core.facts import Pod
 
-from .look import NO_DEADLINE, Look, Symptom
+from .look import NO_DEADLINE, Look, Symptom, in_seconds
 
 
 def rollout_not_ready(look: Look) -> Symptom | None:
@@ -29,7 +29,7 @@ def rollout_not_ready(look: Look) -> Symptom | None:
     return Symptom(
         cause=Cause.ROLLOUT_NOT_READY,
         pods=found,
-        what=f"{_what(found[0])} for {int((look.now - started).total_seconds())} s",
+        what=f"{_what(found[0])} for {in_seconds(look.now - started)}",
         started_time=started,
         open_time=min(*due, look.now),
         accused=look.newest,

@@ -1,6 +1,7 @@
-"""A Deployment whose rollout makes no progress although none of its pods shows why: no room, no quota, a gate that stays shut.
+"""A Deployment whose rollout makes no progress although no container shows why: no quota, no room, a gate that stays shut.
 
-It accuses nobody: what no pod shows may be the cluster's fault as well.
+The rule this module protects: a child cause goes before the deadline that it made pass. And it accuses nobody: what no container shows may be the
+cluster's fault as well.
 """
 
 from __future__ import annotations
@@ -8,14 +9,19 @@ from __future__ import annotations
 from prunella.api.names import Cause
 from prunella.core import rollout
 
+from .creation import replica_creation_failed
 from .look import Look, Symptom, quote
+from .placement import unschedulable
 
 
 def rollout_stuck(look: Look) -> Symptom | None:
-    """RolloutStuck: the progress deadline passed without a child cause."""
+    """RolloutStuck: the progress deadline passed without a child cause; else that one."""
     condition = rollout.deadline_condition(look.facts.workload)
     if condition is None or look.newest is None:
         return None
+    child = replica_creation_failed(look) or unschedulable(look)
+    if child is not None:
+        return child
     since = condition.last_transition_time or condition.last_update_time or look.now
     return Symptom(
         cause=Cause.ROLLOUT_STUCK,

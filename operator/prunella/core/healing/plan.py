@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import IncidentStatus, Signal
-from prunella.api.names import Cause, Mode, SignalState, SourceKind
+from prunella.api.names import CRASH_CAUSES, Cause, Mode, SignalState, SourceKind
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import NamespaceFacts, Revision, Workload, WorkloadFacts
@@ -147,7 +147,7 @@ def _due(world: World, status: IncidentStatus, fit: Fit, due: datetime) -> tuple
     """The later of that instant, the dwell's end, and the one at which the restarts were enough; None while some are missing."""
     match, dwell = fit.runbook.spec.match, _dwell(status, fit)
     finding = world.known_finding
-    if fit.by_alert is None and finding is not None and status.cause in {Cause.ROLLOUT_CRASH_LOOP, Cause.CRASH_LOOP, Cause.ROLLOUT_OUT_OF_MEMORY}:
+    if fit.by_alert is None and finding is not None and status.cause in CRASH_CAUSES:
         wanted = match.min_restarts if match.min_restarts is not None else 3
         if finding.restarts < wanted:
             return None, f"{finding.restarts} of {wanted} restarts and {dwell} s"

@@ -1,0 +1,102 @@
+"""Pods that are refused when they are created."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from prunella.api.names import Cause
+from prunella.core.detect.detect import Settings, Surroundings, detect
+from prunella.core.facts import WorkloadCondition
+
+from .builders import NOON, ago, crashing, healthy_facts, later, new_pod, pod, pods, progressing, rolling_facts
+
+QUOTA = 'pods "checkout-h2-x" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2'
+
+
+def refused(message=QUOTA, *, since=90, **changes):
+    defaults = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message, "last_transition_time": ago(since)}
+    return WorkloadCondition(**(defaults | changes))
+
+
+def short_of_one(condition=None, **changes):
+    """Two of three run; the third can't be created."""
+    conditions = (progressing(), condition or refused())
+    defaults = {"ready": 2, "available": 2, "updated": 2, "conditions": conditions}
+    return replace(healthy_facts(**(defaults | changes)), pods=pods(2))
+
+
+def detection(facts, now=NOON, **settings):
+    return detect(facts, now, Settings(**settings), Surroundings())
+
+
+@pytest.mark.parametrize(
+    ("message", "quoted"),
+    [
+        (QUOTA, QUOTA),
+        (
+            'Internal error occurred: failed calling webhook "pods.example.com": connection refused',
+            'Internal error occurred: failed calling webhook "pods.example.com": connection refused',
+        ),
+        (
+            'pods "c" is forbidden: error looking up service account shop/gone: serviceaccount "gone" not found',
+            'pods "c" is forbidden: error looking up service account shop/gone: serviceaccount "gone" not found',
+        ),
+        ("", "FailedCreate"),
+        ("token=hunter2hunter2 was refused", "token=[redacted] was refused"),
+    ],
+    ids=["quota", "webhook", "account", "no message", "a secret in it"],
+)
+def test_the_refusal_is_quoted(message, quoted):
+    finding = detection(short_of_one(refused(message))).finding
+    assert finding.cause is Cause.REPLICA_CREATION_FAILED
+    assert finding.summary == f"checkout: the controller can't create pods ({quoted}); 2 of 3 are ready"
+    assert (finding.accused_revision, finding.failing_pods) == ("", ())
+
+
+def test_it_opens_after_a_minute_and_says_when():
+    seen = detection(short_of_one(refused(since=20)))
+    assert (seen.finding.open_time, seen.look_again) == (later(40), later(40))
+    policy = detection(short_of_one(refused(since=20)), open_after_seconds={Cause.REPLICA_CREATION_FAILED: 5})
+    assert policy.finding.open_time == ago(15)
+
+
+def test_in_a_rollout_it_accuses_nobody():
+    facts = rolling_facts(conditions=(progressing("ReplicaSetUpdated", updated=39), refused(since=70)))
+    finding = detection(facts).finding
+    assert (finding.cause, finding.accused_revision) == (Cause.REPLICA_CREATION_FAILED, "")
+    assert finding.summary.endswith("; revision 2 still serves 3 of 3")
+
+
+@pytest.mark.parametrize(
+    ("facts", "cause"),
+    [
+        pytest.param(short_of_one(refused(status="False")), None, id="it can again"),
+        pytest.param(short_of_one(refused(reason="FailedDelete")), None, id="it can't delete"),
+        pytest.param(healthy_facts(conditions=(progressing(), refused())), None, id="everything is there: an old word"),
+        pytest.param(replace(short_of_one(desired=0), pods=()), None, id="it is scaled to nothing"),
+        pytest.param(short_of_one(deleting=True), None, id="it is on its way out"),
+        pytest.param(replace(short_of_one(), pods=(pod("a", "h2", crashing()), *pods(1))), Cause.CRASH_LOOP, id="pods crash as well"),
+        pytest.param(
+            rolling_facts(new_pod(crashing()), conditions=(progressing("ReplicaSetUpdated"), refused())),
+            Cause.ROLLOUT_CRASH_LOOP,
+            id="the newest revision crashes as well",
+        ),
+        pytest.param(short_of_one(paused=True), Cause.REPLICA_CREATION_FAILED, id="paused"),
+    ],
+)
+def test_nearly_the_same_is_another_cause_or_none(facts, cause):
+    finding = detection(facts).finding
+    assert (finding.cause if finding else None) is cause
+
+
+@pytest.mark.parametrize(
+    ("changes", "started"),
+    [
+        pytest.param({"last_transition_time": None, "last_update_time": ago(33)}, ago(33), id="its last update"),
+        pytest.param({"last_transition_time": None}, NOON, id="nothing is told"),
+    ],
+)
+def test_it_began_when_the_condition_says(changes, started):
+    assert detection(short_of_one(refused(**changes))).finding.started_time == started
