@@ -182,3 +182,15 @@ async def test_it_knows_every_workload_and_autoscaler_that_bears_the_mark_of_a_m
         ("apps/v1", "Deployment", "shop", "web", "d-1", "{}"),
         ("autoscaling/v2", "HorizontalPodAutoscaler", "shop", "web", "h-1", "{}"),
     ]
+
+
+async def test_the_workloads_of_a_namespace_are_of_every_kind(server: StandIn, clock: Clock):
+    def named(name: str, namespace: str) -> Object:
+        return {"metadata": {"namespace": namespace, "name": name, "uid": f"u-{name}", "resourceVersion": "1"}}
+
+    server.answers("GET", "/apis/apps/v1/deployments", listed(named("web", "shop"), named("ledger", "pay")))
+    server.answers("GET", "/apis/apps/v1/statefulsets", listed(named("db", "shop")))
+    async with running(server, clock) as cache:
+        await asyncio.wait_for(cache.until_synced(), 10)
+        assert sorted(one.name for one in cache.workloads_in("shop")) == ["db", "web"]
+        assert list(cache.workloads_in("empty")) == []

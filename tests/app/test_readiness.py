@@ -10,6 +10,7 @@ from tests.fakes.operator import Place, cel, shop
 from tests.fakes.runbooks import ROLL_BACK, runbook, shipped
 
 from prunella.adapters.zones import zone_of
+from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.common import Metadata, NamespacedRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.names import Cause
@@ -312,3 +313,24 @@ async def test_a_whole_message_fits_into_the_condition(place):
     place.api.apply(runbook(match=Match(alerts=many)))
     await readiness(place).settle(PolicyKey("Runbook", "prunella-system", "roll-back"))
     assert len(conditions(place.api.one(Runbook))["Ready"][2]) <= 1024
+
+
+def depends(name: str, *others: str) -> CatalogEntry:
+    made = entry(name, policy=None)
+    return made.model_copy(update={"spec": made.spec.model_copy(update={"depends_on": tuple(NamespacedRef(name=one) for one in others)})})
+
+
+def test_a_dependency_that_is_not_there_is_named_with_the_nearest(place):
+    place.api.apply(depends("ledger"))
+    missing = "CatalogEntry 'shop/ledgr' of `spec.dependsOn` does not exist; did you mean 'ledger'?"
+    assert found(depends("checkout", "ledger", "ledgr"), place) == [("UnknownReference", missing)]
+    assert found(depends("checkout", "ledger"), place) == []
+
+
+def test_what_depends_on_itself_is_told_the_way(place):
+    place.api.apply(depends("ledger", "checkout"))
+    one = depends("checkout", "ledger")
+    place.api.apply(one)
+    way = "shop/checkout -> shop/ledger -> shop/checkout"
+    said = f"it depends on itself ({way}): what lies on that way counts as no dependency; remove one of them from `spec.dependsOn`"
+    assert found(one, place) == [("Cycle", said)]

@@ -17,7 +17,7 @@ from prunella.api.names import TEMPORARY_ANNOTATION
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
-from prunella.core.facts import AutoscalerFacts, NamespaceFacts, Pod, WorkloadFacts
+from prunella.core.facts import AutoscalerFacts, NamespaceFacts, Pod, Workload, WorkloadFacts
 
 from .api import FakeApi, Stored
 from .cluster import FakeCluster
@@ -57,6 +57,9 @@ class FakeView:
 
     def workload_counts(self) -> Mapping[str, int]:
         return Counter(facts.workload.namespace for facts in self.workloads())
+
+    def workloads_in(self, namespace: str) -> Iterable[Workload]:
+        return [facts.workload for facts in self.workloads() if facts.workload.namespace == namespace]
 
     def workload(self, kind: str, namespace: str, name: str) -> WorkloadFacts | None:
         if self._workloads is not None:

@@ -30,6 +30,8 @@ class CatalogEntrySpec(WireModel):
     """1 is the most important, 4 the least."""
     escalation_policy_ref: NamespacedRef | None = None
     """Who is told; absent means the namespace's team, then the default."""
+    depends_on: Annotated[tuple[NamespacedRef, ...], items(50)] = ()
+    """CatalogEntries of the services that this one can't do without. While one of them is down, what fails here is not treated on its own."""
     links: Annotated[tuple[Link, ...], items(20, "title")] = ()
     """Places that help whoever is paged: dashboards, manuals."""
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from .base import Instant, Rule, Sentence, WireModel, items
 from .common import Condition, Metadata, NamespacedRef
+from .incident_changes import Change
 from .incident_facts import Count, Decision, Durations, Episode, Evidence, Owner, Plan, Provenance, RemediationSummary, Signal, TimelineEntry, Times
 from .incident_spec import Acknowledgement, Hold, IncidentSpec, OpeningSignal, Reporter, Resolution, Source
 from .incident_telling import Escalation, Message
@@ -19,6 +20,7 @@ from .names import Cause, Impact, Phase, Priority, RemediationState, SourceKind,
 
 __all__ = [
     "Acknowledgement",
+    "Change",
     "Decision",
     "Durations",
     "Episode",
@@ -100,6 +102,8 @@ class IncidentStatus(WireModel):
     """What each source says of the fault; watch and alerts join here."""
     evidence: Annotated[tuple[Evidence, ...], items(8)] = ()
     """Log tail and Events as they were when the fault was seen, and those of the fault before it."""
+    changes: Annotated[tuple[Change, ...], items(10)] = ()
+    """What changed within half an hour before this episode began, newest first, and which of it is suspected."""
     plan: Plan | None = None
     """What automation would do, or is about to do."""
     decisions: Annotated[tuple[Decision, ...], items(20)] = ()

@@ -118,6 +118,7 @@ CONDITION_REASONS: Final = (
     Reason(
         "UnknownTimeZone", "A window names a time zone that does not exist: it holds everything back.", "The message names the nearest that does."
     ),
+    Reason("Cycle", "A CatalogEntry depends on itself, by way of others.", "The message has the way: remove one `spec.dependsOn` of it."),
     Reason("NotDefault", "Only the HealingPolicy named default is in force.", "Rename it, or delete it."),
 )
 """Reasons of the other conditions. A Remediation's `Succeeded` gives its outcome; one that is set only while it is true gives its own name."""

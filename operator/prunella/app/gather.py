@@ -19,6 +19,7 @@ from prunella.core.incident import alert_target, correlate
 from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Answers, Capture, Delivery, Evaluate, OpenIncident, Preparation, World, ZoneOf
 
 from . import targets
+from .around import Around
 from .attempts import Attempts
 from .errors import PrunellaError
 from .keys import WorkloadKey
@@ -89,6 +90,7 @@ class Gatherer:
         self._namespace = operator_namespace
         self._lagging = lagging
         self.attempts = Attempts(view, clock)
+        self._around = Around(view)
         self._unseen: dict[str, datetime] = {}
         self.active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
         self.polled_time: datetime | None = None
@@ -141,7 +143,7 @@ class Gatherer:
             evaluate=self._evaluate,
             zone_of=self._zone_of,
         )
-        return self._with_history(self._with_mail(seen, mail), facts)
+        return self._around.joined(self._with_history(self._with_mail(seen, mail), facts))
 
     def _heard(self, incident: Incident) -> Iterable[datetime]:
         """When a source of alerts was heard: by this process, or by another replica, which stored it on the Incident."""

@@ -14,7 +14,7 @@ from prunella.api.incident import Incident
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
-from prunella.core.facts import AlertFacts, AutoscalerFacts, Look, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
+from prunella.core.facts import AlertFacts, AutoscalerFacts, Look, NamespaceFacts, Pod, Revision, UnknownT, Workload, WorkloadFacts
 from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
 from prunella.core.healing.steps.step import Listed
 from prunella.core.people.message import Envelope
@@ -79,6 +79,9 @@ class View(Protocol):
 
     def workload_counts(self) -> Mapping[str, int]:
         """How many workloads each namespace has."""
+
+    def workloads_in(self, namespace: str) -> Iterable[Workload]:
+        """The workloads of a namespace, without their revisions and pods."""
 
     def workload(self, kind: str, namespace: str, name: str) -> WorkloadFacts | None:
         """One workload, or None where it is not there."""

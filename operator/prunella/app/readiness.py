@@ -18,6 +18,7 @@ from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
 from prunella.core.healing import soundness
 from prunella.core.healing.soundness import Problem
+from prunella.core.incident import dependencies
 from prunella.core.world import Evaluate, ZoneOf
 
 from .ports import Clock, Store, View
@@ -40,6 +41,9 @@ class Known(Protocol):
     def escalation_policies(self) -> Iterable[EscalationPolicy]:
         """Every EscalationPolicy."""
 
+    def entries(self, namespace: str) -> Sequence[CatalogEntry]:
+        """CatalogEntries of a namespace."""
+
 
 Applied = Runbook | EscalationPolicy | CatalogEntry | HealingPolicy
 
@@ -57,6 +61,7 @@ def problems(one: Applied, view: Known, evaluate: Evaluate, zone_of: ZoneOf, ope
             ref = one.spec.escalation_policy_ref
             if ref is not None:
                 yield from _policy(ref.namespace or one.metadata.namespace or "", ref.name, view)
+            yield from _depends(one, view)
         case HealingPolicy():
             if one.metadata.name != "default":
                 yield Problem("NotDefault", "only the HealingPolicy named 'default' is in force: rename this one, or delete it")
@@ -89,6 +94,22 @@ def _policy(namespace: str, name: str, view: Known) -> Iterable[Problem]:
         hint = f"; did you mean '{near[0]}'?" if near else ""
         place = f"{namespace}/" if namespace else ""  # a file need not name it
         yield Problem("UnknownReference", f"EscalationPolicy '{place}{name}' does not exist{hint}")
+
+
+def _depends(entry: CatalogEntry, view: Known) -> Iterable[Problem]:
+    """Dependencies that are not there, and the way on which it depends on itself."""
+    for namespace, name in dependencies.declared(entry):
+        names = [one.metadata.name for one in view.entries(namespace)]
+        if name not in names:
+            near = get_close_matches(name, names, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            yield Problem("UnknownReference", f"CatalogEntry '{namespace}/{name}' of `spec.dependsOn` does not exist{hint}")
+    way = dependencies.cycle(entry, lambda at: next((one for one in view.entries(at[0]) if one.metadata.name == at[1]), None))
+    if way:
+        said = " -> ".join("/".join(filter(None, one)) for one in way)
+        yield Problem(
+            "Cycle", f"it depends on itself ({said}): what lies on that way counts as no dependency; remove one of them from `spec.dependsOn`"
+        )
 
 
 class Readiness:

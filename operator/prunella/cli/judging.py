@@ -54,6 +54,10 @@ class Files:
         """Those among the files."""
         return [one for one in self._applied if isinstance(one, EscalationPolicy)]
 
+    def entries(self, namespace: str) -> list[CatalogEntry]:
+        """Those of a namespace among the files."""
+        return [one for one in self._applied if isinstance(one, CatalogEntry) and (one.metadata.namespace or "") == namespace]
+
 
 def judge(documents: Sequence[Document]) -> tuple[list[Trouble], int]:
     """Everything that is wrong, and how many objects of ours there are. Objects of other groups are not looked at."""

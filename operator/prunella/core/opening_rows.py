@@ -52,6 +52,14 @@ def evidence(incident: Incident, chapter: Chapter) -> Iterator[Row]:
         yield Row(label="kept", time=one.captured_time, what=f"{where}{one.name}: {last}", why="all of it: status.evidence" if len(words) > 1 else "")
 
 
+def changed(incident: Incident, chapter: Chapter) -> Iterator[Row]:
+    """What changed before the current episode; the suspect says why."""
+    for one in incident.status.changes if chapter.last else ():
+        where = f" in {one.namespace}" if one.namespace not in {None, incident.target_namespace} else ""
+        suspect = "SUSPECT: " if one.suspected else ""
+        yield Row(label="changed", time=one.time, what=f"{suspect}{one.target}{where}: {one.message}", why=one.suspected or "")
+
+
 def joined(incident: Incident, chapter: Chapter) -> Iterator[Row]:
     """What the signals say now: each in the episode in which it was last seen to begin."""
     status = incident.status

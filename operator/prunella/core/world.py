@@ -20,6 +20,7 @@ from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 
+from .around import Neighbours
 from .facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, Revision, UnknownT, WorkloadFacts
 
 Evaluate = Callable[[str, Mapping[str, object]], "bool | Unevaluable"]
@@ -169,6 +170,8 @@ class World:
     """Of the cluster, for budgets, concurrency and attempts."""
     duplicates: tuple[Incident, ...] = ()
     """Other open Incidents of the same target, oldest first."""
+    neighbours: Neighbours | None = None
+    """What else may have changed; only where an episode may begin."""
     storm_since: datetime | None = None
     """Since when the storm brake is on."""
     healthy_since: datetime | None = None

@@ -112,6 +112,10 @@ class Cache:
         """How many workloads each namespace has."""
         return self._workloads_in
 
+    def workloads_in(self, namespace: str) -> Iterator[Workload]:
+        """The workloads of a namespace, without their revisions and pods."""
+        return (one for shelf in self._workloads.values() for one in shelf.values() if one.namespace == namespace)
+
     def workload(self, kind: str, namespace: str, name: str) -> WorkloadFacts | None:
         """One workload with its revisions, newest first, and its pods."""
         shelf = self._workloads.get(kind)

@@ -41,6 +41,8 @@ def _material(status: IncidentStatus, *, riding: bool, coming: bool) -> Incident
             "accused_revision": None if coming else status.accused_revision,
             "healthy_since_time": None if riding else status.healthy_since_time,
             "signals": (),
+            # Made when an episode begins, which is a write; that another of them is suspected now follows from the accused revision.
+            "changes": (),
             # That somebody added a Runbook that does not fit is no news for this Incident.
             "decisions": tuple(_decision(one) for one in status.decisions if one.verdict is not Verdict.NOT_CHOSEN),
             "conditions": tuple(_condition(one) for one in status.conditions),

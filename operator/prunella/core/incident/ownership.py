@@ -5,6 +5,7 @@ The rule this module protects: the path is written down, a tie is said, and an u
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prunella.api.catalog_entry import CatalogEntry
@@ -66,17 +67,19 @@ def find_owner(world: World, draft: Draft) -> Owner | None:
 
 def entry_of(world: World) -> Entry | None:
     """The CatalogEntry that the workload names, else the one whose selector is the most specific; a tie goes by name and is said."""
-    facts = world.workload
-    if facts is None:
-        return None
-    named = facts.workload.annotations.get(ENTRY_ANNOTATION)
+    return entry_for(world.workload.workload, world.entries) if world.workload is not None else None
+
+
+def entry_for(workload: Workload, entries: Sequence[CatalogEntry]) -> Entry | None:
+    """The same for a workload and the CatalogEntries of its namespace."""
+    named = workload.annotations.get(ENTRY_ANNOTATION)
     remark = ""
     if named is not None:
-        entry = next((one for one in world.entries if one.metadata.name == named), None)
+        entry = next((one for one in entries if one.metadata.name == named), None)
         if entry is not None:
             return Entry(entry=entry, remark=f" (annotation {ENTRY_ANNOTATION})")
         remark = f" (its annotation {ENTRY_ANNOTATION} names {named}, which is not there)"
-    fitting = sorted((one for one in world.entries if _selects(one, facts.workload)), key=_specific)
+    fitting = sorted((one for one in entries if _selects(one, workload)), key=_specific)
     if not fitting:
         return None
     best, *others = fitting

@@ -76,6 +76,7 @@ def _text(incident: Incident, message: Message) -> str:
     if message.kind is not MessageKind.PAGE:
         return f"{message.text}\n{explain}"
     lines = [message.text]
+    lines += _changed(incident)
     if incident.status.plan is not None:
         lines.append(f"Plan: {incident.status.plan.summary}")
     refused = next((one for one in incident.status.conditions if one.type == "RemediationAllowed" and one.status != "True"), None)
@@ -83,6 +84,16 @@ def _text(incident: Incident, message: Message) -> str:
         lines.append(f"Automation: {refused.reason}. {refused.message}".rstrip())
     lines += [f"To take it: {commands.acknowledge(incident, episode=incident.status.episode)}", explain]
     return "\n".join(lines)
+
+
+def _changed(incident: Incident) -> list[str]:
+    """The change that is suspected, else the newest; and how many more there are."""
+    changes = incident.status.changes
+    if not changes:
+        return []
+    one = next((change for change in changes if change.suspected), changes[0])
+    more = f"; {len(changes) - 1} more in status.changes" if len(changes) > 1 else ""
+    return [f"Changed {one.time:%H:%M:%S} UTC{', suspected' if one.suspected else ''}: {one.target}: {one.message}{more}"]
 
 
 def _event(message: Message) -> str:
