@@ -72,6 +72,8 @@ CAUSES: Final = {
     Cause.ROLLOUT_STUCK: "The rollout missed its deadline, and no pod says why.",
     Cause.REGISTRY_UNREACHABLE: "Images can't be pulled, and not because of the newest revision: the registry does not answer.",
     Cause.CRASH_LOOP: "Pods die again and again although nothing was rolled out.",
+    Cause.JOB_FAILED: "A Job failed for good, or the last run of a CronJob did.",
+    Cause.CRON_JOB_FAILING: "The last runs of a CronJob failed, and none has succeeded since.",
     Cause.ALERT: "An alert fires, and nothing better is known.",
     Cause.REPORTED: "A person reported it, and nothing better is known.",
 }

@@ -39,6 +39,8 @@ class Cause(StrEnum):
     ROLLOUT_STUCK = "RolloutStuck"
     ROLLOUT_CONFIG_ERROR = "RolloutConfigError"
     ROLLOUT_NOT_READY = "RolloutNotReady"
+    JOB_FAILED = "JobFailed"
+    CRON_JOB_FAILING = "CronJobFailing"
     ALERT = "Alert"
     REPORTED = "Reported"
 
