@@ -59,6 +59,7 @@ from prunella.app.readiness import Readiness
 from prunella.app.reconcile import Reconciler
 from prunella.app.recorder import Recorder
 from prunella.app.remediate import Runner
+from prunella.app.things import Things
 from prunella.core.facts import AlertFacts
 from prunella.core.people.message import envelope
 from prunella.web.alertmanager import AlertmanagerWebhook
@@ -131,11 +132,13 @@ class Operator:
         """Seeing, recording and deciding around the acting part."""
         intake = self._recording()
         observer = Observer(self._cache, self._store, intake, self._clock, self._election, self._wake)
+        things = Things(self._cache, self._live, intake, self._clock, self._election, self._wake)
         gatherer = Gatherer(
             view=self._cache,
             store=self._store,
             live=self._live,
             observer=observer,
+            things=things,
             alerts=AlertmanagerPoll(self._settings.alertmanager_urls, self._clock, self._telemetry),
             queries=self._queries,
             clock=self._clock,
@@ -150,6 +153,7 @@ class Operator:
             live=self._live,
             intake=intake,
             observer=observer,
+            things=things,
             gatherer=gatherer,
             reconciler=reconciler,
             readiness=Readiness(self._cache, self._store, self._clock, self._evaluate, zone_of, self._settings.namespace),

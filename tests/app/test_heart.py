@@ -64,6 +64,7 @@ class Body:
             live=self.place.cluster,
             intake=self.operator.intake,
             observer=self.operator.observer,
+            things=self.operator.things,
             gatherer=self.operator.gatherer,
             reconciler=self.operator.reconciler,
             readiness=Readiness(self.place.view, self.place.api, clock, cel(), zone_of, "prunella-system"),

@@ -270,7 +270,7 @@ async def test_whether_pulls_fail_elsewhere_tells_a_bad_name_from_a_bad_registry
     await operator.run(1)
     if elsewhere:
         now = place.clock.now()
-        pulls = Finding(cause=Cause.ROLLOUT_IMAGE_PULL, workload=place.cluster.facts(other).workload, summary="no", started_time=now, open_time=now)
+        pulls = Finding(cause=Cause.ROLLOUT_IMAGE_PULL, subject=place.cluster.facts(other).workload, summary="no", started_time=now, open_time=now)
         cart = WorkloadKey("Deployment", "shop", "cart")
         operator.observer._keep(cart, replace(operator.observer.sight(cart), detection=Detection(finding=pulls)))
     refused = waiting("ErrImagePull", "failed to pull: unauthorized", image="elsewhere/app:3")

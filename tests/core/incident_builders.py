@@ -77,7 +77,7 @@ def workload(ready: int = 3, desired: int = 3, **changes: Any) -> WorkloadFacts:
 def finding(cause: str = "RolloutCrashLoop", **changes: Any) -> Finding:
     """What the detectors see on it."""
     defaults: dict[str, Any] = {
-        "workload": workload().workload,
+        "subject": workload().workload,
         "summary": SUMMARY,
         "started_time": NOON,
         "open_time": NOON,

@@ -114,7 +114,7 @@ def test_a_fault_that_no_runbook_is_for_says_so_and_which_were_considered():
 def test_a_plan_that_refuses_says_why():
     facts, finding = crash()
     paused = replace(facts, workload=replace(facts.workload, paused=True))
-    assert has(told(paused, replace(finding, workload=paused.workload)), "roll-back-bad-rollout: TargetPaused")
+    assert has(told(paused, replace(finding, subject=paused.workload)), "roll-back-bad-rollout: TargetPaused")
 
 
 def test_each_guard_is_shown_on_demand():

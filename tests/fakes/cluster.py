@@ -45,6 +45,7 @@ from prunella.core.healing.effects import (
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP
 from prunella.core.healing.steps.hand_back import hand_back
 from prunella.core.healing.steps.step import Listed
+from prunella.core.subject import Place, Thing, place
 
 from .clock import ManualClock
 from .pointer import TestFailedError, patched
@@ -148,6 +149,8 @@ class FakeCluster:
     autoscalers: list[AutoscalerFacts] = field(default_factory=list)
     others: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     """Objects of other kinds, as JSON, by kind, namespace and name."""
+    things: dict[Place, Thing] = field(default_factory=dict)
+    """Objects that are no workloads, as the watches show them; a read finds them while they are there."""
     forbidden: set[tuple[str, str]] = field(default_factory=set)
     """Verb and resource that access reviews deny, and that effects are refused for."""
     unreadable: bool = False
@@ -168,9 +171,23 @@ class FakeCluster:
     asked: list[tuple[str, str]] = field(default_factory=list)
     dry_runs: int = 0
     changed: Callable[[FakeWorkload], None] = field(default=lambda _one: None)
+    touched: Callable[[Place], None] = field(default=lambda _place: None)
+    """Told which thing changed."""
     number: int = 0
 
     # what people and controllers do
+
+    def put(self, thing: Thing) -> None:
+        """Make a thing, or change it."""
+        where = place(thing.ref, thing.namespace)
+        self.things[where] = thing
+        self.touched(where)
+
+    def drop(self, thing: Thing) -> None:
+        """Delete it."""
+        where = place(thing.ref, thing.namespace)
+        del self.things[where]
+        self.touched(where)
 
     def namespace_of(self, name: str, **labels: str) -> None:
         self.namespaces[name] = {key.replace("__", "/").replace("_", "."): value for key, value in labels.items()}
@@ -511,7 +528,8 @@ class FakeCluster:
         return one if one is not None and ref.uid in {None, one.uid} else None
 
     def _other(self, ref: ObjectRef) -> dict[str, Any] | None:
-        raw = self.others.get((ref.kind, ref.namespace or "", ref.name))
+        thing = self.things.get((ref.kind, ref.namespace or "", ref.name))
+        raw = self.others.get((ref.kind, ref.namespace or "", ref.name)) if thing is None else {"metadata": {"uid": thing.uid}}
         return raw if raw is not None and ref.uid in {None, raw["metadata"]["uid"]} else None
 
     def _find_pod(self, ref: ObjectRef) -> tuple[FakeWorkload, FakePod] | None:

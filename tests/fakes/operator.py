@@ -41,8 +41,10 @@ from prunella.app.quarantine import Quarantine
 from prunella.app.reconcile import Reconciler
 from prunella.app.recorder import Recorder
 from prunella.app.remediate import Runner
+from prunella.app.things import Things
 from prunella.core.facts import AlertFacts
 from prunella.core.people.message import envelope
+from prunella.core.things.detect import KINDS as THINGS
 
 from .api import FakeApi, Stored
 from .clock import ManualClock
@@ -111,10 +113,13 @@ class Operator:
         self.served = 0
         place.api.changed = self._stored
         place.cluster.changed = self._moved
+        place.cluster.touched = lambda where: self.wake(WorkloadKey(*where))
         self._wire(place)
         self.intake.remember()
         for one in [*place.cluster.workloads.values()]:
             self._moved(one)
+        for where in list(place.cluster.things):
+            self.wake(WorkloadKey(*where))
         for stored in list(place.api.objects.values()):
             self._stored(stored)
 
@@ -122,11 +127,13 @@ class Operator:
         clock, api, view, cluster = place.clock, place.api, place.view, place.cluster
         self.intake = Intake(view, api, clock, place.telemetry, place.queries, operator_namespace="prunella-system", wake=self.wake)
         self.observer = Observer(view, api, self.intake, clock, self.tenure, self.wake)
+        self.things = Things(view, cluster, self.intake, clock, self.tenure, self.wake)
         self.gatherer = Gatherer(
             view=view,
             store=api,
             live=cluster,
             observer=self.observer,
+            things=self.things,
             alerts=place.alertmanager,
             queries=place.queries,
             clock=clock,
@@ -226,7 +233,7 @@ class Operator:
     async def _serve(self, key: IncidentKey | WorkloadKey) -> None:
         try:
             if isinstance(key, WorkloadKey):
-                again = await self.observer.observe(key)
+                again = await (self.things if key.kind in THINGS else self.observer).observe(key)
                 if again is not None:
                     self.wake_at(key, again)
             else:

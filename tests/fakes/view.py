@@ -18,6 +18,7 @@ from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import AutoscalerFacts, NamespaceFacts, Pod, Workload, WorkloadFacts
+from prunella.core.subject import Thing, place
 
 from .api import FakeApi, Stored
 from .cluster import FakeCluster
@@ -32,6 +33,8 @@ class FakeView:
     api: FakeApi
     cluster: FakeCluster
     silent: list[str] = field(default_factory=list)
+    unseen: set[str] = field(default_factory=set)
+    """Kinds of things whose watch is silent, or that are not served or not ours to read."""
     departed: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     """Owners of pods that are gone."""
     _objects: dict[tuple[str, str, str], Stored] | None = None
@@ -54,6 +57,15 @@ class FakeView:
         if self._workloads is not None:
             return list(self._workloads.values())
         return [self.cluster.facts(one) for one in self.cluster.workloads.values()]
+
+    def things(self) -> Iterable[Thing]:
+        return list(self.cluster.things.values())
+
+    def thing(self, kind: str, namespace: str, name: str) -> Thing | None:
+        return self.cluster.things.get((kind, namespace, name))
+
+    def sees(self, kind: str, namespace: str, now: datetime) -> bool:
+        return kind not in self.unseen
 
     def workload_counts(self) -> Mapping[str, int]:
         return Counter(facts.workload.namespace for facts in self.workloads())
@@ -99,7 +111,7 @@ class FakeView:
 
     def incidents_of(self, kind: str, namespace: str, name: str) -> Iterable[Incident]:
         refs = ((one, one.spec.target_ref) for one in self._all(Incident))
-        return [one for one, ref in refs if (ref.kind, one.target_namespace, ref.name) == (kind, namespace, name)]
+        return [one for one, ref in refs if place(ref, one.target_namespace) == (kind, namespace, name)]
 
     def unended_incidents(self) -> Iterable[Incident]:
         times = ((one, one.status.times) for one in self._all(Incident))

@@ -80,6 +80,8 @@ CAUSES: Final = {
     Cause.UNSCHEDULABLE: "No node takes a pod, by the scheduler's word.",
     Cause.STATEFUL_SET_STUCK: "The update of a StatefulSet waits for a pod of an earlier revision that does not get ready, and nothing says why.",
     Cause.DAEMON_SET_STUCK: "The update of a DaemonSet waits for pods of an earlier revision that do not get ready, and nothing says why.",
+    Cause.JOB_FAILED: "A Job failed for good, or the last run of a CronJob did.",
+    Cause.CRON_JOB_FAILING: "The last runs of a CronJob failed, and none has succeeded since.",
     Cause.ALERT: "An alert fires, and nothing better is known.",
     Cause.REPORTED: "A person reported it, and nothing better is known.",
 }

@@ -47,6 +47,8 @@ class Cause(StrEnum):
     UNSCHEDULABLE = "Unschedulable"
     STATEFUL_SET_STUCK = "StatefulSetStuck"
     DAEMON_SET_STUCK = "DaemonSetStuck"
+    JOB_FAILED = "JobFailed"
+    CRON_JOB_FAILING = "CronJobFailing"
     ALERT = "Alert"
     REPORTED = "Reported"
 

@@ -13,6 +13,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.core.healing.storm import StormState, brake
 
+from .failing_now import open_incidents, opted_in_workloads
 from .gather import Gatherer
 from .ports import Clock, Store, Telemetry, View
 
@@ -40,7 +41,7 @@ class Brake:
         now = self._clock.now()
         before = self._state if self._state is not None else _stored(policy)
         limits = policy.spec.storm if policy is not None else HealingPolicySpec().storm
-        after = brake(before, self._gatherer.open_incidents(now), self._gatherer.opted_in_workloads(), limits, now)
+        after = brake(before, open_incidents(self._view, now), opted_in_workloads(self._view), limits, now)
         self._state = after
         self._gatherer.storm_since = after.since
         self._telemetry.gauge("storm_active", 1 if after.since else 0)

@@ -4,53 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident
-from prunella.api.names import Cause, ConditionStatus, SignalState, SourceKind
+from prunella.api.names import SignalState, SourceKind
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding, Look, NamespaceFacts, UnknownT, WorkloadFacts
 from prunella.core.healing import record
-from prunella.core.incident import alert_target, correlate
-from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Answers, Capture, Delivery, Evaluate, OpenIncident, Preparation, World, ZoneOf
+from prunella.core.incident import correlate
+from prunella.core.subject import Thing, namespace_of
+from prunella.core.things.detect import is_thing
+from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Evaluate, World, ZoneOf
 
 from . import targets
 from .around import Around
 from .attempts import Attempts
 from .errors import PrunellaError
 from .keys import WorkloadKey
+from .mailbox import Mailbox
 from .observe import Observer
 from .ports import AlertSource, Clock, Live, Queries, Store, View
+from .things import Things
 
 KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 ALERT_FRESH: Final = timedelta(seconds=600)
 
 
-@dataclass
-class Mailbox:
-    """What came in for one Incident since its last write."""
-
-    alerts: list[AlertFacts] = field(default_factory=list)
-    deliveries: list[Delivery] = field(default_factory=list)
-    capture: Capture | None = None
-    preparation: Preparation | None = None
-    answers: Answers | None = None
-    dirty_since: datetime | None = None
-    """Since when counts wait to be written."""
-    received: int = 0
-    """How many alerts ever came in."""
-    judged: int = 0
-    """How many of them a decision has taken in: they are stored, or are counts that are written later."""
-
-
 class _Read(NamedTuple):
     """What was asked for one decision."""
 
-    target: WorkloadFacts | Absent | UnknownT
+    target: WorkloadFacts | Thing | Absent | UnknownT
     raw: Mapping[str, object] | None
     policy: HealingPolicy | UnknownT
     record: WorkloadRecord | UnknownT | None
@@ -70,6 +57,7 @@ class Gatherer:
         store: Store,
         live: Live,
         observer: Observer,
+        things: Things,
         alerts: AlertSource,
         queries: Queries,
         clock: Clock,
@@ -82,6 +70,7 @@ class Gatherer:
         self._store = store
         self._live = live
         self._observer = observer
+        self._things = things
         self._alerts = alerts
         self._queries = queries
         self._clock = clock
@@ -112,7 +101,7 @@ class Gatherer:
         """All that one decision about this Incident may know. `attempts` are the Incident's, where they were read with it; else they are read now."""
         now = self._clock.now()
         namespace = incident.target_namespace
-        fresh = not self._lagging() and not self._view.silent_kinds(now)
+        fresh = not self._lagging() and self._heard_of(incident, now)
         read = await self._read(incident, mail, live=live, attempts=attempts)
         facts = read.target if isinstance(read.target, WorkloadFacts) else None
         seen = World(
@@ -134,7 +123,7 @@ class Gatherer:
             operator_namespace=self._namespace,
             remediations=read.remediations,
             own_remediation_uid=own_remediation_uid,
-            duplicates=self._duplicates(incident, facts, now),
+            duplicates=self._duplicates(incident, read.target, now),
             alert_rules=read.rules,
             autoscaled=any((one.target_kind, one.target_name) == _place(incident) for one in self._view.autoscalers(namespace)),
             control_plane_ok=read.healthy,
@@ -193,10 +182,12 @@ class Gatherer:
             began_before_our_eyes=bool(sight and same and newest in sight.began_before_our_eyes),
         )
 
-    def _finding(self, target: WorkloadFacts | Absent | UnknownT, *, fresh: bool) -> Finding | UnknownT | None:
+    def _finding(self, target: WorkloadFacts | Thing | Absent | UnknownT, *, fresh: bool) -> Finding | UnknownT | None:
         """What the detectors see; UNKNOWN where the watch is stale or the target could not be read."""
         if not fresh or target is UNKNOWN:
             return UNKNOWN
+        if isinstance(target, Thing):
+            return self._things.finding(target)
         return self._observer.finding(target) if isinstance(target, WorkloadFacts) else None
 
     def _unseen_since(self, uid: str, now: datetime, *, seen: bool) -> datetime | None:
@@ -210,8 +201,17 @@ class Gatherer:
         """The Incident is gone."""
         self._unseen.pop(uid, None)
 
-    async def _target(self, incident: Incident, *, live: bool) -> Look | WorkloadFacts | Absent | UnknownT:
+    def _heard_of(self, incident: Incident, now: datetime) -> bool:
+        """Whether what the cache says of the target can be believed. A thing asks for its own kind alone, and no other asks for a thing's."""
         ref = incident.spec.target_ref
+        if is_thing(ref):
+            return self._view.sees(ref.kind, namespace_of(ref, incident.target_namespace), now)
+        return not self._view.silent_kinds(now)
+
+    async def _target(self, incident: Incident, *, live: bool) -> Look | WorkloadFacts | Thing | Absent | UnknownT:
+        ref = incident.spec.target_ref
+        if is_thing(ref):
+            return await self._things.target(targets.full_ref(incident))
         if ref.kind not in KINDS:
             return NOT_A_WORKLOAD
         cached = self._view.workload(ref.kind, incident.target_namespace, ref.name)
@@ -250,8 +250,9 @@ class Gatherer:
                 known[name] = seconds
         return known
 
-    def _duplicates(self, incident: Incident, facts: WorkloadFacts | None, now: datetime) -> tuple[Incident, ...]:
-        mine = targets.full_ref(incident, facts.workload.uid if facts else None)
+    def _duplicates(self, incident: Incident, target: WorkloadFacts | Thing | Absent | UnknownT, now: datetime) -> tuple[Incident, ...]:
+        uid = target.workload.uid if isinstance(target, WorkloadFacts) else target.uid if isinstance(target, Thing) else None
+        mine = targets.full_ref(incident, uid)
         name = incident.metadata.name
         others = [
             one
@@ -259,28 +260,6 @@ class Gatherer:
             if one.metadata.uid != incident.metadata.uid and (correlate.is_open(one, now) or _merged_into(one, name))
         ]
         return tuple(sorted(others, key=lambda one: (one.metadata.creation_timestamp or now, one.metadata.name)))
-
-    def open_incidents(self, now: datetime) -> tuple[OpenIncident, ...]:
-        """Every Incident of a workload that is open and not mitigated, for the storm brake; an alert that stands for itself is none that fails."""
-        return tuple(
-            OpenIncident(
-                uid=one.metadata.uid,
-                namespace=one.target_namespace,
-                target=f"{one.spec.target_ref.kind}/{one.target_namespace}/{one.spec.target_ref.name}",
-                cause=one.status.cause or (one.spec.source.signal.cause if one.spec.source and one.spec.source.signal else Cause.REPORTED),
-            )
-            for one in self._view.unended_incidents()
-            if correlate.is_open(one, now) and not _over(one) and not alert_target.stands_for_itself(one.spec.target_ref)
-        )
-
-    def opted_in_workloads(self) -> int:
-        """Workloads of namespaces that bear the mode label."""
-        namespaces = ((self._view.namespace(name), count) for name, count in self._view.workload_counts().items())
-        return sum(count for namespace, count in namespaces if namespace is not None and "prunella.dev/mode" in namespace.labels)
-
-
-def _over(incident: Incident) -> bool:
-    return any(one.type in {"Mitigated", "Resolved"} and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
 
 
 def _place(incident: Incident) -> tuple[str, str]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from prunella.core.things.detect import KINDS as THINGS
+
 from . import rest
 from .brake import Brake
 from .errors import Permanent, PrunellaError, Retryable
@@ -27,6 +29,7 @@ from .ports import Clock, Election, Live, Telemetry, View
 from .queue import Queue
 from .readiness import PolicyKey, Readiness
 from .reconcile import Reconciler
+from .things import Things
 
 log = logging.getLogger(__name__)
 WORKERS: Final = 16
@@ -67,6 +70,7 @@ class Organs:
     live: Live
     intake: Intake
     observer: Observer
+    things: Things
     gatherer: Gatherer
     reconciler: Reconciler
     readiness: Readiness
@@ -196,12 +200,12 @@ class Heart:
             self._organs.queues.incidents.add(IncidentKey(merged.namespace or namespace, merged.name))
 
     def workload_changed(self, kind: str, namespace: str, name: str) -> None:
-        """A workload, one of its revisions or one of its pods changed."""
+        """A workload, one of its revisions or one of its pods changed; or a thing, or what belongs to it."""
         self._organs.queues.workloads.add(WorkloadKey(kind, namespace, name))
 
     async def observe(self, key: WorkloadKey) -> None:
-        """Serve a workload's key."""
-        again = await self._organs.observer.observe(key)
+        """Serve the key of a workload or of a thing."""
+        again = await (self._organs.things if key.kind in THINGS else self._organs.observer).observe(key)
         if again is not None:
             self._organs.queues.workloads.add_at(key, again)
 
@@ -259,9 +263,11 @@ class Heart:
         self._look_at_everything()
 
     def _look_at_everything(self) -> None:
-        """Workloads too: what is seen of one while nobody leads opens no Incident."""
+        """Workloads and things too: what is seen of one while nobody leads opens no Incident."""
         for facts in list(self._organs.cache.workloads()):
             self.workload_changed(facts.workload.kind, facts.workload.namespace, facts.workload.name)
+        for thing in list(self._organs.cache.things()):
+            self.workload_changed(thing.kind, thing.namespace, thing.name)
         self._wake_policies()
         self.wake_all()
 

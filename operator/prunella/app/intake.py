@@ -70,7 +70,6 @@ class Intake:
 
     async def found(self, finding: Finding) -> None:
         """A watch finding that may open its Incident."""
-        workload = finding.workload
         signal = OpeningSignal(
             key=f"watch/{finding.cause}",
             started_time=finding.started_time,
@@ -78,7 +77,7 @@ class Intake:
             cause=Cause(finding.cause),
             summary=finding.summary[:1024],
         )
-        key, created = await self._incident(workload.ref, SourceKind.WATCH, signal, finding.summary)
+        key, created = await self._incident(finding.subject.ref, SourceKind.WATCH, signal, finding.summary)
         if created:
             self._wake(key)
 
@@ -238,6 +237,7 @@ class Intake:
             workload_uid=self._uid,
             namespace_exists=self._takes_objects,
             operator_namespace=self._namespace,
+            thing_ref=lambda kind, namespace, name: targets.thing_ref(self._view, kind, namespace, name),
         )
 
     def _takes_objects(self, name: str) -> bool:

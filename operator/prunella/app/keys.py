@@ -13,7 +13,7 @@ class IncidentKey(NamedTuple):
 
 
 class WorkloadKey(NamedTuple):
-    """A watched workload."""
+    """A watched workload, or another object that is watched."""
 
     kind: str
     namespace: str

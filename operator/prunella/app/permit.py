@@ -24,7 +24,8 @@ from prunella.core.world import GONE, Answers, Preparation, World
 from . import attempt
 from .beside import beside
 from .errors import Conflict
-from .gather import Gatherer, Mailbox
+from .gather import Gatherer
+from .mailbox import Mailbox
 from .ports import Store
 from .prepare import Preparer
 

@@ -18,6 +18,7 @@ from prunella.core.facts import AlertFacts, AutoscalerFacts, Look, NamespaceFact
 from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
 from prunella.core.healing.steps.step import Listed
 from prunella.core.people.message import Envelope
+from prunella.core.subject import Thing
 from prunella.core.world import QueryValue
 
 from .listing import Listing
@@ -76,6 +77,15 @@ class View(Protocol):
 
     def workloads(self) -> Iterable[WorkloadFacts]:
         """Every watched workload."""
+
+    def things(self) -> Iterable[Thing]:
+        """Every watched object that is no workload."""
+
+    def thing(self, kind: str, namespace: str, name: str) -> Thing | None:
+        """One of them with what belongs to it, or None where it is not there."""
+
+    def sees(self, kind: str, namespace: str, now: datetime) -> bool:
+        """Whether what is said of things of that kind can be believed: the API server serves it, we may read it, and it was heard of lately."""
 
     def workload_counts(self) -> Mapping[str, int]:
         """How many workloads each namespace has."""

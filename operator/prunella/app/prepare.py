@@ -23,6 +23,7 @@ from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Ask, LiveFacts, Next, Skip
 from prunella.core.world import Answers, Capture, Preparation, World
 
+from .capture import captured
 from .errors import PrunellaError
 from .ports import Clock, Executor, Live, Queries
 
@@ -59,6 +60,8 @@ class Preparer:
     async def capture(self, world: World, lines: int = TAIL_LINES) -> Capture:
         """Log tail of the failing container (previous, else current) and its Events, in at most a second."""
         now = self._clock.now()
+        if world.thing is not None and world.known_finding is not None:
+            return await captured(self._live, world.thing, world.known_finding, now, lines)
         finding, facts = world.known_finding, world.workload
         pod = _failing(facts, finding.failing_pods) if facts is not None and finding is not None else None
         if pod is None or finding is None or facts is None:

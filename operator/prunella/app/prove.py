@@ -24,7 +24,8 @@ from prunella.core.healing.steps import hand_back
 from prunella.core.world import GONE, World
 
 from .errors import OutcomeUnknown
-from .gather import Gatherer, Mailbox
+from .gather import Gatherer
+from .mailbox import Mailbox
 from .once import Once
 from .ports import Clock, Executor, Live, Queries
 from .quarantine import Quarantine

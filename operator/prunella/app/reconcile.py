@@ -29,9 +29,10 @@ from prunella.core.world import GONE, World
 from . import rest
 from .beside import beside
 from .errors import AlreadyExists, Conflict, Retryable
-from .gather import Gatherer, Mailbox
+from .gather import Gatherer
 from .keys import IncidentKey
 from .listing import attempts_of
+from .mailbox import Mailbox
 from .orphans import Orphans
 from .outbox import Outbox
 from .pace import Pace

@@ -22,7 +22,8 @@ from prunella.core.people import automation
 
 from . import attempt
 from .errors import PrunellaError
-from .gather import Gatherer, Mailbox
+from .gather import Gatherer
+from .mailbox import Mailbox
 from .once import Once, Recovery
 from .permit import Permit
 from .ports import Clock, Store, View

@@ -7,12 +7,25 @@ from collections.abc import Iterable
 from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident
 from prunella.core.incident import correlate
+from prunella.core.subject import namespace_of
+from prunella.core.things.job import Job
+
+from .ports import View
 
 
 def full_ref(incident: Incident, uid: str | None = None) -> ObjectRef:
-    """The target with its namespace written out and, where a person left the uid out, with that one."""
+    """The target with its namespace, if it has one, written out and, where a person left the uid out, with that one."""
     ref = incident.spec.target_ref
-    return ref.model_copy(update={"namespace": incident.target_namespace or None, "uid": ref.uid or uid})
+    return ref.model_copy(update={"namespace": namespace_of(ref, incident.target_namespace) or None, "uid": ref.uid or uid})
+
+
+def thing_ref(view: View, kind: str, namespace: str, name: str) -> ObjectRef | None:
+    """Whom a fault of a thing is told of: of its CronJob, where it is a Job that a schedule runs again. None where there is no such thing."""
+    thing = view.thing(kind, namespace, name)
+    if isinstance(thing, Job) and thing.of_cron_job:
+        owner = view.thing("CronJob", namespace, thing.owner_name)
+        return owner.ref if owner is not None else thing.ref
+    return thing.ref if thing is not None else None
 
 
 def about(incidents: Iterable[Incident], target: ObjectRef) -> list[Incident]:

@@ -16,9 +16,9 @@ from prunella.adapters.kubernetes.difference import shown
 from prunella.adapters.kubernetes.resources import METHODS, Call
 from prunella.api.base import micro_time
 from prunella.api.names import Mode
-from prunella.core.facts import SHORT_KIND
 from prunella.core.lines import Row, Tale, clock, span
 from prunella.core.story import story
+from prunella.core.subject import short
 
 from .simulated_case import Case, Supposed
 from .simulated_run import INTENT, Deed
@@ -44,7 +44,7 @@ def tale(case: Case, supposed: Sequence[Supposed], source: str) -> Tale:
     """The rows of one case."""
     world = case.world
     ref = world.incident.spec.target_ref
-    name = f"{SHORT_KIND.get(ref.kind, ref.kind.lower())}/{ref.name}"
+    name = short(ref.kind, ref.name)
     head = f"{name}   {world.incident.target_namespace}   simulated as of {clock(world.now)}   (times in UTC, {world.now:%Y-%m-%d}; {source})"
     rows = (*(Row(label="supposed", what=one.what, why=one.why) for one in supposed), *(_told(case) if case.draft is not None else _nothing(case)))
     return Tale(head=head, rows=rows)

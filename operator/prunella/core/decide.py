@@ -74,7 +74,9 @@ def _without_residue(world: World) -> World:
 
 
 def _healthy(world: World) -> bool | UnknownT:
-    """What the cache shows while a watch is silent is how it was, not how it is."""
+    """What the cache shows while a watch is silent is how it was, not how it is. Another object is well while its detector finds nothing."""
+    if world.thing is not None:
+        return UNKNOWN if world.finding is UNKNOWN or not world.watch_fresh else world.finding is None
     return known_good.healthy(world.workload) if world.workload is not None and world.watch_fresh else UNKNOWN
 
 

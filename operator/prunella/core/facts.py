@@ -13,6 +13,8 @@ from typing import Final, TypeAlias
 
 from prunella.api.common import ObjectRef
 
+from .subject import Thing, short
+
 
 class Unknown(Enum):
     """The type of `UNKNOWN`, so that a type checker makes every reader handle it."""
@@ -181,14 +183,11 @@ class Workload:
     @property
     def short(self) -> str:
         """As kubectl abbreviates it, for columns and sentences: deploy/checkout."""
-        return f"{SHORT_KIND.get(self.kind, self.kind.lower())}/{self.name}"
+        return short(self.kind, self.name)
 
     def condition(self, type_: str) -> WorkloadCondition | None:
         """The condition of that type, if there."""
         return next((condition for condition in self.conditions if condition.type == type_), None)
-
-
-SHORT_KIND: Final = {"Deployment": "deploy", "StatefulSet": "sts", "DaemonSet": "ds", "Alert": "alert"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +227,8 @@ class Finding:
 
     cause: str
     """A value of `api.names.Cause`."""
-    workload: Workload
+    subject: Workload | Thing
+    """The object that is at fault."""
     summary: str
     """One sentence: what is wrong, with the revision and the evidence."""
     accused_revision: str = ""

@@ -36,12 +36,11 @@ class Asks:
 
 def opened(finding: Finding, now: datetime) -> Incident:
     """The Incident that would be opened for a finding; nobody stores it."""
-    workload = finding.workload
     seen = min(max(finding.open_time, finding.started_time), now)
     cause = Cause(finding.cause)
     signal = OpeningSignal(key=f"watch/{cause}", started_time=finding.started_time, seen_time=seen, cause=cause, summary=finding.summary)
-    name = correlate.incident_name(workload.ref, "")
-    return correlate.new_incident(name=name, target=workload.ref, source=SourceKind.WATCH, signal=signal, title=finding.summary)
+    name = correlate.incident_name(finding.subject.ref, "")
+    return correlate.new_incident(name=name, target=finding.subject.ref, source=SourceKind.WATCH, signal=signal, title=finding.summary)
 
 
 def unopened(facts: WorkloadFacts) -> Incident:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from prunella.api.names import ConditionStatus, Phase, RemediationState
 from prunella.core.draft import Draft
-from prunella.core.facts import SHORT_KIND
 from prunella.core.incident import times
+from prunella.core.subject import short
 from prunella.core.world import World
 
 
 def render(world: World, draft: Draft) -> Draft:
     """Phase, target and observedGeneration, from times and conditions."""
     ref = world.incident.spec.target_ref
-    target = f"{SHORT_KIND.get(ref.kind, ref.kind.lower())}/{ref.name}"
+    target = short(ref.kind, ref.name)
     state = draft.status.remediation_state or RemediationState.NONE
     return draft.with_status(
         phase=phase(draft),

@@ -19,9 +19,9 @@ from . import opening_rows
 from .attempt_rows import attempt
 from .commands import explain_name
 from .episodes_told import Chapter, Part, chapters, in_order
-from .facts import SHORT_KIND
 from .incident.times import current, spans, times_of
 from .lines import Row, Tale, clock, span
+from .subject import short
 
 RENDERED: Final = frozenset(
     {
@@ -84,7 +84,7 @@ def _head(incident: Incident, now: datetime) -> str:
     status = incident.status
     began = opening_rows.first_start(incident) or incident.metadata.creation_timestamp or now
     ref = incident.spec.target_ref
-    target = status.target or f"{SHORT_KIND.get(ref.kind, ref.kind.lower())}/{ref.name}"
+    target = status.target or short(ref.kind, ref.name)
     parts = (incident.metadata.name, status.priority or "-", status.phase or "not looked at yet", target)
     ago = span((now - began).total_seconds())
     episode = f", episode {status.episode}" if status.episode > 1 else ""

@@ -21,7 +21,8 @@ from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 
 from .around import Neighbours
-from .facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, Revision, UnknownT, WorkloadFacts
+from .facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, Revision, UnknownT, Workload, WorkloadFacts
+from .subject import Thing
 
 Evaluate = Callable[[str, Mapping[str, object]], "bool | Unevaluable"]
 """The CEL engine: an expression and its variables in; true, false or why it can't be told out. Never raises."""
@@ -51,7 +52,7 @@ class Absent(Enum):
     GONE = "gone"
     """A live read answered 404, or another uid."""
     NOT_A_WORKLOAD = "not a workload"
-    """The target is an alert, or a kind that is not watched."""
+    """The target is an alert, or an object of a kind that is not watched."""
 
 
 GONE: Final = Absent.GONE
@@ -142,7 +143,7 @@ class World:
 
     now: datetime
     incident: Incident
-    target: WorkloadFacts | Absent | UnknownT
+    target: WorkloadFacts | Thing | Absent | UnknownT
     raw: Mapping[str, object] | None = None
     """The target as JSON, of the very read that its facts are of; None where they are the cache's, or there are none."""
     finding: Finding | UnknownT | None = None
@@ -201,6 +202,16 @@ class World:
     def workload(self) -> WorkloadFacts | None:
         """The target's facts where it is a workload that is there."""
         return self.target if isinstance(self.target, WorkloadFacts) else None
+
+    @property
+    def thing(self) -> Thing | None:
+        """The target's facts where it is another object that is there."""
+        return self.target if isinstance(self.target, Thing) else None
+
+    @property
+    def subject(self) -> Workload | Thing | None:
+        """What is there of the target, whatever its kind: its identity, labels and annotations."""
+        return self.workload.workload if self.workload is not None else self.thing
 
     @property
     def known_finding(self) -> Finding | None:

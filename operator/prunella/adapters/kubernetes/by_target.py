@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prunella.api.incident import Incident
+from prunella.core.subject import Place, place
 
 from .shelf import Change, Key
-
-Place = tuple[str, str, str]
-"""Kind, namespace and name of a target."""
 
 
 class ByTarget:
@@ -47,5 +45,4 @@ class ByTarget:
 
 
 def _place(incident: Incident) -> Place:
-    ref = incident.spec.target_ref
-    return (ref.kind, incident.target_namespace, ref.name)
+    return place(incident.spec.target_ref, incident.target_namespace)

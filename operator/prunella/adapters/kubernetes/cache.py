@@ -23,6 +23,7 @@ from prunella.api.workload_record import WorkloadRecord
 from prunella.app.ports import Clock, Telemetry
 from prunella.core.facts import AutoscalerFacts, NamespaceFacts, Pod, Revision, Workload, WorkloadFacts
 from prunella.core.failing import alike
+from prunella.core.subject import Thing
 
 from . import watched
 from .by_target import ByTarget
@@ -32,8 +33,10 @@ from .departed import DepartedPods
 from .kinship import Kinship
 from .resources import OWN
 from .shelf import Change, Shelf
+from .things import Things
 from .watch import Reflector, Tempo
 from .watched import Watched
+from .watched_things import NEEDS
 
 T = TypeVar("T")
 OnChange = Callable[[str, str, str], None]
@@ -79,6 +82,8 @@ class Cache:
         self._escalation_policies = self._shelf(watched.ESCALATION_POLICIES)
         self._entries = self._shelf(watched.CATALOG_ENTRIES)
         self._records = self._shelf(watched.WORKLOAD_RECORDS)
+        self._of_things: list[Reflector[Any]] = []
+        self._things = Things(self._dispensable_shelf, self._kinship, self._tell_of)
 
     def subscribe(self, *, on_change: OnChange | None = None, on_workload_change: OnChange | None = None) -> None:
         """Be told of each change, and of each workload that is touched by one of its own, its revisions or its pods."""
@@ -88,21 +93,34 @@ class Cache:
     async def run(self) -> None:
         """Keep every kind up to date until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for reflector in self._reflectors:
+            for reflector in (*self._reflectors, *self._of_things):
                 group.create_task(reflector.run(), name=f"watch {reflector.name}")
 
     async def until_synced(self) -> None:
         """Wait until every kind was listed once."""
-        for reflector in self._reflectors:
+        for reflector in (*self._reflectors, *self._of_things):
             await reflector.listed.wait()
 
     def synced(self) -> bool:
         """Whether every kind was listed once."""
-        return all(reflector.listed.is_set() for reflector in self._reflectors)
+        return all(reflector.listed.is_set() for reflector in (*self._reflectors, *self._of_things))
 
     def silent_kinds(self, now: datetime) -> Sequence[str]:
-        """Kinds of which nothing was heard for 90 s, or whose stream is down."""
+        """Kinds that the operator can't do without, of which nothing was heard for 90 s, or whose stream is down."""
         return sorted({reflector.name for reflector in self._reflectors if reflector.silent(now)})
+
+    def things(self) -> Iterable[Thing]:
+        """Every watched object that is no workload."""
+        return self._things.all()
+
+    def thing(self, kind: str, namespace: str, name: str) -> Thing | None:
+        """One of them, with what belongs to it."""
+        return self._things.get(kind, namespace, name)
+
+    def sees(self, kind: str, namespace: str, now: datetime) -> bool:
+        """Whether every watch that tells of things of that kind there was heard of lately."""
+        told_by = [one for one in (*self._reflectors, *self._of_things) if one.name in NEEDS[kind] and one.covers(namespace)]
+        return bool(told_by) and not any(one.silent(now) for one in told_by)
 
     def workloads(self) -> Iterable[WorkloadFacts]:
         """Every watched workload."""
@@ -197,6 +215,24 @@ class Cache:
         kin = self._kinship
         return WorkloadFacts(workload=workload, revisions=newest_first(kin.revisions_of(workload)), pods=kin.pods_of(workload))
 
+    def _dispensable_shelf(self, kind: Watched[T], changed: Callable[[Change[T]], None]) -> Shelf[T]:
+        shelf: Shelf[T] = Shelf(changed)
+        for place in self._places(kind):
+            self._of_things.append(self._reflector(kind, shelf, place, dispensable=True))
+        return shelf
+
+    def _reflector(self, kind: Watched[T], shelf: Shelf[T], place: str | None, *, dispensable: bool = False) -> Reflector[T]:
+        return Reflector(
+            self._api,
+            kind,
+            shelf,
+            namespace=place,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            tempo=self._tempo,
+            dispensable=dispensable,
+        )
+
     def _shelf(self, kind: Watched[T], changed: Callable[[Change[T]], None] | None = None) -> Shelf[T]:
         name = kind.resource.kind
 
@@ -207,10 +243,7 @@ class Cache:
                 listener(name, *change.key)
 
         shelf: Shelf[T] = Shelf(tell)
-        for namespace in self._places(kind):
-            self._reflectors.append(
-                Reflector(self._api, kind, shelf, namespace=namespace, clock=self._clock, telemetry=self._telemetry, tempo=self._tempo)
-            )
+        self._reflectors += [self._reflector(kind, shelf, place) for place in self._places(kind)]
         return shelf
 
     def _places(self, kind: Watched[T]) -> Sequence[str | None]:
@@ -244,5 +277,8 @@ class Cache:
             self._touched(workload)
 
     def _touched(self, workload: Workload) -> None:
+        self._tell_of(workload.kind, workload.namespace, workload.name)
+
+    def _tell_of(self, kind: str, namespace: str, name: str) -> None:
         for listener in self._on_workload_change:
-            listener(workload.kind, workload.namespace, workload.name)
+            listener(kind, namespace, name)

@@ -23,11 +23,14 @@ class _Owned(Protocol):
 O = TypeVar("O", bound=_Owned)  # noqa: E741  (an owned object)
 
 
-class _Children(Generic[O]):
+class Children(Generic[O]):
+    """Objects by the uid of their controller."""
+
     def __init__(self) -> None:
         self._of: dict[str, dict[str, O]] = {}
 
     def change(self, change: Change[O]) -> None:
+        """One of them came, changed or went."""
         before, after = change.before, change.after
         if before is not None and (after is None or after.owner_uid != before.owner_uid):
             siblings = self._of.get(before.owner_uid)
@@ -39,6 +42,7 @@ class _Children(Generic[O]):
             self._of.setdefault(after.owner_uid, {})[after.uid] = after
 
     def of(self, owner_uid: str) -> Iterator[O]:
+        """Those of one controller."""
         return iter(self._of.get(owner_uid, {}).values())
 
 
@@ -46,8 +50,8 @@ class Kinship:
     """Indices over pods, revisions and workloads, kept by the changes of their shelves."""
 
     def __init__(self) -> None:
-        self._pods: _Children[Pod] = _Children()
-        self._revisions: _Children[Revision] = _Children()
+        self._pods: Children[Pod] = Children()
+        self._revisions: Children[Revision] = Children()
         self._parents: dict[str, str] = {}
         """Uid of a ReplicaSet to that of its Deployment."""
         self._workloads: dict[str, Workload] = {}
@@ -82,6 +86,10 @@ class Kinship:
     def revisions_of(self, workload: Workload) -> list[Revision]:
         """All revisions that are still stored, in no order."""
         return list(self._revisions.of(workload.uid))
+
+    def pods_owned_by(self, uid: str) -> tuple[Pod, ...]:
+        """The pods whose controller has that uid, in the order of their names."""
+        return tuple(sorted(self._pods.of(uid), key=lambda pod: pod.name))
 
     def pods_of(self, workload: Workload) -> tuple[Pod, ...]:
         """All its pods, those on their way out included, in the order of their names."""

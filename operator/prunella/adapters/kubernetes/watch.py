@@ -19,7 +19,7 @@ from prunella.app.errors import PrunellaError, Retryable
 from prunella.app.ports import Clock, Telemetry
 
 from . import wire
-from .answers import GONE, NOT_FOUND, Answer, refuse
+from .answers import FORBIDDEN, GONE, NOT_FOUND, Answer, refuse
 from .client import Api
 from .shelf import Seen, Shelf
 from .watched import Watched
@@ -44,6 +44,8 @@ class Tempo:
     resync_seconds: float = 600.0
     first_pause_seconds: float = 0.5
     longest_pause_seconds: float = 15.0
+    absent_seconds: float = 60.0
+    """How often it is asked whether a kind that was not served, or not ours to read, is by now."""
 
 
 class _Expired(Exception):
@@ -52,6 +54,10 @@ class _Expired(Exception):
 
 class _Broken(Exception):
     """The stream can't be trusted from here on: list anew."""
+
+
+class _Absent(Exception):
+    """The kind is not served, or we may not read it."""
 
 
 class Reflector(Generic[T]):
@@ -68,13 +74,15 @@ class Reflector(Generic[T]):
         telemetry: Telemetry,
         tempo: Tempo,
         only_named: str = "",
+        dispensable: bool = False,
     ) -> None:
-        """Of one name only, where `only_named` says so."""
+        """Of one name only, where `only_named` says so. Of a `dispensable` kind that can't be had the rest goes on without."""
         self._api = api
         self._kind = kind
         self._shelf = shelf
         self._namespace = namespace
         self._narrowed = {"fieldSelector": f"metadata.name={only_named}"} if only_named else {}
+        self._dispensable = dispensable
         self._clock = clock
         self._telemetry = telemetry
         self._tempo = tempo
@@ -90,16 +98,22 @@ class Reflector(Generic[T]):
         self.down = True
         """Whether the last attempt to list or watch failed."""
         self.listed = asyncio.Event()
-        """Set once the first list is complete."""
+        """Set once the first list is complete, or it is known that there will be none."""
+        self.absent = False
+        """Whether the kind can't be had, so that nothing may be concluded about it."""
 
     @property
     def name(self) -> str:
         """The kind."""
         return self._kind.resource.kind
 
+    def covers(self, namespace: str) -> bool:
+        """Whether objects of that namespace, or of none, are among what it keeps."""
+        return self._namespace is None or self._namespace == namespace
+
     def silent(self, now: datetime) -> bool:
         """Whether what is known may be old: the stream is down, or nothing came for too long."""
-        return self.down or self.heard_time is None or now - self.heard_time > timedelta(seconds=self._tempo.silence_seconds)
+        return self.down or self.absent or self.heard_time is None or now - self.heard_time > timedelta(seconds=self._tempo.silence_seconds)
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -112,6 +126,9 @@ class Reflector(Generic[T]):
                 self._version = ""
                 self._reconnect(str(why))
                 await self._pause()
+            except _Absent as why:
+                self._do_without(str(why))
+                await asyncio.sleep(self._tempo.absent_seconds * self._jitter(0.25))
             except (PrunellaError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 self.down = True
                 self._reconnect(str(error) or type(error).__name__)
@@ -138,6 +155,9 @@ class Reflector(Generic[T]):
                 break
         for key, uid in gone.items():
             self._shelf.remove(key, uid)
+        if self.absent:
+            self.absent = False
+            _LOG.info("A kind can be watched by now", extra={"kind": self.name, "watched_namespace": self._namespace or ""})
         self._version = version
         self._lists += 1
         self._resync_at = asyncio.get_running_loop().time() + self._tempo.resync_seconds * self._jitter(0.2)
@@ -208,10 +228,21 @@ class Reflector(Generic[T]):
             return
         if answer.status == GONE:
             raise _Expired(answer.message)
+        if self._dispensable and answer.status in {FORBIDDEN, NOT_FOUND}:
+            raise _Absent(answer.message)
         if answer.status == NOT_FOUND:
             self._version = ""
             raise Retryable(f"The API server does not serve {self._kind.resource.words}: are the CRDs installed?")
         refuse(answer, self._kind.resource.call(verb, self._namespace))
+
+    def _do_without(self, why: str) -> None:
+        """Said once. What was known of the kind is of no use any more."""
+        if not self.absent:
+            extra = {"kind": self.name, "resource": self._kind.resource.words, "watched_namespace": self._namespace or "", "why": why}
+            _LOG.warning("A kind is not watched: its faults open no Incident; everything else goes on", extra=extra)
+        self.absent = True
+        self._version = ""
+        self.listed.set()
 
     def _heard(self) -> None:
         self.heard_time = self._clock.now()

@@ -68,7 +68,7 @@ def _finding(seen: Look, symptom: Symptom) -> Finding:
     accused = symptom.accused
     return Finding(
         cause=symptom.cause,
-        workload=seen.facts.workload,
+        subject=seen.facts.workload,
         summary=_summary(seen, symptom),
         accused_revision=accused.hash if accused else "",
         accused_number=accused.number if accused else 0,

@@ -12,8 +12,8 @@ from prunella.api.healing_policy import Budget, HealingPolicy, HealingPolicySpec
 from prunella.api.names import BREAKER_OUTCOMES, ConditionStatus, Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
-from prunella.core.facts import SHORT_KIND
 from prunella.core.standing import flapping_until, recoveries
+from prunella.core.subject import short
 from prunella.core.world import World
 
 from .plan import Plan
@@ -65,8 +65,7 @@ def unknown_message(remediation: Remediation) -> str:
 
 def _look_first(remediation: Remediation, how: str) -> str:
     ref = remediation.spec.target_ref
-    short = f"{SHORT_KIND.get(ref.kind, ref.kind.lower())}/{ref.name}"
-    return f"{remediation.metadata.name}: {how}. Look at {short}, then annotate the Incident prunella.dev/retry=<token>"
+    return f"{remediation.metadata.name}: {how}. Look at {short(ref.kind, ref.name)}, then annotate the Incident prunella.dev/retry=<token>"
 
 
 def unknown_since(remediation: Remediation) -> datetime | None:

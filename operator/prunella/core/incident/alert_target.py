@@ -1,4 +1,4 @@
-"""What an alert is about: the workload that its labels name, else the alert itself.
+"""What an alert is about: the workload that its labels name, else another object that they name, else the alert itself.
 
 The rule this module protects: labels are somebody else's input. A name is checked before anything is looked up by it, an exporter's own labels
 never make the exporter the target, and what can't be told is the alert itself and is flagged, never a guess.
@@ -18,6 +18,8 @@ from prunella.core.facts import AlertFacts, Labels
 from .correlate import short_hash
 
 WORKLOAD_LABELS: Final = (("deployment", "Deployment"), ("statefulset", "StatefulSet"), ("daemonset", "DaemonSet"))
+THING_LABELS: Final = (("cronjob", "CronJob"), ("job_name", "Job"))
+"""As kube-state-metrics names other objects; the more particular first. Never `job`, which is the scrape's."""
 EXPORTER: Final = "kube-state-metrics"
 ALERT_KIND: Final = "Alert"
 ALERT_NAME_LENGTH: Final = 200
@@ -30,6 +32,8 @@ OwnerOfPod = Callable[[str, str], tuple[str, str] | None]
 """Namespace and pod in; kind and name of its workload out, also for a pod that is gone since a short while."""
 WorkloadUid = Callable[[str, str, str], str | None]
 """Kind, namespace and name in; the uid out, or None where there is no such workload."""
+ThingRef = Callable[[str, str, str], ObjectRef | None]
+"""Kind, namespace and name of an object that is no workload in; whom a fault of it is told of out, or None where there is no such object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +47,21 @@ class AlertTarget:
 
 
 def alert_target(
-    alert: AlertFacts, *, owner_of_pod: OwnerOfPod, workload_uid: WorkloadUid, namespace_exists: Callable[[str], bool], operator_namespace: str
+    alert: AlertFacts,
+    *,
+    owner_of_pod: OwnerOfPod,
+    workload_uid: WorkloadUid,
+    namespace_exists: Callable[[str], bool],
+    operator_namespace: str,
+    thing_ref: ThingRef = lambda _kind, _namespace, _name: None,
 ) -> AlertTarget:
-    """Workload labels first, then the pod's owner, else the alert's own identity: alertname, namespace and service."""
+    """Workload labels first, then the pod's owner, then other objects by label, else its own identity: alertname, namespace and service."""
     labels = alert.labels
     namespace = labels.get("namespace", "")
     known = bool(_LABEL.fullmatch(namespace)) and namespace_exists(namespace)
     if known:
         named = _by_workload_label(labels, namespace, workload_uid) or _by_pod(labels, namespace, owner_of_pod, workload_uid)
+        named = named or _by_thing_label(labels, namespace, thing_ref)
         if named is not None:
             return named
     return _itself(alert, namespace if known else operator_namespace, _why_itself(labels, namespace, known=known))
@@ -82,6 +93,16 @@ def _by_pod(labels: Labels, namespace: str, owner_of_pod: OwnerOfPod, workload_u
     kind, name = owner
     uid = workload_uid(kind, namespace, name)
     return None if uid is None else AlertTarget(ref=_workload(kind, namespace, name, uid), why=f"it owns the pod {pod}")
+
+
+def _by_thing_label(labels: Labels, namespace: str, thing_ref: ThingRef) -> AlertTarget | None:
+    for label, kind in THING_LABELS:
+        name = labels.get(label, "")
+        ref = thing_ref(kind, namespace, name) if _is_name(name) else None
+        if ref is not None:
+            through = "" if ref.name == name else f", and {ref.kind} {ref.name} runs it"
+            return AlertTarget(ref=ref, why=f"the label {label}={name} names it{through}")
+    return None
 
 
 def _why_itself(labels: Labels, namespace: str, *, known: bool) -> str:

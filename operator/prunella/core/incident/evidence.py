@@ -36,7 +36,7 @@ def keep(world: World, draft: Draft) -> Draft:
 
 def _wanted(world: World, draft: Draft) -> bool:
     """Not while an attempt is under way: its own effects are no other fault."""
-    if world.workload is None or world.known_finding is None or at_work(world.remediations):
+    if world.subject is None or world.known_finding is None or at_work(world.remediations):
         return False
     since = fault_since(draft.status)
     tried = [one.last_transition_time for one in draft.status.conditions if one.type == "EvidenceIncomplete"]

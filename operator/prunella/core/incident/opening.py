@@ -12,7 +12,7 @@ from typing import Final
 from prunella.api.incident import Episode, Incident
 from prunella.api.names import Cause, ConditionStatus, SourceKind
 from prunella.core.draft import Draft
-from prunella.core.facts import SHORT_KIND
+from prunella.core.subject import short
 from prunella.core.world import World
 
 from .sources import opening_summary
@@ -44,7 +44,7 @@ def begin(world: World, draft: Draft) -> Draft:
     draft = draft.with_status(
         cause=opening.cause if opening else Cause.REPORTED,
         summary=(opening_summary(opening) if opening and opening.summary else incident.spec.title),
-        target=f"{SHORT_KIND.get(ref.kind, ref.kind.lower())}/{ref.name}",
+        target=short(ref.kind, ref.name),
         reporters=incident.spec.reporters,
     )
     draft = _times(draft, _first(incident, draft.now))

@@ -5,7 +5,7 @@ The rule this module protects: the path is written down, a tie is said, and an u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from prunella.api.catalog_entry import CatalogEntry
@@ -15,6 +15,7 @@ from prunella.api.incident import Owner
 from prunella.api.names import ENTRY_ANNOTATION, TEAM_LABEL, ConditionStatus
 from prunella.core.draft import Draft
 from prunella.core.facts import UNKNOWN, NamespaceFacts, Workload
+from prunella.core.subject import Thing
 from prunella.core.world import World
 
 from .states import over
@@ -22,7 +23,7 @@ from .states import over
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """The CatalogEntry of a workload, and what has to be said about the choice."""
+    """The CatalogEntry of a target, and what has to be said about the choice."""
 
     entry: CatalogEntry
     remark: str = ""
@@ -45,7 +46,7 @@ def own(world: World, draft: Draft) -> Draft:
 
 def find_owner(world: World, draft: Draft) -> Owner | None:
     """The owner by the first path that leads to one; None where it can't be told now and one is known already."""
-    readable = world.workload is not None and isinstance(world.namespace, NamespaceFacts)
+    readable = world.subject is not None and isinstance(world.namespace, NamespaceFacts)
     if not readable and draft.status.owner is not None and draft.status.owner.team is not None:
         return None
     entry, team = entry_of(world), _team(world)
@@ -66,20 +67,20 @@ def find_owner(world: World, draft: Draft) -> Owner | None:
 
 
 def entry_of(world: World) -> Entry | None:
-    """The CatalogEntry that the workload names, else the one whose selector is the most specific; a tie goes by name and is said."""
-    return entry_for(world.workload.workload, world.entries) if world.workload is not None else None
+    """The CatalogEntry that the target names, else the one whose selector is the most specific; a tie goes by name and is said."""
+    return entry_for(world.subject, world.entries) if world.subject is not None else None
 
 
-def entry_for(workload: Workload, entries: Sequence[CatalogEntry]) -> Entry | None:
-    """The same for a workload and the CatalogEntries of its namespace."""
-    named = workload.annotations.get(ENTRY_ANNOTATION)
+def entry_for(subject: Workload | Thing, entries: Sequence[CatalogEntry]) -> Entry | None:
+    """The same for an object and the CatalogEntries of its namespace."""
+    named = subject.annotations.get(ENTRY_ANNOTATION)
     remark = ""
     if named is not None:
         entry = next((one for one in entries if one.metadata.name == named), None)
         if entry is not None:
             return Entry(entry=entry, remark=f" (annotation {ENTRY_ANNOTATION})")
         remark = f" (its annotation {ENTRY_ANNOTATION} names {named}, which is not there)"
-    fitting = sorted((one for one in entries if _selects(one, workload)), key=_specific)
+    fitting = sorted((one for one in entries if _selects(one, subject.labels)), key=_specific)
     if not fitting:
         return None
     best, *others = fitting
@@ -90,8 +91,8 @@ def entry_for(workload: Workload, entries: Sequence[CatalogEntry]) -> Entry | No
     return Entry(entry=best, remark=remark)
 
 
-def _selects(entry: CatalogEntry, workload: Workload) -> bool:
-    return all(workload.labels.get(name) == value for name, value in entry.spec.selector.match_labels.items())
+def _selects(entry: CatalogEntry, labels: Mapping[str, str]) -> bool:
+    return all(labels.get(name) == value for name, value in entry.spec.selector.match_labels.items())
 
 
 def _specific(entry: CatalogEntry) -> tuple[int, str]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from prunella.api.healing_policy import HealingPolicy, SeverityUrgency
-from prunella.api.incident import IncidentStatus
+from prunella.api.incident import IncidentStatus, Signal
 from prunella.api.names import Cause, Impact, Priority, RemediationPhase, SignalState, SourceKind, Urgency
 from prunella.core.draft import Draft
-from prunella.core.facts import WorkloadFacts
 from prunella.core.standing import phase_of
+from prunella.core.things import weight
 from prunella.core.world import World
 
 from . import acknowledgement
@@ -30,6 +30,7 @@ MATRIX: Final = {
 DEFAULT_TIER: Final = 2
 
 _NONE, _PART, _HALF = 0, 1, 2
+_LOST: Final = {weight.Lost.NOTHING: _NONE, weight.Lost.PART: _PART, weight.Lost.MOST: _HALF}
 IMPACT_OF_TIER: Final = {
     1: (Impact.SIGNIFICANT, Impact.EXTENSIVE, Impact.EXTENSIVE),
     2: (Impact.MINOR, Impact.SIGNIFICANT, Impact.EXTENSIVE),
@@ -78,7 +79,7 @@ def _impact(world: World, draft: Draft) -> tuple[Impact, str]:
         return stated, "stated by a person"
     if before is not None and not _may_raise(world, draft):
         return before, "as before"
-    impact, why = _computed_impact(world)
+    impact, why = _computed_impact(world, draft.status)
     also = [one.spec.impact for one in world.duplicates if one.spec.impact is not None and one.status.merged_into is not None]
     for other in also:
         if _IMPACT_ORDER.index(other) > _IMPACT_ORDER.index(impact):
@@ -88,18 +89,21 @@ def _impact(world: World, draft: Draft) -> tuple[Impact, str]:
     return impact, why
 
 
-def _computed_impact(world: World) -> tuple[Impact, str]:
+def _computed_impact(world: World, status: IncidentStatus) -> tuple[Impact, str]:
     if world.storm_since is not None and world.incident.source_kind is not SourceKind.PERSON:
         return Impact.EXTENSIVE, "a storm: many workloads fail at once"
     entry = entry_of(world)
     tier = entry.entry.spec.tier if entry is not None else DEFAULT_TIER
     whose = f"CatalogEntry {entry.entry.metadata.name}, tier {tier}" if entry is not None else f"no CatalogEntry, counts as tier {tier}"
-    lost, capacity = _capacity(world)
+    lost, capacity = _capacity(world, status)
     return IMPACT_OF_TIER[tier][lost], f"{whose}, {capacity}"
 
 
-def _capacity(world: World) -> tuple[int, str]:
+def _capacity(world: World, status: IncidentStatus) -> tuple[int, str]:
     facts = world.workload
+    if world.thing is not None:
+        counts = weight.of(status.cause)
+        return _LOST[counts.lost], counts.why
     if facts is None:
         return _PART, "capacity not known"
     # The controller's count may lag behind the pods, and the pods behind it: what is not known to serve does not count.
@@ -114,7 +118,7 @@ def _capacity(world: World) -> tuple[int, str]:
 def _may_raise(world: World, draft: Draft) -> bool:
     """What our own attempt does to the target, and what we can't see, raises nothing."""
     ours = any(phase_of(one) in {RemediationPhase.DISPATCHED, RemediationPhase.VERIFYING} for one in world.remediations)
-    return isinstance(world.target, WorkloadFacts) and not ours and state_of(draft.status) is not State.MITIGATED
+    return world.subject is not None and not ours and state_of(draft.status) is not State.MITIGATED
 
 
 def _urgency(world: World, draft: Draft) -> tuple[Urgency, str]:
@@ -129,8 +133,14 @@ def _urgency(world: World, draft: Draft) -> tuple[Urgency, str]:
 
 def _computed_urgency(world: World, status: IncidentStatus) -> tuple[Urgency, str]:
     fires = [signal for signal in status.signals if signal.state is SignalState.FIRING]
-    if any(signal.key.startswith(WATCH) for signal in fires):
-        return Urgency.HIGH, "failing now"
+    seen = [weight.of(signal.cause) for signal in fires if signal.key.startswith(WATCH)]
+    answers = [(one.urgency, one.pace) for one in seen]
+    if not seen or (any(signal.key.startswith(ALERT) for signal in fires) and all(one.urgency is not Urgency.HIGH for one in seen)):
+        answers.append(_alerted_urgency(world, status, fires))
+    return max(answers, key=lambda one: _URGENCY_ORDER.index(one[0]))
+
+
+def _alerted_urgency(world: World, status: IncidentStatus, fires: list[Signal]) -> tuple[Urgency, str]:
     table = world.policy.spec.severity_urgency if isinstance(world.policy, HealingPolicy) else SeverityUrgency()
     severities = [signal.labels.get("severity") for signal in fires if signal.key.startswith(ALERT)]
     if not severities:

@@ -1,0 +1,79 @@
+"""From the wire to facts of things: only what decides is kept, and strings that repeat are kept once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from sys import intern
+from typing import Any, Final
+
+from prunella.core.things.cron_job import CronJob
+from prunella.core.things.job import Job
+
+from . import wire_things as wire
+from .decode import KEPT_ANNOTATIONS
+
+SCHEDULED_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
+NUMBERING_LABELS: Final = ("batch.kubernetes.io/", "controller-uid", "job-name")
+"""Labels that only number objects: each has its own, and nobody selects by them."""
+
+
+def job(stored: wire.Job) -> Job:
+    """A Job without its pods."""
+    meta = stored.metadata
+    owner = meta.controller
+    failed, complete = condition(stored.status.conditions, "Failed"), condition(stored.status.conditions, "Complete")
+    return Job(
+        **identity(meta),
+        owner_uid=intern(owner.uid) if owner else "",
+        owner_kind=intern(owner.kind) if owner else "",
+        owner_name=intern(owner.name) if owner else "",
+        failed_time=since(failed, meta),
+        failed_reason=intern(failed.reason) if failed else "",
+        failed_message=failed.message if failed else "",
+        completed_time=since(complete, meta),
+        scheduled_time=instant((meta.annotations or {}).get(SCHEDULED_ANNOTATION, "")),
+    )
+
+
+def cron_job(stored: wire.CronJob) -> CronJob:
+    """A CronJob without its Jobs."""
+    return CronJob(
+        **identity(stored.metadata),
+        suspended=bool(stored.spec.suspend),
+        last_schedule_time=stored.status.last_schedule_time,
+        last_success_time=stored.status.last_successful_time,
+    )
+
+
+def identity(meta: wire.ThingMeta) -> dict[str, Any]:
+    """What all things have."""
+    return {
+        "namespace": intern(meta.namespace),
+        "name": meta.name,
+        "uid": meta.uid,
+        "labels": {intern(key): intern(value) for key, value in (meta.labels or {}).items() if not key.startswith(NUMBERING_LABELS)},
+        "annotations": {intern(key): value for key, value in (meta.annotations or {}).items() if key.startswith(KEPT_ANNOTATIONS)},
+        "created_time": meta.creation_timestamp,
+        "deletion_time": meta.deletion_timestamp,
+        "finalizers": tuple(map(intern, meta.finalizers or ())),
+    }
+
+
+def condition(conditions: Iterable[wire.Condition] | None, type_: str, status: str = "True") -> wire.Condition | None:
+    """The condition of that type, where it has that status."""
+    return next((one for one in conditions or () if (one.type, one.status) == (type_, status)), None)
+
+
+def since(one: wire.Condition | None, meta: wire.ThingMeta) -> datetime | None:
+    """When a condition came true; None where it isn't there."""
+    return None if one is None else one.last_transition_time or meta.creation_timestamp
+
+
+def instant(text: str) -> datetime | None:
+    """A time that stands in an annotation, which anybody may write."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None

@@ -1,0 +1,46 @@
+"""How many workloads fail now, for the storm brake.
+
+The rule this module protects: the brake compares workloads with workloads. What is no workload counts neither
+as one that fails nor as one that could.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prunella.api.common import ObjectRef
+from prunella.api.incident import Incident
+from prunella.api.names import Cause, ConditionStatus
+from prunella.core.incident import alert_target, correlate
+from prunella.core.things.detect import is_thing
+from prunella.core.world import OpenIncident
+
+from .ports import View
+
+
+def open_incidents(view: View, now: datetime) -> tuple[OpenIncident, ...]:
+    """Every Incident of a workload that is open and not mitigated; neither an alert that stands for itself nor a thing is one."""
+    return tuple(
+        OpenIncident(
+            uid=one.metadata.uid,
+            namespace=one.target_namespace,
+            target=f"{one.spec.target_ref.kind}/{one.target_namespace}/{one.spec.target_ref.name}",
+            cause=one.status.cause or (one.spec.source.signal.cause if one.spec.source and one.spec.source.signal else Cause.REPORTED),
+        )
+        for one in view.unended_incidents()
+        if correlate.is_open(one, now) and not _over(one) and not _no_workload(one.spec.target_ref)
+    )
+
+
+def opted_in_workloads(view: View) -> int:
+    """Workloads of namespaces that bear the mode label."""
+    namespaces = ((view.namespace(name), count) for name, count in view.workload_counts().items())
+    return sum(count for namespace, count in namespaces if namespace is not None and "prunella.dev/mode" in namespace.labels)
+
+
+def _over(incident: Incident) -> bool:
+    return any(one.type in {"Mitigated", "Resolved"} and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
+
+
+def _no_workload(ref: ObjectRef) -> bool:
+    return alert_target.stands_for_itself(ref) or is_thing(ref)

@@ -1,0 +1,86 @@
+"""See objects that are no workloads: run their detector on each change and when a dwell ends, and open an Incident for what is found.
+
+Level-triggered: what is remembered here can be thrown away. A thing that can't be seen, because its kind is not served or may not be
+read, is unknown: it opens nothing and ends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from prunella.api.common import ObjectRef
+from prunella.core.facts import UNKNOWN, Finding, UnknownT
+from prunella.core.incident import correlate
+from prunella.core.subject import Thing
+from prunella.core.things.detect import detect
+from prunella.core.things.sighting import At, Sighting
+from prunella.core.world import GONE, Absent
+
+from .intake import Intake
+from .keys import IncidentKey, WorkloadKey
+from .ports import Clock, Live, Tenure, View
+
+
+class Things:
+    """Turns changes of things into findings and Incidents. `wake` puts an Incident's key on its queue; who does not lead only looks."""
+
+    def __init__(self, view: View, live: Live, intake: Intake, clock: Clock, tenure: Tenure, wake: Callable[[IncidentKey], None]) -> None:
+        self._view = view
+        self._live = live
+        self._intake = intake
+        self._clock = clock
+        self._tenure = tenure
+        self._wake = wake
+        self._found: dict[WorkloadKey, Finding] = {}
+        """What was found last, so that an Incident is woken when it is gone."""
+
+    def finding(self, thing: Thing) -> Finding | None:
+        """The finding of this thing now."""
+        return self._sight(thing).finding
+
+    async def target(self, ref: ObjectRef) -> Thing | Absent | UnknownT:
+        """The thing that an Incident is about. It is gone only if the API server says so."""
+        kind, namespace, name = ref.kind, ref.namespace or "", ref.name
+        if not self._view.sees(kind, namespace, self._clock.now()):
+            return UNKNOWN
+        known = self._view.thing(kind, namespace, name)
+        if known is not None and ref.uid in {None, known.uid}:
+            return known
+        return GONE if await self._live.raw(ref) is None else UNKNOWN
+
+    async def observe(self, key: WorkloadKey) -> datetime | None:
+        """Look at one thing. Returns when to look again without a change."""
+        now, thing = self._clock.now(), self._view.thing(*key)
+        if thing is None:
+            self._found.pop(key, None)
+            self._wake_incidents(key)
+            return None
+        sight = self._sight(thing)
+        finding, before = sight.finding, self._found.get(key)
+        if not self._tenure.leads:
+            return sight.look_again
+        if finding is not None and sight.opens and finding.open_time <= now and self._takes_objects(thing):
+            await self._intake.found(finding)
+        if finding is not None or before is not None:
+            self._wake_incidents(key)
+        if finding is not None:
+            self._found[key] = finding
+        else:
+            self._found.pop(key, None)
+        return sight.look_again
+
+    def _sight(self, thing: Thing) -> Sighting:
+        policy = self._view.healing_policy()
+        patience: dict[str, int] = {one.cause: one.open_after_seconds for one in policy.spec.detectors} if policy is not None else {}
+        return detect(thing, At(now=self._clock.now(), open_after_seconds=patience))
+
+    def _takes_objects(self, thing: Thing) -> bool:
+        """A namespace that is being deleted takes no Incident: what holds it up is told of the namespace itself."""
+        namespace = self._view.namespace(thing.namespace) if thing.namespace else None
+        return not thing.namespace or (namespace is not None and not namespace.deleting)
+
+    def _wake_incidents(self, key: WorkloadKey) -> None:
+        for incident in self._view.incidents_of(*key):
+            if correlate.is_open(incident, self._clock.now()):
+                self._wake(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))

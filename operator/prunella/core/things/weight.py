@@ -1,0 +1,45 @@
+"""How much a fault of a thing counts, where no replicas say how much capacity is lost.
+
+The rule this module protects: a page at night is for what hurts. What only prevents something later is a trend, and what is merely untidy is hygiene.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from prunella.api.names import Cause, Urgency
+
+
+class Lost(Enum):
+    """How much of what it serves is lost."""
+
+    NOTHING = "nothing"
+    PART = "part"
+    MOST = "most"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """The two inputs of the priority, each with its words."""
+
+    lost: Lost = Lost.PART
+    why: str = "capacity not known"
+    urgency: Urgency = Urgency.HIGH
+
+    @property
+    def pace(self) -> str:
+        """The urgency in words."""
+        return {Urgency.HIGH: "failing now", Urgency.MEDIUM: "a trend", Urgency.LOW: "hygiene"}[self.urgency]
+
+
+_WEIGHTS: Final = {
+    Cause.JOB_FAILED: Weight(lost=Lost.NOTHING, why="nothing that serves is lost"),
+    Cause.CRON_JOB_FAILING: Weight(lost=Lost.NOTHING, why="nothing that serves is lost"),
+}
+
+
+def of(cause: str | Cause | None) -> Weight:
+    """The weight of a cause; that of any workload's is failing now, with its capacity told elsewhere."""
+    return _WEIGHTS.get(Cause(cause), Weight()) if cause is not None else Weight()

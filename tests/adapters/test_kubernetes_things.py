@@ -1,0 +1,178 @@
+"""Things on the wire: what is kept of them, who belongs to whom, and a kind that can't be had."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from tests.adapters.standin import Lines, Numbers, Object, StandIn, event, eventually, listed, refusal, standing_in
+
+from prunella.adapters.kubernetes import decode_things as decode
+from prunella.adapters.kubernetes import wire_things as wire
+from prunella.adapters.kubernetes.cache import Cache
+from prunella.adapters.kubernetes.client import connect_plainly
+from prunella.adapters.kubernetes.resources import FOREIGN, OWN, THINGS
+from prunella.adapters.kubernetes.watch import Tempo
+from prunella.core.things.cron_job import CronJob
+from prunella.core.things.detect import KINDS
+from prunella.core.things.job import Job
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+QUICK = Tempo(first_pause_seconds=0.01, longest_pause_seconds=0.02, absent_seconds=0.05)
+JOBS, CRON_JOBS = "/apis/batch/v1/jobs", "/apis/batch/v1/cronjobs"
+
+
+class Clock:
+    """The port Clock."""
+
+    def now(self) -> datetime:
+        return NOON
+
+
+def stored(name: str, version: str = "1", *, owner: tuple[str, str, str] | None = None, **more: Any) -> Object:
+    kind, owner_name, uid = owner or ("", "", "")
+    owners = {"ownerReferences": [{"apiVersion": "x", "kind": kind, "name": owner_name, "uid": uid, "controller": True}]} if owner else {}
+    return {"metadata": {"namespace": "shop", "name": name, "uid": f"uid-{name}", "resourceVersion": version, **owners}, **more}
+
+
+def condition(type_: str, status: str = "True", reason: str = "Because", message: str = "so it is") -> Object:
+    return {"type": type_, "status": status, "reason": reason, "message": message, "lastTransitionTime": "2026-11-24T11:00:00Z"}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[StandIn]:
+    async with standing_in() as standin:
+        for resource in (*FOREIGN, *THINGS, *OWN):
+            path = resource.call("list").path
+            standin.answers("GET", path, listed())
+            standin.answers("WATCH", path, Lines())
+        yield standin
+
+
+@asynccontextmanager
+async def running(server: StandIn) -> AsyncIterator[Cache]:
+    async with connect_plainly(server.url, Numbers()) as api:
+        cache = Cache(api, Clock(), Numbers(), tempo=QUICK)
+        task = asyncio.create_task(cache.run())
+        try:
+            await asyncio.wait_for(cache.until_synced(), 10)
+            yield cache
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+# what is kept
+
+
+def test_of_a_job_only_what_decides_is_kept():
+    labels = {"app": "shop", "controller-uid": "x", "batch.kubernetes.io/controller-uid": "x", "job-name": "j"}
+    annotations = {"batch.kubernetes.io/cronjob-scheduled-timestamp": "2026-11-24T10:00:00Z", "prunella.dev/entry": "shop", "else": "x"}
+    conditions = [condition("SuspendedOnce", "False"), condition("Failed", reason="DeadlineExceeded")]
+    body = stored("backup-1", owner=("CronJob", "backup", "c-1"), status={"conditions": conditions, "failed": 4})
+    body["metadata"] |= {"labels": labels, "annotations": annotations, "finalizers": ["batch.kubernetes.io/job-tracking"]}
+    read = decode.job(msgspec.convert(body, wire.Job, strict=False))
+    assert read == Job(
+        namespace="shop",
+        name="backup-1",
+        uid="uid-backup-1",
+        labels={"app": "shop"},
+        annotations={"prunella.dev/entry": "shop"},
+        finalizers=("batch.kubernetes.io/job-tracking",),
+        owner_uid="c-1",
+        owner_kind="CronJob",
+        owner_name="backup",
+        failed_time=NOON - timedelta(hours=1),
+        failed_reason="DeadlineExceeded",
+        failed_message="so it is",
+        scheduled_time=NOON - timedelta(hours=2),
+    )
+
+
+@pytest.mark.parametrize("written", ["", "yesterday", "2026-11-24T10:00:00", "2026-99-99T10:00:00Z"])
+def test_a_time_in_an_annotation_that_is_none_is_not_known(written):
+    assert decode.instant(written) is None
+
+
+def test_a_condition_that_is_not_true_counts_for_nothing():
+    body = stored("j", status={"conditions": [condition("Failed", "False"), condition("Complete", "Unknown")]})
+    read = decode.job(msgspec.convert(body, wire.Job, strict=False))
+    assert (read.failed_time, read.completed_time) == (None, None)
+
+
+def test_of_a_cron_job_only_what_decides_is_kept():
+    status = {"lastScheduleTime": "2026-11-24T11:00:00Z", "lastSuccessfulTime": "2026-11-24T10:00:00Z"}
+    read = decode.cron_job(msgspec.convert(stored("c", spec={"suspend": True, "schedule": "* * * * *"}, status=status), wire.CronJob, strict=False))
+    times = {"last_schedule_time": NOON - timedelta(hours=1), "last_success_time": NOON - timedelta(hours=2)}
+    assert read == CronJob(namespace="shop", name="c", uid="uid-c", suspended=True, **times)
+
+
+def test_every_kind_of_thing_is_looked_at_and_every_kind_that_is_looked_at_is_kept():
+    read = {"Job", "CronJob"}
+    assert read == KINDS
+    assert {one.kind for one in THINGS} <= read
+
+
+# the shelves
+
+
+async def test_a_cron_job_has_its_runs_and_a_failed_job_its_pods(server: StandIn):
+    failed = stored("backup-1", owner=("CronJob", "backup", "uid-backup"), status={"conditions": [condition("Failed")]})
+    server.answers("GET", JOBS, listed(failed, stored("other")))
+    server.answers("GET", CRON_JOBS, listed(stored("backup")))
+    server.answers("GET", "/api/v1/pods", listed(stored("backup-1-x", owner=("Job", "backup-1", "uid-backup-1"))))
+    async with running(server) as cache:
+        cron, job = cache.thing("CronJob", "shop", "backup"), cache.thing("Job", "shop", "backup-1")
+        assert isinstance(cron, CronJob)
+        assert isinstance(job, Job)
+        assert [one.name for one in cron.jobs] == ["backup-1"]
+        assert [one.name for one in job.pods] == ["backup-1-x"]
+        assert cron.jobs == (job,)
+        assert {one.name for one in cache.things()} == {"backup", "backup-1", "other"}
+        assert cache.thing("Job", "shop", "gone") is None
+        assert cache.sees("Job", "shop", NOON)
+        assert not cache.sees("Job", "shop", NOON + timedelta(seconds=91))
+
+
+async def test_what_changed_for_nobody_is_told_to_nobody(server: StandIn):
+    told: list[tuple[str, str, str]] = []
+    own = ("CronJob", "backup", "uid-backup")
+    server.answers("GET", JOBS, listed(stored("backup-1", owner=own)))
+    async with running(server) as cache:
+        cache.subscribe(on_workload_change=lambda *place: told.append(place))
+        busy = stored("backup-1", "101", owner=own, status={"active": 2})
+        failed = stored("backup-1", "102", owner=own, status={"conditions": [condition("Failed")]})
+        server.answers("WATCH", JOBS, Lines((event("MODIFIED", busy), event("MODIFIED", failed))))
+        server.release()
+        await eventually(lambda: len(told) == 2)
+        assert told == [("Job", "shop", "backup-1"), ("CronJob", "shop", "backup")]
+
+
+@pytest.mark.parametrize("answer", [refusal(403, "Forbidden"), refusal(404, "NotFound")], ids=["no right", "not served"])
+async def test_a_kind_that_cannot_be_had_is_said_once_and_the_rest_goes_on(server: StandIn, caplog: pytest.LogCaptureFixture, answer):
+    server.answers("GET", JOBS, answer)
+    async with running(server) as cache:
+        await eventually(lambda: server.count("GET", JOBS) > 2)
+        assert cache.synced()
+        assert list(cache.silent_kinds(NOON)) == []
+        assert not cache.sees("Job", "shop", NOON)
+        assert not cache.sees("CronJob", "shop", NOON), "what its runs did can't be told"
+        said = [one for one in caplog.records if "is not watched" in one.message]
+        assert [(one.kind, one.resource) for one in said] == [("Job", "jobs.batch")]
+
+        server.answers("GET", JOBS, listed(stored("backup-1")))
+        await eventually(lambda: cache.sees("Job", "shop", NOON))
+        assert cache.thing("Job", "shop", "backup-1") is not None
+
+
+async def test_a_right_that_is_taken_away_makes_the_kind_unknown(server: StandIn):
+    server.answers("GET", JOBS, listed(stored("backup-1")))
+    server.answers("WATCH", JOBS, Lines(then="end"), refusal(403, "Forbidden"))
+    async with running(server) as cache:
+        await eventually(lambda: not cache.sees("Job", "shop", NOON))
+        assert cache.synced()

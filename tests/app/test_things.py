@@ -1,0 +1,218 @@
+"""Objects that are no workloads: each fault is one Incident about the object, with evidence and a page, which ends when the fault is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.core.thing_builders import cron_job, failed_job, failed_pod, job, run
+from tests.fakes.operator import Operator, Place, shop
+from tests.fakes.runbooks import shipped
+from tests.fakes.tenure import Sole
+
+from prunella.api.incident import Incident
+from prunella.api.names import Cause, Phase, Priority
+from prunella.core.facts import NamespaceFacts
+
+
+def fails(place: Place, name: str = "migrate", **changes):
+    """A Job that has failed by now."""
+    made = failed_job(name, **({"failed_time": place.clock.now(), "pods": (failed_pod(f"{name}-x1"),)} | changes))
+    place.cluster.put(made)
+    return made
+
+
+def alert(name: str, **labels: str):
+    return {
+        "status": "firing",
+        "labels": {"alertname": name, "severity": "warning", "namespace": "shop", **labels},
+        "annotations": {"summary": "it failed"},
+        "startsAt": "2026-11-24T11:00:00Z",
+    }
+
+
+async def test_a_failed_job_opens_one_incident_beside_it_with_evidence_and_a_page():
+    place = shop(shipped())
+    operator = Operator(place)
+    made = fails(place)
+    await operator.run(120)
+    incident = operator.incident
+    assert incident.metadata.namespace == "shop"
+    assert incident.spec.target_ref == made.ref
+    assert incident.spec.title.startswith("migrate: the Job failed (BackoffLimitExceeded")
+    assert (incident.status.cause, incident.status.target, incident.status.priority) == (Cause.JOB_FAILED, "job/migrate", Priority.P3)
+    assert "nothing that serves is lost" in (incident.status.priority_reason or "")
+    assert {one.name: one.pod for one in incident.status.evidence} == {"logs": "migrate-x1", "events": "migrate-x1"}
+    assert operator.condition("RemediationAllowed") == ("False", "NoRunbookMatches")
+    assert [one.receiver for one in incident.status.escalation.messages] != []
+    assert place.cluster.effects == []
+    await operator.close()
+
+
+async def test_it_ends_when_the_fault_has_been_over_for_long_enough():
+    place = shop()
+    operator = Operator(place)
+    made = fails(place)
+    await operator.run(30)
+    place.cluster.put(replace(made, failed_time=None))
+    await operator.run(290)
+    assert operator.incident.status.phase is not Phase.RESOLVED
+    await operator.run(15)
+    assert operator.condition("Resolved") == ("True", "SignalsCleared")
+    await operator.close()
+
+
+async def test_it_ends_at_once_when_the_object_is_gone():
+    place = shop()
+    operator = Operator(place)
+    made = fails(place)
+    await operator.run(5)
+    place.cluster.drop(made)
+    await operator.run(5)
+    assert operator.condition("Resolved") == ("True", "SignalsCleared")
+    await operator.close()
+
+
+async def test_another_object_of_the_same_name_is_another_target():
+    place = shop()
+    operator = Operator(place)
+    fails(place)
+    await operator.run(5)
+    fails(place, uid="another")
+    await operator.run(5)
+    assert sorted(one.status.phase for one in place.api.all(Incident)) == [Phase.RESOLVED, Phase.TRIGGERED]
+    await operator.close()
+
+
+async def test_a_restart_finds_it_again_and_opens_no_second():
+    place = shop()
+    operator = Operator(place)
+    made = fails(place)
+    await operator.run(5)
+    await operator.close()
+    again = Operator(place)
+    await again.run(400)
+    assert again.incident.status.phase is Phase.TRIGGERED
+    place.cluster.put(replace(made, failed_time=None))
+    await again.run(310)
+    assert again.condition("Resolved") == ("True", "SignalsCleared")
+    await again.close()
+
+
+@pytest.mark.parametrize("how", ["the watch is silent", "the object can't be read"])
+async def test_what_cannot_be_seen_opens_nothing_and_ends_nothing(how):
+    place = shop()
+    operator = Operator(place)
+    made = fails(place)
+    await operator.run(5)
+    if how == "the watch is silent":
+        place.view.unseen.add("Job")
+        place.cluster.put(replace(made, failed_time=None))
+    else:
+        place.cluster.unreadable = True
+        place.cluster.drop(made)
+    await operator.run(400)
+    assert operator.incident.status.phase is Phase.TRIGGERED
+    assert operator.condition("RemediationAllowed") == ("False", "EvidenceMissing")
+    place.view.unseen.clear()
+    place.cluster.unreadable = False
+    operator.wake_all()
+    await operator.run(310)
+    assert operator.condition("Resolved") == ("True", "SignalsCleared")
+    await operator.close()
+
+
+async def test_a_silent_watch_of_things_holds_up_no_workload():
+    place = shop(shipped())
+    workload = place.cluster.create(age=86_400)
+    place.cluster.bad.add("shop/app:2")
+    place.view.unseen.add("Job")
+    operator = Operator(place)
+    await operator.run(5)
+    place.cluster.set_image(workload, "shop/app:2")
+    await operator.run(600)
+    assert operator.incident.status.phase is Phase.RESOLVED
+    await operator.close()
+
+
+async def test_a_failure_of_long_ago_opens_none():
+    place = shop()
+    place.cluster.put(failed_job(failed=2 * 86_400))
+    operator = Operator(place)
+    await operator.run(30)
+    assert place.api.all(Incident) == []
+    await operator.close()
+
+
+async def test_a_namespace_that_is_being_deleted_gets_none():
+    place = shop()
+    place.view.namespace = lambda name: NamespaceFacts(name=name, deleting=True)
+    operator = Operator(place)
+    fails(place)
+    await operator.run(30)
+    assert place.api.all(Incident) == []
+    await operator.close()
+
+
+async def test_who_does_not_lead_opens_none():
+    place = shop()
+    operator = Operator(place, Sole(leads=False))
+    fails(place)
+    await operator.run(30)
+    assert place.api.all(Incident) == []
+    await operator.close()
+
+
+async def test_an_alert_about_the_job_joins_its_incident_whoever_comes_first():
+    place = shop()
+    operator = Operator(place)
+    made = job()
+    place.cluster.put(made)
+    await operator.take(alert("KubeJobFailed", job_name="migrate", job="kube-state-metrics", pod="kube-state-metrics-0"))
+    await operator.run(5)
+    assert operator.incident.spec.target_ref == made.ref
+    assert operator.incident.status.cause is Cause.ALERT
+    fails(place)
+    await operator.run(5)
+    assert operator.incident.status.cause is Cause.JOB_FAILED
+    assert [one.cause for one in operator.incident.status.signals] == [Cause.ALERT, Cause.JOB_FAILED]
+    await operator.close()
+
+
+async def test_an_alert_about_a_run_of_a_cron_job_is_about_the_cron_job():
+    place = shop()
+    operator = Operator(place)
+    failed = run(9, failed=True, ago_seconds=10)
+    cron = cron_job(failed)
+    place.cluster.put(failed)
+    place.cluster.put(cron)
+    await operator.take(alert("KubeJobFailed", job_name="backup-9"))
+    await operator.run(5)
+    assert operator.incident.spec.target_ref == cron.ref
+    assert operator.incident.status.cause is Cause.JOB_FAILED
+    await operator.close()
+
+
+async def test_a_cron_job_that_goes_on_failing_is_one_incident_whose_cause_is_refined():
+    place = shop()
+    operator = Operator(place)
+    place.cluster.put(cron_job(run(7, failed=True, ago_seconds=10)))
+    await operator.run(5)
+    assert operator.incident.status.cause is Cause.JOB_FAILED
+    place.cluster.put(cron_job(*(run(n, failed=True, ago_seconds=10) for n in (7, 8, 9))))
+    await operator.run(5)
+    assert operator.incident.status.cause is Cause.CRON_JOB_FAILING
+    assert operator.incident.status.target == "cj/backup"
+    await operator.close()
+
+
+async def test_many_failed_jobs_are_no_storm_of_workloads():
+    place = shop(shipped())
+    place.cluster.create(age=86_400)
+    operator = Operator(place)
+    for n in range(6):
+        fails(place, f"migrate-{n}")
+    await operator.run(30)
+    assert len(place.api.all(Incident)) == 6
+    assert operator.gatherer.storm_since is None
+    await operator.close()
