@@ -1,8 +1,7 @@
 """Remediation: one attempt to mend one target.
 
 The create under the name `<incident>-<n>` is the election. `spec` never changes but for the approvals that people append; `status.steps` is
-the once-only protocol's memory: an intent is stored before its effect, the outcome after it, and an intent without an outcome is settled by looking at
-the target.
+the once-only protocol's memory: an intent is stored before its effect, the outcome after it; without one it is settled by looking at the target.
 """
 
 from __future__ import annotations
@@ -59,6 +58,12 @@ class Approval(WireModel):
     """When you said it, by your clock; nothing is decided by it."""
 
 
+def _unchanged(name: str, required: bool) -> str:  # noqa: FBT001
+    """CEL that says so of one field. An optional value of CEL would say it shorter, and its cost can't be bounded."""
+    same = f"self.{name} == oldSelf.{name}"
+    return same if required else f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || {same})"
+
+
 class RemediationSpec(WireModel):
     """What is to be done to what, and for whom. Only approvals are ever added."""
 
@@ -72,10 +77,10 @@ class RemediationSpec(WireModel):
     @classmethod
     def schema_rules(cls) -> tuple[Rule, ...]:
         """All rules, with the one that holds every field but approvals as it was planned."""
-        fixed = (to_camel(name) for name in cls.model_fields if name != "approvals")
+        fixed = (_unchanged(to_camel(name), field.is_required()) for name, field in cls.model_fields.items() if name != "approvals")
         return (
             Rule(
-                " && ".join(f"self.?{name} == oldSelf.?{name}" for name in fixed),
+                " && ".join(fixed),
                 "must not change: a Remediation is one attempt, exactly as it was planned; to stop automation set spec.hold on the Incident",
             ),
             *cls.rules,

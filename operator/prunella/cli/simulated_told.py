@@ -17,6 +17,7 @@ from prunella.adapters.kubernetes.resources import METHODS, Call
 from prunella.api.base import micro_time
 from prunella.api.names import Mode
 from prunella.core.facts import SHORT_KIND
+from prunella.core.healing import approval
 from prunella.core.lines import Row, Tale, clock, span
 from prunella.core.story import story
 
@@ -125,6 +126,9 @@ def reason_of(case: Case) -> tuple[str, str]:
         if case.detection.finding is not None:
             return "DwellRunning", "the fault has not held long enough for an Incident"
         return "TargetHealthy", "nothing is wrong with it, so there is no Incident"
+    asks = next((one.refusal for one in case.verdicts if one.refusal is not None and one.refusal.reason == approval.AWAITS), None)
+    if asks is not None and case.draft.attempt is not None:
+        return asks.reason, asks.message
     said = next((one for one in case.draft.status.conditions if one.type == ALLOWED), None)
     return (said.reason, said.message) if said is not None else ("EvidenceMissing", "nothing was decided")
 

@@ -15,8 +15,8 @@ def attempt(one: Remediation, *, guards: bool) -> Iterator[Row]:
     """All of it; `guards` shows each verdict."""
     status = one.status
     yield Row(label="attempt", time=status.started_time, what=f"{one.metadata.name}, attempt {one.spec.attempt} ({one.spec.mode})", why=status.plan)
-    yield from _guards(one, shown=guards)
-    yield from _said(one)
+    yield from verdicts(one, shown=guards)
+    yield from words(one)
     yield from (row for step in status.steps for row in _step(step))
     if status.outcome is Outcome.SIMULATED:
         how = f"kubectl get rem {one.metadata.name} -n {one.metadata.namespace} -o jsonpath='{{.status.diff}}'"
@@ -30,7 +30,7 @@ def attempt(one: Remediation, *, guards: bool) -> Iterator[Row]:
     yield from _stands(one)
 
 
-def _said(one: Remediation) -> Iterator[Row]:
+def words(one: Remediation) -> Iterator[Row]:
     """What people said to the plan."""
     for each in one.spec.approvals:
         other = "" if each.plan_hash == one.spec.plan_hash else f", but of another plan ({each.plan_hash}): it does not count"
@@ -57,7 +57,8 @@ def _results(one: Remediation) -> Iterator[tuple[str, int]]:
         yield str(result), len(list(group))
 
 
-def _guards(one: Remediation, *, shown: bool) -> Iterator[Row]:
+def verdicts(one: Remediation, *, shown: bool) -> Iterator[Row]:
+    """What they said; `shown` gives each a row."""
     verdicts = one.status.guards
     if not verdicts:
         return
