@@ -178,7 +178,7 @@ def test_the_instant_decides(at, code, outcome, reason):
     [
         (ROLLOUT, None, ACTS, "Act", "Allowed", "Auto"),
         (ROLLOUT, "Auto", ACTS, "Act", "Allowed", "Auto"),
-        (ROLLOUT, "Approve", ACTS, "Suggest", "ModeSuggest", "Suggest"),
+        (ROLLOUT, "Approve", ACTS, "Ask", "AwaitingApproval", "Approve"),
         (ROLLOUT, "Suggest", ACTS, "Suggest", "ModeSuggest", "Suggest"),
         (ROLLOUT, "Observe", NOTHING, "Nothing", "ModeObserve", None),
         (RESTART, None, ACTS, "Suggest", "ModeSuggest", "Suggest"),

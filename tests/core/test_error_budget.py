@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from tests.fakes.runbooks import runbook
 
-from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase
+from prunella.api.names import Mode, Outcome, RemediationPhase
 from prunella.api.runbook import ErrorBudget, Limits
-from prunella.core.healing import error_budget, judge
+from prunella.core.healing import error_budget, guards, judge
 from prunella.core.healing.plan import runbook_sha256
 from prunella.core.healing.refusal import Refusal
 
 from .builders import ago, later
-from .healing_builders import attempt, ill, permitted
+from .healing_builders import attempt, ill, permitted, planned
 from .incident_builders import TARGET, draft_of
 
 BOOK = runbook()
@@ -143,22 +143,20 @@ def judged(world):
     return judge.judge(world, draft_of(world))
 
 
-def test_demoted_it_suggests_says_why_to_people_and_when_it_goes_on():
+def test_demoted_it_asks_people_and_tells_them_why():
     world = permitted(all_remediations=(tried(3), tried(2), tried(1)))
     draft = judged(world)
-    said = next(one for one in draft.status.conditions if one.type == "RemediationAllowed")
-    assert (said.status, said.reason) == (ConditionStatus.FALSE, "IneffectiveChain")
-    assert draft.attempt.spec.mode is Mode.SUGGEST, "it shows what it would do"
-    assert [one.what for one in draft.status.timeline] == ["RemediationBlocked"]
-    assert (draft.status.retry_after_time, draft.look_again) == (later(23 * HOUR), later(23 * HOUR))
-    assert [(one.about, one.verdict.value, one.reason) for one in draft.status.decisions] == [("roll-back", "Refused", "IneffectiveChain")]
+    assert draft.attempt.spec.mode is Mode.APPROVE, "Auto acts as Approve"
+    asked = {one.guard: one for one in guards.ask(world, planned(world))}
+    assert (asked["Budget"].refusal.reason, asked["Budget"].shown_only) == ("IneffectiveChain", True), "the mode says it"
+    assert "3 of the last 3 attempts of Runbook roll-back failed" in asked["Approval"].refusal.message
 
 
 def test_after_the_day_it_acts_again():
     world = permitted(all_remediations=(tried(27), tried(26), tried(24)))
     assert judged(world).attempt.spec.mode is Mode.AUTO
     world = replace(world, all_remediations=(tried(27), tried(26), tried(23.9)))
-    assert judged(world).attempt.spec.mode is Mode.SUGGEST
+    assert judged(world).attempt.spec.mode is Mode.APPROVE
 
 
 def test_a_changed_runbook_acts_at_once():

@@ -177,9 +177,8 @@ def test_observe_leaves_the_plan_in_the_decisions_and_asks_the_api_server_nothin
     assert draft.status.plan.summary == FIRST
 
 
-@pytest.mark.parametrize("mode", [Mode.SUGGEST, Mode.APPROVE])
-def test_suggest_makes_one_attempt_that_only_shows(mode):
-    draft = judged(permitted(runbook(mode=mode)))
+def test_suggest_makes_one_attempt_that_only_shows():
+    draft = judged(permitted(runbook(mode=Mode.SUGGEST)))
     assert said(draft)[1] == "ModeSuggest"
     assert draft.attempt.spec.mode is Mode.SUGGEST
     assert decisions(draft) == [("roll-back", "Refused", "ModeSuggest")]

@@ -158,6 +158,7 @@ class FakeCluster:
     well: bool = True
     """Whether the API server is healthy."""
     dry_run_error: str = ""
+    dry_run_diff: str = "-image: new\n+image: old"
     logs: str | UnknownT = "FATAL: unknown flag --cache-size"
     gate: Callable[[str, str], None] = field(default=lambda _when, _intent: None)
     """Called with 'before' or 'after' and the intent's id around every effect."""
@@ -437,7 +438,7 @@ class FakeCluster:
         self.dry_runs += 1
         if self.unreadable:
             return UNKNOWN
-        return DryRun(accepted=not self.dry_run_error, message=self.dry_run_error, diff="-image: new\n+image: old")
+        return DryRun(accepted=not self.dry_run_error, message=self.dry_run_error, diff=self.dry_run_diff)
 
     async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
         if self.unreadable:

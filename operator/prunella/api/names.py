@@ -143,6 +143,7 @@ class RemediationState(StrEnum):
     """Automation's part of an Incident in one word."""
 
     NONE = "None"
+    AWAITING_APPROVAL = "AwaitingApproval"
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
@@ -227,6 +228,13 @@ PHASE_OF: Final = {
 
 BREAKER_OUTCOMES: Final = frozenset({Outcome.WORSENED, Outcome.REVERTED, Outcome.INEFFECTIVE})
 """Outcomes after which only a person's `prunella.dev/retry` lets automation near the target again. The phase Unknown opens the breaker too."""
+
+
+class ApprovalVerdict(StrEnum):
+    """What a person says to a plan that waits for approval."""
+
+    APPROVED = "Approved"
+    DENIED = "Denied"
 
 
 class StepState(StrEnum):

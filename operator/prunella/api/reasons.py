@@ -80,6 +80,16 @@ REFUSALS: Final = (
         "Prunella's account may not do it, or the API server would refuse it.",
         "`kubectl apply -n <namespace> -k manifests/opt-in`",
     ),
+    Reason(
+        "AwaitingApproval",
+        "The effective mode is Approve: people must agree first.",
+        "`kubectl prunella approve <incident>` shows the plan and its diff; ClusterRole prunella-approve grants the right.",
+    ),
+    Reason(
+        "ApprovalExpired",
+        "Too few people approved this plan in time: it is not proposed again by itself.",
+        "Look at the target; annotate the Incident prunella.dev/retry=<token> to be asked again.",
+    ),
     # The mode, last.
     Reason(
         "ModeObserve", "The effective mode is Observe: it is only written down what would be done.", "Label the namespace prunella.dev/mode=Auto."
@@ -92,6 +102,9 @@ REFUSALS: Final = (
 
 CONDITION_REASONS: Final = (
     Reason("NotYet", "It has not happened yet."),
+    Reason("Approved", "Enough people approved the plan."),
+    Reason("Denied", "A person denied the plan: the attempt is over."),
+    Reason("PlanChanged", "The plan would be another one now: what was said to it is void.", "A new attempt asks again."),
     Reason("ByPerson", "A person acknowledged, or said that it is over."),
     Reason("HealedBeforeFirstPage", "It was over before a page was due: nobody had to take it."),
     Reason(
@@ -138,6 +151,7 @@ CONDITIONS: Final = (
     ConditionType("Mitigated", "Incident", "It does not hurt any more."),
     ConditionType("Resolved", "Incident", "It is over, and that was proved or said."),
     ConditionType("RemediationAllowed", "Incident, Remediation", "Every guard agrees; if False, its reason is the first refusal."),
+    ConditionType("Approved", "Remediation", "Enough people approved the plan; there only where people were asked."),
     ConditionType("Succeeded", "Remediation", "The attempt did what it should; Unknown until it ends."),
     ConditionType("Ready", "Runbook, EscalationPolicy, CatalogEntry, HealingPolicy", "The object is in use."),
     ConditionType("Stalled", "Runbook, EscalationPolicy, CatalogEntry, HealingPolicy", "The object stays unused until a person changes something."),

@@ -1,7 +1,7 @@
 """Remediation: one attempt to mend one target.
 
-The create under the name `<incident>-<n>` is the election. `spec` never changes; `status.steps` is the once-only protocol's memory: an intent is
-stored before its effect, the outcome after it, and an intent without an outcome is settled by looking at the target.
+The create under the name `<incident>-<n>` is the election. `spec` never changes but for the approvals that people append; `status.steps` is
+the once-only protocol's memory: an intent is stored before its effect, the outcome after it; without one it is settled by looking at the target.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 
 from .base import Instant, Name, Rule, Sentence, ShortName, Text, WireModel, entries, items
 from .common import Condition, Metadata, ObjectRef
-from .names import CheckResult, Mode, Outcome, RemediationPhase, StepState
+from .names import ApprovalVerdict, CheckResult, Mode, Outcome, RemediationPhase, StepState
 
 Hash = Annotated[str, Field(max_length=64)]
 Facts = Annotated[dict[str, Annotated[str, Field(max_length=1024)]], entries(16)]
@@ -42,15 +43,48 @@ class RunbookRef(WireModel):
     """Hash of the Runbook's spec."""
 
 
+class Approval(WireModel):
+    """What one person said to the plan. Appended by that person, and never changed."""
+
+    by: Name
+    """Your user name; the API server refuses any other, and whoever asked for the attempt."""
+    plan_hash: Annotated[str, Field(min_length=1, max_length=64)]
+    """The plan that you saw: spec.planHash. What is said to another plan counts for nothing."""
+    verdict: ApprovalVerdict
+    """Approved permits the plan; one Denied ends the attempt."""
+    comment: Sentence | None = None
+    """Why, for whoever reads it later."""
+    time: Instant | None = None
+    """When you said it, by your clock; nothing is decided by it."""
+
+
+def _unchanged(name: str, required: bool) -> str:  # noqa: FBT001
+    """CEL that says so of one field. An optional value of CEL would say it shorter, and its cost can't be bounded."""
+    same = f"self.{name} == oldSelf.{name}"
+    return same if required else f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || {same})"
+
+
 class RemediationSpec(WireModel):
-    """What is to be done to what, and for whom. Immutable."""
+    """What is to be done to what, and for whom. Only approvals are ever added."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "self == oldSelf",
-            "must not change: a Remediation is one attempt, exactly as it was planned; to stop automation set spec.hold on the Incident",
+            "!has(oldSelf.approvals) || (has(self.approvals) && oldSelf.approvals.all(said, said in self.approvals))",
+            "must keep every approval as it was said: approvals are only appended; to stop automation set spec.hold on the Incident",
         ),
     )
+
+    @classmethod
+    def schema_rules(cls) -> tuple[Rule, ...]:
+        """All rules, with the one that holds every field but approvals as it was planned."""
+        fixed = (_unchanged(to_camel(name), field.is_required()) for name, field in cls.model_fields.items() if name != "approvals")
+        return (
+            Rule(
+                " && ".join(fixed),
+                "must not change: a Remediation is one attempt, exactly as it was planned; to stop automation set spec.hold on the Incident",
+            ),
+            *cls.rules,
+        )
 
     incident_ref: IncidentRef
     """The Incident that this attempt is for. Not an owner: the audit outlives the Incident."""
@@ -70,6 +104,8 @@ class RemediationSpec(WireModel):
     """Hash of the plan that the Incident showed."""
     due_time: Instant | None = None
     """When the effect is due."""
+    approvals: Annotated[tuple[Approval, ...], items(20, "by")] = ()
+    """What people said to the plan, one word each; only appended. For the mode Approve."""
 
 
 class GuardVerdict(WireModel):
@@ -102,6 +138,8 @@ class Intent(WireModel):
     """What it does, in a sentence."""
     written_time: Instant
     """When the intent was stored."""
+    approved_by: Annotated[tuple[Name, ...], items(20)] = ()
+    """Who had approved the plan; empty where nobody had to."""
     deadline_time: Instant
     """Not started after it."""
     before: Facts = {}
@@ -188,8 +226,10 @@ class RemediationStatus(WireModel):
     """When the attempt ended."""
     next_eligible_time: Instant | None = None
     """When a Pending attempt is looked at again."""
+    approval_deadline_time: Instant | None = None
+    """Until when the plan must have been approved and begun; absent where nobody was asked."""
     conditions: Annotated[tuple[Condition, ...], items(8, "type")] = ()
-    """RemediationAllowed says which guard refuses and why; Succeeded says how it ended."""
+    """RemediationAllowed says which guard refuses and why; Approved what people said to the plan, if they were asked; Succeeded how it ended."""
 
 
 class Remediation(WireModel):

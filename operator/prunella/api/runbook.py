@@ -104,6 +104,15 @@ class Limits(WireModel):
     """How often it may fail, over all targets, before Auto acts as Approve."""
 
 
+class ApprovalTerms(WireModel):
+    """Who must agree before anything is changed, where the effective mode is Approve."""
+
+    required: Annotated[int, Field(ge=1, le=10)] = 1
+    """How many different people must approve the plan. Whoever asked for it is none of them."""
+    expires_seconds: Annotated[int, Field(ge=60, le=86_400)] = 1800
+    """After so long an attempt that has not begun ends, and somebody is paged. It never approves itself."""
+
+
 class StepFailure(WireModel):
     """What a failed step does to the run: an action, or the step to go on with."""
 
@@ -258,6 +267,8 @@ class RunbookSpec(WireModel):
     """What keeps it from beginning anything; one is enough, and so is one that can't be told."""
     limits: Limits = Limits()
     """How often it may try; what stands here wins over the HealingPolicy."""
+    approval: ApprovalTerms = ApprovalTerms()
+    """What an approval takes where the effective mode is Approve."""
     steps: Annotated[tuple[RunbookStep, ...], items(20, "name", minimum=1)]
     """What it does, in this order; exactly one action a step."""
     verify: Verify

@@ -11,7 +11,8 @@ from prunella.api.names import ConditionStatus, Outcome, RemediationPhase, StepS
 from prunella.api.remediation import Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
-from prunella.core.healing import plan, run
+from prunella.core.healing import approval, plan, run
+from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
 
 LIVE_END: Final = {
@@ -72,6 +73,20 @@ def allowed(status: RemediationStatus, value: ConditionStatus, reason: str, mess
 def succeeded(status: RemediationStatus, value: ConditionStatus, reason: str, message: str, now: datetime) -> RemediationStatus:
     """The status with its summary condition."""
     return _with(status, "Succeeded", value, reason, message, now)
+
+
+def approved(remediation: Remediation, value: ConditionStatus, reason: str, message: str, now: datetime) -> Remediation:
+    """The attempt with its condition Approved."""
+    return remediation.model_copy(update={"status": _with(remediation.status, approval.APPROVED, value, reason, message, now)})
+
+
+def unasked(remediation: Remediation, refusal: Refusal, now: datetime) -> Remediation:
+    """The attempt as it ends before it began, by a refusal: what people said to it is void, or is not needed any more."""
+    if remediation.status.approval_deadline_time is None or remediation.status.started_time is not None:
+        return remediation
+    reason = approval.CHANGED if isinstance(refusal, approval.PlanChanged) or refusal.reason == "TargetChanged" else approval.AWAITS
+    message = f"nobody is asked any more: {refusal.message}"
+    return approved(remediation, ConditionStatus.FALSE, reason, message, now)
 
 
 def _with(status: RemediationStatus, type_: str, value: ConditionStatus, reason: str, message: str, now: datetime) -> RemediationStatus:

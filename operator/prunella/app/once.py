@@ -16,7 +16,7 @@ from prunella.api.names import PHASE_OF, ConditionStatus, OnFailure, Outcome, Re
 from prunella.api.remediation import Intent, Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
-from prunella.core.healing import run
+from prunella.core.healing import approval, run
 from prunella.core.healing.effects import Applied, DeletePod, Effect, NotApplied, Patch, Settled
 
 from . import attempt
@@ -72,6 +72,7 @@ class Once:
             patch_sha256=effect.sha256,
             does=effect.does[:1024],
             written_time=now,
+            approved_by=approval.approvers(remediation),
             deadline_time=now + timedelta(seconds=step.timeout_seconds),
             before=effect.record,
         )
@@ -107,7 +108,7 @@ class Once:
                 return
             await self._not_applied(remediation, step, answer, runbook)
             return
-        if remediation.spec.due_time is not None:
+        if remediation.spec.due_time is not None and not step.intent.approved_by:  # how long people took is no delay of ours
             delay = (self._clock.now() - remediation.spec.due_time).total_seconds()
             self._telemetry.observe("remediation_effect_delay_seconds", max(delay, 0.0), effect=step.intent.action)
         await self._applied(remediation, runbook, step, answer, last=isinstance(effect, DeletePod) and effect.last)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from prunella.api.incident import Incident
 from prunella.api.names import INTENT_ANNOTATION, Mode, StepState
@@ -16,7 +17,7 @@ from prunella.api.remediation import GuardVerdict, Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
 from prunella.core.facts import Revision, UnknownT, WorkloadFacts
-from prunella.core.healing import blockers, guards, match, plan
+from prunella.core.healing import approval, blockers, guards, match, plan
 from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.world import GONE, Answers, Preparation, World
@@ -42,6 +43,16 @@ class Permitted:
     """What was read for it."""
     template: Json | None = None
     """The template to go back to, where it was read beside the target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unapproved(Refusal):
+    """Every guard agrees but the last: people have not agreed yet. What they are to be shown, and until when."""
+
+    plan: plan.Plan
+    diff: str
+    guards: tuple[GuardVerdict, ...]
+    deadline: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +89,11 @@ class Permit:
             # Before the reads, because it may take seconds: the kill switch and the target are seen after it.
             answers = await self._ask_blockers(incident, remediation, runbook)
             world = await self._gatherer.world(incident, mail, live=True, own_remediation_uid=remediation.metadata.uid)
-            # An answer that was kept since the decision is none here: without a new one the guard refuses.
-            return await self._judge(replace(world, answers=answers), remediation, mail, ahead)
+            # An answer that was kept since the decision is none here: without a new one the guard refuses. And what people said counts as it stands
+            # on the very version that the intent will replace.
+            others = (one for one in world.remediations if one.metadata.uid != remediation.metadata.uid)
+            world = replace(world, answers=answers, remediations=(*others, remediation))
+            return await self._judge(world, remediation, mail, ahead)
 
     async def _ask_blockers(self, incident: Incident, remediation: Remediation, runbook: Runbook) -> Answers | None:
         """What the Runbook waits for, asked now; None where it waits for nothing, or goes on with what it has begun."""
@@ -90,7 +104,7 @@ class Permit:
         """None where the guards will not ask for it, or for more than it: after the first effect, and where the plan must be prepared anew."""
         if _begun(remediation) or prepared is None or prepared.plan_hash != remediation.spec.plan_hash:
             return None
-        target, to = remediation.spec.target_ref, prepared.to if remediation.spec.mode is Mode.AUTO else None
+        target, to = remediation.spec.target_ref, prepared.to if remediation.spec.mode.rank >= Mode.APPROVE.rank else None
         (missing, answered), template = await asyncio.gather(self._preparer.rights(runbook, target), self._preparer.template(target.kind, to))
         return _Ahead(runbook=runbook, missing=missing, answered=answered, to=to, template=template)
 
@@ -123,19 +137,17 @@ class Permit:
             if missing or not answered:
                 mail.preparation = replace(known, missing_rights=missing, rights_known=answered, prepared_time=world.now)
                 world = replace(world, preparation=mail.preparation)
-        asked = guards.ask(world, made)
-        refusal = first_refusal(asked) or _lowered(remediation, made)
-        if refusal is not None:
-            return refusal
         template = ahead.template_of(made) if ahead is not None else None
-        return Permitted(plan=made, facts=facts, guards=_verdicts(asked), preparation=world.preparation, world=world, template=template)
+        return _decided(world, remediation, made, facts, template)
 
     def places(self, remediation: Remediation, permitted: Permitted) -> Refusal | None:
         """Whether budgets and concurrency still have a place, by what others began meanwhile. Asked right before the reservation."""
         if remediation.status.started_time is not None:
             return None
         world = replace(permitted.world, all_remediations=self._gatherer.attempts.all())
-        return guards.budget(world, permitted.plan) or guards.one_per_target(world, permitted.plan)
+        spent = guards.budget(world, permitted.plan)
+        approved = spent is not None and spent.reason == guards.MODE_LOWERED and permitted.plan.mode is not Mode.AUTO
+        return (None if approved else spent) or guards.one_per_target(world, permitted.plan)
 
     async def _plan(self, world: World, remediation: Remediation, facts: WorkloadFacts) -> plan.Plan | Refusal:
         """The same plan, made anew from live facts. Another plan than the one that was decided is somebody's change."""
@@ -152,9 +164,8 @@ class Permit:
         if isinstance(made, Refusal):
             return made
         if made.hash != remediation.spec.plan_hash:
-            return Refusal(
-                reason="HumanOverride", message=f"the plan would be another one now ({made.summary}): somebody changed the target or the Runbook"
-            )
+            message = f"the plan would be another one now ({made.summary}): somebody changed the target or the Runbook"
+            return approval.PlanChanged(reason="HumanOverride", message=message)
         return made
 
     async def _rule_out_ours(self, facts: WorkloadFacts, remediation: Remediation) -> None:
@@ -180,10 +191,10 @@ class Permit:
             mode=plan.effective_mode(runbook, world),
             due_time=None,
         )
-        for guard in (guards.protected, guards.pause, guards.control_plane, guards.evidence, guards.veto):
+        for guard in (guards.protected, guards.pause, guards.control_plane, guards.evidence, guards.veto, approval.refused):
             refusal = guard(world, made)
             if refusal is not None:
-                return refusal
+                return _unapproved(refusal, world, remediation, made, remediation.status.guards, remediation.status.diff)
         lowered = _lowered(remediation, made)
         if lowered is not None:
             return lowered
@@ -200,12 +211,33 @@ def _faster(facts: WorkloadFacts, remediation: Remediation) -> Refusal | None:
     accused, newest = remediation.spec.accused_revision, facts.newest
     if not accused or newest is None or newest.hash == accused:
         return None
-    return Refusal(reason="HumanOverride", message=f"revision {newest.number} is there now, not the accused one: somebody was faster")
+    return approval.PlanChanged(reason="HumanOverride", message=f"revision {newest.number} is there now, not the accused one: somebody was faster")
 
 
 def _lowered(remediation: Remediation, made: plan.Plan) -> Refusal | None:
-    """The last gate, asked again: the mode was Auto when the attempt was made, and somebody lowered it since."""
-    return guards.gate(made, None) if remediation.spec.mode is Mode.AUTO else None
+    """The last gate, asked again: the mode permitted to act when the attempt was made, and somebody lowered it since."""
+    return guards.gate(made, None) if remediation.spec.mode.rank >= Mode.APPROVE.rank else None
+
+
+def _decided(world: World, remediation: Remediation, made: plan.Plan, facts: WorkloadFacts, template: Json | None) -> Permitted | Refusal:
+    """What the guards and the mode say to the plan; and whether it still does what people were shown."""
+    asked = guards.ask(world, made)
+    refusal = first_refusal(asked) or _lowered(remediation, made)
+    if refusal is not None and refusal.reason != approval.AWAITS:
+        return refusal
+    diff = world.preparation.diff if world.preparation is not None else ""
+    refusal = approval.swapped(remediation, diff) or refusal
+    if refusal is not None:
+        return _unapproved(refusal, world, remediation, made, _verdicts(asked), diff)
+    return Permitted(plan=made, facts=facts, guards=_verdicts(asked), preparation=world.preparation, world=world, template=template)
+
+
+def _unapproved(refusal: Refusal, world: World, remediation: Remediation, made: plan.Plan, verdicts: tuple[GuardVerdict, ...], diff: str) -> Refusal:
+    """The refusal, with what people are to be shown where it only asks them."""
+    if refusal.reason != approval.AWAITS:
+        return refusal
+    deadline = approval.deadline_of(remediation, made, world.now)
+    return Unapproved(reason=refusal.reason, message=refusal.message, plan=made, diff=diff, guards=verdicts, deadline=deadline)
 
 
 def _verdicts(asked: tuple[Asked, ...]) -> tuple[GuardVerdict, ...]:

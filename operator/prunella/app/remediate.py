@@ -14,18 +14,19 @@ from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
-from prunella.core.healing import history, run
+from prunella.core.healing import approval, history, run
 from prunella.core.healing.effects import DeletePod, Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, PageNow, Skip, Wait
 from prunella.core.people import automation
 
 from . import attempt
+from .approvals import Approvals
 from .errors import PrunellaError
 from .gather import Gatherer
 from .mailbox import Mailbox
 from .once import Once, Recovery
-from .permit import Permit
+from .permit import Permit, Unapproved
 from .ports import Clock, Store, View
 from .prepare import Preparer
 from .prove import Prover
@@ -59,6 +60,7 @@ class Runner:
         self._permit = permit
         self._once = once
         self._prover = prover
+        self._approvals = Approvals(once, prover, clock)
         self._clock = clock
 
     async def drive(
@@ -91,7 +93,7 @@ class Runner:
         if runbook is None:
             return await self._without_runbook(remediation)
         phase = remediation.status.phase or RemediationPhase.PENDING
-        if remediation.spec.mode is not Mode.AUTO:
+        if remediation.spec.mode.rank < Mode.APPROVE.rank:
             return await self._simulate(incident, remediation, runbook, mail)
         if phase is RemediationPhase.VERIFYING:
             return await self._prover.prove(incident, remediation, runbook, mail)
@@ -106,6 +108,7 @@ class Runner:
         if remediation.status.effect_time is not None:
             await self._prover.hand_back(remediation)
         text = f"Runbook {remediation.spec.runbook_ref.name} is gone or was changed during the run"
+        remediation = attempt.unasked(remediation, approval.PlanChanged(reason="HumanOverride", message=text), self._clock.now())
         await self._once.end(remediation, Outcome.ABORTED if remediation.status.started_time else Outcome.SUPERSEDED, text)
         return True, None
 
@@ -146,7 +149,10 @@ class Runner:
         settled = await self._settled(stored, runbook)
         if settled is not None:
             return settled
+        stored = self._approvals.noted(stored, runbook)
         remediation = attempt.unbegun(stored)
+        if await self._approvals.ended(remediation, runbook):
+            return True, None
         failed = run.takes_back(runbook.spec.steps, remediation.status.steps)
         if failed is not None:
             return await self._take_back(incident, remediation, runbook, failed, mail)
@@ -210,9 +216,12 @@ class Runner:
 
     async def _refused(self, remediation: Remediation, refusal: Refusal) -> tuple[bool, datetime | None]:
         """A live refusal is no step failure: it ends the run where it can't change back, else the run waits."""
+        if isinstance(refusal, Unapproved):
+            return await self._approvals.wait(remediation, refusal)
         now = self._clock.now()
         outcome = attempt.LIVE_END.get(refusal.reason)
         if outcome is not None:
+            remediation = attempt.unasked(remediation, refusal, now)
             await self._once.end(remediation, outcome, refusal.message, reason=refusal.reason)
             return True, None
         if refusal.reason == "RolloutInProgress" and refusal.look_again_time is not None:

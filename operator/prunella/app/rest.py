@@ -19,7 +19,7 @@ def restless(incident: Incident, now: datetime) -> bool:
     return (
         correlate.is_open(incident, now)
         or any(one.state is MessageState.PENDING for one in status.escalation.messages)
-        or status.remediation_state is RemediationState.RUNNING
+        or status.remediation_state in {RemediationState.RUNNING, RemediationState.AWAITING_APPROVAL}
         or status.observed_generation != meta.generation
         or meta.annotations.get(RETRY_ANNOTATION, status.last_handled_retry) != status.last_handled_retry
     )

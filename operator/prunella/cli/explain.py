@@ -66,7 +66,7 @@ def command(*, what: str, namespace: str | None, guards: bool, output: str, kube
 async def _tale(what: str, namespace: str | None, kubeconfig: str | None, context: str | None, *, guards: bool) -> Tale:
     kind, name = _parsed(what)
     path = kubeconfig or (kubeconfigs.DEFAULT if kubeconfigs.files_of(kubeconfigs.DEFAULT) else None)
-    place = namespace or _namespace(path, context)
+    place = namespace or namespace_of(path, context)
     async with await connect(path, context, Silent()) as api:
         reading = Reading(api, SystemClock())
         if kind == "Incident":
@@ -118,7 +118,7 @@ def _parsed(what: str) -> tuple[str, str]:
     return kind, name
 
 
-def _namespace(kubeconfig: str | None, context: str | None) -> str:
+def namespace_of(kubeconfig: str | None, context: str | None) -> str:
     """The namespace of the context, as kubectl takes it."""
     if kubeconfig is None:
         return OWN_NAMESPACE.read_text().strip() if OWN_NAMESPACE.exists() else "default"

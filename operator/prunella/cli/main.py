@@ -16,12 +16,15 @@ COMMANDS: Mapping[str, str] = {
     "run": "Start the operator.",
     "install": "Install Prunella in a cluster and write a kubeconfig for `prunella run`.",
     "explain": "Tell what was seen, decided, done and not done about an Incident or a workload.",
+    "plan": "Show a plan that waits for approval, with its diff.",
+    "approve": "Show such a plan, and permit it.",
+    "deny": "Show such a plan, and end its attempt.",
     "simulate": "Show what would be decided and done about recorded objects, without a cluster.",
     "lint": "Check Runbooks, policies and catalog entries before they are applied.",
     "crds": "Write the CustomResourceDefinitions from the models.",
 }
 """Each command, in `prunella.cli.<name>` as `command`, with its line of help."""
-PLUGIN_COMMANDS = ("explain", "simulate")
+PLUGIN_COMMANDS = ("explain", "plan", "approve", "deny", "simulate")
 
 
 class Commands(click.Group):

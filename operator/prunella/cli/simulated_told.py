@@ -7,7 +7,7 @@ stands in a template is hidden here as it is everywhere.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 import yaml
@@ -16,6 +16,7 @@ from prunella.adapters.kubernetes.difference import shown
 from prunella.adapters.kubernetes.resources import METHODS, Call
 from prunella.api.base import micro_time
 from prunella.api.names import Mode
+from prunella.core.healing import approval
 from prunella.core.lines import Row, Tale, clock, span
 from prunella.core.story import story
 from prunella.core.subject import short
@@ -25,6 +26,21 @@ from .simulated_run import INTENT, Deed
 
 ALLOWED: Final = "RemediationAllowed"
 INDENT: Final = "      "
+
+
+class _Means(NamedTuple):
+    """What the creation of an attempt means: its row, its word for programs, and why."""
+
+    label: str
+    outcome: str
+    why: str
+
+
+_MEANS: Final = {
+    Mode.AUTO: _Means("would", "Act", "nothing stands in the way"),
+    Mode.APPROVE: _Means("asks", "Ask", "it shows what would be done, and waits until people approve it"),
+    Mode.SUGGEST: _Means("suggests", "Suggest", "it shows what would be done; a person has to do it"),
+}
 
 
 def lines(case: Case, supposed: Sequence[Supposed], source: str) -> Iterator[str]:
@@ -78,9 +94,8 @@ def _outcome(case: Case) -> Iterator[Row]:
         yield Row(label="plan", what=f"{made.runbook.metadata.name}, plan {made.hash}: {made.summary}")
         yield Row(label="mode", what=str(made.mode), why="the lowest of Runbook, namespace and HealingPolicy")
     if attempt is not None:
-        acts = attempt.spec.mode is Mode.AUTO
-        why = "nothing stands in the way" if acts else "it shows what would be done; a person has to do it"
-        yield Row(label="would" if acts else "suggests", what=f"create Remediation {attempt.name}, attempt {attempt.spec.attempt}", why=why)
+        label, _, why = _MEANS[attempt.spec.mode]
+        yield Row(label=label, what=f"create Remediation {attempt.name}, attempt {attempt.spec.attempt}", why=why)
     else:
         reason, message = reason_of(case)
         yield Row(label="nothing", what=f"nothing is done: {reason}", why=message)
@@ -111,6 +126,9 @@ def reason_of(case: Case) -> tuple[str, str]:
         if case.detection.finding is not None:
             return "DwellRunning", "the fault has not held long enough for an Incident"
         return "TargetHealthy", "nothing is wrong with it, so there is no Incident"
+    asks = next((one.refusal for one in case.verdicts if one.refusal is not None and one.refusal.reason == approval.AWAITS), None)
+    if asks is not None and case.draft.attempt is not None:
+        return asks.reason, asks.message
     said = next((one for one in case.draft.status.conditions if one.type == ALLOWED), None)
     return (said.reason, said.message) if said is not None else ("EvidenceMissing", "nothing was decided")
 
@@ -120,7 +138,7 @@ def data(case: Case, supposed: Sequence[Supposed]) -> dict[str, Any]:
     world, made = case.world, case.made
     attempt = case.draft.attempt if case.draft is not None else None
     reason, message = reason_of(case)
-    outcome = "Nothing" if attempt is None else "Act" if attempt.spec.mode is Mode.AUTO else "Suggest"
+    outcome = "Nothing" if attempt is None else _MEANS[attempt.spec.mode].outcome
     told: dict[str, Any] = {
         "target": world.incident.spec.target_ref.wire(),
         "at": micro_time(world.now),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from prunella.api.names import ConditionStatus, Outcome, RemediationPhase, StepState
+from prunella.api.names import ApprovalVerdict, ConditionStatus, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, StepStatus
 
 from .lines import Row
@@ -15,7 +15,8 @@ def attempt(one: Remediation, *, guards: bool) -> Iterator[Row]:
     """All of it; `guards` shows each verdict."""
     status = one.status
     yield Row(label="attempt", time=status.started_time, what=f"{one.metadata.name}, attempt {one.spec.attempt} ({one.spec.mode})", why=status.plan)
-    yield from _guards(one, shown=guards)
+    yield from verdicts(one, shown=guards)
+    yield from words(one)
     yield from (row for step in status.steps for row in _step(step))
     if status.outcome is Outcome.SIMULATED:
         how = f"kubectl get rem {one.metadata.name} -n {one.metadata.namespace} -o jsonpath='{{.status.diff}}'"
@@ -27,6 +28,14 @@ def attempt(one: Remediation, *, guards: bool) -> Iterator[Row]:
         label = "proved" if status.outcome is Outcome.REMEDIATED else "measured"
         yield Row(label=label, time=last.finished_time, what=", ".join(looks), why=f"{last.check}: {last.value}" if last.value else last.check)
     yield from _stands(one)
+
+
+def words(one: Remediation) -> Iterator[Row]:
+    """What people said to the plan."""
+    for each in one.spec.approvals:
+        other = "" if each.plan_hash == one.spec.plan_hash else f", but of another plan ({each.plan_hash}): it does not count"
+        label = "approved" if each.verdict is ApprovalVerdict.APPROVED else "denied"
+        yield Row(label=label, time=each.time, what=f"by {each.by}{other}", why=each.comment or f"plan {each.plan_hash}")
 
 
 def _stands(one: Remediation) -> Iterator[Row]:
@@ -48,7 +57,8 @@ def _results(one: Remediation) -> Iterator[tuple[str, int]]:
         yield str(result), len(list(group))
 
 
-def _guards(one: Remediation, *, shown: bool) -> Iterator[Row]:
+def verdicts(one: Remediation, *, shown: bool) -> Iterator[Row]:
+    """What they said; `shown` gives each a row."""
     verdicts = one.status.guards
     if not verdicts:
         return

@@ -6,8 +6,11 @@ The rule this module protects: whoever is paged gets a command to copy, and it n
 from __future__ import annotations
 
 import json
+import shlex
 
 from prunella.api.incident import Incident
+from prunella.api.names import ApprovalVerdict
+from prunella.api.remediation import Remediation
 
 
 def acknowledge(incident: Incident, *, episode: int, note: str | None = None) -> str:
@@ -21,6 +24,24 @@ def acknowledge(incident: Incident, *, episode: int, note: str | None = None) ->
 def resolve(incident: Incident) -> str:
     """The command that says that the fault is over."""
     return _patch(incident, {"resolution": {"by": "<you>", "summary": "<what mended it>"}})
+
+
+def approve(name: str, namespace: str | None) -> str:
+    """The command that shows the plan of an attempt and asks whether to permit it."""
+    return f"kubectl prunella approve {name}" + (f" -n {namespace}" if namespace else "")
+
+
+def say(remediation: Remediation, verdict: ApprovalVerdict, *, by: str = "<you>", comment: str | None = None) -> str:
+    """The plain command that says so to the attempt's plan: refused by the API server where the plan is another one."""
+    body = json.dumps(saying(remediation.spec.plan_hash, verdict, by=by, comment=comment), separators=(",", ":"))
+    where = f" -n {remediation.metadata.namespace}" if remediation.metadata.namespace else ""
+    return f"kubectl patch remediation {remediation.metadata.name}{where} --type=json -p {shlex.quote(body)}"
+
+
+def saying(plan_hash: str, verdict: ApprovalVerdict, *, by: str, comment: str | None = None) -> list[dict[str, object]]:
+    """The JSON patch of it."""
+    said = {"by": by, "planHash": plan_hash, "verdict": str(verdict)} | ({"comment": comment} if comment else {})
+    return [{"op": "test", "path": "/spec/planHash", "value": plan_hash}, {"op": "add", "path": "/spec/approvals/-", "value": said}]
 
 
 def explain(incident: Incident) -> str:

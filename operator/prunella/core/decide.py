@@ -15,7 +15,7 @@ from prunella.core.draft import Draft
 from prunella.core.facts import UNKNOWN, AlertFacts, UnknownT
 from prunella.core.healing import follow, judge, known_good
 from prunella.core.incident import changes, evidence, lifecycle, ownership, priority, signals, times
-from prunella.core.people import escalation, notices
+from prunella.core.people import asking, escalation, notices
 from prunella.core.render import render
 from prunella.core.world import World
 
@@ -39,6 +39,7 @@ def decide(world: World) -> Draft:
     draft = judge.judge(world, draft)
     draft = escalation.escalate(world, draft)
     draft = notices.notify(world, draft)
+    draft = asking.ask(world, draft)
     draft = times.measure(world, draft)
     return render(world, replace(draft, status=times.told(stored, draft.status)))
 

@@ -160,7 +160,8 @@ def _planned(world: World, made: plan.Plan, asks: Asks) -> Iterator[Row]:
         due = f"due {clock(made.due_time)}" if made.due_time else "not due yet"
         yield Row(label="waits", time=made.due_time, what=f"{name}: {due}", why=f"waits for {made.waiting_for}")
     else:
-        yield Row(label="would", what=made.summary, why="nothing stands in the way")
+        label, why = ("asks", "people must approve it first") if made.mode is Mode.APPROVE else ("would", "nothing stands in the way")
+        yield Row(label=label, what=made.summary, why=why)
 
 
 def _would_refuse(world: World, asks: Asks) -> Iterator[Row]:

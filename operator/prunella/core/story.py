@@ -30,6 +30,8 @@ RENDERED: Final = frozenset(
         "PriorityAssessed",
         "RemediationStarted",
         "RemediationSuggested",
+        "Approved",
+        "ApprovalExpired",
         "RemediationBlocked",
         "RemediationFailed",
         "RemediationCancelled",

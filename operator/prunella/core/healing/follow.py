@@ -12,7 +12,7 @@ from prunella.api.remediation import Remediation, StepStatus
 from prunella.core.draft import Draft
 from prunella.core.world import World
 
-from . import run
+from . import approval, run
 from .steps import registry
 
 FAILED: Final = frozenset({Outcome.INEFFECTIVE, Outcome.WORSENED, Outcome.REVERTED, Outcome.INCONCLUSIVE, Outcome.ABORTED})
@@ -71,6 +71,8 @@ def _tell(one: Remediation, before: RemediationSummary | None, draft: Draft) -> 
     status, spec = one.status, one.spec
     known = before.phase if before else None
     if status.started_time is not None and not started(known):
+        if approval.said(one) == approval.APPROVED:
+            draft = draft.note("Approved", f"{one.metadata.name}: {', '.join(approval.approvers(one))} approved it", time=status.started_time)
         text = f"{spec.runbook_ref.name}, attempt {spec.attempt}: {status.plan}"
         draft = draft.note("RemediationStarted", text, time=status.started_time)
     if status.effect_time is not None and not started(known):
@@ -113,6 +115,8 @@ def _ended(one: Remediation, draft: Draft) -> Draft:
         return draft.note("Verified", message)
     if outcome is Outcome.SIMULATED:
         return draft.note("RemediationSuggested", f"{one.status.plan}; see the diff in Remediation {one.metadata.name}")
+    if approval.said(one) == approval.EXPIRED:
+        return draft.note(approval.EXPIRED, f"{one.metadata.name}: {message}")
     if outcome in FAILED:
         draft = draft.note("RemediationFailed", f"{outcome}: {message}")
         if outcome in BREAKER_OUTCOMES:
@@ -133,7 +137,7 @@ def _column(one: Remediation, draft: Draft) -> Draft:
         return draft.with_status(remediation=str(status.outcome), remediation_state=state)
     if status.phase is RemediationPhase.UNKNOWN:
         return draft.with_status(remediation="Unknown: a person decides", remediation_state=RemediationState.FAILED)
-    if one.spec.mode is Mode.AUTO:
+    if one.spec.mode is Mode.AUTO or (one.spec.mode is Mode.APPROVE and status.started_time is not None):
         return draft.with_status(
             remediation=f"Running: {HASHES.sub('', status.plan) or one.spec.runbook_ref.name}"[:1024], remediation_state=RemediationState.RUNNING
         )

@@ -15,7 +15,7 @@ from prunella.api.names import MODE_LABEL, Mode, SignalState, SourceKind
 from prunella.core.facts import UNKNOWN
 from prunella.core.world import GONE, Preparation, World
 
-from . import blockers, error_budget, history, ownership, windows
+from . import approval, blockers, error_budget, history, ownership, windows
 from .accusation import SOON
 from .plan import Plan, runbook_sha256
 from .refusal import Asked, Refusal
@@ -113,7 +113,7 @@ def window(world: World, plan: Plan) -> Refusal | None:
 
 def person(world: World, plan: Plan) -> Refusal | None:
     """A person's veto, or a person's decision to bring a quarantined revision back."""
-    refusal = veto(world, plan) or history.superseded(world)
+    refusal = veto(world, plan) or history.superseded(world) or approval.denied_before(world, plan)
     if refusal is not None:
         return refusal
     if plan.accused is not None and history.quarantined(world, plan.accused.hash):
@@ -218,9 +218,10 @@ GUARDS: Final[tuple[tuple[str, Guard], ...]] = (
     ("Target", target),
     ("BlastRadius", blast_radius),
     ("Rights", rights),
+    ("Approval", approval.refused),
 )
-"""The order is the policy. Approval (14) of the reference joins when its feature does."""
-HOLD_STARTS: Final = frozenset({"Storm", "Window", "Budget"})
+"""The order is the policy."""
+HOLD_STARTS: Final = frozenset({"Storm", "Window", "Budget", "Approval"})
 """These hold back that something new is begun, and nothing else: what takes a change back, reads or tells passes them."""
 MODE_LOWERED: Final = "IneffectiveChain"
 """The Budget's refusal that lowers the mode of a Runbook, and refuses where the mode is Auto all the same."""
@@ -229,26 +230,27 @@ MODE_LOWERED: Final = "IneffectiveChain"
 def ask(world: World, plan: Plan, *, begins: bool = True) -> tuple[Asked, ...]:
     """Every guard's answer, in order. `begins`: something new would be begun; else the guards that only hold that back say yes.
 
-    Where the mode would not act, missing rights are shown and are no reason, and so is the failing Runbook: its mode says it at the gate.
+    Where the mode would not act, missing rights are shown and are no reason. So is the failing Runbook where its mode says it; and that people must
+    approve, where there is no attempt yet that could ask them.
     """
-    acts = plan.mode is Mode.AUTO
+    acts = plan.mode.rank >= Mode.APPROVE.rank
+    asks = approval.AWAITS if not world.own_remediation_uid else ""
     asked = ((name, guard(world, plan) if begins or name not in HOLD_STARTS else None) for name, guard in GUARDS)
     return tuple(
         Asked(
             guard=name,
             refusal=refusal,
-            shown_only=not acts and refusal is not None and (name == "Rights" or refusal.reason == MODE_LOWERED),
+            shown_only=refusal is not None
+            and ((name == "Rights" and not acts) or (refusal.reason == MODE_LOWERED and plan.mode is not Mode.AUTO) or refusal.reason == asks),
         )
         for name, refusal in asked
     )
 
 
 def gate(plan: Plan, due: datetime | None) -> Refusal | None:
-    """The last gate, no guard: the effective mode."""
-    if plan.mode is Mode.AUTO:
+    """The last gate, no guard: the effective mode. In Approve the attempt itself asks."""
+    if plan.mode.rank >= Mode.APPROVE.rank:
         return None
-    if plan.demoted is not None:
-        return plan.demoted
     if plan.mode is Mode.OBSERVE:
         return Refusal(reason="ModeObserve", message=f"would {plan.summary}; the effective mode is Observe, so nothing is done", look_again_time=due)
     return Refusal(

@@ -15,7 +15,7 @@ from prunella.core.facts import UNKNOWN
 from prunella.core.standing import fault_since, firing, reported
 from prunella.core.world import NOT_A_WORKLOAD, World
 
-from . import blockers, follow, guards, history, match, plan
+from . import approval, blockers, follow, guards, history, match, plan
 from .refusal import Asked, Refusal, first_refusal
 
 ALLOWED: Final = "RemediationAllowed"
@@ -76,6 +76,8 @@ def _under_way(attempt: Remediation, draft: Draft) -> Draft:
     if attempt.status.phase is RemediationPhase.UNKNOWN:
         return _blocked(draft, Refusal(reason="BreakerOpen", message=history.unknown_message(attempt)))
     waits = follow.refused(attempt)
+    if waits is not None and waits.reason == approval.AWAITS:
+        return approval.asked(attempt, waits.message, draft)
     if waits is not None:
         return _blocked(draft, Refusal(reason=waits.reason, message=f"{attempt.metadata.name} waits: {waits.message}"))
     return draft.condition(ALLOWED, ConditionStatus.TRUE, "Allowed", "an attempt is under way")
@@ -116,10 +118,7 @@ def _unprepared(world: World, made: plan.Plan, verdicts: tuple[Asked, ...]) -> b
 def _gated(world: World, draft: Draft, made: plan.Plan, gate: Refusal, decisions: list[api.Decision]) -> Draft:
     name = made.runbook.metadata.name
     decisions = [*decisions, _decision(world.now, name, Verdict.REFUSED, gate)]
-    if made.demoted is not None:
-        draft = _blocked(_decide(draft, decisions), gate)
-    else:
-        draft = _decide(_unblocked(draft), decisions).condition(ALLOWED, ConditionStatus.FALSE, gate.reason, gate.message)
+    draft = _decide(_unblocked(draft), decisions).condition(ALLOWED, ConditionStatus.FALSE, gate.reason, gate.message)
     if gate.reason == "ModeObserve":
         return draft
     return draft if _suggested(world, made) else _attempt(world, draft, made)
@@ -145,7 +144,7 @@ def _attempt(world: World, draft: Draft, made: plan.Plan) -> Draft:
         ),
         attempt=history.next_attempt(world, made),
         accused_revision=made.accused.hash if made.accused else None,
-        mode=Mode.AUTO if made.mode is Mode.AUTO else Mode.SUGGEST,
+        mode=made.mode if made.mode.rank >= Mode.APPROVE.rank else Mode.SUGGEST,
         requested_by=f"system:serviceaccount:{world.operator_namespace}:prunella",
         plan_hash=made.hash,
         due_time=made.due_time,
@@ -175,7 +174,7 @@ def _blocked(draft: Draft, refusal: Refusal) -> Draft:
         draft = draft.with_status(retry_after_time=refusal.look_again_time)
     if refusal.reason not in QUIET and not refusal.being_asked:
         draft = draft.with_status(remediation=f"Blocked: {refusal.reason}", remediation_state=RemediationState.BLOCKED)
-        if _new_reason(draft, before, refusal):
+        if refusal.reason != approval.EXPIRED and _new_reason(draft, before, refusal):  # that one is told by the attempt's end
             draft = draft.note("RemediationBlocked", f"{refusal.reason}: {refusal.message}").count(
                 "remediations_blocked_total", reason=refusal.reason
             )

@@ -56,12 +56,13 @@ class Plan:
 
 
 def effective_mode(runbook: Runbook, world: World) -> Mode:
-    """The lowest of Runbook, namespace and HealingPolicy. What is not known counts as Observe."""
+    """The lowest of Runbook, namespace and HealingPolicy, and never Auto with a step that people must approve. Unknown counts as Observe."""
     namespace = world.namespace
     label = namespace.labels.get(MODE_LABEL, "") if isinstance(namespace, NamespaceFacts) else ""
     by_namespace = Mode(label) if label in set(Mode) else Mode.OBSERVE
     ceiling = world.policy.spec.mode if isinstance(world.policy, HealingPolicy) else Mode.OBSERVE
-    return min((runbook.spec.mode, by_namespace, ceiling), key=lambda mode: mode.rank)
+    by_steps = Mode.APPROVE if any(kind.approval_always for kind in registry.kinds_of(runbook)) else Mode.AUTO
+    return min((runbook.spec.mode, by_namespace, ceiling, by_steps), key=lambda mode: mode.rank)
 
 
 def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:

@@ -58,6 +58,8 @@ def rides(status: IncidentStatus) -> bool:
     if any(by_type[name].status == "True" for name in ("Mitigated", "Resolved") if name in by_type):
         return False
     allowed = by_type.get("RemediationAllowed")
+    if allowed is not None and allowed.reason == "AwaitingApproval":
+        return False  # that may take long, and people read meanwhile
     return (allowed is not None and allowed.reason == "Allowed") or any(not one.phase.final for one in status.remediations)
 
 

@@ -52,7 +52,8 @@ def hurts(world: World, draft: Draft) -> tuple[bool, datetime | None]:
         return False, grace
     if firing(draft.status) or reported(world.incident) or unknown(world.remediations) is not None:
         return True, None
-    if failed_since(world, draft.status.episodes[-1].triggered_time if draft.status.episodes else draft.now):
+    began = draft.status.episodes[-1].triggered_time if draft.status.episodes else draft.now
+    if any(one.status.started_time is not None and _needs_a_person(one, began) for one in world.remediations):
         return True, None  # what was done did not help, or nobody can tell: that the signal went quiet proves nothing
     if not_over(draft.status) or draft.status.healthy_since_time is not None:
         return False, None

@@ -126,6 +126,8 @@ class StepKind(Generic[P]):
     """Event and timeline name of its effect."""
     accuses: bool = False
     """Whether it blames a revision and goes back to another: then a plan needs both."""
+    approval_always: bool = False
+    """Whether people must approve it whatever the mode: a Runbook with such a step never acts in Auto."""
 
 
 SETTLE: Final = timedelta(seconds=2)

@@ -1,0 +1,147 @@
+"""What `plan`, `approve` and `deny` share: find the attempt that asks, show it, and say a person's word to its plan.
+
+The rule it protects: a word is bound to the plan that was just shown. The write is the plain kubectl line that is printed, and the API server judges
+who may say it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import click
+
+from prunella.adapters.clock import SystemClock
+from prunella.adapters.kubernetes import kubeconfig as kubeconfigs
+from prunella.adapters.kubernetes import resources
+from prunella.adapters.kubernetes.answers import NotLetIn
+from prunella.adapters.kubernetes.client import Api, connect
+from prunella.adapters.kubernetes.store import Objects
+from prunella.api.names import ApprovalVerdict
+from prunella.api.remediation import Remediation
+from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
+from prunella.core import asked, commands
+
+from .explain import namespace_of
+from .silent import Silent
+
+T = TypeVar("T")
+WHO_AM_I: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+CREATED: Final = 201
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the person works: the options that kubectl has too."""
+
+    namespace: str | None
+    kubeconfig: str | None
+    context: str | None
+
+    @property
+    def path(self) -> str | None:
+        """The kubeconfig; None inside of a pod."""
+        return self.kubeconfig or (kubeconfigs.DEFAULT if kubeconfigs.files_of(kubeconfigs.DEFAULT) else None)
+
+    def line(self, command: str) -> str:
+        """A kubectl line that means the same cluster."""
+        context = f" --context={self.context}" if self.context else ""
+        return command.replace("kubectl", f"kubectl{context}", 1)
+
+
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of all three."""
+    for option in (
+        click.option("--context", metavar="NAME", help="Context of the kubeconfig.  [default: the current one]"),
+        click.option("--kubeconfig", envvar="KUBECONFIG", metavar="FILE", help="Kubeconfig.  [default: ~/.kube/config]"),
+        click.option("-n", "--namespace", metavar="NAME", help="Namespace of it.  [default: that of the context]"),
+    ):
+        command = option(command)
+    return command
+
+
+def show(what: str, place: Place) -> Remediation:
+    """Print the plan of an Incident or a Remediation: what would be done, the diff, and who agreed."""
+    attempt = _run(_with(place, lambda api, namespace: _attempt(api, namespace, what)))
+    click.echo("\n".join(asked.plan(attempt, SystemClock().now()).lines()))
+    if attempt.status.diff:
+        click.echo("  what it changes:")
+        click.echo("\n".join(f"      {line}" for line in attempt.status.diff.splitlines()))
+    return attempt
+
+
+def say(attempt: Remediation, verdict: ApprovalVerdict, place: Place, *, plan_hash: str | None, comment: str | None, yes: bool) -> None:
+    """Say the word to the plan that was shown, after the person has confirmed it by its hash, by `yes`, or by answering."""
+    with _sentences():
+        if asked.waiting((attempt,)) is None:
+            raise Permanent(f"{attempt.metadata.name} does not wait for approval: {attempt.status.message or 'it has not asked yet'}")
+        if plan_hash is not None and plan_hash != attempt.spec.plan_hash:
+            raise Permanent(f"the plan is {attempt.spec.plan_hash}, not {plan_hash}: it is another one than you saw; nothing was said")
+    you = _run(_with(place, lambda api, _: _who(api)))
+    if not yes and plan_hash is None:
+        verb = "Approve" if verdict is ApprovalVerdict.APPROVED else "Deny"
+        click.confirm(f"{verb} plan {attempt.spec.plan_hash} as {you}?", abort=True)
+    click.echo("\n$ " + place.line(commands.say(attempt, verdict, by=you, comment=comment)))
+    _run(_with(place, lambda api, _: _write(api, attempt, verdict, you, comment)))
+    click.echo(f"{you}: {verdict}, plan {attempt.spec.plan_hash} of {attempt.metadata.name}")
+
+
+async def _attempt(api: Api, namespace: str, name: str) -> Remediation:
+    """The attempt of that name; or of the Incident of that name the one that asks, else the newest."""
+    store = Objects(api)
+    found = await store.remediation(namespace, name)
+    if found is not None:
+        return found
+    incident = await store.incident(namespace, name)
+    if incident is None:
+        raise Permanent(
+            f"there is no Incident and no Remediation '{name}' in {namespace}; `kubectl get incidents,remediations -n {namespace}` lists them"
+        )
+    attempts = await store.remediations_of(incident)
+    if not attempts:
+        raise Permanent(f"Incident {name} has no attempt: `{commands.explain(incident)}` tells why")
+    return asked.waiting(attempts) or attempts[-1]
+
+
+async def _who(api: Api) -> str:
+    """The name by which the API server knows who asks."""
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    status, answer = await api.request("POST", WHO_AM_I, body=body)
+    name = answer.get("status", {}).get("userInfo", {}).get("username") if status == CREATED else None
+    if not name:
+        raise Permanent(f"the API server does not say who you are ({status}): use the kubectl line of `kubectl prunella plan`, with your user name")
+    return str(name)
+
+
+async def _write(api: Api, attempt: Remediation, verdict: ApprovalVerdict, you: str, comment: str | None) -> None:
+    operations = commands.saying(attempt.spec.plan_hash, verdict, by=you, comment=comment)
+    metadata = attempt.metadata
+    call = resources.REMEDIATION.call("patch", metadata.namespace, metadata.name, body=operations, content_type=resources.JSON_PATCH)
+    await api.ask(call)
+
+
+async def _with(place: Place, do: Callable[[Api, str], Coroutine[Any, Any, T]]) -> T:
+    namespace = place.namespace or namespace_of(place.path, place.context)
+    async with await connect(place.path, place.context, Silent()) as api:
+        return await do(api, namespace)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    with _sentences():
+        return asyncio.run(work)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn an error that says what to do into the end of the command, without a traceback."""
+    try:
+        yield
+    except NotLetIn as error:
+        raise click.ClickException(f"{error}; log in again, or choose another --context") from error
+    except (Retryable, OutcomeUnknown) as error:
+        raise click.ClickException(f"{error}; look with `kubectl prunella plan`, then say it again") from error
+    except PrunellaError as error:
+        raise click.ClickException(str(error).replace("The account of Prunella may", "You may")) from error

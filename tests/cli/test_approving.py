@@ -1,0 +1,209 @@
+"""`plan`, `approve` and `deny` against an API server of the test's own: what is shown, what is asked, and the one write that is sent."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from prunella.cli import main
+
+REF = {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": "checkout", "uid": "u"}
+SPEC = {
+    "incidentRef": {"name": "checkout-7f3kq", "uid": "i"},
+    "targetRef": REF,
+    "runbookRef": {"namespace": "prunella-system", "name": "roll-back-bad-rollout"},
+    "attempt": 1,
+    "mode": "Approve",
+    "requestedBy": "system:serviceaccount:prunella-system:prunella",
+    "planHash": "a41c9e",
+    "approvals": [{"by": "zoe", "planHash": "a41c9e", "verdict": "Approved", "comment": "seen"}],
+}
+ASKS = "roll back deploy/checkout 15 -> 14: 2 people must approve it (zoe did) until 10:32:24 UTC"
+STATUS = {
+    "phase": "Pending",
+    "plan": "roll back deploy/checkout 15 -> 14",
+    "planHash": "a41c9e",
+    "diff": "-image: new\n+image: old",
+    "message": ASKS,
+    "approvalDeadlineTime": "2126-11-24T10:32:24.000000Z",
+    "guards": [{"name": "Rights", "allowed": True}, {"name": "Approval", "allowed": False, "reason": "AwaitingApproval", "message": ASKS}],
+    "conditions": [
+        {"type": "Approved", "status": "False", "reason": "AwaitingApproval", "message": ASKS, "lastTransitionTime": "2026-11-24T10:02:24.000000Z"}
+    ],
+}
+
+
+@dataclass
+class Cluster:
+    """What the API server holds, and what it was asked to change."""
+
+    server: str = ""
+    answer: tuple[int, dict[str, Any]] = (200, {})
+    remediations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    written: list[tuple[str, str, Any]] = field(default_factory=list)
+
+    def add(self, name: str = "checkout-7f3kq-1", *, spec: dict[str, Any] | None = None, **status: Any) -> None:
+        head = {"apiVersion": "prunella.dev/v1alpha1", "kind": "Remediation"}
+        made = {"spec": SPEC | (spec or {}), "status": STATUS | status}
+        self.remediations[name] = head | {"metadata": {"name": name, "namespace": "shop", "uid": name}} | made
+
+    def run(self, folder: Path, *arguments: str, text: str = "") -> Result:
+        file = folder / "config"
+        named = {"clusters": [{"name": "c", "cluster": {"server": self.server}}], "users": [{"name": "u", "user": {"token": "t"}}]}
+        context = {"contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "shop"}}], "current-context": "x"}
+        file.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **named, **context}))
+        return CliRunner().invoke(main.kubectl_prunella, [*arguments, "--kubeconfig", str(file)], input=text)
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    held = Cluster()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            kind, name = self.path.partition("?")[0].split("/")[-2:]
+            if name == "remediations":
+                return self._say(200, {"kind": "List", "metadata": {"resourceVersion": "9"}, "items": list(held.remediations.values())})
+            if kind == "incidents" and name == "checkout-7f3kq":
+                incident = {"metadata": {"name": name, "namespace": "shop", "uid": "i"}, "spec": {"title": "x", "targetRef": REF}}
+                return self._say(200, {"apiVersion": "prunella.dev/v1alpha1", "kind": "Incident", **incident})
+            if kind == "remediations" and name in held.remediations:
+                return self._say(200, held.remediations[name])
+            return self._say(404, {"kind": "Status", "message": "not found", "reason": "NotFound"})
+
+        def do_POST(self) -> None:
+            assert json.loads(self._body())["kind"] == "SelfSubjectReview"
+            self._say(201, {"kind": "SelfSubjectReview", "status": {"userInfo": {"username": "ana"}}})
+
+        def do_PATCH(self) -> None:
+            held.written.append((self.path, self.headers["Content-Type"], json.loads(self._body())))
+            self._say(held.answer[0], held.answer[1] or {"kind": "Remediation"})
+
+        def _body(self) -> bytes:
+            return self.rfile.read(int(self.headers["Content-Length"]))
+
+        def _say(self, code: int, body: dict[str, Any]) -> None:
+            raw = json.dumps(body).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def log_message(self, *_: object) -> None:
+            """Not into the tests' output."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    held.server = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield held
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+PATH = "/apis/prunella.dev/v1alpha1/namespaces/shop/remediations/checkout-7f3kq-1"
+
+
+def patch(verdict: str, **more: str) -> list[dict[str, Any]]:
+    said = {"by": "ana", "planHash": "a41c9e", "verdict": verdict} | more
+    return [{"op": "test", "path": "/spec/planHash", "value": "a41c9e"}, {"op": "add", "path": "/spec/approvals/-", "value": said}]
+
+
+@pytest.mark.parametrize("what", ["checkout-7f3kq", "checkout-7f3kq-1"], ids=["the Incident", "the Remediation"])
+def test_the_plan_is_shown_with_its_diff_who_agreed_and_what_answers_it(cluster, tmp_path, what):
+    cluster.add()
+    done = cluster.run(tmp_path, "plan", what)
+    assert done.exit_code == 0, done.output
+    for words in (
+        "checkout-7f3kq-1   shop   Deployment checkout, plan a41c9e",
+        "roll back deploy/checkout 15 -> 14",
+        "1 of 2 passed",
+        "by zoe",
+        "people to approve it until 10:32:24.0",
+        "      -image: new\n      +image: old\n",
+    ):
+        assert words in done.output
+    lines = [line.removeprefix("$ ") for line in done.output.splitlines() if line.startswith("$ ")]
+    assert [json.loads(shlex.split(line)[-1])[1]["value"] for line in lines] == [
+        {"by": "<you>", "planHash": "a41c9e", "verdict": "Approved"},
+        {"by": "<you>", "planHash": "a41c9e", "verdict": "Denied", "comment": "<why>"},
+    ]
+    assert cluster.written == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "operations"),
+    [
+        (("approve",), "y\n", patch("Approved")),
+        (("approve", "--yes", "--comment", "the flag's gone"), "", patch("Approved", comment="the flag's gone")),
+        (("approve", "--plan-hash", "a41c9e"), "", patch("Approved")),
+        (("deny", "--comment", "not now"), "y\n", patch("Denied", comment="not now")),
+    ],
+    ids=["asked", "without a question", "bound to a hash", "denied"],
+)
+def test_a_word_is_one_patch_bound_to_the_plan_and_is_the_kubectl_line_that_is_shown(cluster, tmp_path, arguments, text, operations):
+    cluster.add()
+    done = cluster.run(tmp_path, arguments[0], "checkout-7f3kq", *arguments[1:], text=text)
+    assert done.exit_code == 0, done.output
+    assert cluster.written == [(PATH, "application/json-patch+json", operations)]
+    [line] = [line.removeprefix("$ ") for line in done.output.splitlines() if line.startswith("$ ")]
+    words = shlex.split(line)
+    assert words[:-1] == ["kubectl", "patch", "remediation", "checkout-7f3kq-1", "-n", "shop", "--type=json", "-p"]
+    assert json.loads(words[-1]) == operations
+    assert f"ana: {operations[1]['value']['verdict']}, plan a41c9e of checkout-7f3kq-1" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (
+            ("approve", "checkout-7f3kq", "--plan-hash", "b52d0f"),
+            {},
+            "the plan is a41c9e, not b52d0f: it is another one than you saw; nothing was said",
+        ),
+        (("approve", "checkout-7f3kq"), {}, "Approve plan a41c9e as ana? [y/N]: n"),
+        (("deny", "checkout-7f3kq", "--yes"), {"phase": "Succeeded", "outcome": "Remediated"}, "checkout-7f3kq-1 does not wait for approval"),
+        (("approve", "checkout-7f3kq", "--yes"), {"conditions": []}, "checkout-7f3kq-1 does not wait for approval"),
+        (("approve", "other", "--yes"), {}, "there is no Incident and no Remediation 'other' in shop"),
+    ],
+    ids=["another plan", "no", "over", "in Auto", "a wrong name"],
+)
+def test_nothing_is_said_to_what_does_not_ask(cluster, tmp_path, arguments, status, said):
+    cluster.add(**status)
+    done = cluster.run(tmp_path, *arguments, text="n\n")
+    assert (done.exit_code, cluster.written) == (1, []), done.output
+    assert said in done.output
+
+
+def test_of_several_attempts_the_one_that_asks_is_meant(cluster, tmp_path):
+    cluster.add(phase="Cancelled", outcome="Superseded")
+    cluster.add("checkout-7f3kq-2", spec={"planHash": "b52d0f", "attempt": 1, "approvals": []})
+    done = cluster.run(tmp_path, "approve", "checkout-7f3kq", "--yes")
+    assert done.exit_code == 0, done.output
+    [(path, _, operations)] = cluster.written
+    assert (path.rpartition("/")[2], operations[0]["value"]) == ("checkout-7f3kq-2", "b52d0f")
+
+
+def test_an_incident_without_an_attempt_says_who_tells_why(cluster, tmp_path):
+    done = cluster.run(tmp_path, "plan", "checkout-7f3kq")
+    assert done.exit_code == 1
+    assert "Incident checkout-7f3kq has no attempt: `kubectl prunella explain checkout-7f3kq -n shop` tells why" in done.output
+
+
+def test_what_admission_refuses_is_said_in_its_words(cluster, tmp_path):
+    cluster.add()
+    cluster.answer = (403, {"kind": "Status", "message": "whoever asked for an attempt may not approve it: ask somebody else"})
+    done = cluster.run(tmp_path, "approve", "checkout-7f3kq", "--yes")
+    assert done.exit_code == 1
+    assert "You may not patch remediations.prunella.dev in shop: whoever asked for an attempt may not approve it" in done.output
