@@ -101,6 +101,12 @@ def _account(namespace: str, name: str) -> Account | Refusal:
         return Refusal(reason="ServiceAccountRequired", message=f"{error}: serviceAccountName is the name of one of the Runbook's own namespace")
 
 
+def told(runbook: Runbook, operator_namespace: str) -> str | None:
+    """As whom it acts, in a sentence; None where it is the operator, as nobody needs to be told, or nobody."""
+    acting = of_runbook(runbook, operator_namespace)
+    return f"acts as {acting.user}, in {acting.namespace} alone" if isinstance(acting, Account) else None
+
+
 def reaches(runbook: Runbook, namespace: str, operator_namespace: str) -> bool:
     """Whether a Runbook is for targets of a namespace: one of the operator's namespace for all, any other for its own alone."""
     return runbook.metadata.namespace in {operator_namespace, namespace}
