@@ -22,8 +22,8 @@ from prunella.core.lines import Row, Tale, clock, span
 from prunella.core.recomputed import acting_as
 from prunella.core.story import story
 
+from .simulated_case import Case, Supposed
 from .simulated_run import INTENT, Deed
-from .simulation import Case, Supposed
 
 ALLOWED: Final = "RemediationAllowed"
 INDENT: Final = "      "
