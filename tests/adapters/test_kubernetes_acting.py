@@ -22,6 +22,7 @@ from .test_kubernetes_executor import DELETE, NEW, PATCH, WEB, web
 from .test_kubernetes_executor import POD as PATH_OF_POD
 
 HEALER = Account("shop", "healer")
+THERE = "/api/v1/namespaces/shop/serviceaccounts/healer"
 WHO, MAY = "/apis/authentication.k8s.io/v1/selfsubjectreviews", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 GROUPS = ["system:serviceaccounts", "system:serviceaccounts:shop", "system:authenticated"]
 CHANGE = DEPLOYMENT.call("patch", "shop", "web", body=[], content_type=JSON_PATCH)
@@ -35,6 +36,7 @@ def known_as(user: str, groups: list[str] | None = None) -> Reply:
 @pytest.fixture
 async def server() -> AsyncIterator[StandIn]:
     async with standing_in() as standin:
+        standin.answers("GET", THERE, Reply({"kind": "ServiceAccount", "metadata": {"name": "healer"}}))
         standin.answers("POST", WHO, known_as(HEALER.user))
         standin.answers("GET", WEB, Reply(web(annotations={"a": "b"})))
         standin.answers("PATCH", WEB, Reply(web(NEW, resourceVersion="9", generation=3)))
@@ -55,7 +57,7 @@ def sent(server: StandIn) -> list[tuple[str, str, str | None]]:
 
 async def test_before_an_effect_the_api_server_is_asked_who_it_takes_us_for_and_both_bear_the_account_alone(api: Api, server: StandIn):
     assert isinstance(await Effects(api).apply(PATCH, "intent", HEALER), Applied)
-    assert sent(server) == [("POST", WHO, HEALER.user), ("PATCH", WEB, HEALER.user)]
+    assert sent(server) == [("GET", THERE, None), ("POST", WHO, HEALER.user), ("PATCH", WEB, HEALER.user)]
     assert {key for one in server.asked for key in one.headers if key.startswith("Impersonate")} == {"Impersonate-User"}, "no group, no uid"
 
 
@@ -68,9 +70,11 @@ async def test_a_deletion_and_a_dry_run_bear_it_as_well_and_what_is_only_read_do
     assert isinstance(await Effects(api).apply(DELETE, "intent", HEALER), Applied)
     assert isinstance(await Effects(api).dry_run(PATCH, HEALER), DryRun)
     assert sent(server) == [
+        ("GET", THERE, None),
         ("POST", WHO, HEALER.user),
         ("DELETE", PATH_OF_POD, HEALER.user),
         ("GET", WEB, None),
+        ("GET", THERE, None),
         ("POST", WHO, HEALER.user),
         ("PATCH", WEB, HEALER.user),
     ]
@@ -98,8 +102,7 @@ async def test_whom_it_takes_us_for_otherwise_sends_nothing(api: Api, server: St
     tried = await Effects(api).dry_run(PATCH, HEALER)
     assert isinstance(tried, DryRun)
     assert (tried.accepted, tried.message) == (False, refused.message)
-    assert await LiveReads(api).may("patch", "apps", "deployments", "shop", acting=HEALER) is UNKNOWN
-    assert (server.count("PATCH"), server.count("POST", MAY)) == (0, 0)
+    assert server.count("PATCH") == 0
 
 
 @pytest.mark.parametrize(
@@ -114,10 +117,28 @@ async def test_whom_it_takes_us_for_otherwise_sends_nothing(api: Api, server: St
     ids=["no answer", "500", "503", "429", "401"],
 )
 async def test_where_it_does_not_say_nothing_was_sent_and_it_may_be_tried(api: Api, server: StandIn, trouble: Reply | Silence):
-    server.answers("POST", WHO, trouble)
-    with pytest.raises(Retryable):
-        await Effects(api).apply(PATCH, "intent", HEALER)
+    for question in (("POST", WHO), ("GET", THERE)):
+        server.answers(*question, trouble)
+        with pytest.raises(Retryable):
+            await Effects(api).apply(PATCH, "intent", HEALER)
     assert server.count("PATCH") == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (refusal(404, "NotFound"), "There is no ServiceAccount shop/healer: nobody acts as one that is gone"),
+        (refusal(403, "Forbidden", "no RBAC"), "Prunella may not get serviceaccounts/healer in shop; `kubectl create role prunella-as-healer"),
+    ],
+    ids=["deleted", "it may not be looked at"],
+)
+async def test_nobody_acts_as_an_account_that_is_gone_though_its_bindings_are_there(api: Api, server: StandIn, answer: Reply, said: str):
+    server.answers("GET", THERE, answer)
+    refused = await Effects(api).apply(PATCH, "intent", HEALER)
+    assert isinstance(refused, NotApplied)
+    assert refused.reason == "MissingPermission"
+    assert said in refused.message
+    assert sent(server) == [("GET", THERE, None)]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +180,9 @@ async def test_what_the_account_may_not_do_names_it_the_verb_and_the_command(api
 async def test_a_right_is_asked_of_the_account(api: Api, server: StandIn):
     server.answers("POST", MAY, Reply({"status": {"allowed": True}}, 201))
     assert await LiveReads(api).may("patch", "apps", "deployments", "shop", acting=HEALER) is True
-    assert sent(server) == [("POST", WHO, HEALER.user), ("POST", MAY, HEALER.user)]
+    assert sent(server) == [("POST", MAY, HEALER.user)]
+    server.answers("POST", MAY, refusal(403, "Forbidden", "cannot impersonate"))
+    assert await LiveReads(api).may("patch", "apps", "deployments", "shop", acting=HEALER) is UNKNOWN
 
 
 async def test_an_empty_name_is_never_sent_as_ours(api: Api, server: StandIn):

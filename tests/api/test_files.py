@@ -106,6 +106,6 @@ def test_the_operator_may_act_as_one_named_account_and_never_as_a_user_or_group(
     documents = shipped.documents(ROOT / "manifests" / "own-account")
     account, role, binding = (next(one for one in documents if one["kind"] == kind) for kind in ("ServiceAccount", "Role", "RoleBinding"))
     name = account["metadata"]["name"]
-    assert role["rules"] == [{"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": [name], "verbs": ["impersonate"]}]
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": [name], "verbs": ["get", "impersonate"]}]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "prunella", "namespace": "prunella-system"}]

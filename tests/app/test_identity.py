@@ -69,8 +69,8 @@ async def test_without_the_right_to_impersonate_nothing_is_asked_and_nothing_is_
     await operator.run(120)
     assert operator.condition("RemediationAllowed") == ("False", "MissingPermission")
     said = next(one.message for one in operator.incident.status.conditions if one.type == "RemediationAllowed")
-    assert "Prunella may not impersonate serviceaccounts/healer in shop; `kubectl create role prunella-as-healer -n shop" in said
-    assert place.cluster.acted == []
+    assert f"Prunella may not {', '.join(HEALER.needed)}; `kubectl create role prunella-as-healer -n shop" in said
+    assert (place.cluster.acted, place.cluster.asked) == ([], [])
     await operator.close()
 
 

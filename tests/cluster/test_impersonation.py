@@ -195,14 +195,14 @@ async def test_what_is_missing_is_named_with_the_commands_that_grant_it_first_th
     refused = await effects.apply(patch, INTENT, shop.account)
     assert isinstance(refused, NotApplied)
     assert refused.reason == "MissingPermission"
-    assert refused.message.startswith(f"Prunella may not impersonate serviceaccounts/healer in {shop.namespace}; `kubectl create role")
+    assert refused.message.startswith(f"Prunella may not get serviceaccounts/healer in {shop.namespace}; `kubectl create role")
     assert await effects.dry_run(patch, shop.account) == DryRun(accepted=False, message=refused.message)
-    assert await shop.rights() == ((shop.account.right,), True)
+    assert await shop.rights() == (shop.account.needed, True)
 
     await run(command_in(refused.message))
 
     async def lent() -> bool:
-        return (await shop.rights())[0] != (shop.account.right,)
+        return not set((await shop.rights())[0]) & set(shop.account.needed)
 
     await eventually(lent)
     missing, known = await shop.rights()
@@ -265,6 +265,18 @@ async def test_the_audit_log_shows_both_names(shop: Shop, prunella: Kubectl):
     assert entry["impersonatedUser"]["username"] == account.user
     assert set(entry["impersonatedUser"]["groups"]) == account.groups, "as the API server gives them: we name none"
     assert entry["responseStatus"]["code"] == 200
+
+
+async def test_an_account_that_was_deleted_acts_no_more_though_its_bindings_are_there(shop: Shop, prunella: Kubectl):
+    await lend(shop, prunella)
+    account = Account(shop.namespace, "prunella-runbooks")
+    await asyncio.to_thread(prunella, "delete", "serviceaccount", "prunella-runbooks", "-n", shop.namespace)
+    assert await LiveReads(shop.operator).may("patch", "apps", "deployments", shop.namespace, acting=account) is True, "the API server still says yes"
+    refused = await Effects(shop.operator).apply(await shop.patch("localhost/box:v2"), INTENT, account)
+    assert isinstance(refused, NotApplied)
+    assert refused.reason == "MissingPermission"
+    assert f"There is no ServiceAccount {shop.namespace}/prunella-runbooks" in refused.message
+    assert await shop.image() == "localhost/box:v1"
 
 
 async def test_no_other_namespace_and_no_object_of_the_cluster_though_the_account_were_an_administrator(shop: Shop, prunella: Kubectl):

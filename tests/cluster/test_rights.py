@@ -70,7 +70,7 @@ CLUSTER_WIDE: list[Try] = [
 ]
 
 
-LENT = (["impersonate"], ["serviceaccounts"], ["prunella-runbooks"])
+LENT = (["get", "impersonate"], ["serviceaccounts"], ["prunella-runbooks"])
 """The one right to act as somebody else: an account by its name, where its namespace's owner applied manifests/own-account."""
 
 

@@ -17,7 +17,7 @@ SYSTEM = "prunella-system"
 HEALER = Account("shop", "healer")
 BIND = "kubectl create rolebinding healer-prunella-remediate -n shop --clusterrole=prunella-remediate --serviceaccount=shop:healer"
 LEND = (
-    "kubectl create role prunella-as-healer -n shop --verb=impersonate --resource=serviceaccounts --resource-name=healer && "
+    "kubectl create role prunella-as-healer -n shop --verb=get,impersonate --resource=serviceaccounts --resource-name=healer && "
     "kubectl create rolebinding prunella-as-healer -n shop --role=prunella-as-healer --serviceaccount=prunella-system:prunella"
 )
 
@@ -92,8 +92,8 @@ def test_its_user_and_groups_are_those_of_a_service_account():
         ),
         (
             HEALER,
-            (HEALER.right,),
-            f"Prunella may not impersonate serviceaccounts/healer in shop; `{LEND}` grants it",
+            HEALER.needed,
+            f"Prunella may not get serviceaccounts/healer in shop, impersonate serviceaccounts/healer in shop; `{LEND}` grants it",
         ),
     ],
     ids=["the operator's account", "the team's account", "the operator in its place"],

@@ -401,7 +401,7 @@ class FakeCluster:
     ) -> bool | UnknownT:
         if self.unreadable:
             return UNKNOWN
-        if verb == "impersonate":
+        if resource == "serviceaccounts":
             return self._lent(Account(namespace, name))
         if isinstance(acting, Account):
             return (acting.user, verb, resource) not in self.poor if self._lent(acting) else UNKNOWN

@@ -121,9 +121,10 @@ class Preparer:
         if isinstance(acting, Refusal):
             return (), False
         if isinstance(acting, Account):
-            permitted = await self._live.may("impersonate", "", "serviceaccounts", acting.namespace, acting.name)
-            if permitted is not True:
-                return (() if permitted is UNKNOWN else (acting.right,)), permitted is not UNKNOWN
+            ask = (self._live.may(verb, "", "serviceaccounts", acting.namespace, acting.name) for verb in identity.VERBS)
+            permitted = await asyncio.gather(*ask)
+            if permitted != [True, True]:
+                return tuple(right for right, answer in zip(acting.needed, permitted, strict=True) if answer is False), UNKNOWN not in permitted
         rights = tuple(registry.needs_of(runbook.spec.steps, target.kind))
         space = target.namespace or ""
         answers = await asyncio.gather(*(self._live.may(right.verb, right.group, right.resource, space, acting=acting) for right in rights))

@@ -126,6 +126,7 @@ ACCESS_REVIEW: Final = Resource(
     api_version="authorization.k8s.io/v1", kind="SelfSubjectAccessReview", plural="selfsubjectaccessreviews", namespaced=False
 )
 WHO_AM_I: Final = Resource(api_version="authentication.k8s.io/v1", kind="SelfSubjectReview", plural="selfsubjectreviews", namespaced=False)
+SERVICE_ACCOUNT: Final = Resource(api_version="v1", kind="ServiceAccount", plural="serviceaccounts")
 INCIDENT: Final = Resource(api_version=API_VERSION, kind="Incident", plural="incidents")
 REMEDIATION: Final = Resource(api_version=API_VERSION, kind="Remediation", plural="remediations")
 RUNBOOK: Final = Resource(api_version=API_VERSION, kind="Runbook", plural="runbooks")

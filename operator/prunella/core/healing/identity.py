@@ -29,6 +29,8 @@ class Ourselves(Enum):
 
 
 OURSELVES: Final = Ourselves.OURSELVES
+VERBS: Final = ("get", "impersonate")
+"""What the operator must be permitted to do with an account that it acts as. Bindings outlive their account, so its name alone proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,9 @@ class Account:
         return frozenset({"system:serviceaccounts", f"system:serviceaccounts:{self.namespace}", "system:authenticated"})
 
     @property
-    def right(self) -> str:
-        """What the operator needs to act as it, in kubectl's words."""
-        return f"impersonate serviceaccounts/{self.name} in {self.namespace}"
+    def needed(self) -> tuple[str, ...]:
+        """What the operator needs to act as it, in kubectl's words: to see that it is there, and to take its name."""
+        return tuple(f"{verb} serviceaccounts/{self.name} in {self.namespace}" for verb in VERBS)
 
 
 Actor: TypeAlias = Account | Ourselves
@@ -123,8 +125,9 @@ def lacks(acting: Actor, missing: Iterable[str], namespace: str) -> str:
     what = ", ".join(rights)
     if not isinstance(acting, Account):
         return f"Prunella may not {what}; `kubectl apply -n {namespace} -k manifests/opt-in` grants it in {namespace}"
-    if acting.right in rights:
-        return f"Prunella may not {acting.right}; `{_lend(acting)}` grants it"
+    ours = ", ".join(right for right in rights if right in acting.needed)
+    if ours:
+        return f"Prunella may not {ours}; `{_lend(acting)}` grants it"
     bind = f"kubectl create rolebinding {acting.name}-prunella-remediate -n {acting.namespace}"
     return f"{acting.user} may not {what}; `{bind} --clusterrole=prunella-remediate --serviceaccount={acting.namespace}:{acting.name}` grants it"
 
@@ -132,6 +135,6 @@ def lacks(acting: Actor, missing: Iterable[str], namespace: str) -> str:
 def _lend(account: Account) -> str:
     """Lets the operator act as that one account, and as no other of its namespace."""
     name = f"prunella-as-{account.name} -n {account.namespace}"
-    role = f"kubectl create role {name} --verb=impersonate --resource=serviceaccounts --resource-name={account.name}"
+    role = f"kubectl create role {name} --verb=get,impersonate --resource=serviceaccounts --resource-name={account.name}"
     subject = f"--serviceaccount={OPERATOR_NAMESPACE}:prunella"
     return f"{role} && kubectl create rolebinding {name} --role=prunella-as-{account.name} {subject}"
