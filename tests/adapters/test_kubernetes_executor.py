@@ -15,6 +15,7 @@ from prunella.api.common import ObjectRef
 from prunella.app.errors import OutcomeUnknown, Permanent, Retryable
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing.effects import Applied, DeletePod, Effect, NotApplied, Patch, Settled, guarded_sha256
+from prunella.core.healing.identity import OURSELVES
 
 WEB = "/apis/apps/v1/namespaces/shop/deployments/web"
 POD = "/api/v1/namespaces/shop/pods/web-a"
@@ -72,7 +73,7 @@ async def test_a_server_error_or_no_answer_is_unknown_and_not_tried_again(
 ):
     server.answers(method, path, trouble)
     with pytest.raises(OutcomeUnknown, match="whether it was done must be seen on"):
-        await Effects(api).apply(effect, "intent")
+        await Effects(api).apply(effect, "intent", OURSELVES)
     assert server.count(method) == 1
 
 
@@ -81,7 +82,7 @@ async def test_a_server_error_or_no_answer_is_unknown_and_not_tried_again(
 async def test_what_was_turned_away_unread_may_be_tried_again(api: Api, server: StandIn, effect: Effect, method: str, path: str, code: int):
     server.answers(method, path, refusal(code, "x", **{"Retry-After": "3"}))
     with pytest.raises(Retryable, match=r"turned the change of .* away unread") as caught:
-        await Effects(api).apply(effect, "intent")
+        await Effects(api).apply(effect, "intent", OURSELVES)
     assert caught.value.delay == 3
 
 
@@ -89,7 +90,7 @@ async def test_what_was_turned_away_unread_may_be_tried_again(api: Api, server: 
 async def test_a_patch_is_one_request_because_it_insists_by_itself_on_what_was_judged(api: Api, server: StandIn, patch: Patch):
     server.answers("GET", WEB, refusal(500, "InternalError"))
     server.answers("PATCH", WEB, Reply(web(NEW, resourceVersion="9", generation=3)))
-    assert isinstance(await Effects(api).apply(patch, "intent"), Applied)
+    assert isinstance(await Effects(api).apply(patch, "intent", OURSELVES), Applied)
     assert [asked.method for asked in server.asked] == ["PATCH"]
 
 
@@ -100,7 +101,7 @@ async def test_a_patch_is_one_request_because_it_insists_by_itself_on_what_was_j
 )
 async def test_a_refusal_that_says_why_needs_no_look(api: Api, server: StandIn, refused: Reply, reason: str):
     server.answers("PATCH", WEB, refused)
-    answer = await Effects(api).apply(PATCH, "intent")
+    answer = await Effects(api).apply(PATCH, "intent", OURSELVES)
     assert isinstance(answer, NotApplied)
     assert answer.reason == reason
     assert [asked.method for asked in server.asked] == ["PATCH"]
@@ -113,7 +114,7 @@ async def test_annotations_that_came_or_went_are_no_persons_override_and_nothing
     server.answers("GET", WEB, Reply(now))
     server.answers("PATCH", WEB, refusal(422, "Invalid"))
     with pytest.raises(Retryable, match="Annotations of Deployment shop/web came or went after it was judged"):
-        await Effects(api).apply(patch, "intent")
+        await Effects(api).apply(patch, "intent", OURSELVES)
     assert [asked.method for asked in server.asked] == ["PATCH", "GET"]
 
 
@@ -132,7 +133,7 @@ async def test_annotations_that_came_or_went_are_no_persons_override_and_nothing
 async def test_where_more_than_annotations_changed_that_is_the_reason(api: Api, server: StandIn, now: Reply, reason: str, message: str):
     server.answers("GET", WEB, now)
     server.answers("PATCH", WEB, refusal(422, "Invalid"))
-    answer = await Effects(api).apply(BARE, "intent")
+    answer = await Effects(api).apply(BARE, "intent", OURSELVES)
     assert isinstance(answer, NotApplied)
     assert (answer.reason, message in answer.message) == (reason, True)
     assert server.count("PATCH") == 1
@@ -143,7 +144,7 @@ async def test_an_earlier_try_that_arrived_and_was_undone_is_settled_by_its_stam
     server.answers("GET", WEB, Reply(web(annotations={"prunella.dev/intent-id": "intent"})))
     server.answers("PATCH", WEB, refusal(422, "Invalid"))
     with pytest.raises(Retryable):
-        await Effects(api).apply(BARE, "intent")
+        await Effects(api).apply(BARE, "intent", OURSELVES)
     assert await Effects(api).settle(TARGET, "intent", BARE.before, "Patch") is Settled.APPLIED
     assert server.count("PATCH") == 1
 
@@ -151,7 +152,7 @@ async def test_an_earlier_try_that_arrived_and_was_undone_is_settled_by_its_stam
 async def test_a_hand_back_bears_no_stamp_so_annotations_are_nothing_to_it(api: Api, server: StandIn):
     server.answers("GET", WEB, Reply(web()))
     server.answers("PATCH", WEB, refusal(422, "Invalid"))
-    answer = await Effects(api).apply(HAND_BACK, "")
+    answer = await Effects(api).apply(HAND_BACK, "", OURSELVES)
     assert answer == NotApplied(reason="", message="Deployment shop/web was written to in the meantime; read it again")
 
 
@@ -170,7 +171,7 @@ async def test_why_a_precondition_failed_is_seen_on_the_object(api: Api, server:
     server.answers("GET", WEB, afterwards)
     server.answers("PATCH", WEB, refusal(422, "Invalid"))
 
-    answer = await Effects(api).apply(BARE, "intent")
+    answer = await Effects(api).apply(BARE, "intent", OURSELVES)
 
     assert isinstance(answer, NotApplied)
     assert answer.reason == reason
@@ -194,7 +195,7 @@ async def test_why_a_precondition_failed_is_seen_on_the_object(api: Api, server:
 async def test_the_stamp_is_part_of_the_same_request(api: Api, server: StandIn, patch: Patch, stamp: list[Object]):
     server.answers("PATCH", WEB, Reply(web(NEW, resourceVersion="9", generation=3)))
 
-    answer = await Effects(api).apply(patch, "intent")
+    answer = await Effects(api).apply(patch, "intent", OURSELVES)
 
     assert answer == Applied(after={"resourceVersion": "9", "generation": "3", "guardedSha256": guarded_sha256(NEW)})
     asked = server.asked[-1]
@@ -207,8 +208,8 @@ async def test_the_stamp_is_part_of_the_same_request(api: Api, server: StandIn, 
 async def test_a_dry_run_is_the_same_request_and_asks_for_nothing_to_be_stored(api: Api, server: StandIn, patch: Patch, now: Object):
     server.answers("GET", WEB, Reply(now))
     server.answers("PATCH", WEB, Reply(web(NEW)))
-    await Effects(api).apply(patch, "dry-run")
-    await Effects(api).dry_run(patch)
+    await Effects(api).apply(patch, "dry-run", OURSELVES)
+    await Effects(api).dry_run(patch, OURSELVES)
     real, dry = (asked for asked in server.asked if asked.method == "PATCH")
     assert dry.body == real.body
     assert dry.query == {**real.query, "dryRun": "All"}
@@ -216,14 +217,14 @@ async def test_a_dry_run_is_the_same_request_and_asks_for_nothing_to_be_stored(a
 
 async def test_a_deletion_carries_uid_and_version(api: Api, server: StandIn):
     server.answers("DELETE", POD, Reply({}))
-    assert await Effects(api).apply(DELETE, "intent") == Applied(after={"pod": "deleted"})
+    assert await Effects(api).apply(DELETE, "intent", OURSELVES) == Applied(after={"pod": "deleted"})
     assert server.asked[-1].body["preconditions"] == {"uid": "p-1", "resourceVersion": "5"}
 
 
 @pytest.mark.parametrize("trouble", [refusal(500, "InternalError"), refusal(429, "TooManyRequests"), Silence(cut=True)], ids=["500", "429", "cut"])
 async def test_a_dry_run_without_an_answer_is_unknown(api: Api, server: StandIn, trouble: Reply | Silence):
     server.answers("PATCH", WEB, trouble)
-    assert await Effects(api).dry_run(PATCH) is UNKNOWN
+    assert await Effects(api).dry_run(PATCH, OURSELVES) is UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -258,5 +259,5 @@ async def test_without_a_hash_of_the_state_before_nothing_is_called_unchanged(ap
 async def test_a_kind_that_is_not_ours_to_change_is_refused_before_anything_is_sent(api: Api, server: StandIn):
     node = TARGET.model_copy(update={"api_version": "v1", "kind": "Node"})
     with pytest.raises(Permanent, match="does not know how to change a Node of v1"):
-        await Effects(api).apply(Patch(does="", target=node, operations=()), "intent")
+        await Effects(api).apply(Patch(does="", target=node, operations=()), "intent", OURSELVES)
     assert server.asked == []

@@ -67,6 +67,7 @@ def test_all_that_ships_is_labelled_as_part_of_prunella():
     applied = [
         *shipped.documents(ROOT / "manifests" / "default"),
         *shipped.documents(ROOT / "manifests" / "opt-in"),
+        *shipped.documents(ROOT / "manifests" / "own-account"),
         *map(crd.definition, kinds.KINDS),
     ]
     assert len(applied) > 20
@@ -99,3 +100,12 @@ def test_nothing_that_ships_grants_more_than_it_names():
         said = {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
         assert not said & {"*", "escalate", "bind", "impersonate", "pods/exec", "serviceaccounts/token"}, name
         assert "secrets" not in rule["resources"] or (rule["resourceNames"] == ["prunella-receivers"] and rule["verbs"] == ["get"]), name
+
+
+def test_the_operator_may_act_as_one_named_account_and_never_as_a_user_or_group():
+    documents = shipped.documents(ROOT / "manifests" / "own-account")
+    account, role, binding = (next(one for one in documents if one["kind"] == kind) for kind in ("ServiceAccount", "Role", "RoleBinding"))
+    name = account["metadata"]["name"]
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": [name], "verbs": ["get", "impersonate"]}]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "prunella", "namespace": "prunella-system"}]

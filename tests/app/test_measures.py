@@ -138,11 +138,11 @@ async def test_one_that_can_not_be_ended_holds_up_no_other_and_is_not_asked_for_
     asked: list[str] = []
     real = place.cluster.apply
 
-    async def refuses_the_first(effect, intent):
+    async def refuses_the_first(effect, intent, acting):
         asked.append(effect.target.name)
         if effect.target.name == "checkout":
             raise Retryable("the API server is busy", delay=1.0)
-        return await real(effect, intent)
+        return await real(effect, intent, acting)
 
     place.cluster.apply = refuses_the_first
     await operator.run(TTL)

@@ -127,10 +127,10 @@ async def test_a_request_that_arrives_after_it_was_given_up_counts_as_ours():
     first = []
     real = place.cluster.apply
 
-    async def recording(effect, intent_id):
+    async def recording(effect, intent_id, acting):
         if intent_id and not first:
             first.append(effect)
-        return await real(effect, intent_id)
+        return await real(effect, intent_id, acting)
 
     place.cluster.apply = recording  # type: ignore[method-assign] # the fake's own: what went over the wire is kept
     place.cluster.gate = arrives
@@ -163,11 +163,11 @@ async def test_a_request_that_arrives_between_the_look_and_the_guards_is_ours_an
     sent = []
     real_apply, real_settle = place.cluster.apply, place.cluster.settle
 
-    async def lost(effect, intent_id):
+    async def lost(effect, intent_id, acting):
         if intent_id:
             sent.append((effect, intent_id))
             place.cluster.lost_before = int(len(sent) == number + 1)
-        return await real_apply(effect, intent_id)
+        return await real_apply(effect, intent_id, acting)
 
     async def lands_afterwards(*asked):
         answer = await real_settle(*asked)

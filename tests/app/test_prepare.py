@@ -183,7 +183,7 @@ async def test_what_the_api_server_would_refuse_is_said(cluster):
 async def test_a_dry_run_without_an_answer_is_no_yes(cluster):
     _, world, facts = await live(cluster)
 
-    async def silent(effect):
+    async def silent(effect, acting):
         return UNKNOWN
 
     cluster.dry_run = silent  # type: ignore[method-assign] # the fake's own

@@ -119,10 +119,10 @@ async def test_a_claim_that_is_never_let_go_of_is_said_in_the_log(caplog):
     place, _, operator = await acted()
     real = place.cluster.apply
 
-    async def refuses(effect, intent_id):
+    async def refuses(effect, intent_id, acting):
         if not intent_id:
             return NotApplied(reason="", message="written to in the meantime")
-        return await real(effect, intent_id)
+        return await real(effect, intent_id, acting)
 
     place.cluster.apply = refuses  # type: ignore[method-assign] # the fake's own
     await operator.run(40)
@@ -207,11 +207,11 @@ async def test_a_step_that_may_fail_lets_the_next_one_act():
     place.cluster.set_image(workload, "shop/app:2")
     real, refused = place.cluster.apply, []
 
-    async def once(effect, intent_id):
+    async def once(effect, intent_id, acting):
         if intent_id and not refused:
             refused.append(intent_id)
             return NotApplied(reason="", message="denied by a policy of the cluster")
-        return await real(effect, intent_id)
+        return await real(effect, intent_id, acting)
 
     place.cluster.apply = once  # type: ignore[method-assign] # the fake's own
     await operator.run(90)

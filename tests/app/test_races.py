@@ -16,6 +16,7 @@ from prunella.app.errors import AlreadyExists, Conflict, PrunellaError, Retryabl
 from prunella.app.keys import IncidentKey
 from prunella.app.once import Once
 from prunella.app.quarantine import Quarantine
+from prunella.core.healing.identity import OURSELVES
 
 
 async def crashed(seconds: float = 12):
@@ -192,7 +193,7 @@ async def test_without_an_intent_there_is_no_effect_and_nothing_to_recover():
     without = attempt.model_copy(update={"status": attempt.status.model_copy(update={"steps": (bare,)})})
     _, effect = place.cluster.effects[0]
     with pytest.raises(PrunellaError, match="an effect without an intent is never applied"):
-        await once.apply(without, effect, shipped())
+        await once.apply(without, effect, shipped(), OURSELVES)
     with pytest.raises(PrunellaError, match="step rollback is Intended without an intent"):
         await once.recover(without, shipped(), bare)
     assert len(place.cluster.effects) == 1

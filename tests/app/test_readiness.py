@@ -56,6 +56,7 @@ def blocked(**entry: str) -> Runbook:
         runbook(windows=Windows(allow=(window(),), deny=(window("*/5 0-6 * JAN MON-FRI", "UTC"),))),
         blocked(promql='backup{job="${target.name}"}', when="value > 0"),
         blocked(alert='{alertname="Backup"}'),
+        runbook(namespace="shop", service_account_name="healer"),
     ],
     ids=[
         "shipped rollback",
@@ -68,6 +69,7 @@ def blocked(**entry: str) -> Runbook:
         "windows",
         "a query that blocks",
         "an alert that blocks",
+        "of a team",
     ],
 )
 def test_a_runbook_that_can_be_used_has_no_problem(one, place):
@@ -78,7 +80,7 @@ def test_a_runbook_that_can_be_used_has_no_problem(one, place):
     ("one", "reason", "begins"),
     [
         (runbook(namespace="shop"), "ServiceAccountRequired", "a Runbook outside prunella-system must name a serviceAccountName"),
-        (runbook(namespace="shop", service_account_name="x"), "ServiceAccountUnsupported", "acting as another account is not supported yet"),
+        (runbook(namespace="shop", service_account_name="x:y"), "ServiceAccountRequired", "'shop/x:y' is no ServiceAccount"),
         (runbook(service_account_name="x"), "ServiceAccountUnsupported", "a Runbook of the operator's namespace acts as the operator"),
         (runbook(match=Match(causes=CRASH, when="target.")), "InvalidExpression", "`spec.match.when`: "),
         (runbook(match=Match(causes=CRASH, when="target.nmae == 'x'")), "InvalidExpression", "`spec.match.when`: "),

@@ -14,6 +14,7 @@ from prunella.api.remediation import Remediation
 from prunella.app.errors import Conflict, Retryable
 from prunella.app.keys import IncidentKey
 from prunella.core.healing.effects import NotApplied
+from prunella.core.healing.identity import OURSELVES
 
 
 async def about_to_act(kind: str = "Deployment"):
@@ -167,10 +168,10 @@ async def test_without_the_precondition_the_same_crossing_would_hit_twice():
     place, _, first, second, _ = await about_to_act()
     await second.run(1)
     [(intent, effect)] = place.cluster.effects
-    again = await place.cluster.apply(effect, intent)
+    again = await place.cluster.apply(effect, intent, OURSELVES)
     assert isinstance(again, NotApplied)
     blind = replace(effect, operations=tuple(one for one in effect.operations if one["op"] != "test"))
-    assert not isinstance(await place.cluster.apply(blind, intent), NotApplied)
+    assert not isinstance(await place.cluster.apply(blind, intent, OURSELVES), NotApplied)
     assert len(place.cluster.effects) == 2
     await first.close()
     await second.close()

@@ -253,3 +253,18 @@ def test_what_is_shipped_is_clean():
         command, [str(ROOT / name) for name in ("runbooks", "manifests/default", "manifests/samples", "manifests/demo", "manifests/opt-in")]
     )
     assert done.exit_code == 0, done.output
+
+
+def test_of_a_runbook_of_a_team_it_is_said_as_whom_it_would_act(tmp_path):
+    of_team = RUNBOOK.replace("prunella-system", "shop").replace("  mode: Auto\n", "  mode: Auto\n  serviceAccountName: healer\n")
+    code, said = lint(tmp_path, of_team)
+    assert code == 0, said
+    assert "note: Runbook mine acts as system:serviceaccount:shop:healer, in shop alone" in said
+    assert "note:" not in lint(tmp_path, RUNBOOK)[1]
+
+
+def test_an_account_that_can_be_none_is_refused(tmp_path):
+    of_team = RUNBOOK.replace("prunella-system", "shop").replace("  mode: Auto\n", "  mode: Auto\n  serviceAccountName: system:masters\n")
+    code, said = lint(tmp_path, of_team)
+    assert code == 1
+    assert "must name a ServiceAccount of the Runbook's own namespace in serviceAccountName" in said

@@ -424,3 +424,13 @@ def test_an_instant_that_nobody_can_count_from_is_refused(tmp_path, year):
 def test_a_folder_without_runbooks_is_refused(tmp_path):
     done = simulate(RESTART, "--runbooks", tmp_path)
     assert (done.exit_code, "there is no Runbook in" in done.output) == (UNREADABLE, True)
+
+
+def test_it_is_said_as_whom_a_runbook_of_a_team_acts_and_in_another_namespace_it_is_not_used(tmp_path):
+    spec = {**RUNBOOK["spec"], "serviceAccountName": "healer"}
+    mine = written(tmp_path, "mine.yaml", {**RUNBOOK, "metadata": {"name": "mine", "namespace": "shop"}, "spec": spec})
+    assert "mine acts as system:serviceaccount:shop:healer, in shop alone" in simulate(RESTART, "--runbooks", mine).output
+    assert told(RESTART, "--runbooks", mine)["plan"]["serviceAccountName"] == "healer"
+    theirs = written(tmp_path, "theirs.yaml", {**RUNBOOK, "metadata": {"name": "theirs", "namespace": "pay"}, "spec": spec})
+    case = told(RESTART, "--runbooks", theirs)
+    assert (case["outcome"], case["reason"]) == ("Nothing", "NoRunbookMatches")

@@ -30,6 +30,7 @@ from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.api.common import ObjectRef
 from prunella.app.errors import Retryable
 from prunella.core.healing.effects import Applied, DeletePod, DryRun, NotApplied, Patch, Settled, annotated, guarded_sha256
+from prunella.core.healing.identity import OURSELVES
 from prunella.core.healing.steps.hand_back import hand_back
 
 pytestmark = needs_control_plane
@@ -116,7 +117,7 @@ async def test_a_rollback_brings_the_old_template_back_with_a_stamp_and_touches_
     before = await shop.raw()
     patch = await shop.rollback()
 
-    applied = await Effects(shop.api).apply(patch, INTENT)
+    applied = await Effects(shop.api).apply(patch, INTENT, OURSELVES)
 
     after = await shop.raw()
     assert isinstance(applied, Applied)
@@ -147,7 +148,7 @@ async def test_a_template_with_odd_characters_in_it_is_recognised_as_unchanged(s
         ),
     )
 
-    assert isinstance(await Effects(shop.api).apply(patch, INTENT), Applied)
+    assert isinstance(await Effects(shop.api).apply(patch, INTENT, OURSELVES), Applied)
 
     after = await shop.raw()
     assert after["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] == odd
@@ -179,12 +180,12 @@ async def test_a_target_without_annotations_gets_the_map_with_the_stamp(shop: Sh
         if annotated(was) is wrong.annotated:
             was = await must(shop.api, "PATCH", f"{path}/db", {"metadata": {"annotations": {"a": "b"}}}, "application/merge-patch+json")
         with pytest.raises(Retryable, match="came or went after it was judged"):
-            await Effects(shop.api).apply(wrong, INTENT)
+            await Effects(shop.api).apply(wrong, INTENT, OURSELVES)
         now = await must(shop.api, "GET", f"{path}/db")
         assert (now["spec"], now["metadata"].get("annotations")) == (was["spec"], was["metadata"].get("annotations"))
     await must(shop.api, "PATCH", f"{path}/db", {"metadata": {"annotations": None}}, "application/merge-patch+json")
 
-    applied = await Effects(shop.api).apply(replace(patch, annotated=False), INTENT)
+    applied = await Effects(shop.api).apply(replace(patch, annotated=False), INTENT, OURSELVES)
 
     assert isinstance(applied, Applied)
     assert (await must(shop.api, "GET", f"{path}/db"))["metadata"]["annotations"] == {"prunella.dev/intent-id": INTENT}
@@ -195,7 +196,7 @@ async def test_a_persons_edit_between_judgement_and_effect_wins(shop: Shop):
     patch = await shop.rollback()
     await shop.set_image("localhost/box:v3")
 
-    answer = await Effects(shop.api).apply(patch, INTENT)
+    answer = await Effects(shop.api).apply(patch, INTENT, OURSELVES)
 
     assert answer == NotApplied(
         reason="HumanOverride",
@@ -210,7 +211,7 @@ async def test_writes_that_leave_the_template_alone_do_not_hinder(shop: Shop):
     patch = await shop.rollback()
     await shop.edit({"op": "replace", "path": "/spec/replicas", "value": 1}, {"op": "add", "path": "/metadata/labels", "value": {"a": "b"}})
 
-    assert isinstance(await Effects(shop.api).apply(patch, INTENT), Applied)
+    assert isinstance(await Effects(shop.api).apply(patch, INTENT, OURSELVES), Applied)
     assert (await shop.raw())["spec"]["replicas"] == 1
 
 
@@ -222,7 +223,7 @@ async def test_a_target_that_is_not_the_judged_object_is_left_alone(shop: Shop, 
     made = await must(shop.api, "POST", shop.path.removesuffix("/web"), deployment("web", BAD)) if again else None
     writes = shop.writes()
 
-    answer = await Effects(shop.api).apply(patch, INTENT)
+    answer = await Effects(shop.api).apply(patch, INTENT, OURSELVES)
 
     assert answer == NotApplied(reason="TargetChanged", message=f"Deployment {shop.namespace}/web is gone, or another object bears its name")
     assert shop.writes() == writes + 1, "it was tried once, and its preconditions refused it"
@@ -239,7 +240,7 @@ async def test_a_target_made_anew_after_the_last_look_is_refused_by_the_uid_test
     remade = await must(shop.api, "POST", shop.path.removesuffix("/web"), deployment("web", BAD))
     blind = replace(patch, target=patch.target.model_copy(update={"uid": None}))
 
-    answer = await Effects(shop.api).apply(blind, INTENT)
+    answer = await Effects(shop.api).apply(blind, INTENT, OURSELVES)
 
     assert isinstance(answer, NotApplied)
     assert (await shop.raw())["metadata"]["uid"] == remade["metadata"]["uid"]
@@ -251,8 +252,8 @@ async def test_without_rights_it_says_which_and_the_command_that_it_names_gives_
     patch = await shop.rollback()
     async with session(await kubeconfig_of(shop.api, "prunella-system", "prunella", tmp_path)) as operator:
         effects, live = Effects(operator), LiveReads(operator)
-        refused = await effects.apply(patch, INTENT)
-        tried = await effects.dry_run(patch)
+        refused = await effects.apply(patch, INTENT, OURSELVES)
+        tried = await effects.dry_run(patch, OURSELVES)
 
         assert isinstance(refused, NotApplied)
         assert refused.reason == "MissingPermission"
@@ -270,8 +271,8 @@ async def test_without_rights_it_says_which_and_the_command_that_it_names_gives_
             return await live.may("patch", "apps", "deployments", shop.namespace) is True
 
         await eventually(granted)
-        assert (await effects.dry_run(patch)).accepted
-        assert isinstance(await effects.apply(patch, INTENT), Applied)
+        assert (await effects.dry_run(patch, OURSELVES)).accepted
+        assert isinstance(await effects.apply(patch, INTENT, OURSELVES), Applied)
         assert await shop.image() == GOOD
         back = hand_back(await shop.raw())
         assert back is not None
@@ -282,7 +283,7 @@ async def test_a_dry_run_shows_the_difference_and_writes_nothing(shop: Shop):
     patch = await shop.rollback()
     before = await shop.raw()
 
-    answer = await Effects(shop.api).dry_run(patch)
+    answer = await Effects(shop.api).dry_run(patch, OURSELVES)
 
     assert isinstance(answer, DryRun)
     assert answer.accepted
@@ -296,7 +297,7 @@ async def test_a_dry_run_tells_what_admission_would_refuse(shop: Shop):
     patch = await shop.rollback()
     broken = replace(patch, operations=(*patch.operations[:2], {"op": "remove", "path": "/spec/template/spec/containers"}))
 
-    answer = await Effects(shop.api).dry_run(broken)
+    answer = await Effects(shop.api).dry_run(broken, OURSELVES)
 
     assert isinstance(answer, DryRun)
     assert not answer.accepted
@@ -308,7 +309,7 @@ async def test_an_invalid_patch_is_refused_with_the_api_servers_words(shop: Shop
     patch = await shop.rollback()
     broken = replace(patch, operations=(*patch.operations[:2], {"op": "remove", "path": "/spec/template/spec/containers"}))
 
-    answer = await Effects(shop.api).apply(broken, INTENT)
+    answer = await Effects(shop.api).apply(broken, INTENT, OURSELVES)
 
     assert isinstance(answer, NotApplied)
     assert answer.reason == ""
@@ -323,7 +324,7 @@ async def test_the_recovery_table_of_a_patch(shop: Shop):
         return await effects.settle(patch.target, intent, patch.before, "Patch")
 
     assert await settle() is Settled.NOT_APPLIED, "nothing was done yet"
-    await effects.apply(patch, INTENT)
+    await effects.apply(patch, INTENT, OURSELVES)
     assert await settle() is Settled.APPLIED, "our stamp is there"
     assert await settle("another") is Settled.CHANGED, "neither that stamp nor the state before"
     await must(shop.api, "DELETE", shop.path)
@@ -347,9 +348,11 @@ async def test_a_pod_whose_status_moved_meanwhile_is_judged_anew_and_deleted(sho
     effects = Effects(shop.api)
     changed = await must(shop.api, "PATCH", path, {"metadata": {"labels": {"a": "b"}}}, "application/merge-patch+json")
     assert await effects.settle(ref, INTENT, {}, "Delete") is Settled.NOT_APPLIED
-    assert await effects.dry_run(DeletePod(does="", target=ref, resource_version=changed["metadata"]["resourceVersion"])) == DryRun(accepted=True)
+    assert await effects.dry_run(DeletePod(does="", target=ref, resource_version=changed["metadata"]["resourceVersion"]), OURSELVES) == DryRun(
+        accepted=True
+    )
     assert await effects.settle(ref, INTENT, {}, "Delete") is Settled.NOT_APPLIED, "a dry run deletes nothing"
-    assert await effects.apply(DeletePod(does="", target=ref, resource_version=version), INTENT) == Applied(after={"pod": "deleted"})
+    assert await effects.apply(DeletePod(does="", target=ref, resource_version=version), INTENT, OURSELVES) == Applied(after={"pod": "deleted"})
     assert await effects.settle(ref, INTENT, {}, "Delete") is Settled.APPLIED
 
 
@@ -358,14 +361,14 @@ async def test_a_pod_that_became_ready_meanwhile_is_left_alone(shop: Shop):
     ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
     await must(shop.api, "PATCH", f"{path}/status", ready, "application/strategic-merge-patch+json")
     effects = Effects(shop.api)
-    refused = await effects.apply(DeletePod(does="", target=ref, resource_version=version), INTENT)
+    refused = await effects.apply(DeletePod(does="", target=ref, resource_version=version), INTENT, OURSELVES)
     assert refused == NotApplied(reason="", message="Pod ready became ready meanwhile: it was left alone")
     assert await effects.settle(ref, INTENT, {}, "Delete") is Settled.NOT_APPLIED
 
 
 async def test_deleting_a_pod_that_is_gone_is_done_already(shop: Shop):
     ref = ObjectRef(api_version="v1", kind="Pod", namespace=shop.namespace, name="none", uid="00000000-0000-4000-8000-000000000000")
-    assert await Effects(shop.api).apply(DeletePod(does="", target=ref, resource_version="1"), INTENT) == Applied(after={"pod": "gone"})
+    assert await Effects(shop.api).apply(DeletePod(does="", target=ref, resource_version="1"), INTENT, OURSELVES) == Applied(after={"pod": "gone"})
 
 
 def manifest(image: str) -> str:
@@ -379,7 +382,7 @@ async def test_after_the_hand_back_the_users_next_server_side_apply_works(shop: 
 
     patch = hand_back(before)
     assert patch is not None
-    assert isinstance(await Effects(shop.api).apply(patch, INTENT), Applied)
+    assert isinstance(await Effects(shop.api).apply(patch, INTENT, OURSELVES), Applied)
 
     after = await shop.raw()
     assert "prunella" not in {entry["manager"] for entry in after["metadata"]["managedFields"]}
@@ -404,7 +407,7 @@ async def test_after_the_hand_back_the_users_next_client_side_apply_works(shop: 
     await applied_twice_and_rolled_back(shop, ("apply",))
     patch = hand_back(await shop.raw())
     assert patch is not None
-    assert isinstance(await Effects(shop.api).apply(patch, INTENT), Applied)
+    assert isinstance(await Effects(shop.api).apply(patch, INTENT, OURSELVES), Applied)
 
     await kubectl("apply", "-n", shop.namespace, "-f", "-", stdin=manifest("localhost/box:v4"))
 
@@ -419,7 +422,7 @@ async def test_a_hand_back_that_was_overtaken_removes_nobodys_claim(shop: Shop):
     await shop.edit({"op": "add", "path": "/metadata/labels", "value": {"a": "b"}})
     before = await shop.raw()
 
-    answer = await Effects(shop.api).apply(patch, INTENT)
+    answer = await Effects(shop.api).apply(patch, INTENT, OURSELVES)
 
     assert answer == NotApplied(reason="", message=f"Deployment {shop.namespace}/web was written to in the meantime; read it again")
     assert (await shop.raw())["metadata"]["managedFields"] == before["metadata"]["managedFields"]
@@ -427,7 +430,7 @@ async def test_a_hand_back_that_was_overtaken_removes_nobodys_claim(shop: Shop):
     assert await effects.settle(patch.target, INTENT, patch.before, "Patch") is Settled.NOT_APPLIED
     again = hand_back(await shop.raw())
     assert again is not None
-    assert isinstance(await effects.apply(again, INTENT), Applied)
+    assert isinstance(await effects.apply(again, INTENT, OURSELVES), Applied)
     assert await effects.settle(patch.target, INTENT, patch.before, "Patch") is Settled.APPLIED
 
 
@@ -436,7 +439,7 @@ async def applied_twice_and_rolled_back(shop: Shop, how: tuple[str, ...]) -> Non
     await shop.revisions(1)
     await kubectl(*how, "-n", shop.namespace, "-f", "-", stdin=manifest(BAD))
     await shop.revisions(2)
-    assert isinstance(await Effects(shop.api).apply(await shop.rollback(), INTENT), Applied)
+    assert isinstance(await Effects(shop.api).apply(await shop.rollback(), INTENT, OURSELVES), Applied)
     # The controller renumbers the revision and so writes the Deployment once more; hand back only what has settled.
     await eventually(lambda: renumbered(shop))
 
@@ -459,7 +462,7 @@ async def test_two_writers_of_one_intent_change_the_target_once(shop: Shop):
     generation = (await shop.raw())["metadata"]["generation"]
     effects = Effects(shop.api)
 
-    answers = await asyncio.gather(*(effects.apply(patch, INTENT) for _ in range(5)))
+    answers = await asyncio.gather(*(effects.apply(patch, INTENT, OURSELVES) for _ in range(5)))
 
     assert sum(isinstance(answer, Applied) for answer in answers) == 1
     assert {answer.reason for answer in answers if isinstance(answer, NotApplied)} == {"HumanOverride"}

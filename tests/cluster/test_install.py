@@ -162,7 +162,9 @@ def test_a_token_that_has_run_out_is_told_so_in_a_sentence(prunella: Kubectl, aw
     )
 
 
-@pytest.mark.parametrize(("folder", "count"), [("manifests/default", 23), ("manifests/opt-in", 1), ("crds", 7), ("runbooks", 2)])
+@pytest.mark.parametrize(
+    ("folder", "count"), [("manifests/default", 25), ("manifests/opt-in", 1), ("manifests/own-account", 3), ("crds", 7), ("runbooks", 2)]
+)
 def test_what_is_read_from_python_is_what_kustomize_reads(kubectl: Kubectl, folder: str, count: int):
     by_kustomize = [document for document in yaml.safe_load_all(kubectl("kustomize", folder)) if document]
     by_us = shipped.documents(ROOT / folder)
@@ -174,12 +176,15 @@ def _identity(document: dict[str, object]) -> str:
     return f"{document['kind']}/{document['metadata']['name']}"  # type: ignore[index]
 
 
-@pytest.mark.parametrize("where", ["elsewhere", "opted-in", "prunella-system"])
+@pytest.mark.parametrize("where", ["elsewhere", "opted-in", "own-account", "prunella-system"])
 def test_the_account_may_do_this_and_no_more(prunella: Kubectl, namespace: str, where: str):
     place = "prunella-system" if where == "prunella-system" else namespace
     if where == "opted-in":
         prunella("apply", "-n", namespace, "-k", "manifests/opt-in")
         until(lambda: can(prunella, "patch", "deployments.apps", namespace))
+    if where == "own-account":
+        prunella("apply", "-n", namespace, "-k", "manifests/own-account")
+        until(lambda: can(prunella, "impersonate", "serviceaccounts/prunella-runbooks", namespace))
     listed = prunella.by(OPERATOR)("auth", "can-i", "--list", "--no-headers", "-n", place)
     assert rights(listed) == (GOLDEN / f"rights-{where}.txt").read_text().splitlines()
 

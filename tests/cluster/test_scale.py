@@ -23,6 +23,7 @@ from prunella.app.prepare import Preparer
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing import measures
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch, Settled
+from prunella.core.healing.identity import OURSELVES
 from prunella.core.healing.steps.step import LiveFacts, Skip
 
 pytestmark = needs_control_plane
@@ -80,9 +81,9 @@ async def shop() -> AsyncIterator[Shop]:
 async def test_it_writes_the_number_with_its_mark_and_gives_it_back(shop: Shop):
     before = (await shop.get(shop.path))["spec"]["replicas"]
     patch = await shop.plan()
-    assert isinstance(await shop.effects.dry_run(patch), DryRun)
+    assert isinstance(await shop.effects.dry_run(patch, OURSELVES), DryRun)
 
-    assert isinstance(await shop.effects.apply(patch, INTENT), Applied)
+    assert isinstance(await shop.effects.apply(patch, INTENT, OURSELVES), Applied)
 
     stored = await shop.get(shop.path)
     assert stored["spec"]["replicas"] == before + 2
@@ -91,7 +92,7 @@ async def test_it_writes_the_number_with_its_mark_and_gives_it_back(shop: Shop):
     assert await shop.effects.settle(patch.target, "another", patch.record, "Patch") is Settled.CHANGED
     back = await shop.preparer.undo(MORE, shop.record(patch))
     assert isinstance(back, Patch)
-    assert isinstance(await shop.effects.apply(back, "another"), Applied)
+    assert isinstance(await shop.effects.apply(back, "another", OURSELVES), Applied)
     stored = await shop.get(shop.path)
     assert stored["spec"]["replicas"] == before
     assert MARK not in stored["metadata"]["annotations"]
@@ -100,23 +101,23 @@ async def test_it_writes_the_number_with_its_mark_and_gives_it_back(shop: Shop):
 
 async def test_a_second_request_changes_nothing(shop: Shop):
     patch = await shop.plan()
-    assert isinstance(await shop.effects.apply(patch, INTENT), Applied)
-    assert isinstance(await shop.effects.apply(patch, INTENT), NotApplied)
+    assert isinstance(await shop.effects.apply(patch, INTENT, OURSELVES), Applied)
+    assert isinstance(await shop.effects.apply(patch, INTENT, OURSELVES), NotApplied)
 
 
 async def test_r25_the_mark_alone_ends_it_once(shop: Shop):
     before = (await shop.get(shop.path))["spec"]["replicas"]
-    assert isinstance(await shop.effects.apply(await shop.plan(), INTENT), Applied)
+    assert isinstance(await shop.effects.apply(await shop.plan(), INTENT, OURSELVES), Applied)
     stored = await shop.get(shop.path)
     mark = stored["metadata"]["annotations"][MARK]
     measure = measures.read(mark)
     assert measure is not None
     end = measures.undo(measure, await shop.ref(), stored, mark)
-    assert isinstance(await shop.effects.apply(end, ""), Applied)
+    assert isinstance(await shop.effects.apply(end, "", OURSELVES), Applied)
     after = await shop.get(shop.path)
     assert after["spec"]["replicas"] == before
     assert MARK not in after["metadata"]["annotations"]
-    assert isinstance(await shop.effects.apply(end, ""), NotApplied), "it insists on the mark"
+    assert isinstance(await shop.effects.apply(end, "", OURSELVES), NotApplied), "it insists on the mark"
 
 
 async def test_where_an_autoscaler_owns_the_number_its_minimum_is_raised(shop: Shop):
@@ -126,7 +127,7 @@ async def test_where_an_autoscaler_owns_the_number_its_minimum_is_raised(shop: S
     replicas = (await shop.get(shop.path))["spec"]["replicas"]
 
     patch = await shop.plan()
-    assert isinstance(await shop.effects.apply(patch, INTENT), Applied)
+    assert isinstance(await shop.effects.apply(patch, INTENT, OURSELVES), Applied)
 
     scaler = await shop.get(f"{path}/web")
     assert scaler["spec"]["minReplicas"] == 3, "not beyond its maximum"
@@ -134,5 +135,5 @@ async def test_where_an_autoscaler_owns_the_number_its_minimum_is_raised(shop: S
     assert (await shop.get(shop.path))["spec"]["replicas"] == replicas
     back = await shop.preparer.undo(MORE, shop.record(patch))
     assert isinstance(back, Patch)
-    assert isinstance(await shop.effects.apply(back, "another"), Applied)
+    assert isinstance(await shop.effects.apply(back, "another", OURSELVES), Applied)
     assert (await shop.get(f"{path}/web"))["spec"]["minReplicas"] == 2

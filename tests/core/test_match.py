@@ -17,7 +17,6 @@ from prunella.core.world import GONE, Unevaluable
 from .healing_builders import alert_signal, ill, incident, refused, signal, status
 
 CRASH = (Cause.ROLLOUT_CRASH_LOOP,)
-UNKNOWN_RULE = "move the Runbook to prunella-system and remove serviceAccountName"
 
 
 @pytest.mark.parametrize(
@@ -31,11 +30,11 @@ UNKNOWN_RULE = "move the Runbook to prunella-system and remove serviceAccountNam
             "a Runbook of the operator's namespace acts as the operator: remove serviceAccountName",
         ),
         ("shop", None, "ServiceAccountRequired", "a Runbook outside prunella-system must name a serviceAccountName of its namespace"),
-        ("shop", "healer", "ServiceAccountUnsupported", f"acting as another account is not supported yet: {UNKNOWN_RULE}"),
+        ("shop", "healer", None, None),
     ],
     ids=["the operator's own", "with an account", "elsewhere without one", "elsewhere with one"],
 )
-def test_only_runbooks_that_act_as_the_operator_are_used_yet(namespace, account, reason, message):
+def test_a_runbook_is_used_where_it_can_be_told_as_whom_it_acts(namespace, account, reason, message):
     one = runbook(namespace=namespace, service_account_name=account)
     answer = match.usable(one, "prunella-system")
     assert answer == (None if reason is None else Refusal(reason=reason, message=message))
@@ -216,3 +215,13 @@ def test_an_incident_that_a_person_reported_is_for_no_runbook_by_its_cause():
     world = ill(incident=incident(cause=Cause.REPORTED), finding=None)
     chosen, _ = match.choose(world, world.incident.status)
     assert refused(chosen).reason == "NoRunbookMatches"
+
+
+def test_a_runbook_of_a_team_is_for_its_own_namespace_alone_and_elsewhere_it_is_not_even_mentioned():
+    mine, theirs = (runbook("heal", namespace=namespace, service_account_name="healer") for namespace in ("shop", "pay"))
+    chosen, left = match.choose(ill(runbooks=(theirs, mine)), status())
+    assert isinstance(chosen, Fit)
+    assert (chosen.runbook, left) == (mine, ())
+    nobody, left = match.choose(ill(runbooks=(theirs,)), status())
+    assert refused(nobody).reason == "NoRunbookMatches"
+    assert left == ()

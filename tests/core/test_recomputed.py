@@ -152,3 +152,13 @@ def test_the_last_incident_is_mentioned():
 def test_a_workload_that_can_not_be_read_is_not_called_well():
     lines = recompute(replace(world(builders.healthy_facts(), None), target=UNKNOWN), None, RIGHTS).lines()
     assert has(lines, "not there, or it can't be read", "whether something is wrong can't be told")
+
+
+def test_of_a_runbook_of_a_team_it_is_said_as_whom_it_acts_and_the_operators_rights_are_none_of_its():
+    facts, finding = crash()
+    one = runbook(service_account_name="healer")
+    one = one.model_copy(update={"metadata": one.metadata.model_copy(update={"namespace": "shop"})})
+    lines = told(facts, finding, asks=Asks(guards=True, missing_rights=("patch deployments.apps in shop",)), runbooks=(one,))
+    assert has(lines, "roll-back-bad-rollout acts as system:serviceaccount:shop:healer, in shop alone")
+    assert not has(lines, "MissingPermission")
+    assert not has(told(facts, finding), "acts as")

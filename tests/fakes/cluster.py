@@ -42,6 +42,7 @@ from prunella.core.healing.effects import (
     guarded_sha256,
     part_of,
 )
+from prunella.core.healing.identity import OURSELVES, Account, Actor
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP
 from prunella.core.healing.steps.hand_back import hand_back
 from prunella.core.healing.steps.step import Listed
@@ -168,6 +169,12 @@ class FakeCluster:
     """So many effects arrive and their answer is lost."""
     effects: list[tuple[str, Effect]] = field(default_factory=list)
     """What was really done, by intent."""
+    lent: set[str] | None = None
+    """Users that the operator may impersonate; None: all."""
+    poor: set[tuple[str, str, str]] = field(default_factory=set)
+    """User, verb and resource that access reviews deny to an account, and that its effects are refused for."""
+    acted: list[Actor] = field(default_factory=list)
+    """As whom everything was sent that changes something, or would: effects, hand-backs and dry runs, in order."""
     hand_backs: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)
     dry_runs: int = 0
@@ -407,25 +414,37 @@ class FakeCluster:
     async def events_of(self, namespace: str, uids: Iterable[str]) -> Sequence[tuple[datetime | None, str, str, str]] | UnknownT:
         return [(self.clock.now(), "Warning", "BackOff", "Back-off restarting failed container")]
 
-    async def may(self, verb: str, group: str, resource: str, namespace: str, name: str = "", subresource: str = "") -> bool | UnknownT:
+    async def may(
+        self, verb: str, group: str, resource: str, namespace: str, name: str = "", subresource: str = "", *, acting: Actor = OURSELVES
+    ) -> bool | UnknownT:
         if self.unreadable:
             return UNKNOWN
+        if resource == "serviceaccounts":
+            return self._lent(Account(namespace, name))
+        if isinstance(acting, Account):
+            return (acting.user, verb, resource) not in self.poor if self._lent(acting) else UNKNOWN
         self.asked.append((verb, resource))
         return (verb, resource) not in self.forbidden
+
+    def _lent(self, account: Account) -> bool:
+        return self.lent is None or account.user in self.lent
 
     async def healthy(self) -> bool:
         return self.well
 
     # the port Executor
 
-    async def apply(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
+    async def apply(self, effect: Effect, intent_id: str, acting: Actor) -> Applied | NotApplied:
+        self.acted.append(acting)
+        if isinstance(acting, Account) and not (self._lent(acting) and effect.target.namespace == acting.namespace):
+            return NotApplied(reason="MissingPermission", message=f"{acting.user} can't be asked for that")
         if isinstance(effect, Patch) and effect.guarded_path == OWNERSHIP:
             return self._handed_back(effect, intent_id)
         self.gate("before", intent_id)
         if self.lost_before:
             self.lost_before -= 1
             raise OutcomeUnknown("the request was sent and no answer came")
-        answer = self._do(effect, intent_id)
+        answer = self._do(effect, intent_id, acting)
         if isinstance(answer, Applied):
             self.effects.append((intent_id, effect))
         self.gate("after", intent_id)
@@ -434,7 +453,8 @@ class FakeCluster:
             raise OutcomeUnknown("the request was sent and no answer came")
         return answer
 
-    async def dry_run(self, effect: Effect) -> DryRun | UnknownT:
+    async def dry_run(self, effect: Effect, acting: Actor) -> DryRun | UnknownT:
+        self.acted.append(acting)
         self.dry_runs += 1
         if self.unreadable:
             return UNKNOWN
@@ -453,14 +473,16 @@ class FakeCluster:
         judged = part_of(raw, before.get(PATH_KEY, TEMPLATE))
         return Settled.NOT_APPLIED if guarded_sha256(judged) == before.get("guardedSha256") else Settled.CHANGED
 
-    def _do(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
+    def _do(self, effect: Effect, intent_id: str, acting: Actor = OURSELVES) -> Applied | NotApplied:
         verb, resource = (
             "patch",
             {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}.get(effect.target.kind, ""),
         )
         if isinstance(effect, DeletePod):
             verb, resource = "delete", "pods"
-        if (verb, resource) in self.forbidden:
+        if isinstance(acting, Account) and (acting.user, verb, resource) in self.poor:
+            return NotApplied(reason="MissingPermission", message=f"{acting.user} may not {verb} {resource} in {effect.target.namespace}")
+        if not isinstance(acting, Account) and (verb, resource) in self.forbidden:
             return NotApplied(reason="MissingPermission", message=f"Prunella may not {verb} {resource} in {effect.target.namespace}")
         return self._delete(effect) if isinstance(effect, DeletePod) else self._patch(effect, intent_id)
 

@@ -24,8 +24,12 @@ REFUSALS: Final = (
     Reason("NoRunbookMatches", "No Runbook is for this cause and this target.", "Look yourself; write a Runbook if it will come again."),
     Reason("RunbooksTied", "Several Runbooks fit with the same priority.", "Give one of them a higher `spec.priority`."),
     Reason("PreconditionFalse", "The Runbook's condition `when` is false, or could not be told.", "`prunella lint` checks it."),
-    Reason("ServiceAccountRequired", "A Runbook outside the operator's namespace names no account.", "Move it to prunella-system."),
-    Reason("ServiceAccountUnsupported", "Acting as another account is not supported yet.", "Remove serviceAccountName; move it to prunella-system."),
+    Reason("ServiceAccountRequired", "A Runbook outside the operator's namespace names no ServiceAccount.", "Name one of its own namespace."),
+    Reason(
+        "ServiceAccountUnsupported",
+        "A Runbook of the operator's namespace names an account, or one of a team is for a target elsewhere.",
+        "Remove serviceAccountName, or move the Runbook to the target's namespace.",
+    ),
     Reason("OldRevisionFails", "The revision before fails as well: going back would not help.", "Look for what both need."),
     Reason("ChangeTooOld", "The change is older than the failure: it is not what broke it.", "Look at what changed lately outside of the workload."),
     Reason(
@@ -77,8 +81,8 @@ REFUSALS: Final = (
     Reason("LastReadyReplica", "It would stop the last ready pod.", "Add a replica, or do it yourself."),
     Reason(
         "MissingPermission",
-        "Prunella's account may not do it, or the API server would refuse it.",
-        "`kubectl apply -n <namespace> -k manifests/opt-in`",
+        "The acting account may not do it, or Prunella may not act as that account.",
+        "The command that grants it is in the message: mostly `kubectl apply -n <namespace> -k manifests/opt-in`.",
     ),
     Reason(
         "AwaitingApproval",

@@ -41,6 +41,8 @@ class RunbookRef(WireModel):
     """The Runbook's metadata.generation when the attempt was made."""
     sha256: Hash = ""
     """Hash of the Runbook's spec."""
+    service_account_name: Name | None = None
+    """ServiceAccount of the Runbook's namespace that the attempt acts as; absent where it acts as the operator."""
 
 
 class Approval(WireModel):

@@ -14,6 +14,8 @@ from .common import Condition, LabelSelector, Metadata
 from .names import Cause, Mode, OnFailure
 from .windows import Windows
 
+ACCOUNT_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+"""What the name of a ServiceAccount looks like."""
 Expression = Annotated[str, Field(min_length=1, max_length=1024)]
 PositiveSeconds = Annotated[int, Field(ge=1, le=86_400)]
 
@@ -251,6 +253,14 @@ class Verify(WireModel):
 class RunbookSpec(WireModel):
     """What the Runbook fits, how far it may go, what it does, and how recovery is proved."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"!has(self.serviceAccountName) || self.serviceAccountName.matches('^{ACCOUNT_NAME}$')",
+            "must name a ServiceAccount of the Runbook's own namespace in serviceAccountName: small letters, digits, '-' and '.', "
+            "and neither a user, a group nor another namespace",
+        ),
+    )
+
     title: Annotated[str, Field(min_length=1, max_length=256)]
     """One line for people."""
     match: Match
@@ -260,7 +270,7 @@ class RunbookSpec(WireModel):
     priority: Annotated[int, Field(ge=0, le=1000)] = 50
     """Among Runbooks that fit, the highest is taken; a tie is reported, not guessed."""
     service_account_name: Name | None = None
-    """For a Runbook outside the operator's namespace: the account it acts as."""
+    """Only, and always, for a Runbook outside the operator's namespace: the ServiceAccount of its namespace that it acts as, and only there."""
     windows: Windows = Windows()
     """When it may begin anything; the HealingPolicy's windows hold as well."""
     block_if: Annotated[tuple[Blocker, ...], items(20, "name")] = ()

@@ -29,7 +29,8 @@ def runbook_of(remediation: Remediation, runbooks: Iterable[Runbook]) -> Runbook
     pinned = remediation.spec.runbook_ref
     for one in runbooks:
         if (one.metadata.namespace, one.metadata.name) == (pinned.namespace, pinned.name):
-            return one if plan.runbook_sha256(one) == pinned.sha256 else None
+            same = plan.runbook_sha256(one) == pinned.sha256 and one.spec.service_account_name == pinned.service_account_name
+            return one if same else None
     return None
 
 

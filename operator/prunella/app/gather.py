@@ -76,7 +76,7 @@ class Gatherer:
         self._clock = clock
         self._evaluate = evaluate
         self._zone_of = zone_of
-        self._namespace = operator_namespace
+        self.operator_namespace = operator_namespace
         self._lagging = lagging
         self.attempts = Attempts(view, clock)
         self._around = Around(view)
@@ -120,7 +120,7 @@ class Gatherer:
             entries=tuple(self._view.entries(namespace)),
             escalation_policies=tuple(self._view.escalation_policies()),
             runbooks=tuple(self._view.runbooks()),
-            operator_namespace=self._namespace,
+            operator_namespace=self.operator_namespace,
             remediations=read.remediations,
             own_remediation_uid=own_remediation_uid,
             duplicates=self._duplicates(incident, read.target, now),

@@ -14,9 +14,10 @@ from prunella.api.common import ObjectRef
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.names import TEMPORARY_ANNOTATION
 from prunella.core.facts import UnknownT
-from prunella.core.healing import guards, measures
+from prunella.core.healing import guards, identity, measures
 from prunella.core.healing.effects import Applied
 from prunella.core.healing.measures import Measure
+from prunella.core.healing.refusal import Refusal
 
 from .errors import OutcomeUnknown, PrunellaError
 from .ports import Clock, Executor, Live, Store, View
@@ -55,7 +56,10 @@ class Measures:
     async def _end(self, ref: ObjectRef, known: str, measure: Measure, now: datetime) -> None:
         policy = await self._store.healing_policy()
         paused = guards.paused(policy if isinstance(policy, HealingPolicy) else None, ref.namespace or "")
-        if paused is not None:
+        acting = identity.of_mark(measure.account, ref.namespace)
+        if isinstance(acting, Refusal):
+            self._failed(ref, acting.message, now)
+        if paused is not None or isinstance(acting, Refusal):
             return
         raw = await self._live.raw(ref)
         if isinstance(raw, UnknownT) or raw is None:
@@ -65,7 +69,7 @@ class Measures:
             return  # the cache is behind: it was ended, or is another one now
         patch = measures.undo(measure, ref, raw, mark)
         try:
-            answer = await self._executor.apply(patch, "")
+            answer = await self._executor.apply(patch, "", acting)
         except OutcomeUnknown:
             return  # its mark says whether it was done: it is looked at again
         if not isinstance(answer, Applied):

@@ -18,6 +18,7 @@ from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
 from prunella.core.healing import approval, run
 from prunella.core.healing.effects import Applied, DeletePod, Effect, NotApplied, Patch, Settled
+from prunella.core.healing.identity import Actor
 
 from . import attempt
 from .errors import Conflict, OutcomeUnknown, PrunellaError, Retryable
@@ -92,13 +93,13 @@ class Once:
         status = attempt.allowed(status, ConditionStatus.TRUE, "Allowed", "all guards passed", now)
         return await self._put(remediation.model_copy(update={"status": status}))
 
-    async def apply(self, remediation: Remediation, effect: Effect, runbook: Runbook) -> None:
-        """The effect, once, and its outcome."""
+    async def apply(self, remediation: Remediation, effect: Effect, runbook: Runbook, acting: Actor) -> None:
+        """The effect, once, by whoever acts, and its outcome."""
         step = remediation.status.steps[-1]
         if step.intent is None:
             raise PrunellaError("an effect without an intent is never applied")
         try:
-            answer = await self._executor.apply(effect, step.intent.id)
+            answer = await self._executor.apply(effect, step.intent.id, acting)
         except OutcomeUnknown:
             log.warning("No answer to an effect: the target is looked at", extra={"remediation": remediation.metadata.name, "step": step.name})
             return

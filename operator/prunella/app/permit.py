@@ -17,7 +17,7 @@ from prunella.api.remediation import GuardVerdict, Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
 from prunella.core.facts import Revision, UnknownT, WorkloadFacts
-from prunella.core.healing import approval, blockers, guards, match, plan
+from prunella.core.healing import approval, blockers, guards, identity, match, plan
 from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.world import GONE, Answers, Preparation, World
@@ -105,7 +105,9 @@ class Permit:
         if _begun(remediation) or prepared is None or prepared.plan_hash != remediation.spec.plan_hash:
             return None
         target, to = remediation.spec.target_ref, prepared.to if remediation.spec.mode.rank >= Mode.APPROVE.rank else None
-        (missing, answered), template = await asyncio.gather(self._preparer.rights(runbook, target), self._preparer.template(target.kind, to))
+        acting = identity.of_attempt(remediation.spec, self._gatherer.operator_namespace)
+        asked = self._preparer.rights(runbook, target, acting)
+        (missing, answered), template = await asyncio.gather(asked, self._preparer.template(target.kind, to))
         return _Ahead(runbook=runbook, missing=missing, answered=answered, to=to, template=template)
 
     async def _judge(self, world: World, remediation: Remediation, mail: Mailbox, asked_ahead: Awaitable[_Ahead | None]) -> Permitted | Refusal:
@@ -133,7 +135,8 @@ class Permit:
         else:
             # The dry run of the dwell still holds: the request bears its preconditions. A right may have been taken away since.
             reviewed = ahead.rights(made) if ahead is not None else None
-            missing, answered = reviewed or await self._preparer.rights(made.runbook, facts.workload.ref)
+            acting = identity.of_attempt(remediation.spec, world.operator_namespace)
+            missing, answered = reviewed or await self._preparer.rights(made.runbook, facts.workload.ref, acting)
             if missing or not answered:
                 mail.preparation = replace(known, missing_rights=missing, rights_known=answered, prepared_time=world.now)
                 world = replace(world, preparation=mail.preparation)

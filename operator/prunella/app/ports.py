@@ -16,6 +16,7 @@ from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import AlertFacts, AutoscalerFacts, Look, NamespaceFacts, Pod, Revision, UnknownT, Workload, WorkloadFacts
 from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
+from prunella.core.healing.identity import OURSELVES, Actor
 from prunella.core.healing.steps.step import Listed
 from prunella.core.people.message import Envelope
 from prunella.core.subject import Thing
@@ -223,20 +224,22 @@ class Live(Protocol):
     async def events_of(self, namespace: str, uids: Iterable[str]) -> Sequence[tuple[datetime | None, str, str, str]] | UnknownT:
         """Events of these objects, oldest first: last time, type, reason, message."""
 
-    async def may(self, verb: str, group: str, resource: str, namespace: str, name: str = "", subresource: str = "") -> bool | UnknownT:
-        """SelfSubjectAccessReview."""
+    async def may(
+        self, verb: str, group: str, resource: str, namespace: str, name: str = "", subresource: str = "", *, acting: Actor = OURSELVES
+    ) -> bool | UnknownT:
+        """SelfSubjectAccessReview, of whoever acts."""
 
     async def healthy(self) -> bool:
         """Whether the API server answers /readyz in time."""
 
 
 class Executor(Protocol):
-    """The one place where effects happen: one try, preconditions in the request, no retry."""
+    """The one place where effects happen: one try, preconditions in the request, no retry. Nothing is sent without saying as whom."""
 
-    async def apply(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
+    async def apply(self, effect: Effect, intent_id: str, acting: Actor) -> Applied | NotApplied:
         """Raises OutcomeUnknown where the request was sent and no answer came."""
 
-    async def dry_run(self, effect: Effect) -> DryRun | UnknownT:
+    async def dry_run(self, effect: Effect, acting: Actor) -> DryRun | UnknownT:
         """The exact request with dryRun=All."""
 
     async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:

@@ -16,8 +16,9 @@ from prunella.api.remediation import StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.draft import AskBlockers, Prepare
 from prunella.core.facts import UNKNOWN, AlertFacts, Pod, Revision, UnknownT, WorkloadFacts
-from prunella.core.healing import measures
+from prunella.core.healing import identity, measures
 from prunella.core.healing.effects import Patch
+from prunella.core.healing.identity import Account, Actor
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Ask, LiveFacts, Next, Skip
@@ -109,19 +110,27 @@ class Preparer:
         facts = world.workload
         if facts is None:
             return Preparation(plan_hash=wish.plan_hash, rights_known=False, prepared_time=now)
-        missing, known = await self.rights(wish.runbook, facts.workload.ref)
+        acting = identity.of_runbook(wish.runbook, world.operator_namespace)
+        missing, known = await self.rights(wish.runbook, facts.workload.ref, acting)
         error, diff = "", ""
-        if known and not missing:
-            error, diff = await self._dry_run(wish, facts)
+        if known and not missing and not isinstance(acting, Refusal):
+            error, diff = await self._dry_run(wish, facts, acting)
         return Preparation(
             plan_hash=wish.plan_hash, to=wish.to, missing_rights=missing, rights_known=known, dry_run_error=error, diff=diff, prepared_time=now
         )
 
-    async def rights(self, runbook: Runbook, target: ObjectRef) -> tuple[tuple[str, ...], bool]:
+    async def rights(self, runbook: Runbook, target: ObjectRef, acting: Actor | Refusal) -> tuple[tuple[str, ...], bool]:
         """What the acting account may not do, in kubectl's words, and whether every answer could be had. Asked by the target's kind and namespace."""
+        if isinstance(acting, Refusal):
+            return (), False
+        if isinstance(acting, Account):
+            ask = (self._live.may(verb, "", "serviceaccounts", acting.namespace, acting.name) for verb in identity.VERBS)
+            permitted = await asyncio.gather(*ask)
+            if permitted != [True, True]:
+                return tuple(right for right, answer in zip(acting.needed, permitted, strict=True) if answer is False), UNKNOWN not in permitted
         rights = tuple(registry.needs_of(runbook.spec.steps, target.kind))
         space = target.namespace or ""
-        answers = await asyncio.gather(*(self._live.may(right.verb, right.group, right.resource, space) for right in rights))
+        answers = await asyncio.gather(*(self._live.may(right.verb, right.group, right.resource, space, acting=acting) for right in rights))
         missing = [
             f"{right.verb} {right.resource}{'.' if right.group else ''}{right.group} in {space}"
             for right, answer in zip(rights, answers, strict=True)
@@ -129,7 +138,7 @@ class Preparer:
         ]
         return tuple(missing), UNKNOWN not in answers
 
-    async def _dry_run(self, wish: Prepare, facts: WorkloadFacts) -> tuple[str, str]:
+    async def _dry_run(self, wish: Prepare, facts: WorkloadFacts, acting: Actor) -> tuple[str, str]:
         """Why the API server would refuse the first change, and what it would change."""
         now = self._clock.now()
         for step in wish.runbook.spec.steps:
@@ -138,7 +147,7 @@ class Preparer:
                 return "the target could not be read", ""
             following = await self.wants(step, live, ())
             if isinstance(following, Patch):
-                answer = await self._executor.dry_run(following)
+                answer = await self._executor.dry_run(following, acting)
                 if isinstance(answer, UnknownT):
                     return "the API server did not answer the dry run", ""
                 return ("" if answer.accepted else answer.message), answer.diff

@@ -19,7 +19,9 @@ from prunella.api.remediation import Measurement, Remediation
 from prunella.api.runbook import Check, Runbook
 from prunella.core import rollout
 from prunella.core.facts import UNKNOWN, UnknownT, WorkloadFacts
-from prunella.core.healing import effects, queries, verify
+from prunella.core.healing import effects, identity, queries, verify
+from prunella.core.healing.identity import Actor
+from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import hand_back
 from prunella.core.world import GONE, World
 
@@ -169,11 +171,14 @@ class Prover:
         """Remove our entries of managedFields from all that was patched, so that the user's next apply does not conflict with us. Idempotent."""
         if remediation.spec.mode is not Mode.AUTO:
             return
+        acting = identity.of_attempt(remediation.spec, self._gatherer.operator_namespace)
+        if isinstance(acting, Refusal):
+            return  # it can't have changed anything: nobody was there to do it as
         patched = (one.intent.target_ref for one in remediation.status.steps if one.intent is not None and one.intent.action == "Patch")
         for ref in {(ref.kind, ref.namespace, ref.name): ref for ref in (remediation.spec.target_ref, *patched)}.values():
-            await self._hand_back(ref, remediation.metadata.name)
+            await self._hand_back(ref, remediation.metadata.name, acting)
 
-    async def _hand_back(self, ref: ObjectRef, remediation: str) -> None:
+    async def _hand_back(self, ref: ObjectRef, remediation: str, acting: Actor) -> None:
         for _ in range(HAND_BACK_TRIES):
             raw = await self._live.raw(ref)
             if not isinstance(raw, dict):
@@ -182,7 +187,7 @@ class Prover:
             if patch is None:
                 return
             try:
-                answer = await self._executor.apply(patch, "")
+                answer = await self._executor.apply(patch, "", acting)
             except OutcomeUnknown:
                 continue  # what is left to do is read again
             if isinstance(answer, effects.Applied):

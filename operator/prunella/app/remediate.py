@@ -14,7 +14,7 @@ from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
-from prunella.core.healing import approval, history, run
+from prunella.core.healing import approval, history, identity, run
 from prunella.core.healing.effects import DeletePod, Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, PageNow, Skip, Wait
@@ -167,6 +167,9 @@ class Runner:
         What the guards saw may be its own doing, by a request that came late.
         """
         remediation = attempt.unbegun(stored)
+        acting = identity.of_attempt(remediation.spec, self._gatherer.operator_namespace)
+        if isinstance(acting, Refusal):
+            return await self._refused(remediation, acting)
         permitted = await self._permit.ask(incident, remediation, runbook, mail)
         chosen = None if isinstance(permitted, Refusal) else await self._steps.next(remediation, runbook, permitted)
         settled = await self._settled(stored, runbook)
@@ -185,7 +188,7 @@ class Runner:
             return await self._refused(remediation, taken)
         self._gatherer.attempts.reserve(remediation)
         remediation = await self._once.intend(remediation, step, following, permitted)
-        await self._once.apply(remediation, following, runbook)
+        await self._once.apply(remediation, following, runbook, acting)
         return True, None
 
     async def _take_back(
@@ -198,6 +201,9 @@ class Runner:
             await self._prover.hand_back(remediation)
             await self._once.end(attempt.spent(remediation, self._clock.now()), Outcome.ABORTED, message)
             return True, None
+        acting = identity.of_attempt(remediation.spec, self._gatherer.operator_namespace)
+        if isinstance(acting, Refusal):
+            return await self._refused(remediation, acting)
         permitted = await self._permit.ask(incident, remediation, runbook, mail)
         if isinstance(permitted, Refusal):
             return await self._refused(remediation, permitted)
@@ -208,7 +214,7 @@ class Runner:
             return False, self._clock.now() + SETTLE_RETRY
         if isinstance(wants, Patch):
             remediation = await self._once.intend(remediation, step, wants, permitted, name=f"{run.UNDO}{record.name}")
-            await self._once.apply(remediation, wants, runbook)
+            await self._once.apply(remediation, wants, runbook, acting)
         else:
             message = wants.message if isinstance(wants, Skip | Done) else "it can't be taken back"
             await self._once.put(attempt.marked(remediation, f"{run.UNDO}{record.name}", StepState.SKIPPED, message, self._clock.now()))

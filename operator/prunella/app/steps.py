@@ -43,7 +43,8 @@ class Steps:
             wants = await self._preparer.wants(step, live, done)
             if isinstance(wants, Patch) and step.ttl_seconds is not None:
                 until = now + timedelta(seconds=step.ttl_seconds)
-                return step, measures.temporary(wants, remediation=f"{remediation.metadata.namespace}/{remediation.metadata.name}", until=until)
+                meta, account = remediation.metadata, remediation.spec.runbook_ref.service_account_name
+                return step, measures.temporary(wants, remediation=f"{meta.namespace}/{meta.name}", until=until, account=account)
             if not isinstance(wants, Done):
                 return step, wants
             step = run.following(steps, step)

@@ -26,6 +26,7 @@ from prunella.api.healing_policy import HealingPolicy
 from prunella.api.names import OPERATOR_NAMESPACE
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.app import readiness
+from prunella.core.healing import identity
 from prunella.core.healing.steps import registry
 
 from .documents import Document, FieldPath, Trouble
@@ -75,6 +76,16 @@ def judge(documents: Sequence[Document]) -> tuple[list[Trouble], int]:
     for document, one in good:
         troubles += _readiness(document, one, files)
     return troubles, len(ours)
+
+
+def identities(documents: Iterable[Document]) -> Iterator[str]:
+    """As whom each Runbook of a team would act: whoever reviews it should know."""
+    for document in documents:
+        if _is_ours(document) and document.data.get("kind") == "Runbook" and not list(_of_itself(document)):
+            made = _made(document)
+            told = identity.told(made, OPERATOR_NAMESPACE) if isinstance(made, Runbook) else None
+            if told is not None:
+                yield f"{document.file}: note: Runbook {document.data['metadata']['name']} {told}"
 
 
 def _is_ours(document: Document) -> bool:

@@ -22,6 +22,8 @@ def command(paths: tuple[Path, ...]) -> None:
     everything = sorted([*found.troubles, *troubles], key=lambda one: (str(one.file), one.line, one.column))
     for trouble in everything:
         click.echo(str(trouble))
+    for said in judging.identities(found.documents):
+        click.echo(said)
     errors = sum(not one.warning for one in everything)
     counts = (_counted(found.files, "file"), _counted(objects, "object"), _counted(errors, "error"), _counted(len(everything) - errors, "warning"))
     click.echo(f"{counts[0]}, {counts[1]}: {counts[2]}, {counts[3]}")

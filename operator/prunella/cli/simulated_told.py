@@ -16,8 +16,10 @@ from prunella.adapters.kubernetes.difference import shown
 from prunella.adapters.kubernetes.resources import METHODS, Call
 from prunella.api.base import micro_time
 from prunella.api.names import Mode
+from prunella.api.runbook import Runbook
 from prunella.core.healing import approval
 from prunella.core.lines import Row, Tale, clock, span
+from prunella.core.recomputed import acting_as
 from prunella.core.story import story
 from prunella.core.subject import short
 
@@ -92,6 +94,7 @@ def _outcome(case: Case) -> Iterator[Row]:
     made, attempt = case.made, case.draft.attempt if case.draft is not None else None
     if made is not None:
         yield Row(label="plan", what=f"{made.runbook.metadata.name}, plan {made.hash}: {made.summary}")
+        yield from acting_as(made.runbook, case.world.operator_namespace)
         yield Row(label="mode", what=str(made.mode), why="the lowest of Runbook, namespace and HealingPolicy")
     if attempt is not None:
         label, _, why = _MEANS[attempt.spec.mode]
@@ -152,7 +155,14 @@ def data(case: Case, supposed: Sequence[Supposed]) -> dict[str, Any]:
         told["incident"] = {"apiVersion": "prunella.dev/v1alpha1", "kind": "Incident", **incident}
     if made is not None:
         due = micro_time(made.due_time) if made.due_time is not None else None
-        told["plan"] = {"runbook": made.runbook.metadata.name, "hash": made.hash, "summary": made.summary, "mode": str(made.mode), "dueTime": due}
+        told["plan"] = {
+            "runbook": made.runbook.metadata.name,
+            **_account(made.runbook),
+            "hash": made.hash,
+            "summary": made.summary,
+            "mode": str(made.mode),
+            "dueTime": due,
+        }
         told["guards"] = [
             {"name": one.guard, "allowed": one.refusal is None}
             | ({"reason": one.refusal.reason, "message": one.refusal.message} if one.refusal is not None else {})
@@ -162,6 +172,10 @@ def data(case: Case, supposed: Sequence[Supposed]) -> dict[str, Any]:
     if attempt is not None:
         told["remediation"] = {"name": attempt.name, "spec": attempt.spec.wire()}
     return told
+
+
+def _account(runbook: Runbook) -> dict[str, str]:
+    return {"serviceAccountName": runbook.spec.service_account_name} if runbook.spec.service_account_name else {}
 
 
 def documents(told: Sequence[dict[str, Any]]) -> str:

@@ -15,6 +15,11 @@ def attempt(one: Remediation, *, guards: bool) -> Iterator[Row]:
     """All of it; `guards` shows each verdict."""
     status = one.status
     yield Row(label="attempt", time=status.started_time, what=f"{one.metadata.name}, attempt {one.spec.attempt} ({one.spec.mode})", why=status.plan)
+    account = one.spec.runbook_ref.service_account_name
+    if account is not None:
+        yield Row(
+            label="as", what=f"system:serviceaccount:{one.spec.runbook_ref.namespace}:{account}", why="the account of its Runbook, impersonated"
+        )
     yield from verdicts(one, shown=guards)
     yield from words(one)
     yield from (row for step in status.steps for row in _step(step))

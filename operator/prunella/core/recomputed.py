@@ -16,7 +16,7 @@ from prunella.api.names import MODE_LABEL, Cause, Mode, SignalState, SourceKind
 from prunella.api.runbook import Runbook
 
 from .facts import Finding, NamespaceFacts, WorkloadFacts
-from .healing import guards, match, plan
+from .healing import guards, identity, match, plan
 from .healing.refusal import Asked, Refusal, first_refusal
 from .incident import correlate
 from .lines import Row, Tale, clock, span
@@ -152,6 +152,7 @@ def _planned(world: World, made: plan.Plan, asks: Asks) -> Iterator[Row]:
     name = made.runbook.metadata.name
     verdicts = _asked(world, made, asks)
     yield Row(label="plan", what=f"{name}: {made.summary}", why=f"effective mode {made.mode}, the lowest of Runbook, namespace and HealingPolicy")
+    yield from acting_as(made.runbook, world.operator_namespace)
     yield from _verdicts(made.runbook, verdicts, asks)
     refusal = first_refusal(verdicts) or guards.gate(made, made.due_time)
     if refusal is not None:
@@ -198,11 +199,19 @@ def _is_for(runbook: Runbook, kind: str) -> bool:
 
 def _asked(world: World, made: plan.Plan, asks: Asks) -> tuple[Asked, ...]:
     """Every guard's verdict. Rights are asked of the API server by who asks, or left out where that is not permitted; `blockIf` is not asked here."""
-    missing = asks.missing_rights
+    ours = not isinstance(identity.of_runbook(made.runbook, world.operator_namespace), identity.Account)
+    missing = asks.missing_rights if ours else None  # of a team's account nobody is asked here
     prepared = Preparation(plan_hash=made.hash, missing_rights=missing or (), prepared_time=world.now)
     verdicts = guards.ask(replace(world, preparation=prepared), made)
     told = (one for one in verdicts if missing is not None or one.guard != "Rights")
     return tuple(one for one in told if one.refusal is None or not one.refusal.being_asked)
+
+
+def acting_as(runbook: Runbook, operator_namespace: str) -> Iterator[Row]:
+    """As whom a Runbook of a team acts; nothing is said of those that act as the operator."""
+    told = identity.told(runbook, operator_namespace)
+    if told is not None:
+        yield Row(label="as", what=f"{runbook.metadata.name} {told}", why="its `serviceAccountName`, which is impersonated")
 
 
 def _verdicts(runbook: Runbook, verdicts: tuple[Asked, ...], asks: Asks) -> Iterator[Row]:

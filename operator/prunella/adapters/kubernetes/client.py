@@ -15,7 +15,7 @@ from typing import Any, Self
 import aiohttp
 
 from prunella import __version__
-from prunella.app.errors import OutcomeUnknown, Retryable
+from prunella.app.errors import OutcomeUnknown, Permanent, Retryable
 from prunella.app.ports import Telemetry, Tenure
 
 from .answers import NOT_FOUND, TOO_MANY, UNAUTHORIZED, Answer, refuse
@@ -197,6 +197,8 @@ class Api:
         headers = {"Accept": JSON, "User-Agent": f"prunella/{__version__}"}
         if authorization := await self.credentials.authorization():
             headers["Authorization"] = authorization
+        if call.as_user is not None:
+            headers["Impersonate-User"] = _somebody(call)
         data = None
         if call.body is not None:
             headers["Content-Type"] = call.content_type
@@ -248,6 +250,13 @@ async def connect(kubeconfig: str | None, context: str | None, telemetry: Teleme
 def connect_plainly(server: str, telemetry: Telemetry) -> Api:
     """A session over plain HTTP as nobody."""
     return Api(Anonymous(server), telemetry)
+
+
+def _somebody(call: Call) -> str:
+    """An empty name would leave the header out of meaning, and the request would be ours. Raises Permanent."""
+    if not call.as_user:
+        raise Permanent(f"It is not said as whom to {call.words}: it is not sent as Prunella instead")
+    return call.as_user
 
 
 def _answer(response: aiohttp.ClientResponse, raw: bytes) -> Answer:

@@ -15,6 +15,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
+from prunella.core.healing import identity
 from prunella.core.healing.effects import (
     PATH_KEY,
     TEMPLATE,
@@ -29,9 +30,11 @@ from prunella.core.healing.effects import (
     annotated,
     guarded_sha256,
 )
+from prunella.core.healing.identity import Account, Actor
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP_PATH
 from prunella.core.healing.steps.hand_back import hand_back
 
+from .acting import Acting, NotThatUser
 from .answers import CONFLICT, FORBIDDEN, NOT_FOUND, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, Answer
 from .client import Api
 from .difference import difference
@@ -48,49 +51,57 @@ class Effects:
     """The port `Executor`."""
 
     def __init__(self, api: Api) -> None:
-        self._api = api
+        self._reads = api
+        """For reads alone: what changes something goes out through `_acting`, which asks as whom."""
+        self._acting = Acting(api)
 
-    async def apply(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
+    async def apply(self, effect: Effect, intent_id: str, acting: Actor) -> Applied | NotApplied:
         """Do it once. Raises OutcomeUnknown where it may have been done, Retryable where it surely was not and may be tried."""
+        try:
+            return await self._apply(effect, intent_id, acting)
+        except NotThatUser as error:
+            return NotApplied(reason="MissingPermission", message=str(error)[:1024])
+
+    async def _apply(self, effect: Effect, intent_id: str, acting: Actor) -> Applied | NotApplied:
         resource = _known(effect.target)
         match effect:
             case Patch():
-                answer = await self._api.send(patch_call(resource, effect, intent_id))
+                answer = await self._acting.send(patch_call(resource, effect, intent_id), acting)
             case DeletePod():
-                answer, settled = await self._delete(resource, effect)
+                answer, settled = await self._delete(resource, effect, acting)
                 if settled is not None:
                     return settled
             case _:
                 assert_never(effect)
         if answer.good:
             return Applied(after=_after(effect, answer))
-        return await self._refusal(resource, effect, answer)
+        return await self._refusal(resource, effect, answer, acting)
 
-    async def _delete(self, resource: Resource, effect: DeletePod) -> tuple[Answer, Applied | NotApplied | None]:
+    async def _delete(self, resource: Resource, effect: DeletePod, acting: Actor) -> tuple[Answer, Applied | NotApplied | None]:
         """Delete the pod as it was judged: the same, and not Ready.
 
         A looping pod's status moves every second. A refused precondition is sure to have done nothing, so the pod is judged and asked for again.
         """
-        answer = await self._api.send(delete_call(resource, effect))
+        answer = await self._acting.send(delete_call(resource, effect), acting)
         for _ in range(_DELETE_TRIES):
             if answer.status == NOT_FOUND:
                 return answer, Applied(after={"pod": "gone"})
             if answer.status != CONFLICT:
                 break
-            stored = await fetch(self._api, resource, effect.target)
+            stored = await fetch(self._reads, resource, effect.target)
             if stored is None:
                 return answer, Applied(after={"pod": "gone"})
             if _ready(stored):
                 return answer, NotApplied(reason="", message=f"Pod {effect.target.name} became ready meanwhile: it was left alone")
             fresh = replace(effect, resource_version=str(stored.get("metadata", {}).get("resourceVersion", "")))
-            answer = await self._api.send(delete_call(resource, fresh))
+            answer = await self._acting.send(delete_call(resource, fresh), acting)
         return answer, None
 
-    async def dry_run(self, effect: Effect) -> DryRun | UnknownT:
+    async def dry_run(self, effect: Effect, acting: Actor) -> DryRun | UnknownT:
         """What the API server says to the same request with dryRun=All: rights, quota, admission and schema. It changes nothing."""
         try:
             resource = _known(effect.target)
-            stored = await fetch(self._api, resource, effect.target)
+            stored = await fetch(self._reads, resource, effect.target)
             if stored is None:
                 return DryRun(accepted=False, message=_gone(effect.target).message)
             call = (
@@ -98,19 +109,21 @@ class Effects:
                 if isinstance(effect, Patch)
                 else delete_call(resource, effect, dry=True)
             )
-            answer = await self._api.send(call)
+            answer = await self._acting.send(call, acting)
             if answer.good and isinstance(effect, Patch):
                 return DryRun(accepted=True, diff=_diff(effect, stored, answer.object()))
             if answer.good:
                 return DryRun(accepted=True)
-            return DryRun(accepted=False, message=(await self._refusal(resource, effect, answer)).message)
+            return DryRun(accepted=False, message=(await self._refusal(resource, effect, answer, acting)).message)
+        except NotThatUser as error:
+            return DryRun(accepted=False, message=str(error)[:1024])
         except PrunellaError:
             return UNKNOWN
 
     async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
         """What the target shows of an intent without an outcome. UNKNOWN where it can't be read."""
         try:
-            stored = await fetch(self._api, _known(effect_target), effect_target)
+            stored = await fetch(self._reads, _known(effect_target), effect_target)
         except PrunellaError:
             return UNKNOWN
         if action == "Delete":
@@ -125,7 +138,7 @@ class Effects:
         unchanged = before.get("guardedSha256") == guarded_sha256(_at(stored, before.get(PATH_KEY, TEMPLATE)))
         return Settled.NOT_APPLIED if unchanged else Settled.CHANGED
 
-    async def _refusal(self, resource: Resource, effect: Effect, answer: Answer) -> NotApplied:
+    async def _refusal(self, resource: Resource, effect: Effect, answer: Answer, acting: Actor) -> NotApplied:
         """Why it was not done. Raises OutcomeUnknown for a server error (it may have been done before the error), Retryable where it may be tried."""
         where = _where(effect.target)
         if answer.status >= SERVER_ERROR:
@@ -135,7 +148,7 @@ class Effects:
         if answer.status in {UNAUTHORIZED, TOO_MANY}:
             raise Retryable(f"The API server turned the change of {where} away unread ({answer.status}: {answer.message})", delay=answer.delay)
         if answer.status == FORBIDDEN:
-            return _forbidden(resource, effect, answer)
+            return _forbidden(resource, effect, answer, acting)
         if answer.status == NOT_FOUND:
             return _gone(effect.target)
         if isinstance(effect, DeletePod):
@@ -151,7 +164,7 @@ class Effects:
 
     async def _again(self, resource: Resource, effect: Effect) -> dict[str, Any] | UnknownT | None:
         try:
-            return await fetch(self._api, resource, effect.target)
+            return await fetch(self._reads, resource, effect.target)
         except PrunellaError:
             return UNKNOWN
 
@@ -244,9 +257,12 @@ def _failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer
     return NotApplied(reason="", message=f"The API server refused the change of {where}: {answer.message}")
 
 
-def _forbidden(resource: Resource, effect: Effect, answer: Answer) -> NotApplied:
+def _forbidden(resource: Resource, effect: Effect, answer: Answer, acting: Actor) -> NotApplied:
     namespace = effect.target.namespace or ""
     verb = "patch" if isinstance(effect, Patch) else "delete"
+    if isinstance(acting, Account):
+        said = identity.lacks(acting, (f"{verb} {resource.words} in {namespace}",), namespace)
+        return NotApplied(reason="MissingPermission", message=f"{said} ({answer.message})"[:1024])
     return NotApplied(
         reason="MissingPermission",
         message=f"Prunella may not {verb} {resource.words} in {namespace}; the namespace's owner grants it with "

@@ -17,9 +17,11 @@ from prunella.api.common import ObjectRef
 from prunella.app.errors import Permanent, PrunellaError
 from prunella.core import facts
 from prunella.core.facts import UNKNOWN, Look, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
+from prunella.core.healing.identity import OURSELVES, Actor
 from prunella.core.healing.steps.step import Listed
 
 from . import decode, resources, watched, wire, wire_workload
+from .acting import Acting
 from .answers import Answer
 from .client import Api
 from .resources import WORKLOADS, Call, Resource, resource_named, resource_of
@@ -52,6 +54,7 @@ class LiveReads:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._acting = Acting(api)
 
     @_unknown_when_unanswered
     async def raw(self, ref: ObjectRef) -> dict[str, Any] | None:
@@ -137,16 +140,19 @@ class LiveReads:
         return sorted(lines, key=lambda line: (line[0] is not None, line[0]))
 
     @_unknown_when_unanswered
-    async def may(self, verb: str, group: str, resource: str, namespace: str, name: str = "", subresource: str = "") -> bool:
-        """Whether our own account may do it, by the API server's authorizers."""
+    async def may(
+        self, verb: str, group: str, resource: str, namespace: str, name: str = "", subresource: str = "", *, acting: Actor = OURSELVES
+    ) -> bool:
+        """Whether whoever acts may do it, by the API server's authorizers."""
         attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace, "name": name, "subresource": subresource}
         body = {
             "apiVersion": resources.ACCESS_REVIEW.api_version,
             "kind": resources.ACCESS_REVIEW.kind,
             "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
         }
-        answer = await self._needed(resources.ACCESS_REVIEW.call("create", body=body))
-        return answer.object().get("status", {}).get("allowed") is True
+        call = resources.ACCESS_REVIEW.call("create", body=body)
+        answer = await self._acting.review(call, acting)
+        return answer is not None and answer.object().get("status", {}).get("allowed") is True
 
     async def healthy(self) -> bool:
         """Whether the API server says within 3 s that it is ready."""

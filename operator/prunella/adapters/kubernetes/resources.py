@@ -38,6 +38,10 @@ class Call:
     body: object = None
     content_type: str = JSON
     timeout: float = 10.0
+    namespace: str = ""
+    """Of the object; empty for what belongs to no namespace."""
+    as_user: str | None = None
+    """Whom the API server takes it to come from; None: us."""
 
     @property
     def reads(self) -> bool:
@@ -86,6 +90,7 @@ class Resource:
             body=body,
             content_type=content_type,
             timeout=timeout,
+            namespace=(namespace or "") if self.namespaced else "",
         )
 
     def _path(self, namespace: str | None, name: str, subresource: str) -> str:
@@ -122,6 +127,8 @@ CRON_JOB: Final = Resource(api_version="batch/v1", kind="CronJob", plural="cronj
 ACCESS_REVIEW: Final = Resource(
     api_version="authorization.k8s.io/v1", kind="SelfSubjectAccessReview", plural="selfsubjectaccessreviews", namespaced=False
 )
+WHO_AM_I: Final = Resource(api_version="authentication.k8s.io/v1", kind="SelfSubjectReview", plural="selfsubjectreviews", namespaced=False)
+SERVICE_ACCOUNT: Final = Resource(api_version="v1", kind="ServiceAccount", plural="serviceaccounts")
 INCIDENT: Final = Resource(api_version=API_VERSION, kind="Incident", plural="incidents")
 REMEDIATION: Final = Resource(api_version=API_VERSION, kind="Remediation", plural="remediations")
 RUNBOOK: Final = Resource(api_version=API_VERSION, kind="Runbook", plural="runbooks")

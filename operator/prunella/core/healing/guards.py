@@ -15,7 +15,7 @@ from prunella.api.names import MODE_LABEL, Mode, SignalState, SourceKind
 from prunella.core.facts import UNKNOWN
 from prunella.core.world import GONE, Preparation, World
 
-from . import approval, blockers, error_budget, history, ownership, windows
+from . import approval, blockers, error_budget, history, identity, ownership, windows
 from .accusation import SOON
 from .plan import Plan, runbook_sha256
 from .refusal import Asked, Refusal
@@ -176,7 +176,7 @@ def rights(world: World, plan: Plan) -> Refusal | None:
     preparation = prepared(world, plan)
     if preparation is None:
         return Refusal(reason="EvidenceMissing", message="the API server was not asked yet whether the plan is permitted")
-    refusal = _answered_no(preparation, plan.workload.namespace)
+    refusal = _answered_no(world, plan, preparation)
     return replace(refusal, look_again_time=preparation.prepared_time + REFUSAL_HOLDS) if refusal is not None else None
 
 
@@ -185,19 +185,19 @@ def prepared(world: World, plan: Plan) -> Preparation | None:
     found = world.preparation
     if found is None or found.plan_hash != plan.hash:
         return None
-    holds = REFUSAL_HOLDS if _answered_no(found, plan.workload.namespace) is not None else ANSWER_HOLDS
+    holds = REFUSAL_HOLDS if _answered_no(world, plan, found) is not None else ANSWER_HOLDS
     return found if world.now - found.prepared_time < holds else None
 
 
-def _answered_no(preparation: Preparation, namespace: str) -> Refusal | None:
+def _answered_no(world: World, plan: Plan, preparation: Preparation) -> Refusal | None:
+    acting = identity.of_runbook(plan.runbook, world.operator_namespace)
+    if isinstance(acting, Refusal):
+        return acting
     if preparation.missing_rights:
-        missing = ", ".join(preparation.missing_rights)
-        return Refusal(
-            reason="MissingPermission",
-            message=f"Prunella may not {missing}; `kubectl apply -n {namespace} -k manifests/opt-in` grants it in {namespace}",
-        )
+        message = identity.lacks(acting, preparation.missing_rights, plan.workload.namespace)
+        return Refusal(reason="MissingPermission", message=message[:1024])
     if not preparation.rights_known:
-        return Refusal(reason="EvidenceMissing", message="the API server did not say whether Prunella has the rights for it")
+        return Refusal(reason="EvidenceMissing", message=f"the API server did not say whether {identity.called(acting)} has the rights for it")
     if preparation.dry_run_error:
         reason = "QuotaHeadroom" if "exceeded quota" in preparation.dry_run_error else "EvidenceMissing"
         return Refusal(reason=reason, message=f"the API server would refuse the change: {preparation.dry_run_error}"[:1024])

@@ -141,6 +141,7 @@ def _attempt(world: World, draft: Draft, made: plan.Plan) -> Draft:
             uid=runbook.metadata.uid,
             generation=runbook.metadata.generation,
             sha256=plan.runbook_sha256(runbook),
+            service_account_name=runbook.spec.service_account_name,
         ),
         attempt=history.next_attempt(world, made),
         accused_revision=made.accused.hash if made.accused else None,

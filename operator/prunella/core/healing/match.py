@@ -11,7 +11,7 @@ from prunella.api.runbook import Match, Runbook
 from prunella.core.facts import Workload
 from prunella.core.world import Unevaluable, World
 
-from . import matchers
+from . import identity, matchers
 from .refusal import Refusal
 from .steps import registry
 
@@ -34,21 +34,9 @@ class Considered:
 
 
 def usable(runbook: Runbook, operator_namespace: str) -> Refusal | None:
-    """Runbooks outside the operator's namespace act as an account of theirs; until the executor impersonates, they are not used."""
-    if runbook.metadata.namespace == operator_namespace:
-        if runbook.spec.service_account_name is None:
-            return None
-        return Refusal(
-            reason="ServiceAccountUnsupported", message="a Runbook of the operator's namespace acts as the operator: remove serviceAccountName"
-        )
-    if runbook.spec.service_account_name is None:
-        return Refusal(
-            reason="ServiceAccountRequired", message=f"a Runbook outside {operator_namespace} must name a serviceAccountName of its namespace"
-        )
-    return Refusal(
-        reason="ServiceAccountUnsupported",
-        message=f"acting as another account is not supported yet: move the Runbook to {operator_namespace} and remove serviceAccountName",
-    )
+    """Why a Runbook is not used, wherever the fault is: it does not say as whom it acts."""
+    acting = identity.of_runbook(runbook, operator_namespace)
+    return acting if isinstance(acting, Refusal) else None
 
 
 def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal:
@@ -138,10 +126,11 @@ def variables(world: World, status: IncidentStatus, alert: Signal | None) -> dic
 
 
 def choose(world: World, status: IncidentStatus) -> tuple[Fit | Refusal, tuple[Considered, ...]]:
-    """The one Runbook that is used, or why none is; and those that were considered and left."""
+    """The one Runbook that is used, or why none is; and those that were considered and left. Those of other namespaces are nobody's business here."""
     fits: list[Fit] = []
     left: list[Considered] = []
-    for runbook in sorted(world.runbooks, key=lambda one: (-one.spec.priority, one.metadata.name)):
+    near = [one for one in world.runbooks if identity.reaches(one, world.incident.target_namespace, world.operator_namespace)]
+    for runbook in sorted(near, key=lambda one: (-one.spec.priority, one.metadata.name)):
         answer = fit(world, status, runbook)
         if isinstance(answer, Fit):
             fits.append(answer)

@@ -35,6 +35,8 @@ class Measure:
     wrote_sha256: str
     """Hash of what was written."""
     undo_after_time: datetime
+    account: str | None = None
+    """ServiceAccount of the object's namespace that took it, and takes it back; None where the operator itself did."""
 
     def mark(self) -> str:
         """The annotation's value."""
@@ -45,15 +47,23 @@ class Measure:
             "path": self.path,
             "before": self.before,
             "wroteHash": self.wrote_sha256,
+            **({"serviceAccountName": self.account} if self.account is not None else {}),
         }
         return json.dumps(told, sort_keys=True, separators=(",", ":"))
 
 
-def temporary(patch: Patch, *, remediation: str, until: datetime) -> Patch:
+def temporary(patch: Patch, *, remediation: str, until: datetime, account: str | None = None) -> Patch:
     """The patch with the mark that ends it. It must test and write its guarded part, and nothing else."""
     tested = next(one.get("value") for one in patch.operations if one["op"] == "test" and one["path"] == patch.guarded_path)
     wrote = next(one.get("value") for one in patch.operations if one["op"] in {"add", "replace"} and one["path"] == patch.guarded_path)
-    measure = Measure(remediation=remediation, path=patch.guarded_path, before=tested, wrote_sha256=guarded_sha256(wrote), undo_after_time=until)
+    measure = Measure(
+        remediation=remediation,
+        path=patch.guarded_path,
+        before=tested,
+        wrote_sha256=guarded_sha256(wrote),
+        undo_after_time=until,
+        account=account,
+    )
     return replace(patch, marks={**patch.marks, TEMPORARY_ANNOTATION: measure.mark()})
 
 
@@ -82,6 +92,7 @@ def read(mark: str) -> Measure | None:
             before=told["before"],
             wrote_sha256=str(told["wroteHash"]),
             undo_after_time=until,
+            account=str(told["serviceAccountName"]) if "serviceAccountName" in told else None,
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -1,0 +1,140 @@
+"""Identity: as whom a run acts, by where its Runbook stands.
+
+The rule this module protects: a Runbook of a team never acts with the operator's own rights, and never outside of the team's namespace. Where no
+account can be told, nothing is done: there is no other identity to fall back to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeAlias
+
+from prunella.api.names import OPERATOR_NAMESPACE
+from prunella.api.remediation import RemediationSpec
+from prunella.api.runbook import ACCOUNT_NAME, Runbook
+
+from .refusal import Refusal
+
+_NAME: Final = re.compile(ACCOUNT_NAME)
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+class Ourselves(Enum):
+    """The operator's own account."""
+
+    OURSELVES = "ourselves"
+
+
+OURSELVES: Final = Ourselves.OURSELVES
+VERBS: Final = ("get", "impersonate")
+"""What the operator must be permitted to do with an account that it acts as. Bindings outlive their account, so its name alone proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A ServiceAccount that is impersonated. Raises ValueError where it can't be one: an empty or malformed name is nobody."""
+
+    namespace: str
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _NAMESPACE.fullmatch(self.namespace) or not _NAME.fullmatch(self.name):
+            raise ValueError(f"'{self.namespace[:80]}/{self.name[:80]}' is no ServiceAccount")
+
+    @property
+    def user(self) -> str:
+        """Its user name, as the API server knows it."""
+        return f"system:serviceaccount:{self.namespace}:{self.name}"
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups that the API server gives to every such account by itself, and no other."""
+        return frozenset({"system:serviceaccounts", f"system:serviceaccounts:{self.namespace}", "system:authenticated"})
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """What the operator needs to act as it, in kubectl's words: to see that it is there, and to take its name."""
+        return tuple(f"{verb} serviceaccounts/{self.name} in {self.namespace}" for verb in VERBS)
+
+
+Actor: TypeAlias = Account | Ourselves
+"""As whom something is sent to the API server."""
+
+
+def of_runbook(runbook: Runbook, operator_namespace: str) -> Actor | Refusal:
+    """As whom a Runbook acts, or why it can't be used."""
+    return _actor(runbook.metadata.namespace or "", runbook.spec.service_account_name, operator_namespace)
+
+
+def of_attempt(spec: RemediationSpec, operator_namespace: str) -> Actor | Refusal:
+    """As whom an attempt acts: as was written when it was made, whatever became of its Runbook. Refused where its target is not the team's."""
+    runbook = spec.runbook_ref
+    acting = _actor(runbook.namespace, runbook.service_account_name, operator_namespace)
+    if isinstance(acting, Account) and spec.target_ref.namespace != acting.namespace:
+        target = f"{spec.target_ref.kind} {spec.target_ref.namespace or ''}/{spec.target_ref.name}"
+        return Refusal(reason="ServiceAccountUnsupported", message=f"{acting.user} acts in {acting.namespace} alone, and {target} is not of it")
+    return acting
+
+
+def of_mark(account: str | None, namespace: str | None) -> Actor | Refusal:
+    """As whom a temporary measure on an object of a namespace is taken back: as whoever took it."""
+    return OURSELVES if account is None else _account(namespace or "", account)
+
+
+def _actor(namespace: str, account: str | None, operator_namespace: str) -> Actor | Refusal:
+    if namespace == operator_namespace:
+        if account is None:
+            return OURSELVES
+        message = "a Runbook of the operator's namespace acts as the operator: remove serviceAccountName"
+        return Refusal(reason="ServiceAccountUnsupported", message=message)
+    if not account:
+        message = f"a Runbook outside {operator_namespace} must name a serviceAccountName of its namespace"
+        return Refusal(reason="ServiceAccountRequired", message=message)
+    return _account(namespace, account)
+
+
+def _account(namespace: str, name: str) -> Account | Refusal:
+    try:
+        return Account(namespace, name)
+    except ValueError as error:
+        return Refusal(reason="ServiceAccountRequired", message=f"{error}: serviceAccountName is the name of one of the Runbook's own namespace")
+
+
+def told(runbook: Runbook, operator_namespace: str) -> str | None:
+    """As whom it acts, in a sentence; None where it is the operator, as nobody needs to be told, or nobody."""
+    acting = of_runbook(runbook, operator_namespace)
+    return f"acts as {acting.user}, in {acting.namespace} alone" if isinstance(acting, Account) else None
+
+
+def reaches(runbook: Runbook, namespace: str, operator_namespace: str) -> bool:
+    """Whether a Runbook is for targets of a namespace: one of the operator's namespace for all, any other for its own alone."""
+    return runbook.metadata.namespace in {operator_namespace, namespace}
+
+
+def called(acting: Actor) -> str:
+    """Its name for people."""
+    return acting.user if isinstance(acting, Account) else "Prunella"
+
+
+def lacks(acting: Actor, missing: Iterable[str], namespace: str) -> str:
+    """Who may not do what, in kubectl's words, and the command that grants it."""
+    rights = tuple(missing)
+    what = ", ".join(rights)
+    if not isinstance(acting, Account):
+        return f"Prunella may not {what}; `kubectl apply -n {namespace} -k manifests/opt-in` grants it in {namespace}"
+    ours = ", ".join(right for right in rights if right in acting.needed)
+    if ours:
+        return f"Prunella may not {ours}; `{_lend(acting)}` grants it"
+    bind = f"kubectl create rolebinding {acting.name}-prunella-remediate -n {acting.namespace}"
+    return f"{acting.user} may not {what}; `{bind} --clusterrole=prunella-remediate --serviceaccount={acting.namespace}:{acting.name}` grants it"
+
+
+def _lend(account: Account) -> str:
+    """Lets the operator act as that one account, and as no other of its namespace."""
+    name = f"prunella-as-{account.name} -n {account.namespace}"
+    role = f"kubectl create role {name} --verb=get,impersonate --resource=serviceaccounts --resource-name={account.name}"
+    subject = f"--serviceaccount={OPERATOR_NAMESPACE}:prunella"
+    return f"{role} && kubectl create rolebinding {name} --role=prunella-as-{account.name} {subject}"
