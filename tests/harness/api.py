@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "Pod": ("api/v1", "pods", True),
     "ConfigMap": ("api/v1", "configmaps", True),
     "Secret": ("api/v1", "secrets", True),
+    "ResourceQuota": ("api/v1", "resourcequotas", True),
     "ServiceAccount": ("api/v1", "serviceaccounts", True),
     "Event": ("api/v1", "events", True),
     "Lease": ("apis/coordination.k8s.io/v1", "leases", True),

@@ -47,6 +47,15 @@ def test_a_rollback_is_for_what_a_rollout_brought_and_nothing_else():
     assert spec.match.when == "target.failingRevision == target.newestRevision"
 
 
+NOBODYS = set(Cause) - ROLLOUT_CAUSES - {Cause.CRASH_LOOP}
+"""What no rollout brought and no restart mends."""
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_what_no_rollout_brought_and_no_restart_mends_is_left_to_people(name):
+    assert not set(RUNBOOKS[name].spec.match.causes) & NOBODYS
+
+
 @pytest.mark.parametrize("name", RUNBOOKS)
 def test_each_proves_recovery_by_the_workload_itself(name):
     spec = RUNBOOKS[name].spec

@@ -1,0 +1,61 @@
+"""What a fault that automation leaves alone must show: one Incident of its cause, its owner paged, nothing touched; and its end once it is mended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from . import story, table
+from .api import Object
+from .arena import Arena, condition, outline
+from .installation import escalation_policy
+from .instants import now, parse
+from .waiting import wait_for
+
+RECEIVER = "primary"
+STABILIZE_SECONDS = 300
+"""How long a target must have been healthy before an Incident that nobody acted on counts as over (less urgent than P1)."""
+
+
+def pages_soon(arena: Arena) -> None:
+    """A policy whose first page comes as soon as it is clear that automation does nothing."""
+    steps = [{"name": RECEIVER, "afterSeconds": 1, "waitWhileRemediatingSeconds": 600, "notify": [{"contactRef": {"name": RECEIVER}}]}]
+    arena.team(escalation_policy("sre", arena.namespace, steps=steps))
+
+
+def found(arena: Arena, target: str, cause: str, *, name: str, says: str, since: datetime, seconds: float = 120) -> Object:
+    """The one Incident of the target: its cause, its words, its page. `since` is the instant before the fault, `seconds` what finding it may take."""
+    incident = story.left_alone(arena, target, "NoRunbookMatches", name=name, cause=cause, seconds=seconds, since=since)
+    assert says in incident["status"]["summary"], outline(incident)
+    assert not incident["status"].get("accusedRevision"), outline(incident)
+    page = _told(arena, "Page")
+    assert page["incident"]["name"] == incident["metadata"]["name"]
+    assert cause in page["text"] or says in page["text"], page["text"]
+    assert arena.remediations() == [], "nothing was attempted"
+    return incident
+
+
+def over_by_itself(arena: Arena, incident: Object, mended: datetime, *, name: str) -> Object:
+    """A person mended it at that instant: it is resolved without a word, everybody paged is stood down, and nothing was ever touched."""
+    name_ = incident["metadata"]["name"]
+    done = arena.when(incident, lambda one: one["status"]["phase"] == "Resolved", "is resolved by itself", seconds=STABILIZE_SECONDS + 240)
+    assert condition(done, "Resolved")["reason"] == "SignalsCleared", outline(done)
+    assert parse(done["status"]["times"]["resolvedTime"]) >= mended - story.TOLERANCE, outline(done)
+    stood_down = _told(arena, "StandDown")
+    assert stood_down["incident"]["name"] == name_
+    assert [one["metadata"]["name"] for one in arena.incidents()] == [name_], "one fault, one Incident"
+    assert arena.remediations() == []
+    foreign = arena.foreign_writes()
+    assert foreign == [], [one.line for one in foreign]
+    story.conventions(done)
+    heal = (now() - mended).total_seconds()
+    table.add(arena.installation.folder, table.Row(scenario=f"{name}: mended", expected="SignalsCleared", seen="SignalsCleared", heal=heal))
+    return done
+
+
+def _told(arena: Arena, kind: str) -> Object:
+    def heard() -> list[Object]:
+        data = [one.body["data"]["customData"] for one in arena.inbox.posts(RECEIVER)]
+        return [one for one in data if one["kind"] == kind]
+
+    first: Object = wait_for(heard, 40, f"{RECEIVER} gets a {kind}", seen=lambda: [one.raw[:200] for one in arena.inbox.posts()])[0]
+    return first

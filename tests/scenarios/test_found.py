@@ -1,0 +1,180 @@
+"""What no rollout brought is found, named and left to people: a page, no write, and an end by itself once somebody has mended it.
+
+A revision younger than half an hour is taken for the cause of what its pods do, and no scenario waits for so long. So what an old revision's pods
+do is shown by a StatefulSet whose update somebody stages: the pods below its partition stay on the revision before. That a failed liveness probe
+kills containers of a revision that is old can't be shown this way, for the template tells the probes of the newest revision alone.
+
+In each of them fewer than half of the pods are hurt, so that it is no P1, which would have to be calm for ten minutes.
+"""
+
+from __future__ import annotations
+
+import pytest
+from tests.harness import table, to_people, workloads
+from tests.harness.api import Object
+from tests.harness.arena import Arena, revision_of
+from tests.harness.installation import kubectl
+from tests.harness.instants import now
+from tests.harness.waiting import wait_for
+
+pytestmark = pytest.mark.timeout(900, func_only=True)
+
+PARTITION = 2
+HUNGRY = ["sh", "-c", f"httpd -p 8080 -h /www; while ! test -e {workloads.SWITCH}; do sleep 0.2; done; x=$(head -c 200000000 /dev/zero | tr '\\0' a)"]
+"""Serves until somebody touches the switch, then takes memory until it is killed. As process 1, so that it is told as OOMKilled."""
+SETTLED = ["sh", "-c", "test -e /settings/ready || { echo 'the schema is not there' >&2; exit 4; }"]
+
+
+def switched(namespace: str, name: str, command: list[str], **app: object) -> Object:
+    """A StatefulSet of three whose pods have a switch."""
+    pod = workloads.template(name, workloads.container(command=command, **app), volumes=[{"name": "switch", "emptyDir": {}}])
+    pod["spec"]["containers"][0]["volumeMounts"] = [{"name": "switch", "mountPath": "/switch"}]
+    return workloads.workload("StatefulSet", name, namespace, pod, replicas=3)
+
+
+def staged(arena: Arena, made: Object) -> None:
+    """Roll the next version out to the highest pod alone, and wait until it is ready."""
+    name = made["metadata"]["name"]
+    before = {pod["metadata"]["name"]: revision_of(pod) for pod in arena.pods(name)}
+    made = workloads.respun(made, "2")
+    made["spec"]["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": {"partition": PARTITION}}
+    arena.kubectl_apply(made)
+
+    def canary() -> bool:
+        pod = next((one for one in arena.pods(name) if one["metadata"]["name"] == f"{name}-{PARTITION}"), None)
+        if pod is None or revision_of(pod) == before[f"{name}-{PARTITION}"]:
+            return False
+        return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
+
+    wait_for(canary, 60, "the highest pod runs the next version", seen=lambda: arena.pods_in_words(name))
+
+
+def finish(arena: Arena, name: str) -> None:
+    """Let the staged update go on. The broken pod is replaced by hand, for its controller would wait for it."""
+    arena.api.patch("StatefulSet", name, {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 0}}}}, arena.namespace)
+    kubectl("delete", "pod", f"{name}-0", "-n", arena.namespace, "--wait=false")
+
+
+def touch(arena: Arena, pod: str) -> None:
+    kubectl("exec", "-n", arena.namespace, pod, "--", "touch", workloads.SWITCH)
+
+
+def test_memory_that_runs_out_without_a_rollout_is_told_and_nothing_is_restarted(arena):
+    to_people.pages_soon(arena)
+    limits = {"limits": {"memory": "64Mi"}, "requests": {"memory": "16Mi"}}
+    made = switched(arena.namespace, "hungry", HUNGRY, resources=limits)
+    arena.start(made)
+    staged(arena, made)
+    instant = now()
+    touch(arena, "hungry-0")
+    incident = to_people.found(arena, "hungry", "OutOfMemory", name="out of memory, no rollout", says="OOMKilled", since=instant)
+    assert incident["status"]["summary"].startswith("hungry: pod hungry-0 runs out of memory")
+    mended = now()
+    finish(arena, "hungry")
+    to_people.over_by_itself(arena, incident, mended, name="out of memory, no rollout")
+
+
+def test_an_init_container_whose_dependency_is_gone_is_told(arena):
+    to_people.pages_soon(arena)
+    arena.api.apply(workloads.config_map("schema", arena.namespace, ready="1"))
+    init = workloads.container(command=SETTLED, name="wait", readinessProbe=None, volumeMounts=[{"name": "settings", "mountPath": "/settings"}])
+    pod = workloads.template("waiter", workloads.container(), initContainers=[init], volumes=[{"name": "settings", "configMap": {"name": "schema"}}])
+    made = workloads.workload("StatefulSet", "waiter", arena.namespace, pod, replicas=3)
+    arena.start(made)
+    staged(arena, made)
+    arena.api.patch("ConfigMap", "schema", {"data": {"ready": None, "other": "1"}}, arena.namespace)
+    instant = now()
+    kubectl("delete", "pod", "waiter-0", "-n", arena.namespace, "--wait=false")
+    incident = to_people.found(
+        arena, "waiter", "InitContainerFailing", name="init container's dependency gone", says="in init container wait (exit code 4)", since=instant
+    )
+    mended = now()
+    arena.api.patch("ConfigMap", "schema", {"data": {"ready": "1"}}, arena.namespace)
+    finish(arena, "waiter")
+    to_people.over_by_itself(arena, incident, mended, name="init container's dependency gone")
+
+
+def test_a_config_map_that_was_deleted_is_missed_by_the_next_pod_and_no_rollback_brings_it_back(arena):
+    to_people.pages_soon(arena)
+    settings = workloads.config_map("settings", arena.namespace, here="1")
+    arena.api.apply(settings)
+    made = workloads.from_config(workloads.deployment("reader", arena.namespace, replicas=3), "settings", "here")
+    arena.start(made)
+    instant = arena.roll_out(workloads.respun(made, "2"))
+    arena.proven("Deployment", "reader", instant)
+    arena.api.delete("ConfigMap", "settings", arena.namespace)
+    gone = now()
+    kubectl("delete", "pod", arena.pods("reader")[0]["metadata"]["name"], "-n", arena.namespace, "--wait=false")
+    says = 'configmap "settings" not found'
+    incident = to_people.found(arena, "reader", "ConfigMissing", name="ConfigMap deleted", says=says, since=gone)
+    mended = now()
+    arena.api.apply(settings)
+    to_people.over_by_itself(arena, incident, mended, name="ConfigMap deleted")
+
+
+def test_a_spent_quota_stops_the_creation_of_pods_and_is_quoted(arena):
+    to_people.pages_soon(arena)
+    arena.start(workloads.deployment("shrunk", arena.namespace, replicas=3))
+    metadata = {"name": "small", "namespace": arena.namespace}
+    arena.api.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": {"pods": "2"}}})
+
+    def counted() -> bool:
+        used = arena.api.get("ResourceQuota", "small", arena.namespace).get("status", {}).get("used", {})
+        return bool(used.get("pods") == "3")
+
+    wait_for(counted, 30, "the quota is counted")
+    instant = now()
+    kubectl("delete", "pod", arena.pods("shrunk")[0]["metadata"]["name"], "-n", arena.namespace, "--wait=false")
+    incident = to_people.found(
+        arena, "shrunk", "ReplicaCreationFailed", name="quota stops replicas", says="exceeded quota: small", since=instant, seconds=150
+    )
+    mended = now()
+    arena.api.delete("ResourceQuota", "small", arena.namespace)
+    # Its controller backs off for minutes; a change of the ReplicaSet makes it look at once.
+    kubectl("annotate", "replicaset", "-l", "app=shrunk", "-n", arena.namespace, "example.com/look=again")
+    to_people.over_by_itself(arena, incident, mended, name="quota stops replicas")
+
+
+def test_a_pod_that_no_node_takes_is_told_in_the_schedulers_words(arena):
+    to_people.pages_soon(arena)
+    ready = [node for node in arena.api.list("Node") if "kwok.x-k8s.io/node" not in node["metadata"].get("annotations", {})]
+    apart = {"labelSelector": {"matchLabels": {"app": "apart"}}, "topologyKey": "kubernetes.io/hostname"}
+    spread = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}}
+    made = workloads.with_pod_spec(workloads.deployment("apart", arena.namespace, replicas=len(ready)), affinity=spread)
+    arena.start(made)
+    instant = now()
+    kubectl("scale", "deployment/apart", f"--replicas={len(ready) + 1}", "-n", arena.namespace)
+    incident = to_people.found(arena, "apart", "Unschedulable", name="no node takes a pod", says="nodes are available", since=instant, seconds=150)
+    mended = now()
+    kubectl("scale", "deployment/apart", f"--replicas={len(ready)}", "-n", arena.namespace)
+    to_people.over_by_itself(arena, incident, mended, name="no node takes a pod")
+
+
+def test_an_update_of_a_statefulset_that_an_unready_pod_holds_up_is_told(arena):
+    to_people.pages_soon(arena)
+    unless = {"exec": {"command": ["sh", "-c", f"! test -e {workloads.SWITCH}"]}, "periodSeconds": 1, "failureThreshold": 2, "timeoutSeconds": 5}
+    made = switched(arena.namespace, "stuck", workloads.SERVE, readinessProbe=unless)
+    arena.start(made)
+    touch(arena, "stuck-0")
+    wait_for(
+        lambda: arena.api.get("StatefulSet", "stuck", arena.namespace)["status"].get("readyReplicas") == 2,
+        20,
+        "one pod is not ready",
+        seen=lambda: arena.pods_in_words("stuck"),
+    )
+    instant = arena.roll_out(workloads.respun(made, "2"))
+    incident = to_people.found(
+        arena, "stuck", "StatefulSetStuck", name="StatefulSet's update held up", says="pod stuck-0 holds up the update", since=instant, seconds=150
+    )
+    mended = now()
+    kubectl("exec", "-n", arena.namespace, "stuck-0", "--", "rm", workloads.SWITCH)
+    to_people.over_by_itself(arena, incident, mended, name="StatefulSet's update held up")
+
+
+def test_a_gated_pod_is_no_fault(arena):
+    """A control: somebody holds it back on purpose."""
+    gates = [{"name": "example.com/hold"}]
+    arena.kubectl_apply(workloads.with_pod_spec(workloads.deployment("gated", arena.namespace), schedulingGates=gates))
+    wait_for(lambda: len(arena.pods("gated")) == 2, 20, "its pods are there")
+    arena.nothing_happens(75)
+    table.add(arena.installation.folder, table.Row(scenario="gated pods", expected="no Incident", seen="no Incident"))
