@@ -15,7 +15,7 @@ from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding, Look, NamespaceFacts, UnknownT, WorkloadFacts
 from prunella.core.healing import record
-from prunella.core.incident import alert_target, correlate
+from prunella.core.incident import correlate
 from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Answers, Capture, Delivery, Evaluate, OpenIncident, Preparation, World, ZoneOf
 
 from . import targets
@@ -90,7 +90,7 @@ class Gatherer:
         self._namespace = operator_namespace
         self._lagging = lagging
         self.attempts = Attempts(view, clock)
-        self._around = Around(view)
+        self.around = Around(view, operator_namespace)
         self._unseen: dict[str, datetime] = {}
         self.active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
         self.polled_time: datetime | None = None
@@ -143,7 +143,7 @@ class Gatherer:
             evaluate=self._evaluate,
             zone_of=self._zone_of,
         )
-        return self._around.joined(self._with_history(self._with_mail(seen, mail), facts))
+        return self.around.joined(self._with_history(self._with_mail(seen, mail), facts))
 
     def _heard(self, incident: Incident) -> Iterable[datetime]:
         """When a source of alerts was heard: by this process, or by another replica, which stored it on the Incident."""
@@ -261,7 +261,7 @@ class Gatherer:
         return tuple(sorted(others, key=lambda one: (one.metadata.creation_timestamp or now, one.metadata.name)))
 
     def open_incidents(self, now: datetime) -> tuple[OpenIncident, ...]:
-        """Every Incident of a workload that is open and not mitigated, for the storm brake; an alert that stands for itself is none that fails."""
+        """Every Incident of a workload that is open and not mitigated, for the storm brake; an alert or a registry is none that fails."""
         return tuple(
             OpenIncident(
                 uid=one.metadata.uid,
@@ -270,7 +270,7 @@ class Gatherer:
                 cause=one.status.cause or (one.spec.source.signal.cause if one.spec.source and one.spec.source.signal else Cause.REPORTED),
             )
             for one in self._view.unended_incidents()
-            if correlate.is_open(one, now) and not _over(one) and not alert_target.stands_for_itself(one.spec.target_ref)
+            if correlate.is_open(one, now) and not _over(one) and one.spec.target_ref.kind in KINDS
         )
 
     def opted_in_workloads(self) -> int:
