@@ -9,6 +9,7 @@ from collections import Counter
 
 from tests.core.builders import ago
 from tests.core.incident_builders import entry
+from tests.fakes.cluster import FakeWorkload
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import runbook, shipped
 
@@ -29,7 +30,7 @@ HASTY = runbook(
 """A Runbook that would act on the victims."""
 
 
-def outage(count: int, *, hosts: tuple[str, ...] = (HOST,), healthy: int = 0, **policy) -> tuple[Place, list, Operator]:
+def outage(count: int, *, hosts: tuple[str, ...] = (HOST,), healthy: int = 0, **policy) -> tuple[Place, list[FakeWorkload], Operator]:
     """So many workloads, and others that are well."""
     place = shop(HASTY, shipped(), **policy)
     made = [place.cluster.create(f"w{index:02}", image=f"{hosts[index % len(hosts)]}/app:1") for index in range(count)]
@@ -40,7 +41,7 @@ def outage(count: int, *, hosts: tuple[str, ...] = (HOST,), healthy: int = 0, **
     return place, made, Operator(place)
 
 
-async def broken(count: int, seconds: float = 100, **given) -> tuple[Place, list, Operator]:
+async def broken(count: int, seconds: float = 100, **given) -> tuple[Place, list[FakeWorkload], Operator]:
     place, made, operator = outage(count, **given)
     await operator.run(30)
     for one in made:
