@@ -36,6 +36,7 @@ from prunella.adapters.telemetry import PrometheusTelemetry
 from prunella.adapters.watchdog import Watchdog
 from prunella.adapters.zones import zone_of
 from prunella.app.brake import Brake
+from prunella.app.commons import Commons
 from prunella.app.errors import Lost
 from prunella.app.gather import Gatherer
 from prunella.app.heart import Heart, Organs, Queues
@@ -158,6 +159,7 @@ class Operator:
             reconciler=reconciler,
             readiness=Readiness(self._cache, self._store, self._clock, self._evaluate, zone_of, self._settings.namespace),
             brake=Brake(self._cache, self._store, gatherer, self._clock, self._telemetry),
+            commons=Commons(self._cache, gatherer.around, intake, self._clock, self._wake),
             measures=Measures(self._cache, self._store, self._live, self._executor, self._clock),
             queues=self._queues,
             clock=self._clock,

@@ -69,6 +69,7 @@ class Body:
             reconciler=self.operator.reconciler,
             readiness=Readiness(self.place.view, self.place.api, clock, cel(), zone_of, "prunella-system"),
             brake=self.operator.brake,
+            commons=self.operator.commons,
             measures=self.operator.measures,
             queues=self.queues,
             clock=clock,

@@ -66,10 +66,19 @@ class FakePod:
     created: datetime
     bad: bool
     version: int = 1
+    image: str = ""
+    unpulled: str = ""
+    """Why its image can't be pulled; such a pod is bad, and never starts."""
 
     def facts(self, owner: FakeWorkload, now: datetime) -> Pod:
         age = (now - self.created).total_seconds()
-        shown = self._crashing(age) if self.bad else Container(name="app", ready=age >= 1, running_since=self.created)
+        shown = (
+            self._pulling()
+            if self.unpulled
+            else self._crashing(age)
+            if self.bad
+            else Container(name="app", ready=age >= 1, running_since=self.created)
+        )
         owner_uid = f"rs-{owner.uid}-{self.revision}" if owner.kind == "Deployment" else owner.uid
         return Pod(
             namespace=owner.namespace,
@@ -87,6 +96,9 @@ class FakePod:
             node="node-1",
             containers=(shown,),
         )
+
+    def _pulling(self) -> Container:
+        return Container(name="app", image=self.image, waiting_reason="ImagePullBackOff", waiting_message=self.unpulled)
 
     def _crashing(self, age: float) -> Container:
         started = [start for start in STARTS if start <= age]
@@ -143,6 +155,8 @@ class FakeCluster:
 
     clock: ManualClock
     bad: set[str] = field(default_factory=set)
+    registries: dict[str, str] = field(default_factory=dict)
+    """By host, what a registry says that does not serve."""
     heals: bool = True
     """Whether pods of good images come up."""
     workloads: dict[tuple[str, str, str], FakeWorkload] = field(default_factory=dict)
@@ -228,6 +242,15 @@ class FakeCluster:
         one.raw["spec"]["template"] = template_of(image)
         self._bump(one)
         self._react(one)
+
+    def serve(self, host: str) -> None:
+        """The registry is back, and what waited for it is pulled."""
+        del self.registries[host]
+        for one in self.workloads.values():
+            for pod in one.pods:
+                if pod.unpulled and pod.image.startswith(f"{host}/"):
+                    pod.unpulled, pod.bad, pod.created = "", False, self.clock.now()
+            self._react(one)
 
     def touch(self, one: FakeWorkload, **changes: Any) -> None:
         one.changes |= changes
@@ -325,7 +348,21 @@ class FakeCluster:
         newest = one.revisions[0][0]
         name = f"{one.name}-{index}" if one.kind == "StatefulSet" else f"{one.name}-{newest.hash}-{self.number}"
         image = one.template["spec"]["containers"][0]["image"]
-        return FakePod(name=name, uid=f"p-{self.number}", revision=newest.hash, created=created, bad=image in self.bad or not self.heals)
+        return FakePod(
+            name=name,
+            uid=f"p-{self.number}",
+            revision=newest.hash,
+            created=created,
+            bad=self._fails(image) or not self.heals,
+            image=image,
+            unpulled=self._unpulled(image),
+        )
+
+    def _unpulled(self, image: str) -> str:
+        return self.registries.get(image.partition("/")[0], "")
+
+    def _fails(self, image: str) -> bool:
+        return image in self.bad or bool(self._unpulled(image))
 
     def _react(self, one: FakeWorkload) -> None:
         """The controller: a bad template gets one pod, a good one all."""
@@ -338,7 +375,7 @@ class FakeCluster:
         newest = one.revisions[0][0].hash
         if one.kind == "StatefulSet":
             self._react_in_order(one, newest, now)
-        elif one.template["spec"]["containers"][0]["image"] in self.bad:
+        elif self._fails(one.template["spec"]["containers"][0]["image"]):
             one.pods = [pod for pod in one.pods if not pod.bad]
             if one.kind == "DaemonSet":
                 one.pods = one.pods[1:]

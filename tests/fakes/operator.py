@@ -23,6 +23,7 @@ from prunella.api.incident import Incident
 from prunella.api.names import Mode
 from prunella.api.remediation import Remediation
 from prunella.app.brake import Brake
+from prunella.app.commons import Commons
 from prunella.app.errors import Conflict, OutcomeUnknown, Retryable
 from prunella.app.gather import Gatherer
 from prunella.app.intake import Intake
@@ -174,6 +175,7 @@ class Operator:
         self.intake.deliver = self._deliver
         self.brake = Brake(view, api, self.gatherer, clock, place.telemetry)
         self.brake.wake_all = self.wake_all
+        self.commons = Commons(view, self.gatherer.around, self.intake, clock, self.wake)
         self.measures = Measures(view, api, place.cluster, place.cluster, clock)
 
     async def _deliver(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
@@ -224,6 +226,7 @@ class Operator:
                 await self._serve(key)
                 if not isinstance(key, WorkloadKey):
                     await self.brake.look()
+                    await self.commons.look()
             await self.measures.look()
             if self.outbox.idle() and not self.pending:
                 break

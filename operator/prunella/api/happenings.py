@@ -29,6 +29,8 @@ HAPPENINGS: Final = (
     Happening("PriorityAssessed", "Its priority was computed, or changed; the message has the inputs.", (INCIDENT,)),
     Happening("Joined", "Another signal, or a person's report, is about the same fault."),
     Happening("CauseRefined", "More evidence named a better cause."),
+    Happening("CommonCauseFound", "What it fails for has an Incident of its own, which tells people: nothing is done here meanwhile."),
+    Happening("CommonCauseOver", "The Incident of what it failed for holds it back no longer."),
     Happening("OwnerChanged", "Another team owns the target now."),
     Happening("RemediationStarted", "An attempt stored its first intent; the message has the plan.", (INCIDENT,)),
     Happening("RemediationSuggested", "The mode is Suggest: the plan and its diff stand on a Remediation.", (INCIDENT,)),

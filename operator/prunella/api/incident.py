@@ -124,6 +124,12 @@ class IncidentStatus(WireModel):
     """Reporters in spec, and those of duplicates."""
     merged_into: NamespacedRef | None = None
     """The Incident that this one is a duplicate of."""
+    parent_ref: NamespacedRef | None = None
+    """The Incident of what this one fails for: while it is open, it tells people, and nothing is done here."""
+    children: Annotated[tuple[NamespacedRef, ...], items(50)] = ()
+    """Incidents that fail for the same cause, and are held back by this one; the first 50."""
+    child_count: Count = 0
+    """How many there are."""
     last_handled_retry: Annotated[str, Field(max_length=253)] | None = None
     """Value of the annotation prunella.dev/retry that was acted on last."""
     last_handled_retry_time: Instant | None = None

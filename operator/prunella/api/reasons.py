@@ -48,7 +48,11 @@ REFUSALS: Final = (
     Reason("ControlPlaneUnhealthy", "The API server does not answer its readiness check in time.", "It goes on by itself."),
     Reason("EvidenceMissing", "What must be known could not be read, is old, or contradicts itself.", "See the message; it goes on by itself."),
     Reason("AlertSourceStale", "The Runbook matched by an alert, and no Alertmanager was heard of for 600 s.", "Look at the route to Prunella."),
-    Reason("StormActive", "Too many workloads fail at once.", "Look for what they share; actions resume when it has been calm for a while."),
+    Reason(
+        "StormActive",
+        "Too many workloads fail at once, or the cause has an Incident of its own.",
+        "Look for what they share, or at the Incident that the message names; actions resume by themselves.",
+    ),
     Reason("BreakerOpen", "An earlier attempt made it no better.", "Look at the target, then annotate the Incident prunella.dev/retry=<token>."),
     Reason(
         "InWindow",

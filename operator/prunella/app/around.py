@@ -1,20 +1,26 @@
-"""Around: what a decision about one Incident may know of its neighbours, from the cache alone.
+"""Around: what a decision about one Incident may know of its neighbours and of what it shares with others, from the cache alone.
 
-The rule this module protects: a storm of Incidents in one namespace does not look through that namespace once for each of them.
+The rule this module protects: all of it follows from stored objects, so that a restart forgets no link; and a storm of Incidents in one namespace
+does not look through that namespace once for each of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from prunella.api.common import NamespacedRef
+from prunella.api.catalog_entry import CatalogEntry
+from prunella.api.common import ObjectRef
+from prunella.api.healing_policy import HealingPolicySpec
+from prunella.api.incident import Incident
+from prunella.api.names import Cause
 from prunella.core import rollout
-from prunella.core.around import Dependency, Neighbours
-from prunella.core.facts import Workload, WorkloadFacts
-from prunella.core.incident import ownership
+from prunella.core.around import Dependency, Neighbours, Parent, Shared
+from prunella.core.detect import registries
+from prunella.core.facts import UNKNOWN, Workload, WorkloadFacts
+from prunella.core.incident import common_cause, correlate, dependencies, ownership
 from prunella.core.world import World
 
 from .ports import View
@@ -27,20 +33,90 @@ HOLDS: Final = timedelta(seconds=5)
 class Around:
     """Reads the neighbours of Incidents. What it remembers is lost with the process, and is read again."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, operator_namespace: str) -> None:
         self._view = view
+        self._namespace = operator_namespace
         self._rolled_out: dict[str, tuple[datetime, tuple[WorkloadFacts, ...]]] = {}
 
     def joined(self, seen: World) -> World:
-        """The same world with the neighbours, where an episode may begin."""
-        times = seen.incident.status.times
-        if times.cancelled_time is not None or (times.triggered_time is not None and times.resolved_time is None):
+        """The same world with what stands around its Incident."""
+        incident = seen.incident
+        times = incident.status.times
+        if times.cancelled_time is not None:
             return seen
-        near = Neighbours(
-            workloads=self._recent(seen.incident.target_namespace, seen.now),
-            dependencies=tuple(self._dependencies(seen)),
-        )
-        return replace(seen, neighbours=near)
+        if common_cause.is_shared(incident.spec.target_ref):
+            shared = None if seen.finding is UNKNOWN else self.shared(seen.now).get(incident.spec.target_ref.name)
+            return replace(seen, shared=shared, children=tuple(self.children(incident)))
+        if times.triggered_time is None or times.resolved_time is not None:
+            recent = self._recent(incident.target_namespace, seen.now)
+            seen = replace(seen, neighbours=Neighbours(workloads=recent, dependencies=tuple(self._dependencies(seen))))
+        if times.resolved_time is not None:
+            return seen
+        return replace(seen, parent=self._parent(seen), children=tuple(self.children(incident)))
+
+    def shared(self, now: datetime) -> Mapping[str, Shared]:
+        """By the name of the target: what so many workloads fail for now that it is one fault."""
+        policy = self._view.healing_policy()
+        least = (policy.spec if policy is not None else HealingPolicySpec()).storm.min_workloads
+        failing = []
+        for incident in self._view.unended_incidents():
+            ref = incident.spec.target_ref
+            if common_cause.is_shared(ref) or _cause(incident) is not Cause.REGISTRY_UNREACHABLE:
+                continue
+            facts = self._view.workload(ref.kind, incident.target_namespace, ref.name)
+            if facts is not None and ref.uid in {None, facts.workload.uid}:
+                failing.append(common_cause.unpulled(incident, facts, registries.unreachable(facts.pods)))
+        found = common_cause.by_registry(failing, least, now)
+        return {common_cause.registry_name(host): one for host, one in found.items()}
+
+    def shared_ref(self, name: str) -> ObjectRef:
+        """The target of that name."""
+        return common_cause.shared_ref(name, self._namespace)
+
+    def shared_parent(self, name: str) -> Incident | None:
+        """The Incident of such a target that is neither resolved nor cancelled."""
+        ref = self.shared_ref(name)
+        known = self._view.incidents_of(ref.kind, self._namespace, ref.name)
+        return next((one for one in known if correlate.same_target(one.spec.target_ref, ref) and common_cause.holds(one)), None)
+
+    def children(self, parent: Incident) -> Iterator[Incident]:
+        """The Incidents without an end that are linked to this one, as they are stored."""
+        metadata = parent.metadata
+        for one in self._view.unended_incidents():
+            ref = one.status.parent_ref
+            if ref is not None and (ref.namespace, ref.name) == (metadata.namespace, metadata.name):
+                yield one
+
+    def _parent(self, seen: World) -> Parent | None:
+        """The open Incident of what this one fails for. What can't be seen now leaves the link as it stands."""
+        ref = seen.incident.status.parent_ref
+        linked = self._view.incident(ref.namespace or "", ref.name) if ref is not None else None
+        kept = linked if linked is not None and common_cause.holds(linked) else None
+        if seen.finding is UNKNOWN:
+            return common_cause.as_parent(kept) if kept is not None else None
+        found = self._registry(seen) or self._down(seen, kept)
+        return common_cause.as_parent(found) if found is not None else None
+
+    def _registry(self, seen: World) -> Incident | None:
+        finding, facts = seen.known_finding, seen.workload
+        if facts is None or finding is None or finding.cause != Cause.REGISTRY_UNREACHABLE:
+            return None
+        for host in sorted(registries.unreachable(facts.pods)):
+            parent = self.shared_parent(common_cause.registry_name(host))
+            if parent is not None:
+                return parent
+        return None
+
+    def _down(self, seen: World, kept: Incident | None) -> Incident | None:
+        """The oldest Incident of a dependency that is down, or was when the link was made."""
+        uid = kept.metadata.uid if kept is not None else ""
+        found = [
+            incident
+            for dependency in self._dependencies(seen)
+            for incident in dependency.incidents
+            if (incident.metadata.uid == uid or _down(dependency, incident)) and common_cause.fails_for(seen, incident)
+        ]
+        return min(found, key=lambda one: (common_cause.began(one) or seen.now, one.metadata.name), default=None)
 
     def _recent(self, namespace: str, now: datetime) -> tuple[WorkloadFacts, ...]:
         known = self._rolled_out.get(namespace)
@@ -59,34 +135,47 @@ class Around:
                 yield facts
 
     def _dependencies(self, seen: World) -> Iterator[Dependency]:
-        entry = ownership.entry_of(seen)
-        if entry is None:
+        """What the target's CatalogEntry declares, but for what lies on a cycle."""
+        owner = ownership.entry_of(seen)
+        if owner is None:
             return
-        home = entry.entry.metadata.namespace or ""
-        for ref in entry.entry.spec.depends_on:
-            yield self._dependency(NamespacedRef(namespace=ref.namespace or home, name=ref.name))
+        for place in dict.fromkeys(dependencies.declared(owner.entry)):
+            if not dependencies.cycle(owner.entry, self._entry, place):
+                yield self._dependency(place)
 
-    def _dependency(self, ref: NamespacedRef) -> Dependency:
-        namespace, name = ref.namespace or "", f"{ref.namespace}/{ref.name}"
-        entries = self._view.entries(namespace)
-        if all(one.metadata.name != ref.name for one in entries):
-            return Dependency(name=name)
+    def _entry(self, place: dependencies.Place) -> CatalogEntry | None:
+        return next((one for one in self._view.entries(place[0]) if one.metadata.name == place[1]), None)
+
+    def _dependency(self, place: dependencies.Place) -> Dependency:
+        (namespace, name), entries = place, self._view.entries(place[0])
+        if all(one.metadata.name != name for one in entries):
+            return Dependency(name="/".join(place))
         found = []
         for workload in self._view.workloads_in(namespace):
             owner = ownership.entry_for(workload, entries)
-            facts = (
-                self._view.workload(workload.kind, namespace, workload.name) if owner is not None and owner.entry.metadata.name == ref.name else None
-            )
+            facts = self._view.workload(workload.kind, namespace, workload.name) if owner is not None and owner.entry.metadata.name == name else None
             found += [facts] if facts is not None else []
-        incidents = [
-            one
-            for facts in found
-            for one in self._view.incidents_of(facts.workload.kind, namespace, facts.workload.name)
-            if one.spec.target_ref.uid in {None, facts.workload.uid}
-            and one.status.times.resolved_time is None
-            and one.status.times.cancelled_time is None
-        ]
-        return Dependency(name=name, workloads=tuple(found), incidents=tuple(incidents))
+        incidents = tuple(incident for facts in found for incident in self._unended(facts))
+        return Dependency(name="/".join(place), workloads=tuple(found), incidents=incidents)
+
+    def _unended(self, facts: WorkloadFacts) -> Iterator[Incident]:
+        workload = facts.workload
+        for one in self._view.incidents_of(workload.kind, workload.namespace, workload.name):
+            times = one.status.times
+            if one.spec.target_ref.uid in {None, workload.uid} and times.resolved_time is None and times.cancelled_time is None:
+                yield one
+
+
+def _down(dependency: Dependency, incident: Incident) -> bool:
+    target = incident.spec.target_ref
+    return any(
+        (one.workload.kind, one.workload.name) == (target.kind, target.name) and common_cause.down(incident, one) for one in dependency.workloads
+    )
+
+
+def _cause(incident: Incident) -> Cause | None:
+    source = incident.spec.source
+    return incident.status.cause or (source.signal.cause if source is not None and source.signal is not None else None)
 
 
 def _at_rest(workload: Workload, since: datetime) -> bool:

@@ -1,25 +1,24 @@
 """How many workloads fail now, for the storm brake.
 
-The rule this module protects: the brake compares workloads with workloads. What is no workload counts neither
-as one that fails nor as one that could.
+The rule this module protects: the brake compares workloads with workloads. What is no workload counts neither as one that fails nor as one that
+could.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident
 from prunella.api.names import Cause, ConditionStatus
-from prunella.core.incident import alert_target, correlate
-from prunella.core.things.detect import is_thing
+from prunella.core.healing.guards import KINDS
+from prunella.core.incident import correlate
 from prunella.core.world import OpenIncident
 
 from .ports import View
 
 
 def open_incidents(view: View, now: datetime) -> tuple[OpenIncident, ...]:
-    """Every Incident of a workload that is open and not mitigated; neither an alert that stands for itself nor a thing is one."""
+    """Every Incident of a workload that is open and not mitigated; an alert that stands for itself, a registry or another object is none."""
     return tuple(
         OpenIncident(
             uid=one.metadata.uid,
@@ -28,7 +27,7 @@ def open_incidents(view: View, now: datetime) -> tuple[OpenIncident, ...]:
             cause=one.status.cause or (one.spec.source.signal.cause if one.spec.source and one.spec.source.signal else Cause.REPORTED),
         )
         for one in view.unended_incidents()
-        if correlate.is_open(one, now) and not _over(one) and not _no_workload(one.spec.target_ref)
+        if correlate.is_open(one, now) and not _over(one) and one.spec.target_ref.kind in KINDS
     )
 
 
@@ -40,7 +39,3 @@ def opted_in_workloads(view: View) -> int:
 
 def _over(incident: Incident) -> bool:
     return any(one.type in {"Mitigated", "Resolved"} and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
-
-
-def _no_workload(ref: ObjectRef) -> bool:
-    return alert_target.stands_for_itself(ref) or is_thing(ref)

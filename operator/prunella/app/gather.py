@@ -79,7 +79,7 @@ class Gatherer:
         self.operator_namespace = operator_namespace
         self._lagging = lagging
         self.attempts = Attempts(view, clock)
-        self._around = Around(view)
+        self.around = Around(view, operator_namespace)
         self._unseen: dict[str, datetime] = {}
         self.active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
         self.polled_time: datetime | None = None
@@ -132,7 +132,7 @@ class Gatherer:
             evaluate=self._evaluate,
             zone_of=self._zone_of,
         )
-        return self._around.joined(self._with_history(self._with_mail(seen, mail), facts))
+        return self.around.joined(self._with_history(self._with_mail(seen, mail), facts))
 
     def _heard(self, incident: Incident) -> Iterable[datetime]:
         """When a source of alerts was heard: by this process, or by another replica, which stored it on the Incident."""

@@ -17,6 +17,7 @@ from prunella.core.things.detect import KINDS as THINGS
 
 from . import rest
 from .brake import Brake
+from .commons import Commons
 from .errors import Permanent, PrunellaError, Retryable
 from .gather import Gatherer
 from .gauges import Gauges
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 WORKERS: Final = 16
 HEALTH_SECONDS: Final = 10.0
 BRAKE_SECONDS: Final = 0.25
+COMMONS_SECONDS: Final = 1.0
 MEASURES_SECONDS: Final = 5.0
 GAUGE_SECONDS: Final = 10.0
 RESYNC_SECONDS: Final = 300.0
@@ -75,6 +77,7 @@ class Organs:
     reconciler: Reconciler
     readiness: Readiness
     brake: Brake
+    commons: Commons
     measures: Measures
     queues: Queues
     clock: Clock
@@ -142,6 +145,7 @@ class Heart:
         group.create_task(organs.queues.incidents.run(WORKERS, rested))
         group.create_task(organs.queues.policies.run(1, rested))
         group.create_task(self._every(BRAKE_SECONDS, organs.brake.look, rested))
+        group.create_task(self._every(COMMONS_SECONDS, organs.commons.look, rested))
         group.create_task(self._every(MEASURES_SECONDS, organs.measures.look, rested))
         group.create_task(self._every(RESYNC_SECONDS, self._resync))
         group.create_task(self._every(GAUGE_SECONDS, self._gauges.give))

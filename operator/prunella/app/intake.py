@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident, OpeningSignal
 from prunella.api.names import Cause, SourceKind
+from prunella.core.around import Shared
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding
 from prunella.core.incident import alert_facts, alert_target, correlate, sources
 
@@ -70,16 +71,23 @@ class Intake:
 
     async def found(self, finding: Finding) -> None:
         """A watch finding that may open its Incident."""
-        signal = OpeningSignal(
+        key, created = await self._incident(finding.subject.ref, SourceKind.WATCH, self._seen(finding), finding.summary)
+        if created:
+            self._wake(key)
+
+    async def shared(self, target: ObjectRef, shared: Shared) -> None:
+        """What many workloads fail for: its Incident is opened, or looked at again where it is over since a short while."""
+        key, _ = await self._incident(target, SourceKind.WATCH, self._seen(shared), shared.summary)
+        self._wake(key)
+
+    def _seen(self, finding: Finding | Shared) -> OpeningSignal:
+        return OpeningSignal(
             key=f"watch/{finding.cause}",
             started_time=finding.started_time,
             seen_time=self._clock.now(),
             cause=Cause(finding.cause),
             summary=finding.summary[:1024],
         )
-        key, created = await self._incident(finding.subject.ref, SourceKind.WATCH, signal, finding.summary)
-        if created:
-            self._wake(key)
 
     async def alerts(self, raw: Sequence[Mapping[str, object]], received: datetime, truncated: int) -> None:
         """Every alert of one body. Raises Retryable where one of them could not be stored; a bad member never fails the others."""

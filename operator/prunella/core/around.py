@@ -1,12 +1,15 @@
-"""What stands around one Incident: its neighbours, and what they did lately.
+"""What stands around one Incident: its neighbours, what they did lately, and what it shares with others.
 
-The rule this module protects: it is what the cache shows and what is declared, nothing inferred. A fact of a neighbour explains; it never permits.
+The rule this module protects: it is what the cache shows, what is stored and what is declared, nothing inferred. A fact of a neighbour explains, or
+holds back; it never permits.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from prunella.api.common import NamespacedRef
 from prunella.api.incident import Incident
 
 from .facts import WorkloadFacts
@@ -30,3 +33,27 @@ class Neighbours:
     workloads: tuple[WorkloadFacts, ...] = ()
     """The other workloads of the target's namespace."""
     dependencies: tuple[Dependency, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """The open Incident of what this one fails for."""
+
+    ref: NamespacedRef
+    what: str
+    """What is at fault, for a sentence: registry/registry.example.com, or deploy/ledger in pay."""
+    told: bool = True
+    """Whether it can tell anybody. Where it can't, its children tell their own people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What many workloads fail for at this moment: the finding of a target that no detector looks at."""
+
+    cause: str
+    summary: str
+    started_time: datetime
+    open_time: datetime
+    failing_pods: tuple[str, ...]
+    """The Incidents of the workloads, as namespace/name; they count as pods do in the finding of one workload."""
+    accused_revision: str = ""

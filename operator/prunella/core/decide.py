@@ -14,7 +14,7 @@ from prunella.core import rollout
 from prunella.core.draft import Draft
 from prunella.core.facts import UNKNOWN, AlertFacts, UnknownT
 from prunella.core.healing import follow, judge, known_good
-from prunella.core.incident import changes, evidence, lifecycle, ownership, priority, signals, times
+from prunella.core.incident import changes, common_cause, evidence, lifecycle, ownership, priority, signals, times
 from prunella.core.people import asking, escalation, notices
 from prunella.core.render import render
 from prunella.core.world import World
@@ -33,6 +33,7 @@ def decide(world: World) -> Draft:
     draft = follow.follow(world, draft)
     draft = lifecycle.advance(world, draft, target_healthy=_healthy(world), healthy_since=world.healthy_since)
     draft = changes.look_back(world, draft, stored)
+    draft = common_cause.follow(world, draft)
     draft = priority.assess(world, draft)
     draft = ownership.own(world, draft)
     world = _seen(world, draft)

@@ -9,10 +9,13 @@ from typing import Final
 from prunella.api.incident import Incident, Signal
 from prunella.api.names import SourceKind
 
+from .commands import explain_name
 from .episodes_told import Chapter
 from .lines import Row, clock
 
 QUOTED: Final = 160
+NAMED: Final = 3
+"""So many children stand there by name."""
 
 
 def first_start(incident: Incident) -> datetime | None:
@@ -58,6 +61,18 @@ def changed(incident: Incident, chapter: Chapter) -> Iterator[Row]:
         where = f" in {one.namespace}" if one.namespace not in {None, incident.target_namespace} else ""
         suspect = "SUSPECT: " if one.suspected else ""
         yield Row(label="changed", time=one.time, what=f"{suspect}{one.target}{where}: {one.message}", why=one.suspected or "")
+
+
+def linked(incident: Incident) -> Iterator[Row]:
+    """What it fails for, and what fails for it."""
+    status = incident.status
+    if status.parent_ref is not None:
+        ref = status.parent_ref
+        yield Row(label="caused by", what=f"Incident {ref.namespace}/{ref.name}", why=explain_name(ref.name, ref.namespace))
+    if status.child_count:
+        names = ", ".join(f"{one.namespace}/{one.name}" for one in status.children[:NAMED])
+        more = f" and {status.child_count - NAMED} more" if status.child_count > NAMED else ""
+        yield Row(label="causes", what=f"{status.child_count} Incidents: {names}{more}", why="not treated, and paging nobody, while this one is open")
 
 
 def joined(incident: Incident, chapter: Chapter) -> Iterator[Row]:

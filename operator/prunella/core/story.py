@@ -63,6 +63,7 @@ def _chapter(incident: Incident, remediations: Sequence[Remediation], chapter: C
     yield from opening_rows.reopened(incident, chapter) if chapter.begins is not None else opening_rows.seen(incident)
     yield from opening_rows.evidence(incident, chapter)
     yield from opening_rows.changed(incident, chapter)
+    yield from opening_rows.linked(incident) if chapter.last else ()
     yield from opening_rows.joined(incident, chapter)
     yield from opening_rows.assessed(incident, chapter)
     parts = (

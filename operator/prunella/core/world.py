@@ -20,7 +20,7 @@ from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 
-from .around import Neighbours
+from .around import Neighbours, Parent, Shared
 from .facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, Revision, UnknownT, Workload, WorkloadFacts
 from .subject import Thing
 
@@ -173,6 +173,12 @@ class World:
     """Other open Incidents of the same target, oldest first."""
     neighbours: Neighbours | None = None
     """What else may have changed; only where an episode may begin."""
+    parent: Parent | None = None
+    """The open Incident of what this one fails for."""
+    children: tuple[Incident, ...] = ()
+    """In brief, the Incidents without an end that fail for this one."""
+    shared: Shared | None = None
+    """What many workloads fail for now, where the target is that."""
     storm_since: datetime | None = None
     """Since when the storm brake is on."""
     healthy_since: datetime | None = None

@@ -22,8 +22,10 @@ KEPT: Final = (
     "mergedInto",
     "reporters",
 )
-CONDITIONS: Final = frozenset({"Resolved", "Mitigated", "RemediationAllowed"})
-"""The storm brake and the gauges ask for them."""
+OF_OPEN: Final = ("parentRef", "impact", "episode", "target")
+"""What parent and children ask of each other, while neither is over."""
+CONDITIONS: Final = frozenset({"Resolved", "Mitigated", "RemediationAllowed", "NoResponder"})
+"""The storm brake, the gauges and the children of a common cause ask for them."""
 ENDS: Final = ("resolvedTime", "cancelledTime")
 
 Json = Mapping[str, Any]
@@ -44,6 +46,7 @@ def brief(stored: Json) -> Incident:
         kept["signals"] = list(_alerts(status.get("signals") or ()))
         kept.pop("reporters", None)
     else:
+        kept |= {key: status[key] for key in OF_OPEN if key in status}
         kept["conditions"] = [_without(one, "message") for one in status.get("conditions") or () if one.get("type") in CONDITIONS]
     return Incident.read({"metadata": meta, "spec": spec, "status": kept})
 

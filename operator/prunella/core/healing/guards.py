@@ -93,7 +93,11 @@ def _alert_missing(world: World, plan: Plan) -> Refusal | None:
 
 
 def storm(world: World, plan: Plan) -> Refusal | None:
-    """Too much fails at once, or an earlier attempt did harm and no person has looked yet."""
+    """What fails here has its cause elsewhere, too much fails at once, or an earlier attempt did harm and no person has looked yet."""
+    if world.parent is not None:
+        where = f"{world.parent.ref.namespace}/{world.parent.ref.name}"
+        message = f"{world.parent.what} is at fault, see Incident {where}: what fails for it is judged anew when that is over"
+        return Refusal(reason="StormActive", message=message)
     if world.storm_since is not None:
         return Refusal(reason="StormActive", message="too many workloads fail at once: the single one is not at fault; people look first")
     return history.breaker(world, plan)

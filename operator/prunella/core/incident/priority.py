@@ -84,6 +84,9 @@ def _impact(world: World, draft: Draft) -> tuple[Impact, str]:
     for other in also:
         if _IMPACT_ORDER.index(other) > _IMPACT_ORDER.index(impact):
             impact, why = other, "stated by a person in a duplicate"
+    for child in world.children:
+        if child.status.impact is not None and _IMPACT_ORDER.index(child.status.impact) > _IMPACT_ORDER.index(impact):
+            impact, why = child.status.impact, f"that of {child.status.target or child.metadata.name}, which fails for it"
     if before is not None and _IMPACT_ORDER.index(before) >= _IMPACT_ORDER.index(impact):
         return before, "as before"
     return impact, why
@@ -118,7 +121,8 @@ def _capacity(world: World, status: IncidentStatus) -> tuple[int, str]:
 def _may_raise(world: World, draft: Draft) -> bool:
     """What our own attempt does to the target, and what we can't see, raises nothing."""
     ours = any(phase_of(one) in {RemediationPhase.DISPATCHED, RemediationPhase.VERIFYING} for one in world.remediations)
-    return world.subject is not None and not ours and state_of(draft.status) is not State.MITIGATED
+    seen = world.subject is not None or bool(world.children)
+    return seen and not ours and state_of(draft.status) is not State.MITIGATED
 
 
 def _urgency(world: World, draft: Draft) -> tuple[Urgency, str]:

@@ -13,6 +13,7 @@ from typing import Final
 from prunella.api.base import micro_time
 from prunella.api.incident import Signal
 from prunella.api.names import Cause, ConditionStatus, SignalState, SourceKind
+from prunella.core.around import Shared
 from prunella.core.draft import Draft, PollAlerts
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding
 from prunella.core.standing import not_over
@@ -123,7 +124,7 @@ def _poll(world: World, draft: Draft) -> Draft:
 
 
 def _watch(world: World, draft: Draft) -> Draft:
-    finding = world.finding
+    finding = world.shared or world.finding
     if finding is UNKNOWN:
         return draft
     if finding is None:
@@ -139,7 +140,7 @@ def _watch(world: World, draft: Draft) -> Draft:
     return _refine(_found(draft, finding), finding)
 
 
-def _found(draft: Draft, finding: Finding) -> Draft:
+def _found(draft: Draft, finding: Finding | Shared) -> Draft:
     key, summary = watch_key(finding.cause), finding.summary[:1024]
     old = next((signal for signal in draft.status.signals if signal.key == key), None)
     pods = max(len(finding.failing_pods), 1)
@@ -162,7 +163,7 @@ def _found(draft: Draft, finding: Finding) -> Draft:
     return draft.with_status(signals=_put(draft.status.signals, old.model_copy(update=update)))
 
 
-def _refine(draft: Draft, finding: Finding) -> Draft:
+def _refine(draft: Draft, finding: Finding | Shared) -> Draft:
     before, cause = draft.status.cause, Cause(finding.cause)
     draft = draft.with_status(cause=cause, summary=finding.summary[:1024], accused_revision=finding.accused_revision or None)
     if before is None or before is cause:

@@ -13,7 +13,7 @@ from typing import Final
 from prunella.api.escalation_policy import EscalationPolicySpec
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Escalation
-from prunella.api.names import ConditionStatus, EscalationState, MessageKind, MessageState, Priority
+from prunella.api.names import ConditionStatus, EscalationState, MessageKind, MessageState, Priority, SourceKind
 from prunella.core.draft import Draft
 from prunella.core.world import World
 
@@ -48,6 +48,9 @@ def escalate(world: World, draft: Draft) -> Draft:
     if draft.has_condition("Acknowledged"):
         draft = pages.taken(pages.withdraw_unsent(draft), _taken(world, draft))
         return _stopped(draft).without_condition("NoResponder")
+    if world.parent is not None and world.parent.told and world.incident.source_kind is not SourceKind.PERSON:
+        # The parent tells people. A report of a person is never silenced.
+        return _set(pages.withdraw_unsent(draft), state=_paused(draft), next_action_time=None)
     draft, rerouted = _adopt(world, draft)
     policy = draft.status.escalation.policy
     draft = responders.watch_over(world, draft, policy)

@@ -1,0 +1,177 @@
+"""Common cause first: many workloads that fail for one registry, or for a dependency that is down, are one fault with one parent Incident.
+
+The rule this module protects: a child is not treated and wakes nobody while its parent does, and never longer. What a workload brought upon itself is
+its own; nothing holds back what holds it back; and what could not be seen changes no link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from prunella.api.base import API_VERSION
+from prunella.api.common import NamespacedRef, ObjectRef
+from prunella.api.incident import Incident
+from prunella.api.names import Cause, ConditionStatus, EscalationState
+from prunella.core.around import Parent, Shared
+from prunella.core.draft import Draft
+from prunella.core.facts import WorkloadFacts
+from prunella.core.standing import firing
+from prunella.core.world import World
+
+from .sources import WATCH
+from .states import over
+
+REGISTRY: Final = "Registry"
+NAMED: Final = 3
+"""So many of the workloads stand in the parent's sentence by name."""
+CHILDREN: Final = 50
+OWN_WHATEVER_ELSE_FAILS: Final = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.ROLLOUT_CONFIG_ERROR})
+"""What a revision names and is not there is missing whether its dependencies are well or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpulled:
+    """A workload whose Incident says RegistryUnreachable, and the registries that its pods wait for now."""
+
+    incident: str
+    """Namespace and name of the Incident."""
+    namespace: str
+    kind: str
+    workload: str
+    registries: frozenset[str]
+    since: datetime
+
+
+def registry_name(host: str) -> str:
+    """A registry's host with its port as the name of a target: a number after a dot can't be taken for the end of another host."""
+    return host.replace(":", ".")[:253]
+
+
+def shared_ref(name: str, operator_namespace: str) -> ObjectRef:
+    """A registry as a target. It has no object in the cluster: its Incident stands in the operator's namespace."""
+    return ObjectRef(api_version=API_VERSION, kind=REGISTRY, name=name, namespace=operator_namespace)
+
+
+def is_shared(ref: ObjectRef) -> bool:
+    """Whether a target is no object but what many of them need."""
+    return ref.kind == REGISTRY and ref.api_version == API_VERSION
+
+
+def by_registry(failing: Sequence[Unpulled], least: int, now: datetime) -> dict[str, Shared]:
+    """By host, the registries for which at least so many workloads fail."""
+    hosts = sorted({host for one in failing for host in one.registries})
+    found = {host: {(one.namespace, one.kind, one.workload): one for one in failing if host in one.registries} for host in hosts}
+    return {host: _shared(host, list(them.values()), now) for host, them in found.items() if len(them) >= least}
+
+
+def _shared(host: str, them: Sequence[Unpulled], now: datetime) -> Shared:
+    names = sorted(f"{one.namespace}/{one.workload}" for one in them)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    summary = f"{host}: {len(names)} workloads can't pull their images from it: {', '.join(names[:NAMED])}{more}"
+    started = min(now, *(one.since for one in them))
+    return Shared(
+        cause=Cause.REGISTRY_UNREACHABLE,
+        summary=summary,
+        started_time=started,
+        open_time=now,
+        failing_pods=tuple(sorted(one.incident for one in them)),
+    )
+
+
+def as_parent(incident: Incident) -> Parent:
+    """An Incident as the parent of others."""
+    ref = incident.spec.target_ref
+    what = incident.status.target or f"{ref.kind.lower()}/{ref.name}"
+    where = "" if is_shared(ref) else f" in {incident.target_namespace}"
+    unheard = any(one.type == "NoResponder" and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
+    name = NamespacedRef(namespace=incident.metadata.namespace, name=incident.metadata.name)
+    return Parent(ref=name, what=f"{what}{where}", told=not unheard)
+
+
+def holds(incident: Incident) -> bool:
+    """Whether a parent still holds its children: that of a registry until it is over, that of a workload while its fault is seen."""
+    if over(incident.status):
+        return False
+    if is_shared(incident.spec.target_ref):
+        return True
+    mitigated = any(one.type == "Mitigated" and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
+    return not mitigated and began(incident) is not None
+
+
+def began(incident: Incident) -> datetime | None:
+    """When the fault began that the watch sees now; None where it sees none. A better cause that was found later began with the one before it."""
+    seen = [one.started_time or one.first_seen_time for one in firing(incident.status) if one.key.startswith(WATCH)]
+    if not seen:
+        return None
+    first = incident.status.times.started_time
+    return first if first is not None and incident.status.episode == 1 else min(seen)
+
+
+def down(incident: Incident, facts: WorkloadFacts) -> bool:
+    """Whether a dependency's workload lacks pods for the fault of its Incident. One that still serves in full makes nobody fail."""
+    return holds(incident) and facts.workload.ready < facts.workload.desired
+
+
+def fails_for(world: World, dependency: Incident) -> bool:
+    """Whether the target's fault can come from that of the dependency: it began no earlier, and is nothing that the target brought upon itself."""
+    since, finding = began(dependency), world.known_finding
+    if since is None:
+        return False
+    if finding is not None and finding.accused_revision and finding.cause in OWN_WHATEVER_ELSE_FAILS:
+        return False
+    mine = _own_begin(world)
+    return mine is not None and mine >= since
+
+
+def _own_begin(world: World) -> datetime | None:
+    """When the target's own fault began, by what stands there: what is seen of a crash loop now is only its last crashes."""
+    status, source = world.incident.status, world.incident.spec.source
+    if status.episodes:
+        return status.episodes[-1].started_time
+    if source is not None and source.signal is not None:
+        return source.signal.started_time
+    return world.incident.metadata.creation_timestamp
+
+
+def follow(world: World, draft: Draft) -> Draft:
+    """Stage: the links between parent and children, as they are now. What is over keeps those that it had."""
+    if over(draft.status):
+        return draft
+    children = tuple(NamespacedRef(namespace=one.metadata.namespace, name=one.metadata.name) for one in world.children)
+    if (len(children), children[:CHILDREN]) != (draft.status.child_count, draft.status.children):
+        draft = draft.with_status(children=children[:CHILDREN], child_count=len(children))
+    before, parent = draft.status.parent_ref, world.parent
+    if before == (parent.ref if parent is not None else None):
+        return draft
+    if parent is not None:
+        message = f"{parent.what} is at fault: Incident {_name(parent.ref)} tells people, and nothing is done here until it is judged anew"
+        return draft.with_status(parent_ref=parent.ref).note("CommonCauseFound", message)
+    draft = draft.with_status(parent_ref=None)
+    draft = draft.note("CommonCauseOver", f"Incident {_name(before)} holds it back no longer: what still fails here is judged anew")
+    if draft.status.escalation.state is EscalationState.PAUSED:
+        # The ladder goes on from now: nobody is late for what nobody was to be told.
+        return draft.with_status(escalation=draft.status.escalation.model_copy(update={"step_started_time": draft.now}))
+    return draft
+
+
+def unpulled(incident: Incident, facts: WorkloadFacts, registries: frozenset[str]) -> Unpulled:
+    """What an Incident says of its workload."""
+    source = incident.spec.source
+    opened = source.signal.started_time if source is not None and source.signal is not None else None
+    since = began(incident) or opened or incident.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC)
+    workload, meta = facts.workload, incident.metadata
+    return Unpulled(
+        incident=f"{meta.namespace}/{meta.name}",
+        namespace=workload.namespace,
+        kind=workload.kind,
+        workload=workload.name,
+        registries=registries,
+        since=since,
+    )
+
+
+def _name(ref: NamespacedRef | None) -> str:
+    return f"{ref.namespace}/{ref.name}" if ref is not None else ""
