@@ -290,7 +290,8 @@ def test_namespaces_and_autoscalers():
     space = {"metadata": {"name": "shop", "labels": {"prunella.dev/mode": "Auto"}, "deletionTimestamp": STAMP}}
     assert read(watched.NAMESPACES, space) == facts.NamespaceFacts(name="shop", labels={"prunella.dev/mode": "Auto"}, deleting=True)
     scaler = {"metadata": meta(), "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 5}}
-    wanted = facts.AutoscalerFacts(namespace="shop", name="web", target_kind="Deployment", target_name="web", uid="u-1")
+    aim = {"target_kind": "Deployment", "target_name": "web", "least": 1, "most": 5}
+    wanted = facts.AutoscalerFacts(namespace="shop", name="web", uid="u-1", created_time=datetime.fromisoformat(STAMP), **aim)
     assert read(watched.AUTOSCALERS, scaler) == wanted
 
 

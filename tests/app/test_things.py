@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.core.thing_builders import cron_job, failed_job, failed_pod, job, run
+from tests.core.thing_builders import (
+    autoscaler,
+    budget,
+    claim,
+    complaint,
+    cron_job,
+    failed_job,
+    failed_pod,
+    job,
+    quota,
+    refusal,
+    run,
+    said,
+)
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import shipped
 from tests.fakes.tenure import Sole
@@ -215,4 +228,66 @@ async def test_many_failed_jobs_are_no_storm_of_workloads():
     await operator.run(30)
     assert len(place.api.all(Incident)) == 6
     assert operator.gatherer.storm_since is None
+    await operator.close()
+
+
+@pytest.mark.parametrize(
+    ("made", "cause", "priority"),
+    [
+        (claim(complaint("no space")), Cause.VOLUME_CLAIM_PENDING, Priority.P3),
+        (claim(phase="Lost"), Cause.VOLUME_CLAIM_LOST, Priority.P1),
+        (autoscaler(limited=said("ScalingLimited", "True", "TooManyReplicas")), Cause.AUTOSCALER_AT_MAXIMUM, Priority.P4),
+        (autoscaler(inactive=said("ScalingActive", "False", "FailedGetResourceMetric")), Cause.AUTOSCALER_BLIND, Priority.P3),
+        (quota(refusal()), Cause.QUOTA_EXCEEDED, Priority.P2),
+        (budget(), Cause.DISRUPTION_BUDGET_DEADLOCK, Priority.P4),
+    ],
+    ids=lambda one: str(one) if isinstance(one, Cause) else "",
+)
+async def test_each_kind_opens_its_incident_with_the_priority_of_its_cause(made, cause, priority):
+    place = shop()
+    place.cluster.put(made)
+    operator = Operator(place)
+    await operator.run(5)
+    incident = operator.incident
+    assert (incident.status.cause, incident.status.priority, incident.spec.target_ref) == (cause, priority, made.ref)
+    assert incident.status.evidence != ()
+    await operator.close()
+
+
+async def test_what_does_not_say_since_when_it_holds_holds_since_it_was_first_seen():
+    place = shop()
+    place.cluster.put(budget(since=None))
+    operator = Operator(place)
+    await operator.run(890)
+    assert place.api.all(Incident) == []
+    await operator.run(20)
+    assert operator.incident.status.cause is Cause.DISRUPTION_BUDGET_DEADLOCK
+    await operator.close()
+
+
+async def test_a_claim_that_still_waits_is_not_taken_to_be_well_because_nobody_complains_any_more():
+    place = shop()
+    failing = claim(complaint("no space"))
+    place.cluster.put(failing)
+    operator = Operator(place)
+    await operator.run(5)
+    place.cluster.put(replace(failing, complaints=()))
+    await operator.run(900)
+    assert operator.incident.status.phase is Phase.TRIGGERED
+    place.cluster.put(replace(failing, complaints=(), phase="Bound"))
+    await operator.run(310)
+    assert operator.condition("Resolved") == ("True", "SignalsCleared")
+    await operator.close()
+
+
+async def test_an_alert_that_is_worse_than_what_is_seen_raises_the_urgency():
+    place = shop()
+    place.cluster.put(budget())
+    operator = Operator(place)
+    await operator.run(5)
+    assert operator.incident.status.priority is Priority.P4
+    one = alert("KubePdbNotEnoughHealthyPods", poddisruptionbudget="ledger")
+    await operator.take(one | {"labels": one["labels"] | {"severity": "critical"}})
+    await operator.run(5)
+    assert operator.incident.status.priority is Priority.P3
     await operator.close()

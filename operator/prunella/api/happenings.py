@@ -74,6 +74,12 @@ CAUSES: Final = {
     Cause.CRASH_LOOP: "Pods die again and again although nothing was rolled out.",
     Cause.JOB_FAILED: "A Job failed for good, or the last run of a CronJob did.",
     Cause.CRON_JOB_FAILING: "The last runs of a CronJob failed, and none has succeeded since.",
+    Cause.VOLUME_CLAIM_PENDING: "A claim gets no volume, and the provisioner says why.",
+    Cause.VOLUME_CLAIM_LOST: "The volume of a claim is gone.",
+    Cause.AUTOSCALER_AT_MAXIMUM: "An autoscaler wants more replicas than its maximum.",
+    Cause.AUTOSCALER_BLIND: "An autoscaler can't read its metrics.",
+    Cause.QUOTA_EXCEEDED: "A quota refuses what somebody asks for.",
+    Cause.DISRUPTION_BUDGET_DEADLOCK: "A disruption budget permits no eviction although all pods are healthy.",
     Cause.ALERT: "An alert fires, and nothing better is known.",
     Cause.REPORTED: "A person reported it, and nothing better is known.",
 }

@@ -41,6 +41,12 @@ class Cause(StrEnum):
     ROLLOUT_NOT_READY = "RolloutNotReady"
     JOB_FAILED = "JobFailed"
     CRON_JOB_FAILING = "CronJobFailing"
+    VOLUME_CLAIM_PENDING = "VolumeClaimPending"
+    VOLUME_CLAIM_LOST = "VolumeClaimLost"
+    AUTOSCALER_AT_MAXIMUM = "AutoscalerAtMaximum"
+    AUTOSCALER_BLIND = "AutoscalerBlind"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    DISRUPTION_BUDGET_DEADLOCK = "DisruptionBudgetDeadlock"
     ALERT = "Alert"
     REPORTED = "Reported"
 

@@ -7,6 +7,7 @@ read, is unknown: it opens nothing and ends nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from prunella.api.common import ObjectRef
@@ -35,9 +36,10 @@ class Things:
         self._found: dict[WorkloadKey, Finding] = {}
         """What was found last, so that an Incident is woken when it is gone."""
 
-    def finding(self, thing: Thing) -> Finding | None:
-        """The finding of this thing now."""
-        return self._sight(thing).finding
+    def finding(self, thing: Thing) -> Finding | UnknownT | None:
+        """The finding of this thing now; UNKNOWN where neither a fault nor its end can be told."""
+        sight = self._sight(thing)
+        return sight.finding if sight.settled else UNKNOWN
 
     async def target(self, ref: ObjectRef) -> Thing | Absent | UnknownT:
         """The thing that an Incident is about. It is gone only if the API server says so."""
@@ -73,7 +75,9 @@ class Things:
     def _sight(self, thing: Thing) -> Sighting:
         policy = self._view.healing_policy()
         patience: dict[str, int] = {one.cause: one.open_after_seconds for one in policy.spec.detectors} if policy is not None else {}
-        return detect(thing, At(now=self._clock.now(), open_after_seconds=patience))
+        sight = detect(thing, At(now=self._clock.now(), open_after_seconds=patience))
+        before = self._found.get(WorkloadKey(thing.kind, thing.namespace, thing.name))
+        return _steady(sight, before, self._clock.now())
 
     def _takes_objects(self, thing: Thing) -> bool:
         """A namespace that is being deleted takes no Incident: what holds it up is told of the namespace itself."""
@@ -84,3 +88,13 @@ class Things:
         for incident in self._view.incidents_of(*key):
             if correlate.is_open(incident, self._clock.now()):
                 self._wake(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))
+
+
+def _steady(sight: Sighting, before: Finding | None, now: datetime) -> Sighting:
+    """What does not say since when it holds, holds since it was first seen."""
+    finding = sight.finding
+    if finding is None or before is None or (finding.cause, finding.subject.uid) != (before.cause, before.subject.uid):
+        return sight
+    began, due = min(before.started_time, finding.started_time), min(before.open_time, finding.open_time)
+    again = [time for time in (sight.look_again, due) if time is not None and time > now]
+    return replace(sight, finding=replace(finding, started_time=began, open_time=due), look_again=min(again, default=None))

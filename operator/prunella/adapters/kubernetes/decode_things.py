@@ -7,13 +7,18 @@ from datetime import datetime
 from sys import intern
 from typing import Any, Final
 
+from prunella.core.things.budget import Budget
+from prunella.core.things.claim import Claim
+from prunella.core.things.complaint import Complaint
 from prunella.core.things.cron_job import CronJob
 from prunella.core.things.job import Job
+from prunella.core.things.quota import Quota
 
 from . import wire_things as wire
 from .decode import KEPT_ANNOTATIONS
 
 SCHEDULED_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
+LONGEST_MESSAGE: Final = 1024
 NUMBERING_LABELS: Final = ("batch.kubernetes.io/", "controller-uid", "job-name")
 """Labels that only number objects: each has its own, and nobody selects by them."""
 
@@ -43,6 +48,49 @@ def cron_job(stored: wire.CronJob) -> CronJob:
         suspended=bool(stored.spec.suspend),
         last_schedule_time=stored.status.last_schedule_time,
         last_success_time=stored.status.last_successful_time,
+    )
+
+
+def claim(stored: wire.Claim) -> Claim:
+    """A PersistentVolumeClaim without what is said about it."""
+    spec = stored.spec
+    return Claim(
+        **identity(stored.metadata), phase=intern(stored.status.phase), storage_class=intern(spec.storage_class_name or ""), volume=spec.volume_name
+    )
+
+
+def quota(stored: wire.Quota) -> Quota:
+    """A ResourceQuota without the refusals that name it."""
+    return Quota(**identity(stored.metadata), hard=stored.status.hard or {}, used=stored.status.used or {})
+
+
+def budget(stored: wire.Budget) -> Budget:
+    """A PodDisruptionBudget."""
+    meta, status = stored.metadata, stored.status
+    return Budget(
+        **identity(meta),
+        counted=status.observed_generation >= meta.generation,
+        allowed=status.disruptions_allowed,
+        healthy=status.current_healthy,
+        desired=status.desired_healthy,
+        expected=status.expected_pods,
+        since=since(condition(status.conditions, "DisruptionAllowed", "False"), meta),
+    )
+
+
+def complaint(stored: wire.Event) -> Complaint:
+    """An Event that says what could not be done."""
+    about, meta = stored.involved_object, stored.metadata
+    last = stored.series.last_observed_time if stored.series is not None else None
+    return Complaint(
+        namespace=intern(meta.namespace),
+        kind=intern(about.kind),
+        name=about.name,
+        uid=about.uid,
+        reason=intern(stored.reason),
+        message=stored.message[:LONGEST_MESSAGE],
+        first_time=stored.first_timestamp or stored.event_time or meta.creation_timestamp,
+        last_time=last or stored.last_timestamp or stored.event_time or meta.creation_timestamp,
     )
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from prunella.core.things.budget import Budget
+from prunella.core.things.claim import Claim
+from prunella.core.things.complaint import Complaint
 from prunella.core.things.cron_job import CronJob
 from prunella.core.things.job import Job
+from prunella.core.things.quota import Quota
 
 from . import decode_things as decode
 from . import resources
@@ -14,9 +18,21 @@ from .watched import Watched
 
 JOBS: Final[Watched[Job]] = Watched(resources.JOB, wire.Job, decode.job)
 CRON_JOBS: Final[Watched[CronJob]] = Watched(resources.CRON_JOB, wire.CronJob, decode.cron_job)
+CLAIMS: Final[Watched[Claim]] = Watched(resources.CLAIM, wire.Claim, decode.claim)
+QUOTAS: Final[Watched[Quota]] = Watched(resources.QUOTA, wire.Quota, decode.quota)
+BUDGETS: Final[Watched[Budget]] = Watched(resources.BUDGET, wire.Budget, decode.budget)
+COMPLAINTS: Final[Watched[Complaint]] = Watched(resources.EVENT, wire.Event, decode.complaint)
+
+OF_CLAIMS: Final = "involvedObject.kind=PersistentVolumeClaim,type=Warning"
+OF_CREATION: Final = "reason=FailedCreate"
+"""The only Events that are watched: each field selector is a stream of its own, and few Events fit."""
 
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "Job": ("Job", "CronJob"),
     "CronJob": ("Job", "CronJob"),
+    "PersistentVolumeClaim": ("PersistentVolumeClaim", "Event"),
+    "HorizontalPodAutoscaler": ("HorizontalPodAutoscaler",),
+    "ResourceQuota": ("ResourceQuota", "Event"),
+    "PodDisruptionBudget": ("PodDisruptionBudget",),
 }
 """Of each kind of thing, the kinds without which nothing can be said of it."""

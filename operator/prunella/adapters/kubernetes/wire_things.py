@@ -59,3 +59,79 @@ class CronJob(Thing, frozen=True):
 
     spec: CronJobSpec = CronJobSpec()
     status: CronJobStatus = CronJobStatus()
+
+
+class ClaimSpec(Wire, frozen=True):
+    """spec of a PersistentVolumeClaim."""
+
+    storage_class_name: str | None = None
+    volume_name: str = ""
+
+
+class Phase(Wire, frozen=True):
+    """A status of which only the phase counts."""
+
+    phase: str = ""
+
+
+class Claim(Thing, frozen=True):
+    """A PersistentVolumeClaim."""
+
+    spec: ClaimSpec = ClaimSpec()
+    status: Phase = Phase()
+
+
+class QuotaStatus(Wire, frozen=True):
+    """status of a ResourceQuota."""
+
+    hard: dict[str, str] | None = None
+    used: dict[str, str] | None = None
+
+
+class Quota(Thing, frozen=True):
+    """A ResourceQuota."""
+
+    status: QuotaStatus = QuotaStatus()
+
+
+class BudgetStatus(Wire, frozen=True):
+    """status of a PodDisruptionBudget."""
+
+    observed_generation: int = 0
+    disruptions_allowed: int = 0
+    current_healthy: int = 0
+    desired_healthy: int = 0
+    expected_pods: int = 0
+    conditions: list[Condition] | None = None
+
+
+class Budget(Thing, frozen=True):
+    """A PodDisruptionBudget."""
+
+    status: BudgetStatus = BudgetStatus()
+
+
+class Series(Wire, frozen=True):
+    """series of an Event."""
+
+    last_observed_time: datetime | None = None
+
+
+class Involved(Wire, frozen=True):
+    """involvedObject of an Event."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class Event(Thing, frozen=True):
+    """An Event of the core group."""
+
+    involved_object: Involved = Involved()
+    reason: str = ""
+    message: str = ""
+    first_timestamp: datetime | None = None
+    last_timestamp: datetime | None = None
+    event_time: datetime | None = None
+    series: Series | None = None

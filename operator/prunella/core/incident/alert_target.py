@@ -18,7 +18,14 @@ from prunella.core.facts import AlertFacts, Labels
 from .correlate import short_hash
 
 WORKLOAD_LABELS: Final = (("deployment", "Deployment"), ("statefulset", "StatefulSet"), ("daemonset", "DaemonSet"))
-THING_LABELS: Final = (("cronjob", "CronJob"), ("job_name", "Job"))
+THING_LABELS: Final = (
+    ("cronjob", "CronJob"),
+    ("job_name", "Job"),
+    ("horizontalpodautoscaler", "HorizontalPodAutoscaler"),
+    ("persistentvolumeclaim", "PersistentVolumeClaim"),
+    ("poddisruptionbudget", "PodDisruptionBudget"),
+    ("resourcequota", "ResourceQuota"),
+)
 """As kube-state-metrics names other objects; the more particular first. Never `job`, which is the scrape's."""
 EXPORTER: Final = "kube-state-metrics"
 ALERT_KIND: Final = "Alert"

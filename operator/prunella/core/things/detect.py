@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from prunella.api.common import ObjectRef
+from prunella.core.facts import AutoscalerFacts
 from prunella.core.subject import Thing
 
-from . import cron_job, job
+from . import autoscaler, budget, claim, cron_job, job, quota
 from .sighting import NOTHING, At, Sighting
 
-_TYPES: Final[tuple[type[Thing], ...]] = (job.Job, cron_job.CronJob)
+_TYPES: Final[tuple[type[Thing], ...]] = (job.Job, cron_job.CronJob, claim.Claim, AutoscalerFacts, quota.Quota, budget.Budget)
 KINDS: Final = frozenset(one.kind for one in _TYPES)
 """Kinds of things that are watched."""
 _GROUPED: Final = frozenset((one.kind, one.api_version.rpartition("/")[0]) for one in _TYPES)
@@ -30,5 +31,13 @@ def detect(thing: Thing, at: At) -> Sighting:
             return job.detect(thing, at)
         case cron_job.CronJob():
             return cron_job.detect(thing, at)
+        case claim.Claim():
+            return claim.detect(thing, at)
+        case AutoscalerFacts():
+            return autoscaler.detect(thing, at)
+        case quota.Quota():
+            return quota.detect(thing, at)
+        case budget.Budget():
+            return budget.detect(thing, at)
         case _:
             return NOTHING

@@ -16,8 +16,14 @@ from prunella.core.facts import Finding
 from prunella.core.subject import Thing
 
 OPEN_AFTER: Final[Mapping[Cause, int]] = {
+    Cause.AUTOSCALER_AT_MAXIMUM: 900,
+    Cause.AUTOSCALER_BLIND: 900,
     Cause.CRON_JOB_FAILING: 0,
+    Cause.DISRUPTION_BUDGET_DEADLOCK: 900,
     Cause.JOB_FAILED: 0,
+    Cause.QUOTA_EXCEEDED: 60,
+    Cause.VOLUME_CLAIM_LOST: 0,
+    Cause.VOLUME_CLAIM_PENDING: 60,
 }
 """Seconds that a finding must hold before its Incident opens, where the HealingPolicy's `detectors` say nothing else."""
 
@@ -41,11 +47,14 @@ class Sighting:
 
     finding: Finding | None = None
     look_again: datetime | None = None
+    settled: bool = True
+    """False where neither a fault nor its end can be told."""
     opens: bool = True
     """False where it is so old a story that it opens no Incident. One that is open stays so."""
 
 
 NOTHING: Final = Sighting()
+UNTOLD: Final = Sighting(settled=False)
 
 
 def found(

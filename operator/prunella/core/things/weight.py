@@ -36,6 +36,12 @@ class Weight:
 
 _WEIGHTS: Final = {
     Cause.JOB_FAILED: Weight(lost=Lost.NOTHING, why="nothing that serves is lost"),
+    Cause.VOLUME_CLAIM_PENDING: Weight(lost=Lost.NOTHING, why="what waits for the volume tells of itself"),
+    Cause.VOLUME_CLAIM_LOST: Weight(lost=Lost.MOST, why="the volume is lost"),
+    Cause.AUTOSCALER_AT_MAXIMUM: Weight(lost=Lost.NOTHING, why="no capacity lost yet", urgency=Urgency.MEDIUM),
+    Cause.AUTOSCALER_BLIND: Weight(lost=Lost.NOTHING, why="no capacity lost yet"),
+    Cause.QUOTA_EXCEEDED: Weight(lost=Lost.PART, why="something is refused"),
+    Cause.DISRUPTION_BUDGET_DEADLOCK: Weight(lost=Lost.NOTHING, why="only evictions are held up", urgency=Urgency.MEDIUM),
     Cause.CRON_JOB_FAILING: Weight(lost=Lost.NOTHING, why="nothing that serves is lost"),
 }
 
