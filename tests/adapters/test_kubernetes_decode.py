@@ -288,7 +288,11 @@ def test_the_data_of_a_controller_revision_may_be_anything(kind: str, data: obje
 
 def test_namespaces_and_autoscalers():
     space = {"metadata": {"name": "shop", "labels": {"prunella.dev/mode": "Auto"}, "deletionTimestamp": STAMP}}
-    assert read(watched.NAMESPACES, space) == facts.NamespaceFacts(name="shop", labels={"prunella.dev/mode": "Auto"}, deleting=True)
+    going = read(watched.NAMESPACES, space)
+    assert (going.name, going.labels, going.deleting) == ("shop", {"prunella.dev/mode": "Auto"}, True)
+    assert (going.going.deletion_time, going.going.finalizers) == (datetime.fromisoformat(STAMP), ())
+    there = {"metadata": {"name": "shop"}, "spec": {"finalizers": ["kubernetes"]}}
+    assert read(watched.NAMESPACES, there) == facts.NamespaceFacts(name="shop")
     scaler = {"metadata": meta(), "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 5}}
     aim = {"target_kind": "Deployment", "target_name": "web", "least": 1, "most": 5}
     wanted = facts.AutoscalerFacts(namespace="shop", name="web", uid="u-1", created_time=datetime.fromisoformat(STAMP), **aim)

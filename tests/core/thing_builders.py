@@ -6,14 +6,18 @@ from typing import Any
 
 from prunella.core.facts import AutoscalerFacts, WorkloadCondition
 from prunella.core.subject import Thing
+from prunella.core.things.api_service import APIService
 from prunella.core.things.budget import Budget
 from prunella.core.things.claim import Claim
 from prunella.core.things.complaint import Complaint
 from prunella.core.things.cron_job import CronJob
 from prunella.core.things.detect import detect
 from prunella.core.things.job import Job
+from prunella.core.things.node import Node
 from prunella.core.things.quota import Quota
+from prunella.core.things.service import Service
 from prunella.core.things.sighting import At, Sighting
+from prunella.core.things.terminating import Space
 
 from .builders import NOON, ago, container, pod, termination
 
@@ -106,3 +110,30 @@ def budget(**changes: Any) -> Budget:
     """One that demands all of its three healthy pods since an hour."""
     numbers = {"allowed": 0, "healthy": 3, "desired": 3, "expected": 3}
     return Budget(**({"namespace": "shop", "name": "ledger", "uid": "uid-pdb", "since": ago(3600)} | numbers | changes))
+
+
+def service(ready: int = 0, **changes: Any) -> Service:
+    """A Service that selects checkout."""
+    return Service(ready_endpoints=ready, **({"namespace": "shop", "name": "checkout", "uid": "uid-svc", "selector": {"app": "checkout"}} | changes))
+
+
+def node(**changes: Any) -> Node:
+    """A node that has been Ready for an hour."""
+    return Node(**({"name": "n1", "uid": "uid-n1", "ready": True, "ready_since": ago(3600)} | changes))
+
+
+def lost_node(since: float = 90, **changes: Any) -> Node:
+    """One that is not Ready since so many seconds before noon."""
+    why = {"ready_reason": "NodeStatusUnknown", "ready_message": "Kubelet stopped posting node status."}
+    return node(ready=False, ready_since=ago(since), **(why | changes))
+
+
+def api_service(**changes: Any) -> APIService:
+    """The metrics API, whose backend does not answer since five minutes."""
+    down = {"down_since": ago(300), "reason": "MissingEndpoints", "message": "endpoints for service/metrics-server have no addresses"}
+    return APIService(**({"name": "v1beta1.metrics.k8s.io", "uid": "uid-api", "backend": "kube-system/metrics-server"} | down | changes))
+
+
+def space(gone: float = 900, **changes: Any) -> Space:
+    """A Namespace that was to be gone so many seconds before noon."""
+    return Space(**({"name": "old", "uid": "uid-old", "deletion_time": ago(gone), "finalizers": ("kubernetes",)} | changes))

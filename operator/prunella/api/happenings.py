@@ -80,6 +80,13 @@ CAUSES: Final = {
     Cause.AUTOSCALER_BLIND: "An autoscaler can't read its metrics.",
     Cause.QUOTA_EXCEEDED: "A quota refuses what somebody asks for.",
     Cause.DISRUPTION_BUDGET_DEADLOCK: "A disruption budget permits no eviction although all pods are healthy.",
+    Cause.SERVICE_WITHOUT_ENDPOINTS: "A Service that served has no ready endpoint any more.",
+    Cause.API_SERVICE_DOWN: "The Service behind an API does not answer.",
+    Cause.STUCK_TERMINATING: "An object is being deleted and does not go.",
+    Cause.NODE_NOT_READY: "A node is not Ready.",
+    Cause.NODE_FLAPPING: "A node turned Ready or not Ready three times within an hour.",
+    Cause.NODE_PRESSURE: "A node is short of memory, disk or process ids.",
+    Cause.LEFTOVER_CORDON: "A node is still cordoned by a measure of ours whose time is over.",
     Cause.ALERT: "An alert fires, and nothing better is known.",
     Cause.REPORTED: "A person reported it, and nothing better is known.",
 }

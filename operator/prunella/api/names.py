@@ -47,6 +47,13 @@ class Cause(StrEnum):
     AUTOSCALER_BLIND = "AutoscalerBlind"
     QUOTA_EXCEEDED = "QuotaExceeded"
     DISRUPTION_BUDGET_DEADLOCK = "DisruptionBudgetDeadlock"
+    SERVICE_WITHOUT_ENDPOINTS = "ServiceWithoutEndpoints"
+    API_SERVICE_DOWN = "APIServiceDown"
+    STUCK_TERMINATING = "StuckTerminating"
+    NODE_NOT_READY = "NodeNotReady"
+    NODE_FLAPPING = "NodeFlapping"
+    NODE_PRESSURE = "NodePressure"
+    LEFTOVER_CORDON = "LeftoverCordon"
     ALERT = "Alert"
     REPORTED = "Reported"
 

@@ -15,6 +15,7 @@ from prunella.core.facts import UNKNOWN, Finding, UnknownT
 from prunella.core.incident import correlate
 from prunella.core.subject import Thing
 from prunella.core.things.detect import detect
+from prunella.core.things.past import NO_PAST, Past, proved, remember
 from prunella.core.things.sighting import At, Sighting
 from prunella.core.world import GONE, Absent
 
@@ -33,6 +34,7 @@ class Things:
         self._clock = clock
         self._tenure = tenure
         self._wake = wake
+        self._pasts: dict[WorkloadKey, Past] = {}
         self._found: dict[WorkloadKey, Finding] = {}
         """What was found last, so that an Incident is woken when it is gone."""
 
@@ -56,8 +58,12 @@ class Things:
         now, thing = self._clock.now(), self._view.thing(*key)
         if thing is None:
             self._found.pop(key, None)
+            self._pasts.pop(key, None)
             self._wake_incidents(key)
             return None
+        past = remember(self._pasts.get(key), thing)
+        if past is not None:
+            self._pasts[key] = past
         sight = self._sight(thing)
         finding, before = sight.finding, self._found.get(key)
         if not self._tenure.leads:
@@ -75,8 +81,12 @@ class Things:
     def _sight(self, thing: Thing) -> Sighting:
         policy = self._view.healing_policy()
         patience: dict[str, int] = {one.cause: one.open_after_seconds for one in policy.spec.detectors} if policy is not None else {}
-        sight = detect(thing, At(now=self._clock.now(), open_after_seconds=patience))
-        before = self._found.get(WorkloadKey(thing.kind, thing.namespace, thing.name))
+        key = WorkloadKey(thing.kind, thing.namespace, thing.name)
+        past = self._pasts.get(key, NO_PAST)
+        if not past.ever_served:
+            past = proved(past, self._view.incidents_of(*key))
+        sight = detect(thing, At(now=self._clock.now(), open_after_seconds=patience, past=past))
+        before = self._found.get(key)
         return _steady(sight, before, self._clock.now())
 
     def _takes_objects(self, thing: Thing) -> bool:

@@ -247,6 +247,8 @@ class NamespaceFacts:
     name: str
     labels: Labels = field(default_factory=dict)
     deleting: bool = False
+    going: Thing | None = None
+    """While it is being deleted, what holds it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,7 @@ class Cache:
         self._workloads = {kind: self._shelf(of_kind, self._workload_changed) for kind, of_kind in watched.OF_WORKLOAD.items()}
         self._shelf(watched.REPLICA_SETS, self._revision_changed)
         self._shelf(watched.CONTROLLER_REVISIONS, self._revision_changed)
-        self._spaces = self._shelf(watched.NAMESPACES)
+        self._spaces = self._shelf(watched.NAMESPACES, self._space_changed)
         self._autoscalers = self._shelf(watched.AUTOSCALERS, self._autoscaler_changed)
         self._incidents = self._shelf(watched.INCIDENTS_IN_BRIEF, self._by_target.change)
         self._remediations = self._shelf(watched.REMEDIATIONS)
@@ -83,7 +83,7 @@ class Cache:
         self._entries = self._shelf(watched.CATALOG_ENTRIES)
         self._records = self._shelf(watched.WORKLOAD_RECORDS)
         self._of_things: list[Reflector[Any]] = []
-        self._things = Things(self._dispensable_shelf, self._kinship, self._autoscalers, self._tell_of)
+        self._things = Things(self._dispensable_shelf, self._kinship, self._autoscalers, self._spaces, self._tell_of)
 
     def subscribe(self, *, on_change: OnChange | None = None, on_workload_change: OnChange | None = None) -> None:
         """Be told of each change, and of each workload that is touched by one of its own, its revisions or its pods."""
@@ -272,6 +272,9 @@ class Cache:
         workload = change.after or change.before
         if workload is not None:
             self._touched(workload)
+
+    def _space_changed(self, change: Change[NamespaceFacts]) -> None:
+        self._things.space_changed(change)
 
     def _autoscaler_changed(self, change: Change[AutoscalerFacts]) -> None:
         self._things.changed(change)

@@ -236,12 +236,6 @@ def _template_of(data: msgspec.Raw) -> wire_workload.Template:
         return wire_workload.Template()
 
 
-def namespace(stored: wire.Object) -> facts.NamespaceFacts:
-    """A Namespace's labels."""
-    meta = stored.metadata
-    return facts.NamespaceFacts(name=intern(meta.name), labels=_interned(meta.labels), deleting=meta.deletion_timestamp is not None)
-
-
 def autoscaler(stored: wire.Autoscaler) -> facts.AutoscalerFacts:
     """A HorizontalPodAutoscaler: its aim, and whether it may and can do what it wants."""
     meta, target, status = stored.metadata, stored.spec.scale_target_ref, stored.status

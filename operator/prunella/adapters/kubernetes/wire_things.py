@@ -135,3 +135,86 @@ class Event(Thing, frozen=True):
     last_timestamp: datetime | None = None
     event_time: datetime | None = None
     series: Series | None = None
+
+
+class ServiceSpec(Wire, frozen=True):
+    """spec of a Service."""
+
+    type: str = ""
+    selector: dict[str, str] | None = None
+
+
+class Service(Thing, frozen=True):
+    """A Service."""
+
+    spec: ServiceSpec = ServiceSpec()
+
+
+class EndpointConditions(Wire, frozen=True):
+    """conditions of an endpoint: no word is taken for a yes."""
+
+    ready: bool | None = None
+
+
+class Endpoint(Wire, frozen=True):
+    """An entry of a slice's endpoints: neither its addresses nor its node are read."""
+
+    conditions: EndpointConditions = EndpointConditions()
+
+
+class EndpointSlice(Thing, frozen=True):
+    """An EndpointSlice."""
+
+    endpoints: list[Endpoint] | None = None
+
+
+class NodeSpec(Wire, frozen=True):
+    """spec of a Node."""
+
+    unschedulable: bool | None = None
+
+
+class ConditionsOnly(Wire, frozen=True):
+    """A status of which only the conditions count."""
+
+    conditions: list[Condition] | None = None
+
+
+class Node(Thing, frozen=True):
+    """A Node: neither its images nor its capacity are read."""
+
+    spec: NodeSpec = NodeSpec()
+    status: ConditionsOnly = ConditionsOnly()
+
+
+class Backend(Wire, frozen=True):
+    """The Service behind an API."""
+
+    namespace: str = ""
+    name: str = ""
+
+
+class APIServiceSpec(Wire, frozen=True):
+    """spec of an APIService."""
+
+    service: Backend | None = None
+
+
+class APIService(Thing, frozen=True):
+    """An APIService."""
+
+    spec: APIServiceSpec = APIServiceSpec()
+    status: ConditionsOnly = ConditionsOnly()
+
+
+class SpaceSpec(Wire, frozen=True):
+    """spec of a Namespace."""
+
+    finalizers: list[str] | None = None
+
+
+class Space(Thing, frozen=True):
+    """A Namespace."""
+
+    spec: SpaceSpec = SpaceSpec()
+    status: ConditionsOnly = ConditionsOnly()
