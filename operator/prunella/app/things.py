@@ -6,9 +6,11 @@ read, is unknown: it opens nothing and ends nothing.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from prunella.api.common import ObjectRef
 from prunella.core.facts import UNKNOWN, Finding, UnknownT
@@ -16,12 +18,17 @@ from prunella.core.incident import correlate
 from prunella.core.subject import Thing
 from prunella.core.things.detect import detect
 from prunella.core.things.past import NO_PAST, Past, proved, remember
+from prunella.core.things.service import Service
 from prunella.core.things.sighting import At, Sighting
-from prunella.core.world import GONE, Absent
+from prunella.core.things.terminating import Space
+from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent
 
 from .intake import Intake
 from .keys import IncidentKey, WorkloadKey
 from .ports import Clock, Live, Tenure, View
+
+BREATH: Final = 50
+"""So many are looked at before others have their turn: there may be tens of thousands of Jobs."""
 
 
 class Things:
@@ -34,6 +41,7 @@ class Things:
         self._clock = clock
         self._tenure = tenure
         self._wake = wake
+        self._looks = 0
         self._pasts: dict[WorkloadKey, Past] = {}
         self._found: dict[WorkloadKey, Finding] = {}
         """What was found last, so that an Incident is woken when it is gone."""
@@ -51,10 +59,16 @@ class Things:
         known = self._view.thing(kind, namespace, name)
         if known is not None and ref.uid in {None, known.uid}:
             return known
-        return GONE if await self._live.raw(ref) is None else UNKNOWN
+        read = await self._live.raw(ref)
+        if read is None:
+            return GONE
+        return NOT_A_WORKLOAD if kind == Space.kind and read is not UNKNOWN else UNKNOWN  # only a Namespace that is going is a thing
 
     async def observe(self, key: WorkloadKey) -> datetime | None:
         """Look at one thing. Returns when to look again without a change."""
+        self._looks += 1
+        if self._looks % BREATH == 0:
+            await asyncio.sleep(0)
         now, thing = self._clock.now(), self._view.thing(*key)
         if thing is None:
             self._found.pop(key, None)
@@ -83,7 +97,7 @@ class Things:
         patience: dict[str, int] = {one.cause: one.open_after_seconds for one in policy.spec.detectors} if policy is not None else {}
         key = WorkloadKey(thing.kind, thing.namespace, thing.name)
         past = self._pasts.get(key, NO_PAST)
-        if not past.ever_served:
+        if isinstance(thing, Service) and not past.ever_served:
             past = proved(past, self._view.incidents_of(*key))
         sight = detect(thing, At(now=self._clock.now(), open_after_seconds=patience, past=past))
         before = self._found.get(key)
