@@ -191,15 +191,8 @@ class Operator:
         return heart
 
     def _recording(self) -> Intake:
-        return Intake(
-            self._cache,
-            Objects(self._api),
-            self._clock,
-            self._telemetry,
-            self._queries,
-            operator_namespace=self._settings.namespace,
-            wake=self._wake,
-        )
+        store, namespace = Objects(self._api), self._settings.namespace
+        return Intake(self._cache, store, self._clock, self._telemetry, self._queries, operator_namespace=namespace, wake=self._wake)
 
     def _wake(self, key: IncidentKey) -> None:
         """Nobody serves Incidents on a standby."""

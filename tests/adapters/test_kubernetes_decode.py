@@ -338,9 +338,14 @@ def test_a_revision_knows_what_its_environment_is_taken_from(container: Object, 
 
 def test_namespaces_and_autoscalers():
     space = {"metadata": {"name": "shop", "labels": {"prunella.dev/mode": "Auto"}, "deletionTimestamp": STAMP}}
-    assert read(watched.NAMESPACES, space) == facts.NamespaceFacts(name="shop", labels={"prunella.dev/mode": "Auto"}, deleting=True)
+    going = read(watched.NAMESPACES, space)
+    assert (going.name, going.labels, going.deleting) == ("shop", {"prunella.dev/mode": "Auto"}, True)
+    assert (going.going.deletion_time, going.going.finalizers) == (datetime.fromisoformat(STAMP), ())
+    there = {"metadata": {"name": "shop"}, "spec": {"finalizers": ["kubernetes"]}}
+    assert read(watched.NAMESPACES, there) == facts.NamespaceFacts(name="shop")
     scaler = {"metadata": meta(), "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 5}}
-    wanted = facts.AutoscalerFacts(namespace="shop", name="web", target_kind="Deployment", target_name="web", uid="u-1")
+    aim = {"target_kind": "Deployment", "target_name": "web", "least": 1, "most": 5}
+    wanted = facts.AutoscalerFacts(namespace="shop", name="web", uid="u-1", created_time=datetime.fromisoformat(STAMP), **aim)
     assert read(watched.AUTOSCALERS, scaler) == wanted
 
 

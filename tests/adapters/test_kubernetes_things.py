@@ -16,11 +16,20 @@ from prunella.adapters.kubernetes import decode_things as decode
 from prunella.adapters.kubernetes import wire_things as wire
 from prunella.adapters.kubernetes.cache import Cache
 from prunella.adapters.kubernetes.client import connect_plainly
-from prunella.adapters.kubernetes.resources import FOREIGN, OWN, THINGS
+from prunella.adapters.kubernetes.endpoints import Endpoints
+from prunella.adapters.kubernetes.resources import EVENT, FOREIGN, OWN, THINGS
 from prunella.adapters.kubernetes.watch import Tempo
+from prunella.adapters.kubernetes.watched_things import NEEDS
+from prunella.core.facts import AutoscalerFacts
+from prunella.core.things.budget import Budget
+from prunella.core.things.claim import Claim
+from prunella.core.things.complaint import Complaint
 from prunella.core.things.cron_job import CronJob
 from prunella.core.things.detect import KINDS
 from prunella.core.things.job import Job
+from prunella.core.things.quota import Quota
+from prunella.core.things.service import Service
+from prunella.core.things.terminating import Space
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 QUICK = Tempo(first_pause_seconds=0.01, longest_pause_seconds=0.02, absent_seconds=0.05)
@@ -47,7 +56,7 @@ def condition(type_: str, status: str = "True", reason: str = "Because", message
 @pytest.fixture
 async def server() -> AsyncIterator[StandIn]:
     async with standing_in() as standin:
-        for resource in (*FOREIGN, *THINGS, *OWN):
+        for resource in (*FOREIGN, *THINGS, *OWN, EVENT):
             path = resource.call("list").path
             standin.answers("GET", path, listed())
             standin.answers("WATCH", path, Lines())
@@ -113,12 +122,156 @@ def test_of_a_cron_job_only_what_decides_is_kept():
 
 
 def test_every_kind_of_thing_is_looked_at_and_every_kind_that_is_looked_at_is_kept():
-    read = {"Job", "CronJob"}
-    assert read == KINDS
-    assert {one.kind for one in THINGS} <= read
+    assert {one.kind for one in THINGS} - {"EndpointSlice"} | {"HorizontalPodAutoscaler", "Namespace"} == KINDS == set(NEEDS)
+
+
+def test_of_claims_quotas_and_budgets_only_what_decides_is_kept():
+    claim = stored("data", spec={"storageClassName": "fast", "volumeName": "pv-7"}, status={"phase": "Lost"})
+    wanted = Claim(namespace="shop", name="data", uid="uid-data", phase="Lost", storage_class="fast", volume="pv-7")
+    assert decode.claim(msgspec.convert(claim, wire.Claim)) == wanted
+    quota = stored("compute", status={"hard": {"pods": "9"}, "used": {"pods": "1"}})
+    assert decode.quota(msgspec.convert(quota, wire.Quota)) == Quota(
+        namespace="shop", name="compute", uid="uid-compute", hard={"pods": "9"}, used={"pods": "1"}
+    )
+    counts = {"observedGeneration": 1, "disruptionsAllowed": 0, "currentHealthy": 3, "desiredHealthy": 2, "expectedPods": 4}
+    budget = stored("web", status={**counts, "conditions": [condition("DisruptionAllowed", "False")]})
+    read = decode.budget(msgspec.convert(budget, wire.Budget, strict=False))
+    since = NOON - timedelta(hours=1)
+    assert read == Budget(namespace="shop", name="web", uid="uid-web", allowed=0, healthy=3, desired=2, expected=4, since=since)
+    budget["metadata"]["generation"] = 2
+    assert not decode.budget(msgspec.convert(budget, wire.Budget, strict=False)).counted
+
+
+def test_of_services_slices_nodes_and_apis_only_what_decides_is_kept():
+    plain = decode.service(msgspec.convert(stored("web", spec={"type": "ClusterIP", "selector": {"app": "web"}}), wire.Service))
+    assert plain == Service(namespace="shop", name="web", uid="uid-web", selector={"app": "web"})
+    outside = decode.service(msgspec.convert(stored("web", spec={"type": "ExternalName", "selector": {"app": "web"}}), wire.Service))
+    assert outside.selector == {}
+    slice_ = stored("web-x", endpoints=[{"conditions": {"ready": True}}, {"conditions": {"ready": False}}, {"conditions": {}}, {}])
+    slice_["metadata"]["labels"] = {"kubernetes.io/service-name": "web"}
+    assert decode.endpoints(msgspec.convert(slice_, wire.EndpointSlice)) == Endpoints(namespace="shop", service="web", ready=3, other=1)
+    conditions = [condition("Ready", "Unknown", "Lost", "gone"), condition("DiskPressure"), condition("MemoryPressure", "False"), condition("Else")]
+    node = stored("n1", spec={"unschedulable": True}, status={"conditions": conditions, "images": [{"names": ["x"]}]})
+    node["metadata"].pop("namespace")
+    read = decode.node(msgspec.convert(node, wire.Node, strict=False))
+    assert (read.ready, read.ready_since, read.ready_reason, read.ready_message, read.cordoned) == (
+        False,
+        NOON - timedelta(hours=1),
+        "Lost",
+        "gone",
+        True,
+    )
+    assert [one.type for one in read.pressures] == ["DiskPressure"]
+    assert decode.node(msgspec.convert(stored("n2"), wire.Node)).ready, "one that has not said anything yet"
+    behind = {"service": {"namespace": "kube-system", "name": "metrics-server", "port": 443}}
+    down = stored("v1.x", spec=behind, status={"conditions": [condition("Available", "False", "MissingEndpoints")]})
+    api = decode.api_service(msgspec.convert(down, wire.APIService, strict=False))
+    assert (api.backend, api.down_since, api.reason) == ("kube-system/metrics-server", NOON - timedelta(hours=1), "MissingEndpoints")
+    assert decode.api_service(msgspec.convert(stored("v1."), wire.APIService)).backend == ""
+
+
+def slice_of(name: str, version: str, *ready: bool) -> Object:
+    made = stored(name, version, endpoints=[{"conditions": {"ready": one}} for one in ready])
+    made["metadata"]["labels"] = {"kubernetes.io/service-name": "web"}
+    return made
+
+
+def complaint_of(reason: str, message: str, kind: str, name: str, **more: Any) -> Object:
+    about = {"involvedObject": {"kind": kind, "name": name, "uid": f"uid-{name}"}, "reason": reason, "message": message}
+    return stored(f"{name}.17", **about, firstTimestamp="2026-11-24T10:00:00Z", lastTimestamp="2026-11-24T11:00:00Z", **more)
+
+
+def test_an_event_is_dated_by_whatever_its_reporter_wrote():
+    plain = decode.complaint(msgspec.convert(complaint_of("R", "m", "Pod", "p"), wire.Event, strict=False))
+    assert plain == Complaint(
+        namespace="shop", kind="Pod", name="p", uid="uid-p", reason="R", message="m",
+        first_time=NOON - timedelta(hours=2), last_time=NOON - timedelta(hours=1),
+    )  # fmt: skip
+    counted = complaint_of("R", "m", "Pod", "p", series={"count": 7, "lastObservedTime": "2026-11-24T11:59:00.000000Z"})
+    assert decode.complaint(msgspec.convert(counted, wire.Event, strict=False)).last_time == NOON - timedelta(minutes=1)
+    new = complaint_of("R", "m", "Pod", "p", eventTime="2026-11-24T11:58:00.000000Z") | {"firstTimestamp": None, "lastTimestamp": None}
+    assert decode.complaint(msgspec.convert(new, wire.Event, strict=False)).first_time == NOON - timedelta(minutes=2)
 
 
 # the shelves
+
+
+async def test_what_is_said_of_claims_and_quotas_stands_beside_them_while_it_is_there(server: StandIn):
+    told: list[tuple[str, str, str]] = []
+    said = complaint_of("ProvisioningFailed", "no space", "PersistentVolumeClaim", "data")
+    text = "exceeded quota: compute, requested: pods=1, used: pods=9, limited: pods=9"
+    refused = complaint_of("FailedCreate", text, "ReplicaSet", "web-1")
+    server.answers("GET", "/api/v1/persistentvolumeclaims", listed(stored("data")))
+    server.answers("GET", "/api/v1/resourcequotas", listed(stored("compute")))
+    server.answers("GET", "/api/v1/events", listed(said, refused, complaint_of("FailedCreate", "violates PodSecurity", "ReplicaSet", "web-2")))
+    async with running(server) as cache:
+        claim, quota = cache.thing("PersistentVolumeClaim", "shop", "data"), cache.thing("ResourceQuota", "shop", "compute")
+        assert isinstance(claim, Claim)
+        assert isinstance(quota, Quota)
+        assert {one.message for one in claim.complaints} == {"no space"}
+        assert {one.requested["pods"] for one in quota.refusals} == {"1"}
+        selectors = {one.query.get("fieldSelector") for one in server.asked if one.path == "/api/v1/events"}
+        assert selectors == {"involvedObject.kind=PersistentVolumeClaim,type=Warning", "reason=FailedCreate"}
+
+        cache.subscribe(on_workload_change=lambda *place: told.append(place))
+        server.answers("WATCH", "/api/v1/events", Lines((event("DELETED", said), event("DELETED", refused))))
+        server.release()
+        await eventually(lambda: {("PersistentVolumeClaim", "shop", "data"), ("ResourceQuota", "shop", "compute")} <= set(told))
+        assert cache.thing("PersistentVolumeClaim", "shop", "data") == Claim(namespace="shop", name="data", uid="uid-data")
+
+
+async def test_the_endpoints_of_a_service_are_summed_over_its_slices(server: StandIn):
+    told: list[tuple[str, str, str]] = []
+    server.answers("GET", "/api/v1/services", listed(stored("web", spec={"selector": {"app": "web"}})))
+    slices = "/apis/discovery.k8s.io/v1/endpointslices"
+    server.answers("GET", slices, listed(slice_of("web-a", "1", True, False), slice_of("web-b", "1", True)))
+    idle = stored("web", spec={"replicas": 0, "selector": {"matchLabels": {"app": "web", "tier": "x"}}})
+    server.answers("GET", "/apis/apps/v1/deployments", listed(idle))
+    async with running(server) as cache:
+
+        def sums() -> tuple[int, int, bool]:
+            one = cache.thing("Service", "shop", "web")
+            assert isinstance(one, Service)
+            return one.ready_endpoints, one.other_endpoints, one.scaled_to_zero
+
+        assert sums() == (2, 1, False)
+        cache.subscribe(on_workload_change=lambda *place: told.append(place))
+        moved = event("MODIFIED", slice_of("web-a", "101", False, True))
+        lines = (moved, event("MODIFIED", slice_of("web-a", "102", False)), event("DELETED", slice_of("web-b", "103", True)))
+        server.answers("WATCH", slices, Lines(lines))
+        server.release()
+        await eventually(lambda: len(told) == 2)
+        assert told == [("Service", "shop", "web")] * 2, "who is behind a number does not count"
+        assert sums() == (0, 1, True)
+
+
+async def test_a_namespace_is_a_thing_while_it_goes(server: StandIn):
+    there, goes = stored("shop"), stored("old", spec={"finalizers": ["kubernetes"]}, status={"conditions": [condition("ContentRemaining")]})
+    goes["metadata"] |= {"deletionTimestamp": "2026-11-24T11:00:00Z", "finalizers": ["x.io/y"]}
+    for one in (there, goes):
+        one["metadata"].pop("namespace")
+    server.answers("GET", "/api/v1/namespaces", listed(there, goes))
+    async with running(server) as cache:
+        assert cache.thing("Namespace", "", "shop") is None
+        going = cache.thing("Namespace", "", "old")
+        assert isinstance(going, Space)
+        assert (going.finalizers, [one.type for one in going.conditions]) == (("x.io/y", "kubernetes"), ["ContentRemaining"])
+        assert going in list(cache.things())
+        assert cache.sees("Namespace", "", NOON)
+
+
+async def test_an_autoscaler_is_a_thing_as_well(server: StandIn):
+    scaled = {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "minReplicas": 2, "maxReplicas": 5}
+    conditions = [condition("ScalingActive"), condition("ScalingLimited", reason="TooManyReplicas")]
+    one = stored("web", spec=scaled, status={"currentReplicas": 5, "conditions": conditions})
+    server.answers("GET", "/apis/autoscaling/v2/horizontalpodautoscalers", listed(one))
+    async with running(server) as cache:
+        thing = cache.thing("HorizontalPodAutoscaler", "shop", "web")
+        assert isinstance(thing, AutoscalerFacts)
+        assert thing.limited is not None
+        assert (thing.least, thing.most, thing.current, thing.limited.reason, thing.inactive) == (2, 5, 5, "TooManyReplicas", None)
+        assert cache.sees("HorizontalPodAutoscaler", "shop", NOON)
+        assert list(cache.autoscalers("shop")) == [thing]
 
 
 async def test_a_cron_job_has_its_runs_and_a_failed_job_its_pods(server: StandIn):

@@ -5,7 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.core.thing_builders import cron_job, failed_job, failed_pod, job, run
+from tests.core.thing_builders import (
+    api_service,
+    autoscaler,
+    budget,
+    claim,
+    complaint,
+    cron_job,
+    failed_job,
+    failed_pod,
+    job,
+    lost_node,
+    node,
+    quota,
+    refusal,
+    run,
+    said,
+    service,
+    space,
+)
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import shipped
 from tests.fakes.tenure import Sole
@@ -215,4 +233,142 @@ async def test_many_failed_jobs_are_no_storm_of_workloads():
     await operator.run(30)
     assert len(place.api.all(Incident)) == 6
     assert operator.gatherer.storm_since is None
+    await operator.close()
+
+
+@pytest.mark.parametrize(
+    ("made", "cause", "priority"),
+    [
+        (claim(complaint("no space")), Cause.VOLUME_CLAIM_PENDING, Priority.P3),
+        (claim(phase="Lost"), Cause.VOLUME_CLAIM_LOST, Priority.P1),
+        (autoscaler(limited=said("ScalingLimited", "True", "TooManyReplicas")), Cause.AUTOSCALER_AT_MAXIMUM, Priority.P4),
+        (autoscaler(inactive=said("ScalingActive", "False", "FailedGetResourceMetric")), Cause.AUTOSCALER_BLIND, Priority.P3),
+        (quota(refusal()), Cause.QUOTA_EXCEEDED, Priority.P2),
+        (budget(), Cause.DISRUPTION_BUDGET_DEADLOCK, Priority.P4),
+        (lost_node(), Cause.NODE_NOT_READY, Priority.P2),
+        (node(pressures=(said("DiskPressure", "True", "KubeletHasDiskPressure"),)), Cause.NODE_PRESSURE, Priority.P3),
+        (node(cordoned=True, annotations={"prunella.dev/temporary": "{}"}), Cause.LEFTOVER_CORDON, Priority.P4),
+        (api_service(), Cause.API_SERVICE_DOWN, Priority.P2),
+        (space(), Cause.STUCK_TERMINATING, Priority.P4),
+    ],
+    ids=lambda one: str(one) if isinstance(one, Cause) else "",
+)
+async def test_each_kind_opens_its_incident_with_the_priority_of_its_cause(made, cause, priority):
+    place = shop()
+    place.cluster.put(made)
+    operator = Operator(place)
+    await operator.run(5)
+    incident = operator.incident
+    assert (incident.status.cause, incident.status.priority, incident.spec.target_ref) == (cause, priority, made.ref)
+    assert incident.status.evidence != ()
+    assert incident.metadata.namespace == (made.namespace or "prunella-system")
+    await operator.close()
+
+
+async def test_what_does_not_say_since_when_it_holds_holds_since_it_was_first_seen():
+    place = shop()
+    place.cluster.put(budget(since=None))
+    operator = Operator(place)
+    await operator.run(890)
+    assert place.api.all(Incident) == []
+    await operator.run(20)
+    assert operator.incident.status.cause is Cause.DISRUPTION_BUDGET_DEADLOCK
+    await operator.close()
+
+
+async def test_a_claim_that_still_waits_is_not_taken_to_be_well_because_nobody_complains_any_more():
+    place = shop()
+    failing = claim(complaint("no space"))
+    place.cluster.put(failing)
+    operator = Operator(place)
+    await operator.run(5)
+    place.cluster.put(replace(failing, complaints=()))
+    await operator.run(900)
+    assert operator.incident.status.phase is Phase.TRIGGERED
+    place.cluster.put(replace(failing, complaints=(), phase="Bound"))
+    await operator.run(310)
+    assert operator.condition("Resolved") == ("True", "SignalsCleared")
+    await operator.close()
+
+
+async def test_an_alert_that_is_worse_than_what_is_seen_raises_the_urgency():
+    place = shop()
+    place.cluster.put(budget())
+    operator = Operator(place)
+    await operator.run(5)
+    assert operator.incident.status.priority is Priority.P4
+    one = alert("KubePdbNotEnoughHealthyPods", poddisruptionbudget="ledger")
+    await operator.take(one | {"labels": one["labels"] | {"severity": "critical"}})
+    await operator.run(5)
+    assert operator.incident.status.priority is Priority.P3
+    await operator.close()
+
+
+async def test_a_service_that_stops_serving_is_found_and_after_a_restart_again():
+    place = shop()
+    operator = Operator(place)
+    place.cluster.put(service(2))
+    await operator.run(5)
+    place.cluster.put(service(0))
+    await operator.run(55)
+    assert place.api.all(Incident) == []
+    await operator.run(10)
+    assert (operator.incident.status.cause, operator.incident.status.priority) == (Cause.SERVICE_WITHOUT_ENDPOINTS, Priority.P1)
+    await operator.close()
+    again = Operator(place)
+    await again.run(900)
+    assert again.incident.status.phase is Phase.TRIGGERED
+    place.cluster.put(service(1))
+    await again.run(615)
+    assert again.condition("Resolved") == ("True", "SignalsCleared")
+    await again.close()
+
+
+async def test_a_service_that_was_never_seen_serving_is_no_fault():
+    place = shop()
+    place.cluster.put(service(0))
+    operator = Operator(place)
+    await operator.run(300)
+    assert place.api.all(Incident) == []
+    await operator.close()
+
+
+async def test_a_node_has_one_incident_in_the_operators_namespace_which_its_alerts_join():
+    place = shop()
+    operator = Operator(place)
+    lost = lost_node()
+    place.cluster.put(lost)
+    await operator.run(5)
+    for name, labels in (("KubeNodeNotReady", {"pod": "kube-state-metrics-0"}), ("NodeClock", {"pod": "node-exporter-x", "namespace": "monitoring"})):
+        await operator.take(alert(name, node="n1", **labels))
+    await operator.run(5)
+    assert operator.incident.metadata.namespace == "prunella-system"
+    assert operator.incident.spec.target_ref == lost.ref
+    assert len(operator.incident.status.signals) == 3
+    place.cluster.put(node())
+    await operator.run(5)
+    assert {one.state for one in operator.incident.status.signals if one.cause is Cause.NODE_NOT_READY} == {"Resolved"}
+    await operator.close()
+
+
+async def test_an_alert_about_a_pod_that_nobody_knows_is_not_about_the_node_it_ran_on():
+    place = shop()
+    place.cluster.put(node())
+    operator = Operator(place)
+    await operator.take(alert("Throttled", node="n1", pod="gone-1"))
+    await operator.run(5)
+    assert operator.incident.spec.target_ref.kind == "Alert"
+    await operator.close()
+
+
+async def test_a_node_that_comes_and_goes_is_one_incident():
+    place = shop()
+    operator = Operator(place)
+    for ready in (True, False, True, False):
+        place.cluster.put(node(ready=ready, ready_since=place.clock.now()))
+        await operator.run(20)
+    assert operator.incident.status.cause is Cause.NODE_FLAPPING
+    place.cluster.put(node(ready_since=place.clock.now()))
+    await operator.run(3600 + 310)
+    assert operator.condition("Resolved") == ("True", "SignalsCleared")
     await operator.close()

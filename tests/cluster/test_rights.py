@@ -51,7 +51,7 @@ NEVER: list[Try] = [
 CLUSTER_WIDE: list[Try] = [
     ("POST", f"{CORE}/namespaces"),
     *((verb, f"{CORE}/nodes/x") for verb in ("PATCH", "DELETE")),
-    *(("GET", f"{CORE}/{plural}") for plural in ("secrets", "nodes", "persistentvolumes")),
+    *(("GET", f"{CORE}/{plural}") for plural in ("secrets", "persistentvolumes")),
     *(("POST", f"{RBAC}/{plural}") for plural in ("clusterroles", "clusterrolebindings")),
     ("PATCH", f"{RBAC}/clusterroles/prunella-manager"),
     *((verb, f"{OURS}/healingpolicies/default") for verb in ("PATCH", "DELETE")),

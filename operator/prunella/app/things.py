@@ -6,20 +6,29 @@ read, is unknown: it opens nothing and ends nothing.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from prunella.api.common import ObjectRef
 from prunella.core.facts import UNKNOWN, Finding, UnknownT
 from prunella.core.incident import correlate
 from prunella.core.subject import Thing
 from prunella.core.things.detect import detect
+from prunella.core.things.past import NO_PAST, Past, proved, remember
+from prunella.core.things.service import Service
 from prunella.core.things.sighting import At, Sighting
-from prunella.core.world import GONE, Absent
+from prunella.core.things.terminating import Space
+from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent
 
 from .intake import Intake
 from .keys import IncidentKey, WorkloadKey
 from .ports import Clock, Live, Tenure, View
+
+BREATH: Final = 50
+"""So many are looked at before others have their turn: there may be tens of thousands of Jobs."""
 
 
 class Things:
@@ -32,12 +41,15 @@ class Things:
         self._clock = clock
         self._tenure = tenure
         self._wake = wake
+        self._looks = 0
+        self._pasts: dict[WorkloadKey, Past] = {}
         self._found: dict[WorkloadKey, Finding] = {}
         """What was found last, so that an Incident is woken when it is gone."""
 
-    def finding(self, thing: Thing) -> Finding | None:
-        """The finding of this thing now."""
-        return self._sight(thing).finding
+    def finding(self, thing: Thing) -> Finding | UnknownT | None:
+        """The finding of this thing now; UNKNOWN where neither a fault nor its end can be told."""
+        sight = self._sight(thing)
+        return sight.finding if sight.settled else UNKNOWN
 
     async def target(self, ref: ObjectRef) -> Thing | Absent | UnknownT:
         """The thing that an Incident is about. It is gone only if the API server says so."""
@@ -47,15 +59,25 @@ class Things:
         known = self._view.thing(kind, namespace, name)
         if known is not None and ref.uid in {None, known.uid}:
             return known
-        return GONE if await self._live.raw(ref) is None else UNKNOWN
+        read = await self._live.raw(ref)
+        if read is None:
+            return GONE
+        return NOT_A_WORKLOAD if kind == Space.kind and read is not UNKNOWN else UNKNOWN  # only a Namespace that is going is a thing
 
     async def observe(self, key: WorkloadKey) -> datetime | None:
         """Look at one thing. Returns when to look again without a change."""
+        self._looks += 1
+        if self._looks % BREATH == 0:
+            await asyncio.sleep(0)
         now, thing = self._clock.now(), self._view.thing(*key)
         if thing is None:
             self._found.pop(key, None)
+            self._pasts.pop(key, None)
             self._wake_incidents(key)
             return None
+        past = remember(self._pasts.get(key), thing)
+        if past is not None:
+            self._pasts[key] = past
         sight = self._sight(thing)
         finding, before = sight.finding, self._found.get(key)
         if not self._tenure.leads:
@@ -73,7 +95,13 @@ class Things:
     def _sight(self, thing: Thing) -> Sighting:
         policy = self._view.healing_policy()
         patience: dict[str, int] = {one.cause: one.open_after_seconds for one in policy.spec.detectors} if policy is not None else {}
-        return detect(thing, At(now=self._clock.now(), open_after_seconds=patience))
+        key = WorkloadKey(thing.kind, thing.namespace, thing.name)
+        past = self._pasts.get(key, NO_PAST)
+        if isinstance(thing, Service) and not past.ever_served:
+            past = proved(past, self._view.incidents_of(*key))
+        sight = detect(thing, At(now=self._clock.now(), open_after_seconds=patience, past=past))
+        before = self._found.get(key)
+        return _steady(sight, before, self._clock.now())
 
     def _takes_objects(self, thing: Thing) -> bool:
         """A namespace that is being deleted takes no Incident: what holds it up is told of the namespace itself."""
@@ -84,3 +112,13 @@ class Things:
         for incident in self._view.incidents_of(*key):
             if correlate.is_open(incident, self._clock.now()):
                 self._wake(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))
+
+
+def _steady(sight: Sighting, before: Finding | None, now: datetime) -> Sighting:
+    """What does not say since when it holds, holds since it was first seen."""
+    finding = sight.finding
+    if finding is None or before is None or (finding.cause, finding.subject.uid) != (before.cause, before.subject.uid):
+        return sight
+    began, due = min(before.started_time, finding.started_time), min(before.open_time, finding.open_time)
+    again = [time for time in (sight.look_again, due) if time is not None and time > now]
+    return replace(sight, finding=replace(finding, started_time=began, open_time=due), look_again=min(again, default=None))

@@ -31,6 +31,7 @@ from prunella.core.healing.steps import scale
 from prunella.core.healing.steps.step import Listed, LiveFacts
 from prunella.core.healing.storm import StormState, brake
 from prunella.core.incident import alert_target, correlate
+from prunella.core.things.detect import is_thing
 from prunella.core.world import NOT_A_WORKLOAD, OpenIncident, Preparation, World
 
 from .recorded import Recorded
@@ -262,7 +263,7 @@ def _scales(one: Any, facts: WorkloadFacts | None) -> bool:
 def _hurts(one: Incident) -> bool:
     """Whether it is neither over nor mitigated, and about a workload."""
     over = any(condition.type in {"Mitigated", "Resolved"} and condition.status == "True" for condition in one.status.conditions)
-    return not over and not alert_target.stands_for_itself(one.spec.target_ref)
+    return not over and not alert_target.stands_for_itself(one.spec.target_ref) and not is_thing(one.spec.target_ref)
 
 
 def _open(one: Incident) -> OpenIncident:

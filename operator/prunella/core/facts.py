@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from prunella.api.common import ObjectRef
 
@@ -115,7 +115,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadCondition:
-    """A condition of a Deployment."""
+    """A condition of a Deployment or an autoscaler."""
 
     type: str
     status: str
@@ -253,24 +253,27 @@ class NamespaceFacts:
     name: str
     labels: Labels = field(default_factory=dict)
     deleting: bool = False
+    going: Thing | None = None
+    """While it is being deleted, what holds it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AutoscalerFacts:
+class AutoscalerFacts(Thing):
     """A HorizontalPodAutoscaler and what it scales."""
 
-    namespace: str
-    name: str
+    api_version: ClassVar[str] = "autoscaling/v2"
+    kind: ClassVar[str] = "HorizontalPodAutoscaler"
+
+    uid: str = ""
     target_kind: str
     target_name: str
-    uid: str = ""
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    """Only those of prunella.dev."""
-
-    @property
-    def ref(self) -> ObjectRef:
-        """A reference that holds the uid."""
-        return ObjectRef(api_version="autoscaling/v2", kind="HorizontalPodAutoscaler", namespace=self.namespace, name=self.name, uid=self.uid or None)
+    least: int = 1
+    most: int = 0
+    current: int = 0
+    limited: WorkloadCondition | None = None
+    """ScalingLimited, where it is True."""
+    inactive: WorkloadCondition | None = None
+    """ScalingActive, where it is False."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

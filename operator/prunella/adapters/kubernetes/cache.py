@@ -73,8 +73,8 @@ class Cache:
         self._workloads = {kind: self._shelf(of_kind, self._workload_changed) for kind, of_kind in watched.OF_WORKLOAD.items()}
         self._shelf(watched.REPLICA_SETS, self._revision_changed)
         self._shelf(watched.CONTROLLER_REVISIONS, self._revision_changed)
-        self._spaces = self._shelf(watched.NAMESPACES)
-        self._autoscalers = self._shelf(watched.AUTOSCALERS)
+        self._spaces = self._shelf(watched.NAMESPACES, self._space_changed)
+        self._autoscalers = self._shelf(watched.AUTOSCALERS, self._autoscaler_changed)
         self._incidents = self._shelf(watched.INCIDENTS_IN_BRIEF, self._by_target.change)
         self._remediations = self._shelf(watched.REMEDIATIONS)
         self._runbooks = self._shelf(watched.RUNBOOKS)
@@ -83,7 +83,7 @@ class Cache:
         self._entries = self._shelf(watched.CATALOG_ENTRIES)
         self._records = self._shelf(watched.WORKLOAD_RECORDS)
         self._of_things: list[Reflector[Any]] = []
-        self._things = Things(self._dispensable_shelf, self._kinship, self._tell_of)
+        self._things = Things(self._dispensable_shelf, self._kinship, self._autoscalers, self._spaces, self._tell_of)
 
     def subscribe(self, *, on_change: OnChange | None = None, on_workload_change: OnChange | None = None) -> None:
         """Be told of each change, and of each workload that is touched by one of its own, its revisions or its pods."""
@@ -215,13 +215,13 @@ class Cache:
         kin = self._kinship
         return WorkloadFacts(workload=workload, revisions=newest_first(kin.revisions_of(workload)), pods=kin.pods_of(workload))
 
-    def _dispensable_shelf(self, kind: Watched[T], changed: Callable[[Change[T]], None]) -> Shelf[T]:
+    def _dispensable_shelf(self, kind: Watched[T], changed: Callable[[Change[T]], None], fields: str = "") -> Shelf[T]:
         shelf: Shelf[T] = Shelf(changed)
         for place in self._places(kind):
-            self._of_things.append(self._reflector(kind, shelf, place, dispensable=True))
+            self._of_things.append(self._reflector(kind, shelf, place, fields=fields, dispensable=True))
         return shelf
 
-    def _reflector(self, kind: Watched[T], shelf: Shelf[T], place: str | None, *, dispensable: bool = False) -> Reflector[T]:
+    def _reflector(self, kind: Watched[T], shelf: Shelf[T], place: str | None, *, fields: str = "", dispensable: bool = False) -> Reflector[T]:
         return Reflector(
             self._api,
             kind,
@@ -230,6 +230,7 @@ class Cache:
             clock=self._clock,
             telemetry=self._telemetry,
             tempo=self._tempo,
+            fields=fields,
             dispensable=dispensable,
         )
 
@@ -275,6 +276,12 @@ class Cache:
         workload = change.after or change.before
         if workload is not None:
             self._touched(workload)
+
+    def _space_changed(self, change: Change[NamespaceFacts]) -> None:
+        self._things.space_changed(change)
+
+    def _autoscaler_changed(self, change: Change[AutoscalerFacts]) -> None:
+        self._things.changed(change)
 
     def _touched(self, workload: Workload) -> None:
         self._tell_of(workload.kind, workload.namespace, workload.name)

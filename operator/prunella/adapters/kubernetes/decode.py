@@ -232,22 +232,34 @@ def _template_of(data: msgspec.Raw) -> wire_workload.Template:
         return wire_workload.Template()
 
 
-def namespace(stored: wire.Object) -> facts.NamespaceFacts:
-    """A Namespace's labels."""
-    meta = stored.metadata
-    return facts.NamespaceFacts(name=intern(meta.name), labels=_interned(meta.labels), deleting=meta.deletion_timestamp is not None)
-
-
 def autoscaler(stored: wire.Autoscaler) -> facts.AutoscalerFacts:
-    """A HorizontalPodAutoscaler's aim."""
-    target = stored.spec.scale_target_ref
+    """A HorizontalPodAutoscaler: its aim, and whether it may and can do what it wants."""
+    meta, target, status = stored.metadata, stored.spec.scale_target_ref, stored.status
+    told = {(one.type, one.status): one for one in status.conditions or ()}
     return facts.AutoscalerFacts(
-        namespace=intern(stored.metadata.namespace),
-        name=stored.metadata.name,
+        namespace=intern(meta.namespace),
+        name=meta.name,
+        uid=meta.uid,
+        labels=_interned(meta.labels),
+        annotations={key: value for key, value in (meta.annotations or {}).items() if key.startswith("prunella.dev/")},
+        created_time=meta.creation_timestamp,
+        deletion_time=meta.deletion_timestamp,
         target_kind=intern(target.kind),
         target_name=target.name,
-        uid=stored.metadata.uid,
-        annotations={key: value for key, value in (stored.metadata.annotations or {}).items() if key.startswith("prunella.dev/")},
+        least=1 if stored.spec.min_replicas is None else stored.spec.min_replicas,
+        most=stored.spec.max_replicas,
+        current=status.current_replicas or 0,
+        limited=_condition(told.get(("ScalingLimited", "True"))),
+        inactive=_condition(told.get(("ScalingActive", "False"))),
+    )
+
+
+def _condition(one: wire.AutoscalerCondition | None) -> facts.WorkloadCondition | None:
+    if one is None:
+        return None
+    since = one.last_transition_time
+    return facts.WorkloadCondition(
+        type=intern(one.type), status=intern(one.status), reason=intern(one.reason), message=one.message, last_transition_time=since
     )
 
 

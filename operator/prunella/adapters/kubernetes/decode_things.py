@@ -7,13 +7,26 @@ from datetime import datetime
 from sys import intern
 from typing import Any, Final
 
+from prunella.core.facts import NamespaceFacts, WorkloadCondition
+from prunella.core.things.api_service import APIService
+from prunella.core.things.budget import Budget
+from prunella.core.things.claim import Claim
+from prunella.core.things.complaint import Complaint
 from prunella.core.things.cron_job import CronJob
 from prunella.core.things.job import Job
+from prunella.core.things.node import Node
+from prunella.core.things.quota import Quota
+from prunella.core.things.service import Service
+from prunella.core.things.terminating import Space
 
 from . import wire_things as wire
 from .decode import KEPT_ANNOTATIONS
+from .endpoints import Endpoints
 
 SCHEDULED_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
+LONGEST_MESSAGE: Final = 1024
+SERVICE_LABEL: Final = "kubernetes.io/service-name"
+PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure")
 NUMBERING_LABELS: Final = ("batch.kubernetes.io/", "controller-uid", "job-name")
 """Labels that only number objects: each has its own, and nobody selects by them."""
 
@@ -43,6 +56,113 @@ def cron_job(stored: wire.CronJob) -> CronJob:
         suspended=bool(stored.spec.suspend),
         last_schedule_time=stored.status.last_schedule_time,
         last_success_time=stored.status.last_successful_time,
+    )
+
+
+def claim(stored: wire.Claim) -> Claim:
+    """A PersistentVolumeClaim without what is said about it."""
+    spec = stored.spec
+    return Claim(
+        **identity(stored.metadata), phase=intern(stored.status.phase), storage_class=intern(spec.storage_class_name or ""), volume=spec.volume_name
+    )
+
+
+def quota(stored: wire.Quota) -> Quota:
+    """A ResourceQuota without the refusals that name it."""
+    return Quota(**identity(stored.metadata), hard=stored.status.hard or {}, used=stored.status.used or {})
+
+
+def budget(stored: wire.Budget) -> Budget:
+    """A PodDisruptionBudget."""
+    meta, status = stored.metadata, stored.status
+    return Budget(
+        **identity(meta),
+        counted=status.observed_generation >= meta.generation,
+        allowed=status.disruptions_allowed,
+        healthy=status.current_healthy,
+        desired=status.desired_healthy,
+        expected=status.expected_pods,
+        since=since(condition(status.conditions, "DisruptionAllowed", "False"), meta),
+    )
+
+
+def service(stored: wire.Service) -> Service:
+    """A Service without what answers for it."""
+    spec = stored.spec
+    selector = {} if spec.type == "ExternalName" else spec.selector or {}
+    return Service(**identity(stored.metadata), selector={intern(key): intern(value) for key, value in selector.items()})
+
+
+def endpoints(stored: wire.EndpointSlice) -> Endpoints:
+    """An EndpointSlice, as two numbers."""
+    ready = sum(one.conditions.ready is not False for one in stored.endpoints or ())
+    of = intern((stored.metadata.labels or {}).get(SERVICE_LABEL, ""))
+    return Endpoints(namespace=intern(stored.metadata.namespace), service=of, ready=ready, other=len(stored.endpoints or ()) - ready)
+
+
+def node(stored: wire.Node) -> Node:
+    """A Node."""
+    conditions = {one.type: one for one in stored.status.conditions or ()}
+    ready = conditions.get("Ready")
+    pressing = (conditions[name] for name in PRESSURES if name in conditions and conditions[name].status == "True")
+    return Node(
+        **identity(stored.metadata),
+        ready=ready is None or ready.status == "True",
+        ready_since=ready.last_transition_time if ready else None,
+        ready_reason=intern(ready.reason) if ready else "",
+        ready_message=ready.message if ready and ready.status != "True" else "",
+        pressures=tuple(_kept(one) for one in pressing),
+        cordoned=bool(stored.spec.unschedulable),
+    )
+
+
+def api_service(stored: wire.APIService) -> APIService:
+    """An APIService."""
+    down, behind = condition(stored.status.conditions, "Available", "False"), stored.spec.service
+    return APIService(
+        **identity(stored.metadata),
+        backend=f"{behind.namespace}/{behind.name}" if behind is not None else "",
+        down_since=since(down, stored.metadata),
+        reason=intern(down.reason) if down else "",
+        message=down.message if down else "",
+    )
+
+
+def namespace(stored: wire.Space) -> NamespaceFacts:
+    """A Namespace's labels, and while it is being deleted what holds it up."""
+    meta = stored.metadata
+    labels = {intern(key): intern(value) for key, value in (meta.labels or {}).items()}
+    return NamespaceFacts(name=intern(meta.name), labels=labels, deleting=meta.deletion_timestamp is not None, going=_going(stored))
+
+
+def _going(stored: wire.Space) -> Space | None:
+    if stored.metadata.deletion_timestamp is None:
+        return None
+    known = identity(stored.metadata)
+    known["finalizers"] = (*known["finalizers"], *(stored.spec.finalizers or ()))
+    return Space(**known, conditions=tuple(_kept(one) for one in stored.status.conditions or () if one.status == "True"))
+
+
+def _kept(one: wire.Condition) -> WorkloadCondition:
+    since = one.last_transition_time
+    return WorkloadCondition(
+        type=intern(one.type), status=intern(one.status), reason=intern(one.reason), message=one.message[:LONGEST_MESSAGE], last_transition_time=since
+    )
+
+
+def complaint(stored: wire.Event) -> Complaint:
+    """An Event that says what could not be done."""
+    about, meta = stored.involved_object, stored.metadata
+    last = stored.series.last_observed_time if stored.series is not None else None
+    return Complaint(
+        namespace=intern(meta.namespace),
+        kind=intern(about.kind),
+        name=about.name,
+        uid=about.uid,
+        reason=intern(stored.reason),
+        message=stored.message[:LONGEST_MESSAGE],
+        first_time=stored.first_timestamp or stored.event_time or meta.creation_timestamp,
+        last_time=last or stored.last_timestamp or stored.event_time or meta.creation_timestamp,
     )
 
 

@@ -75,6 +75,10 @@ class Kinship:
         if change.after is not None:
             self._workloads[change.after.uid] = change.after
 
+    def workloads_of(self, namespace: str) -> list[Workload]:
+        """The workloads of a namespace: a search, for what happens seldom."""
+        return [one for one in self._workloads.values() if one.namespace == namespace]
+
     def workload_of_pod(self, pod: Pod) -> Workload | None:
         """The workload whose controller, or whose ReplicaSet's controller, it is."""
         return self._workloads.get(self._parents.get(pod.owner_uid, pod.owner_uid))

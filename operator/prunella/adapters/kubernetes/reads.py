@@ -20,7 +20,7 @@ from prunella.core.facts import UNKNOWN, Look, NamespaceFacts, Pod, Revision, Un
 from prunella.core.healing.identity import OURSELVES, Actor
 from prunella.core.healing.steps.step import Listed
 
-from . import decode, resources, watched, wire, wire_workload
+from . import decode, decode_things, resources, watched, wire_things, wire_workload
 from .acting import Acting
 from .answers import Answer
 from .client import Api
@@ -120,7 +120,7 @@ class LiveReads:
     async def namespace(self, name: str) -> NamespaceFacts | None:
         """Labels of a namespace."""
         answer = await self._api.ask(resources.NAMESPACE.call("get", None, name))
-        return decode.namespace(msgspec.json.decode(answer.raw, type=wire.Object)) if answer else None
+        return decode_things.namespace(msgspec.json.decode(answer.raw, type=wire_things.Space)) if answer else None
 
     @_unknown_when_unanswered
     async def log_tail(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int) -> str:

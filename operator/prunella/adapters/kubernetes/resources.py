@@ -124,6 +124,13 @@ CONTROLLER_REVISION: Final = Resource(api_version="apps/v1", kind="ControllerRev
 AUTOSCALER: Final = Resource(api_version="autoscaling/v2", kind="HorizontalPodAutoscaler", plural="horizontalpodautoscalers")
 JOB: Final = Resource(api_version="batch/v1", kind="Job", plural="jobs")
 CRON_JOB: Final = Resource(api_version="batch/v1", kind="CronJob", plural="cronjobs")
+CLAIM: Final = Resource(api_version="v1", kind="PersistentVolumeClaim", plural="persistentvolumeclaims")
+QUOTA: Final = Resource(api_version="v1", kind="ResourceQuota", plural="resourcequotas")
+BUDGET: Final = Resource(api_version="policy/v1", kind="PodDisruptionBudget", plural="poddisruptionbudgets")
+SERVICE: Final = Resource(api_version="v1", kind="Service", plural="services")
+ENDPOINT_SLICE: Final = Resource(api_version="discovery.k8s.io/v1", kind="EndpointSlice", plural="endpointslices")
+NODE: Final = Resource(api_version="v1", kind="Node", plural="nodes", namespaced=False)
+API_SERVICE: Final = Resource(api_version="apiregistration.k8s.io/v1", kind="APIService", plural="apiservices", namespaced=False)
 ACCESS_REVIEW: Final = Resource(
     api_version="authorization.k8s.io/v1", kind="SelfSubjectAccessReview", plural="selfsubjectaccessreviews", namespaced=False
 )
@@ -141,7 +148,7 @@ OWN: Final = (INCIDENT, REMEDIATION, RUNBOOK, HEALING_POLICY, ESCALATION_POLICY,
 """Our kinds."""
 FOREIGN: Final = (POD, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, CONTROLLER_REVISION, NAMESPACE, AUTOSCALER)
 """Kinds of the cluster that are watched."""
-THINGS: Final = (JOB, CRON_JOB)
+THINGS: Final = (JOB, CRON_JOB, CLAIM, QUOTA, BUDGET, SERVICE, ENDPOINT_SLICE, NODE, API_SERVICE)
 """Kinds of the cluster that are watched where they are served and may be read; the operator does without them."""
 WORKLOADS: Final = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET}
 

@@ -10,12 +10,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 
+from prunella.core.facts import AutoscalerFacts, NamespaceFacts
 from prunella.core.subject import Thing
+from prunella.core.things.claim import Claim
+from prunella.core.things.complaint import Complaint
 from prunella.core.things.cron_job import CronJob
 from prunella.core.things.job import Job
+from prunella.core.things.quota import Quota
+from prunella.core.things.service import Service
+from prunella.core.things.terminating import Space
 
 from . import watched_things as watched
+from .endpoints import Answering, Endpoints
 from .kinship import Children, Kinship
+from .said import Said
 from .shelf import Change, Shelf
 from .watched import Watched
 
@@ -28,29 +36,46 @@ Touched = Callable[[str, str, str], None]
 class MakeShelf(Protocol):
     """Makes a shelf that a watch keeps."""
 
-    def __call__(self, kind: Watched[T], changed: Callable[[Change[T]], None]) -> Shelf[T]:
-        """Of that kind; `changed` is told of each change, after it can be read."""
+    def __call__(self, kind: Watched[T], changed: Callable[[Change[T]], None], fields: str = "") -> Shelf[T]:
+        """Of that kind, or of what the field selector fits; `changed` is told of each change, after it can be read."""
         ...
 
 
 class Things:
     """What is kept of things. `touched` is told which have to be looked at, after the change can be read."""
 
-    def __init__(self, shelf: MakeShelf, kin: Kinship, touched: Touched) -> None:
+    def __init__(self, shelf: MakeShelf, kin: Kinship, autoscalers: Shelf[AutoscalerFacts], spaces: Shelf[NamespaceFacts], touched: Touched) -> None:
         self._kin = kin
+        self._spaces = spaces
         self._touched = touched
         self._jobs_of: Children[Job] = Children()
+        self._said = Said()
+        self._answering = Answering()
+        shelf(watched.ENDPOINT_SLICES, self._endpoints_changed)
+        for fields in (watched.OF_CLAIMS, watched.OF_CREATION):
+            shelf(watched.COMPLAINTS, self._complained, fields)
         self._shelves: Final[dict[str, Shelf[Any]]] = {
             "Job": shelf(watched.JOBS, self._job_changed),
-            "CronJob": shelf(watched.CRON_JOBS, self._changed),
+            "CronJob": shelf(watched.CRON_JOBS, self.changed),
+            "PersistentVolumeClaim": shelf(watched.CLAIMS, self.changed),
+            "HorizontalPodAutoscaler": autoscalers,
+            "ResourceQuota": shelf(watched.QUOTAS, self.changed),
+            "PodDisruptionBudget": shelf(watched.BUDGETS, self.changed),
+            "Service": shelf(watched.SERVICES, self.changed),
+            "Node": shelf(watched.NODES, self.changed),
+            "APIService": shelf(watched.API_SERVICES, self.changed),
         }
 
     def all(self) -> Iterator[Thing]:
         """Every thing, without what belongs to it."""
-        return (one for shelf in self._shelves.values() for one in shelf.values())
+        yield from (one for shelf in self._shelves.values() for one in shelf.values())
+        yield from (space.going for space in self._spaces.values() if space.going is not None)
 
     def get(self, kind: str, namespace: str, name: str) -> Thing | None:
         """One thing, with what belongs to it."""
+        if kind == Space.kind:
+            space = self._spaces.get(("", name))
+            return space.going if space is not None else None
         shelf = self._shelves.get(kind)
         return self._whole(shelf.get((namespace, name))) if shelf is not None else None
 
@@ -60,20 +85,57 @@ class Things:
                 return self._with_pods(thing)
             case CronJob():
                 return replace(thing, jobs=tuple(self._with_pods(one) for one in self._jobs_of.of(thing.uid)))
+            case Claim():
+                return replace(thing, complaints=self._said.about(thing.uid))
+            case Service():
+                return self._with_endpoints(thing)
+            case Quota():
+                return replace(thing, refusals=self._said.by_quota(thing.namespace, thing.name))
             case _:
                 return thing
+
+    def _with_endpoints(self, service: Service) -> Service:
+        ready, other = self._answering.of(service.namespace, service.name)
+        idle = not ready and bool(service.selector) and self._scaled_to_zero(service)
+        return replace(service, ready_endpoints=ready, other_endpoints=other, scaled_to_zero=idle)
+
+    def _scaled_to_zero(self, service: Service) -> bool:
+        """By the workloads whose own selector has all that the Service asks for: their pods bear those labels for sure."""
+        selected = [one for one in self._kin.workloads_of(service.namespace) if service.selector.items() <= one.selector.items()]
+        return bool(selected) and all(one.desired == 0 for one in selected)
 
     def _with_pods(self, job: Job) -> Job:
         return replace(job, pods=self._kin.pods_owned_by(job.uid)) if job.failed_time is not None else job
 
-    def _changed(self, change: Change[O]) -> None:
+    def changed(self, change: Change[O]) -> None:
+        """One of them came, changed or went."""
         one = change.after or change.before
         if one is not None and change.before != change.after:
             self._touched(one.kind, one.namespace, one.name)
 
+    def space_changed(self, change: Change[NamespaceFacts]) -> None:
+        """A Namespace came, changed or went. Only one that is going is a thing."""
+        before, after = (one.going if one is not None else None for one in (change.before, change.after))
+        if before != after:
+            self._touched(Space.kind, "", change.key[1])
+
+    def _complained(self, change: Change[Complaint]) -> None:
+        self._said.change(change)
+        one = change.after or change.before
+        if one is not None and one.kind == Claim.kind:
+            self._touched(Claim.kind, one.namespace, one.name)
+        elif one is not None and one.quota:
+            self._touched(Quota.kind, one.namespace, one.quota)
+
+    def _endpoints_changed(self, change: Change[Endpoints]) -> None:
+        self._answering.change(change)
+        one = change.after or change.before
+        if one is not None and one.service and change.before != change.after:
+            self._touched(Service.kind, one.namespace, one.service)
+
     def _job_changed(self, change: Change[Job]) -> None:
         self._jobs_of.change(change)
-        self._changed(change)
+        self.changed(change)
         one = change.after or change.before
         if one is not None and one.of_cron_job and change.before != change.after:
             self._touched("CronJob", one.namespace, one.owner_name)

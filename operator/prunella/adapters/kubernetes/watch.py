@@ -74,14 +74,16 @@ class Reflector(Generic[T]):
         telemetry: Telemetry,
         tempo: Tempo,
         only_named: str = "",
+        fields: str = "",
         dispensable: bool = False,
     ) -> None:
-        """Of one name only, where `only_named` says so. Of a `dispensable` kind that can't be had the rest goes on without."""
+        """Of one name only, or of what a field selector fits, where one is given. The rest goes on without a `dispensable` kind that can't be had."""
         self._api = api
         self._kind = kind
         self._shelf = shelf
         self._namespace = namespace
-        self._narrowed = {"fieldSelector": f"metadata.name={only_named}"} if only_named else {}
+        narrowed = f"metadata.name={only_named}" if only_named else fields
+        self._narrowed = {"fieldSelector": narrowed} if narrowed else {}
         self._dispensable = dispensable
         self._clock = clock
         self._telemetry = telemetry

@@ -21,7 +21,7 @@ from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core import facts
 
-from . import decode, resources, wire, wire_pod, wire_workload
+from . import decode, decode_things, resources, wire, wire_pod, wire_things, wire_workload
 from .brief import brief
 from .resources import Resource
 from .shelf import Seen
@@ -108,7 +108,7 @@ REPLICA_SETS: Final[Watched[facts.Revision]] = Watched(resources.REPLICA_SET, wi
 CONTROLLER_REVISIONS: Final[Watched[facts.Revision]] = Watched(
     resources.CONTROLLER_REVISION, wire_workload.ControllerRevision, decode.controller_revision
 )
-NAMESPACES: Final[Watched[facts.NamespaceFacts]] = Watched(resources.NAMESPACE, wire.Object, decode.namespace)
+NAMESPACES: Final[Watched[facts.NamespaceFacts]] = Watched(resources.NAMESPACE, wire_things.Space, decode_things.namespace)
 AUTOSCALERS: Final[Watched[facts.AutoscalerFacts]] = Watched(resources.AUTOSCALER, wire.Autoscaler, decode.autoscaler)
 INCIDENTS: Final = _own(resources.INCIDENT, Incident)
 INCIDENTS_IN_BRIEF: Final[Watched[Incident]] = Watched(resources.INCIDENT, dict[str, Any], brief)

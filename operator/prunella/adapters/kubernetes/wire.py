@@ -64,12 +64,32 @@ class AutoscalerSpec(Wire, frozen=True):
     """spec of a HorizontalPodAutoscaler."""
 
     scale_target_ref: ScaleTarget = ScaleTarget()
+    min_replicas: int | None = None
+    max_replicas: int = 0
+
+
+class AutoscalerCondition(Wire, frozen=True):
+    """An entry of an autoscaler's conditions."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+
+class AutoscalerStatus(Wire, frozen=True):
+    """status of a HorizontalPodAutoscaler."""
+
+    current_replicas: int | None = None
+    conditions: list[AutoscalerCondition] | None = None
 
 
 class Autoscaler(Object, frozen=True):
     """A HorizontalPodAutoscaler."""
 
     spec: AutoscalerSpec = AutoscalerSpec()
+    status: AutoscalerStatus = AutoscalerStatus()
 
 
 T = TypeVar("T")

@@ -18,8 +18,16 @@ from prunella.core.facts import AlertFacts, Labels
 from .correlate import short_hash
 
 WORKLOAD_LABELS: Final = (("deployment", "Deployment"), ("statefulset", "StatefulSet"), ("daemonset", "DaemonSet"))
-THING_LABELS: Final = (("cronjob", "CronJob"), ("job_name", "Job"))
+THING_LABELS: Final = (
+    ("cronjob", "CronJob"),
+    ("job_name", "Job"),
+    ("horizontalpodautoscaler", "HorizontalPodAutoscaler"),
+    ("persistentvolumeclaim", "PersistentVolumeClaim"),
+    ("poddisruptionbudget", "PodDisruptionBudget"),
+    ("resourcequota", "ResourceQuota"),
+)
 """As kube-state-metrics names other objects; the more particular first. Never `job`, which is the scrape's."""
+NODE_EXPORTER: Final = "node-exporter"
 EXPORTER: Final = "kube-state-metrics"
 ALERT_KIND: Final = "Alert"
 ALERT_NAME_LENGTH: Final = 200
@@ -64,6 +72,9 @@ def alert_target(
         named = named or _by_thing_label(labels, namespace, thing_ref)
         if named is not None:
             return named
+    node = _by_node(labels, thing_ref)
+    if node is not None:
+        return node
     return _itself(alert, namespace if known else operator_namespace, _why_itself(labels, namespace, known=known))
 
 
@@ -103,6 +114,15 @@ def _by_thing_label(labels: Labels, namespace: str, thing_ref: ThingRef) -> Aler
             through = "" if ref.name == name else f", and {ref.kind} {ref.name} runs it"
             return AlertTarget(ref=ref, why=f"the label {label}={name} names it{through}")
     return None
+
+
+def _by_node(labels: Labels, thing_ref: ThingRef) -> AlertTarget | None:
+    """A node that is named beside a pod is only where the pod runs, unless the pod is an exporter's. Its namespace is that of the exporter."""
+    name, pod = labels.get("node", ""), labels.get("pod", "")
+    if not _is_name(name) or (pod and EXPORTER not in pod and NODE_EXPORTER not in pod):
+        return None
+    ref = thing_ref("Node", "", name)
+    return None if ref is None else AlertTarget(ref=ref, why=f"the label node={name} names it")
 
 
 def _why_itself(labels: Labels, namespace: str, *, known: bool) -> str:

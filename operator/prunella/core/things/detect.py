@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from prunella.api.common import ObjectRef
+from prunella.core.facts import AutoscalerFacts
 from prunella.core.subject import Thing
 
-from . import cron_job, job
+from . import api_service, autoscaler, budget, claim, cron_job, endpoints, job, nodes, quota, terminating
+from .node import Node
+from .service import Service
 from .sighting import NOTHING, At, Sighting
 
-_TYPES: Final[tuple[type[Thing], ...]] = (job.Job, cron_job.CronJob)
-KINDS: Final = frozenset(one.kind for one in _TYPES)
+Detect = Callable[[Any, At], Sighting]
+
+DETECTORS: Final[Mapping[type[Thing], Detect]] = {
+    job.Job: job.detect,
+    cron_job.CronJob: cron_job.detect,
+    claim.Claim: claim.detect,
+    AutoscalerFacts: autoscaler.detect,
+    quota.Quota: quota.detect,
+    budget.Budget: budget.detect,
+    Service: endpoints.detect,
+    Node: nodes.detect,
+    api_service.APIService: api_service.detect,
+    terminating.Space: terminating.detect,
+}
+"""By type, what looks at it."""
+WAITED_FOR: Final = frozenset({claim.Claim, terminating.Space})
+"""What others wait for to be gone."""
+KINDS: Final = frozenset(one.kind for one in DETECTORS)
 """Kinds of things that are watched."""
-_GROUPED: Final = frozenset((one.kind, one.api_version.rpartition("/")[0]) for one in _TYPES)
+_GROUPED: Final = frozenset((one.kind, one.api_version.rpartition("/")[0]) for one in DETECTORS)
 
 
 def is_thing(ref: ObjectRef) -> bool:
@@ -22,13 +42,7 @@ def is_thing(ref: ObjectRef) -> bool:
 
 
 def detect(thing: Thing, at: At) -> Sighting:
-    """What is wrong with it at `at.now`; nothing with what is being deleted. Never raises on whatever the API server stored."""
+    """What is wrong with it at `at.now`; with what is being deleted, only that it does not go. Never raises on whatever the API server stored."""
     if thing.deletion_time is not None:
-        return NOTHING
-    match thing:
-        case job.Job():
-            return job.detect(thing, at)
-        case cron_job.CronJob():
-            return cron_job.detect(thing, at)
-        case _:
-            return NOTHING
+        return terminating.detect(thing, at) if type(thing) in WAITED_FOR else NOTHING
+    return DETECTORS[type(thing)](thing, at)

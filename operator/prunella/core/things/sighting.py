@@ -15,9 +15,24 @@ from prunella.core.detect.look import quote
 from prunella.core.facts import Finding
 from prunella.core.subject import Thing
 
+from .past import NO_PAST, Past
+
 OPEN_AFTER: Final[Mapping[Cause, int]] = {
+    Cause.API_SERVICE_DOWN: 60,
+    Cause.AUTOSCALER_AT_MAXIMUM: 900,
+    Cause.AUTOSCALER_BLIND: 900,
     Cause.CRON_JOB_FAILING: 0,
+    Cause.DISRUPTION_BUDGET_DEADLOCK: 900,
     Cause.JOB_FAILED: 0,
+    Cause.LEFTOVER_CORDON: 0,
+    Cause.NODE_FLAPPING: 0,
+    Cause.NODE_NOT_READY: 60,
+    Cause.NODE_PRESSURE: 300,
+    Cause.QUOTA_EXCEEDED: 60,
+    Cause.SERVICE_WITHOUT_ENDPOINTS: 60,
+    Cause.STUCK_TERMINATING: 600,
+    Cause.VOLUME_CLAIM_LOST: 0,
+    Cause.VOLUME_CLAIM_PENDING: 60,
 }
 """Seconds that a finding must hold before its Incident opens, where the HealingPolicy's `detectors` say nothing else."""
 
@@ -29,6 +44,7 @@ class At:
     now: datetime
     open_after_seconds: Mapping[str, int] = field(default_factory=dict)
     """By cause, what the HealingPolicy says."""
+    past: Past = NO_PAST
 
     def patience(self, cause: Cause) -> timedelta:
         """How long a finding of that cause must hold."""
@@ -41,11 +57,14 @@ class Sighting:
 
     finding: Finding | None = None
     look_again: datetime | None = None
+    settled: bool = True
+    """False where neither a fault nor its end can be told."""
     opens: bool = True
     """False where it is so old a story that it opens no Incident. One that is open stays so."""
 
 
 NOTHING: Final = Sighting()
+UNTOLD: Final = Sighting(settled=False)
 
 
 def found(

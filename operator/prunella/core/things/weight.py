@@ -36,6 +36,19 @@ class Weight:
 
 _WEIGHTS: Final = {
     Cause.JOB_FAILED: Weight(lost=Lost.NOTHING, why="nothing that serves is lost"),
+    Cause.SERVICE_WITHOUT_ENDPOINTS: Weight(lost=Lost.MOST, why="nothing answers"),
+    Cause.NODE_NOT_READY: Weight(lost=Lost.PART, why="a node is lost"),
+    Cause.NODE_FLAPPING: Weight(lost=Lost.PART, why="a node comes and goes"),
+    Cause.NODE_PRESSURE: Weight(lost=Lost.NOTHING, why="what is evicted tells of itself"),
+    Cause.LEFTOVER_CORDON: Weight(lost=Lost.NOTHING, why="a node takes no pods", urgency=Urgency.LOW),
+    Cause.API_SERVICE_DOWN: Weight(lost=Lost.PART, why="an API is lost"),
+    Cause.STUCK_TERMINATING: Weight(lost=Lost.NOTHING, why="nothing that serves is lost", urgency=Urgency.MEDIUM),
+    Cause.VOLUME_CLAIM_PENDING: Weight(lost=Lost.NOTHING, why="what waits for the volume tells of itself"),
+    Cause.VOLUME_CLAIM_LOST: Weight(lost=Lost.MOST, why="the volume is lost"),
+    Cause.AUTOSCALER_AT_MAXIMUM: Weight(lost=Lost.NOTHING, why="no capacity lost yet", urgency=Urgency.MEDIUM),
+    Cause.AUTOSCALER_BLIND: Weight(lost=Lost.NOTHING, why="no capacity lost yet"),
+    Cause.QUOTA_EXCEEDED: Weight(lost=Lost.PART, why="something is refused"),
+    Cause.DISRUPTION_BUDGET_DEADLOCK: Weight(lost=Lost.NOTHING, why="only evictions are held up", urgency=Urgency.MEDIUM),
     Cause.CRON_JOB_FAILING: Weight(lost=Lost.NOTHING, why="nothing that serves is lost"),
 }
 

@@ -1,0 +1,27 @@
+"""What is kept of a Node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from prunella.core.facts import WorkloadCondition
+from prunella.core.subject import Thing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node(Thing):
+    """A Node: whether it is Ready, what presses on it, and whether it takes pods."""
+
+    api_version: ClassVar[str] = "v1"
+    kind: ClassVar[str] = "Node"
+
+    ready: bool = True
+    ready_since: datetime | None = None
+    """When its Ready condition last changed."""
+    ready_reason: str = ""
+    ready_message: str = ""
+    pressures: tuple[WorkloadCondition, ...] = ()
+    """MemoryPressure, DiskPressure and PIDPressure, where they are True."""
+    cordoned: bool = False

@@ -1,0 +1,61 @@
+"""Nodes that are gone, come and go, are short of something, or were left cordoned by us.
+
+The rule this module protects: somebody else's cordon is somebody's decision. Only one that bears our mark, past its time, was forgotten.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.names import TEMPORARY_ANNOTATION, Cause
+
+from .node import Node
+from .sighting import NOTHING, At, Sighting, found, told
+
+FLAPS: Final = 3
+FLAP_WINDOW: Final = timedelta(hours=1)
+
+
+def detect(node: Node, at: At) -> Sighting:
+    """NodeNotReady, NodeFlapping, NodePressure or LeftoverCordon: what hurts most is told."""
+    turns = [time for time in at.past.turns if at.now - time < FLAP_WINDOW]
+    if len(turns) >= FLAPS:
+        return _flapping(node, turns, at)
+    if not node.ready:
+        what = f"the node is not Ready ({told(node.ready_reason, node.ready_message)})"
+        return found(node, Cause.NODE_NOT_READY, what, node.ready_since or at.now, at)
+    if node.pressures:
+        names = " and ".join(one.type for one in node.pressures)
+        since = min(one.last_transition_time or at.now for one in node.pressures)
+        first = node.pressures[0]
+        return found(node, Cause.NODE_PRESSURE, f"the node is under {names} ({told(first.reason, first.message)})", since, at)
+    return _left_cordoned(node, at)
+
+
+def _flapping(node: Node, turns: list[datetime], at: At) -> Sighting:
+    now = "Ready" if node.ready else "not Ready"
+    seen = found(node, Cause.NODE_FLAPPING, f"the node turned Ready or not Ready {len(turns)} times within an hour; it is {now} now", turns[0], at)
+    calm = turns[-FLAPS] + FLAP_WINDOW
+    return Sighting(finding=seen.finding, look_again=min(seen.look_again or calm, calm))
+
+
+def _left_cordoned(node: Node, at: At) -> Sighting:
+    mark = node.annotations.get(TEMPORARY_ANNOTATION)
+    if not node.cordoned or mark is None:
+        return NOTHING
+    due = _undo_after(mark)
+    if due is not None and due > at.now:
+        return Sighting(look_again=due)
+    what = "the node is still cordoned by a measure of ours whose time is over: it takes no pods"
+    return found(node, Cause.LEFTOVER_CORDON, what, due or at.now, at)
+
+
+def _undo_after(mark: str) -> datetime | None:
+    """When the measure was to end, by its mark; None where that can't be read: then it is over."""
+    try:
+        time = datetime.fromisoformat(json.loads(mark)["undoAfterTime"])
+    except (ValueError, TypeError, LookupError):
+        return None
+    return time if time.tzinfo is not None else None
