@@ -167,7 +167,11 @@ def test_a_word_is_one_patch_bound_to_the_plan_and_is_the_kubectl_line_that_is_s
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (("approve", "checkout-7f3kq", "--plan-hash", "b52d0f"), {}, "the plan is a41c9e, not b52d0f: it is another one than you saw; nothing was said"),
+        (
+            ("approve", "checkout-7f3kq", "--plan-hash", "b52d0f"),
+            {},
+            "the plan is a41c9e, not b52d0f: it is another one than you saw; nothing was said",
+        ),
         (("approve", "checkout-7f3kq"), {}, "Approve plan a41c9e as ana? [y/N]: n"),
         (("deny", "checkout-7f3kq", "--yes"), {"phase": "Succeeded", "outcome": "Remediated"}, "checkout-7f3kq-1 does not wait for approval"),
         (("approve", "checkout-7f3kq", "--yes"), {"conditions": []}, "checkout-7f3kq-1 does not wait for approval"),
