@@ -19,7 +19,7 @@ from prunella.api.names import PHASE_OF, StepImpact
 from prunella.api.reasons import CONDITION_REASONS, CONDITIONS, REFUSALS
 from prunella.api.runbook import RunbookStep
 from prunella.api.schema import Style, structural
-from prunella.cli import explain, install, lint, run, simulate
+from prunella.cli import approve, deny, explain, install, lint, plan, run, simulate
 from prunella.cli.kinds import KINDS
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import StepKind
@@ -30,6 +30,9 @@ COMMANDS: Mapping[str, click.Command] = {
     "run": run.command,
     "install": install.command,
     "explain": explain.command,
+    "plan": plan.command,
+    "approve": approve.command,
+    "deny": deny.command,
     "simulate": simulate.command,
     "lint": lint.command,
 }
@@ -164,6 +167,7 @@ def step(kind: StepKind[Any]) -> Iterator[str]:
         yield from ("Later steps may read:", "")
         yield from _table(("output", "meaning"), ((f"`steps.<name>.outputs.{name}`", text) for name, text in kind.outputs.items()))
     taken_back = "It can be taken back, and is only where what it wrote is still there." if kind.undo else "It can't be taken back."
+    yield from ("People must approve it, whatever the mode: a Runbook with it never acts in Auto.", "") if kind.approval_always else ()
     yield from () if kind.impact in {StepImpact.READ, StepImpact.NOTIFY} else (taken_back, "")
 
 

@@ -132,6 +132,10 @@ def test_good_files_pass(tmp_path):
             swapped("mode: Auto", "mode: Auto\n  limits: {errorBudget: {failures: 6}}"),
             "0.yaml:9:12: error: spec.limits.errorBudget must not ask for more failures than attempts: lower failures or raise of",
         ),
+        (
+            swapped("mode: Auto", "mode: Approve\n  approval: {required: 11}"),
+            "0.yaml:9:14: error: spec.approval.required: Input should be less than or equal to 10",
+        ),
         (swapped("  match:", "  match:\n    when: target.newest =="), "0.yaml:7:5: error: `spec.match.when`: column 17: Syntax error"),
         (
             swapped("  match:", "  match:\n    when: target.nowhere == 'x'"),
@@ -186,6 +190,7 @@ def test_good_files_pass(tmp_path):
         "two things that block in one entry",
         "a query without a condition",
         "more failures than attempts",
+        "more people than can be asked",
         "a broken condition",
         "a condition over nothing",
         "a broken matcher",
@@ -224,8 +229,12 @@ def test_what_is_wrong_is_named_with_its_place_and_the_remedy(text, line, tmp_pa
         ((ESCALATION,), "0.yaml:4:1: warning: whether its receivers exist can't be told: no HealingPolicy is among the files"),
         ((RUNBOOK, RUNBOOK), "1.yaml:3:12: warning: Runbook mine is also in "),
         ((RUNBOOK + "status: {}\n",), "0.yaml:15:1: warning: status is the operator's: leave it out"),
+        (
+            (swapped("mode: Auto", "mode: Suggest\n  approval: {required: 2}"),),
+            "0.yaml:9:3: warning: spec.approval is never asked for: mode Suggest only shows; raise spec.mode to Approve or Auto, or leave",
+        ),
     ],
-    ids=["a receiver that is nowhere", "no policy to ask", "the same object twice", "a status"],
+    ids=["a receiver that is nowhere", "no policy to ask", "the same object twice", "a status", "an approval that is never asked for"],
 )
 def test_what_may_be_right_in_the_cluster_is_a_warning_and_no_failure(texts, line, tmp_path):
     code, output = lint(tmp_path, *texts)

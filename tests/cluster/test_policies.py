@@ -305,6 +305,10 @@ def test_people_may_take_a_revision_out_of_quarantine(ana: Kubectl, namespace: s
         ("admin", "create", "remediations", False),
         ("admin", "update", "incidents/status", False),
         ("prunella-approve", "approve", "remediations", True),
+        ("prunella-approve", "patch", "remediations", True),
+        ("prunella-approve", "create", "remediations", False),
+        ("prunella-approve", "delete", "remediations", False),
+        ("prunella-approve", "update", "remediations/status", False),
     ],
 )
 def test_people_get_these_rights_by_aggregation(prunella: Kubectl, namespace: str, role: str, verb: str, resource: str, allowed: bool):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from prunella.api.incident import RemediationSummary, Times
-from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, RemediationState, StepState
-from prunella.api.remediation import Intent, StepOutcome, StepStatus
+from prunella.api.names import ApprovalVerdict, ConditionStatus, Mode, Outcome, RemediationPhase, RemediationState, StepState
+from prunella.api.remediation import Approval, Intent, StepOutcome, StepStatus
 from prunella.core.healing.follow import follow
 
 from .builders import ago, later
@@ -45,6 +45,15 @@ def one(phase, outcome=None, *, effect=True, steps=ROLLED_BACK, **changes: Any):
         "message": "so it is",
     }
     return attempt(1, outcome, ended=5 if outcome else None, **(defaults | changes))
+
+
+EXPIRED = condition("Approved", ConditionStatus.FALSE, "ApprovalExpired")
+
+
+def approved(*people):
+    made = one(P.VERIFYING, conditions=(condition("Approved", ConditionStatus.TRUE, "Approved"),))
+    words = tuple(Approval(by=by, plan_hash=made.spec.plan_hash, verdict=ApprovalVerdict.APPROVED) for by in people)
+    return made.model_copy(update={"spec": made.spec.model_copy(update={"approvals": words})})
 
 
 def followed(remediation, before=None):
@@ -91,6 +100,12 @@ BREAKER = ("BreakerOpened", "automation stays away from this target until a pers
             [("RemediationUnknown", "checkout-7f3kq-1: so it is"), ("BreakerOpened", "automation stays away until a person says retry")],
         ),
         (one(P.UNKNOWN), P.UNKNOWN, []),
+        (approved("ana", "zoe"), P.PENDING, [("Approved", "checkout-7f3kq-1: ana, zoe approved it"), STARTED, ROLLED]),
+        (
+            one(P.FAILED, Outcome.ABORTED, effect=False, started_time=None, conditions=(EXPIRED,)),
+            P.PENDING,
+            [("ApprovalExpired", "checkout-7f3kq-1: so it is")],
+        ),
         (
             one(P.SUCCEEDED, Outcome.SIMULATED, effect=False, started_time=None),
             None,
@@ -117,6 +132,8 @@ BREAKER = ("BreakerOpened", "automation stays away from this target until a pers
         "gone before it began",
         "can't be known",
         "told that it can't be known",
+        "approved",
+        "nobody approved in time",
         "suggested",
     ],
 )

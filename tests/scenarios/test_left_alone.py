@@ -146,13 +146,18 @@ def test_r27_suggest_shows_the_diff_and_writes_nothing(make_arena):
     assert arena.again(incident)["status"]["phase"] == "Triggered", "a suggestion mitigates nothing"
 
 
-def test_an_effective_approve_behaves_as_suggest(make_arena):
+def test_r26_approve_asks_with_the_diff_and_writes_nothing_before(make_arena):
     arena = make_arena("approve", mode="Approve")
     made = workloads.deployment("asked", arena.namespace)
     arena.start(made)
     arena.roll_out(workloads.changed(made, command=workloads.CRASH))
-    incident = story.left_alone(arena, "asked", "ModeSuggest", name="Approve behaves as Suggest")
-    stays_alone(arena, incident, "ModeSuggest")
+    incident = story.left_alone(arena, "asked", "AwaitingApproval", name="R26 Approve asks")
+    attempt = arena.remediations(incident)[0]
+    assert (attempt["spec"]["mode"], attempt["status"]["phase"]) == ("Approve", "Pending")
+    assert condition(attempt, "Approved")["reason"] == "AwaitingApproval"
+    assert "exit 1" in attempt["status"]["diff"], "people see what would go"
+    stays_alone(arena, incident, "AwaitingApproval")
+    assert len(arena.remediations(incident)) == 1, "one Remediation asks"
 
 
 def test_r28_a_missing_right_is_said_and_not_silent(make_arena):

@@ -29,6 +29,7 @@ from prunella.app import readiness
 from prunella.core.healing import identity
 from prunella.core.healing.steps import registry
 
+from . import judging_approval
 from .documents import Document, FieldPath, Trouble
 from .kinds import KINDS as EVERY_KIND
 
@@ -75,6 +76,7 @@ def judge(documents: Sequence[Document]) -> tuple[list[Trouble], int]:
     files = Files(one for _, one in good)
     for document, one in good:
         troubles += _readiness(document, one, files)
+        troubles += judging_approval.approval(document, one) if isinstance(one, Runbook) else ()
     return troubles, len(ours)
 
 

@@ -6,8 +6,10 @@ A plan is made from facts alone, has a hash, and is the same plan until one of i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import IncidentStatus, Signal
@@ -21,6 +23,7 @@ from . import accusation, error_budget, known_good
 from .match import Fit
 from .refusal import Refusal
 from .steps import registry
+from .steps.step import StepKind
 
 MODE_LABEL = "prunella.dev/mode"
 
@@ -61,8 +64,13 @@ def effective_mode(runbook: Runbook, world: World) -> Mode:
     label = namespace.labels.get(MODE_LABEL, "") if isinstance(namespace, NamespaceFacts) else ""
     by_namespace = Mode(label) if label in set(Mode) else Mode.OBSERVE
     ceiling = world.policy.spec.mode if isinstance(world.policy, HealingPolicy) else Mode.OBSERVE
-    by_steps = Mode.APPROVE if any(kind.approval_always for kind in registry.kinds_of(runbook)) else Mode.AUTO
-    return min((runbook.spec.mode, by_namespace, ceiling, by_steps), key=lambda mode: mode.rank)
+    modes = (runbook.spec.mode, by_namespace, ceiling, highest_mode(registry.kinds_of(runbook)))
+    return min(modes, key=lambda mode: mode.rank)
+
+
+def highest_mode(kinds: Iterable[StepKind[Any]]) -> Mode:
+    """Approve where one of the steps is never done without approval."""
+    return Mode.APPROVE if any(kind.approval_always for kind in kinds) else Mode.AUTO
 
 
 def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
