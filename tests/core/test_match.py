@@ -7,11 +7,14 @@ from tests.fakes.operator import cel
 from tests.fakes.runbooks import runbook
 
 from prunella.api.common import LabelSelector
-from prunella.api.names import Cause, SignalState
+from prunella.api.names import Cause, SignalState, StepImpact
 from prunella.api.runbook import Match, RunbookStep, TargetMatch
 from prunella.core.healing import match
 from prunella.core.healing.match import Fit
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.steps import registry
+from prunella.core.healing.steps.escalate import Escalate
+from prunella.core.healing.steps.step import Done, StepKind, nothing
 from prunella.core.world import GONE, Unevaluable
 
 from .healing_builders import alert_signal, ill, incident, refused, signal, status
@@ -225,3 +228,22 @@ def test_a_runbook_of_a_team_is_for_its_own_namespace_alone_and_elsewhere_it_is_
     nobody, left = match.choose(ill(runbooks=(theirs,)), status())
     assert refused(nobody).reason == "NoRunbookMatches"
     assert left == ()
+
+
+def test_a_runbook_of_a_team_has_no_step_that_its_account_does_not_bound():
+    """Such a step would go out with the operator's means: a silence, a call, a query about everybody."""
+    shout = StepKind(name="shout", params=Escalate, impact=StepImpact.NOTIFY, rights=(), needs=nothing, plan=lambda *_: Done(message=""))
+    kinds = {**registry.KINDS, "shout": shout}
+    steps = (RunbookStep(name="back", roll_back={}), RunbookStep(name="loud", shout={}))
+    mine = runbook("heal", *steps, namespace="shop", service_account_name="healer")
+    answer = match.usable(mine, "prunella-system", kinds)
+    assert answer is not None
+    assert answer.reason == "ServiceAccountUnsupported"
+    assert answer.message == "step 'loud' (shout) reaches beyond shop: only a Runbook of prunella-system may use it"
+    assert match.usable(runbook("heal", *steps), "prunella-system", kinds) is None
+    assert match.usable(runbook("heal", *steps[:1], namespace="shop", service_account_name="healer"), "prunella-system", kinds) is None
+
+
+def test_these_steps_need_no_right_and_are_bounded_by_what_they_do():
+    assert {name for name, kind in registry.KINDS.items() if kind.bounded} == {"captureEvidence", "escalate"}
+    assert not [name for name, kind in registry.KINDS.items() if kind.bounded and kind.rights], "those are bounded by their account"

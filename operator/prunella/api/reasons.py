@@ -27,8 +27,8 @@ REFUSALS: Final = (
     Reason("ServiceAccountRequired", "A Runbook outside the operator's namespace names no ServiceAccount.", "Name one of its own namespace."),
     Reason(
         "ServiceAccountUnsupported",
-        "A Runbook of the operator's namespace names an account, or one of a team is for a target elsewhere.",
-        "Remove serviceAccountName, or move the Runbook to the target's namespace.",
+        "A Runbook of the operator's namespace names an account, or one of a team reaches beyond its namespace.",
+        "Remove serviceAccountName, or what the message names.",
     ),
     Reason("OldRevisionFails", "The revision before fails as well: going back would not help.", "Look for what both need."),
     Reason("ChangeTooOld", "The change is older than the failure: it is not what broke it.", "Look at what changed lately outside of the workload."),

@@ -253,7 +253,7 @@ def connect_plainly(server: str, telemetry: Telemetry) -> Api:
 
 
 def _somebody(call: Call) -> str:
-    """An empty name would leave the header out of meaning, and the request would be ours. Raises Permanent."""
+    """Whom to name in the header. With an empty name it would be our own request. Raises Permanent."""
     if not call.as_user:
         raise Permanent(f"It is not said as whom to {call.words}: it is not sent as Prunella instead")
     return call.as_user

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from prunella.api.incident import IncidentStatus, Signal
 from prunella.api.names import Cause, SignalState, SourceKind
@@ -14,6 +15,7 @@ from prunella.core.world import Unevaluable, World
 from . import identity, matchers
 from .refusal import Refusal
 from .steps import registry
+from .steps.step import StepKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +35,16 @@ class Considered:
     why: Refusal
 
 
-def usable(runbook: Runbook, operator_namespace: str) -> Refusal | None:
-    """Why a Runbook is not used, wherever the fault is: it does not say as whom it acts."""
+def usable(runbook: Runbook, operator_namespace: str, kinds: Mapping[str, StepKind[Any]] = registry.KINDS) -> Refusal | None:
+    """Why a Runbook is not used, wherever the fault is: it does not say as whom it acts, or one of a team has a step that no account bounds."""
     acting = identity.of_runbook(runbook, operator_namespace)
-    return acting if isinstance(acting, Refusal) else None
+    if isinstance(acting, Refusal):
+        return acting
+    step = registry.boundless(runbook, kinds) if isinstance(acting, identity.Account) else None
+    if step is None:
+        return None
+    why = f"step '{step.name}' ({step.action}) reaches beyond {runbook.metadata.namespace}: only a Runbook of {operator_namespace} may use it"
+    return Refusal(reason="ServiceAccountUnsupported", message=why)
 
 
 def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal:

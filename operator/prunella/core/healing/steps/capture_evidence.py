@@ -25,4 +25,4 @@ def plan(params: CaptureEvidence, live: LiveFacts, done: tuple[StepStatus, ...])
     return Done(message="evidence was taken") if done else Evidence(tail_lines=params.tail_lines)
 
 
-KIND: Final = StepKind(name="captureEvidence", params=CaptureEvidence, impact=StepImpact.READ, rights=(), needs=nothing, plan=plan)
+KIND: Final = StepKind(name="captureEvidence", params=CaptureEvidence, impact=StepImpact.READ, rights=(), needs=nothing, plan=plan, bounded=True)

@@ -27,4 +27,4 @@ def plan(params: Escalate, live: LiveFacts, done: tuple[StepStatus, ...]) -> Nex
     return PageNow(message=params.message or f"{live.facts.workload.short}: the Runbook asks for a person")
 
 
-KIND: Final = StepKind(name="escalate", params=Escalate, impact=StepImpact.NOTIFY, rights=(), needs=nothing, plan=plan)
+KIND: Final = StepKind(name="escalate", params=Escalate, impact=StepImpact.NOTIFY, rights=(), needs=nothing, plan=plan, bounded=True)

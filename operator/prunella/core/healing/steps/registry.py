@@ -47,6 +47,12 @@ def kinds_of(runbook: Runbook) -> tuple[StepKind[Any], ...]:
     return tuple(KINDS[step.action] for step in runbook.spec.steps if step.action in KINDS)
 
 
+def boundless(runbook: Runbook, kinds: Mapping[str, StepKind[Any]] = KINDS) -> RunbookStep | None:
+    """The first step that no account bounds: what it does goes out with the operator's means, and may reach whatever those do."""
+    known = (step for step in runbook.spec.steps if step.action in kinds)
+    return next((step for step in known if not kinds[step.action].rights and not kinds[step.action].bounded), None)
+
+
 def needs_of(steps: Iterable[RunbookStep], kind: str) -> tuple[Right, ...]:
     """Everything that the acting account must be allowed to do to a target of that kind, each once."""
     wanted: dict[Right, None] = {}

@@ -124,6 +124,9 @@ class StepKind(Generic[P]):
     """What later steps may read of it, as `steps.<name>.outputs.<key>` in their `when`: key and meaning."""
     event: str = ""
     """Event and timeline name of its effect."""
+    bounded: bool = False
+    """Of one that needs no right: whether it stays with the Incident and its target all the same, so that a team's Runbook may use it. What needs
+    rights is bounded by the account that it acts as."""
     accuses: bool = False
     """Whether it blames a revision and goes back to another: then a plan needs both."""
     approval_always: bool = False
