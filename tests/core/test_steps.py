@@ -303,11 +303,14 @@ def test_a_page_is_sent_once_and_changes_nothing(message, said):
 
 def test_each_kind_of_step_says_how_much_it_disturbs():
     assert {name: kind.impact for name, kind in registry.KINDS.items()} == {
+        "assert": "Read",
         "captureEvidence": "Read",
         "escalate": "Notify",
+        "query": "Read",
         "restart": "Disruptive",
         "rollBack": "Disruptive",
         "scale": "Low",
+        "waitFor": "Read",
     }
 
 

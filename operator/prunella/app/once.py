@@ -6,7 +6,6 @@ try fails.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from datetime import timedelta
 from enum import Enum, auto
@@ -65,7 +64,7 @@ class Once:
         now = self._clock.now()
         name = name or run.next_name(step, remediation.status.steps)
         intent = Intent(
-            id=hashlib.sha256(f"{remediation.metadata.uid}/{name}".encode()).hexdigest()[:16],
+            id=run.intent_id(remediation.metadata.uid, name),
             epoch=self._tenure.epoch,
             action=PATCH if isinstance(effect, Patch) else "Delete",
             target_ref=effect.target,

@@ -20,7 +20,7 @@ from prunella.core.healing import measures
 from prunella.core.healing.effects import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Ask, LiveFacts, Next, Skip
+from prunella.core.healing.steps.step import Ask, Listed, LiveFacts, Next, Queried, Skip
 from prunella.core.world import Answers, Capture, Preparation, World
 
 from .errors import PrunellaError
@@ -158,9 +158,19 @@ class Preparer:
             following = registry.kind_of(step).plan(registry.params_of(step), live, done)
             if not isinstance(following, Ask):
                 return following
-            found = await asyncio.gather(*(self._live.listed(one) for one in following.reads))
-            live = replace(live, answers={**live.answers, **dict(zip(following.reads, found, strict=True))})
+            live = await self._answered(following.reads, live)
         raise PrunellaError(f"step {step.name} goes on asking")
+
+    async def _answered(self, reads: tuple[Listed | Queried, ...], live: LiveFacts) -> LiveFacts:
+        """With the answers to what the step asked."""
+        lists = [one for one in reads if isinstance(one, Listed)]
+        queries = [one for one in reads if isinstance(one, Queried)]
+        found, said = await asyncio.gather(
+            asyncio.gather(*(self._live.listed(one) for one in lists)),
+            asyncio.gather(*(self._queries.value(one.query, live.now) for one in queries)),
+        )
+        answers = {**live.answers, **dict(zip(lists, found, strict=True))}
+        return replace(live, answers=answers, values={**live.values, **dict(zip(queries, said, strict=True))})
 
     async def undo(self, step: RunbookStep, record: StepStatus) -> Next | None:
         """What takes an effect back, by the object that it changed; None where that can't be read now."""

@@ -6,8 +6,9 @@ looks at the target before it does anything: an effect happens at most once per 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from prunella.api.incident import Incident
@@ -17,7 +18,7 @@ from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.healing import history, run
 from prunella.core.healing.effects import DeletePod, Patch
 from prunella.core.healing.refusal import Refusal
-from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, PageNow, Skip, Wait
+from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, Note, PageNow, Skip, Wait
 from prunella.core.people import automation
 
 from . import attempt
@@ -244,21 +245,30 @@ class Runner:
                 mail.capture = await self._preparer.capture(await self._gatherer.world(incident, mail), following.tail_lines)
                 await self._mark(remediation, step, "evidence was taken")
             case PageNow():
-                await self._mark(remediation, step, following.message, page=True)
+                await self._mark(remediation, step, following.message, after={automation.PAGE: "now"})
+            case Note():
+                await self._mark(remediation, step, following.message, after=following.outputs)
             case Skip():
                 await self._mark(remediation, step, following.message, state=StepState.SKIPPED)
             case Failed():
-                failed = attempt.marked(remediation, step.name, StepState.FAILED, following.message, self._clock.now())
+                name = run.next_name(step, remediation.status.steps)
+                failed = attempt.marked(remediation, name, StepState.FAILED, following.message, self._clock.now())
                 await self._once.fail(failed, runbook, following.message)
             case _:
                 raise PrunellaError(f"step {step.name} wants nothing that is known here")
         return True, None
 
     async def _mark(
-        self, remediation: Remediation, step: RunbookStep, message: str, *, state: StepState = StepState.APPLIED, page: bool = False
+        self,
+        remediation: Remediation,
+        step: RunbookStep,
+        message: str,
+        *,
+        state: StepState = StepState.APPLIED,
+        after: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        after = {automation.PAGE: "now"} if page else {}
-        await self._once.put(attempt.marked(remediation, step.name, state, message, self._clock.now(), after))
+        name = run.next_name(step, remediation.status.steps)
+        await self._once.put(attempt.marked(remediation, name, state, message, self._clock.now(), after))
 
     async def _steps_done(self, remediation: Remediation) -> None:
         """Every step is done: verification begins, or ends at once where nothing was changed."""

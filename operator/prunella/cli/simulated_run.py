@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from prunella.adapters.kubernetes.difference import difference
@@ -26,8 +27,8 @@ from prunella.core.healing.effects import DeletePod, Effect, Json, Patch
 from prunella.core.healing.plan import Plan
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, LiveFacts, PageNow, Skip, Wait
-from prunella.core.world import Unevaluable, World
+from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, Listed, LiveFacts, Note, PageNow, Skip, Wait
+from prunella.core.world import Preparation, Unevaluable, World
 
 INTENT: Final = "written-when-it-is-done"
 """Stands for the intent's id, which is drawn when an attempt begins."""
@@ -46,6 +47,8 @@ class Deed:
     """Of a patch: the changed lines of the part that it is guarded by."""
     stops: bool = False
     """Whether the run would go no further."""
+    unknown: bool = False
+    """Whether it stops here only because the files don't tell how it goes on."""
 
 
 def deeds(world: World, made: Plan, live: LiveFacts) -> tuple[Deed, ...]:
@@ -56,7 +59,8 @@ def deeds(world: World, made: Plan, live: LiveFacts) -> tuple[Deed, ...]:
 def _run(world: World, made: Plan, live: LiveFacts) -> Iterator[Deed]:
     records: tuple[StepStatus, ...] = ()
     for step in made.runbook.spec.steps:
-        wanted = run.wanted(step, match.variables(world, world.incident.status, made.by_alert), records, world.evaluate)
+        variables = match.variables(world, world.incident.status, made.by_alert)
+        wanted = run.wanted(step, variables, records, world.evaluate)
         if isinstance(wanted, Unevaluable):
             yield Deed(step=step.name, said=f"fails: its condition '{step.when}' could not be told: {wanted.why}", stops=True)
             return
@@ -64,6 +68,7 @@ def _run(world: World, made: Plan, live: LiveFacts) -> Iterator[Deed]:
             yield Deed(step=step.name, said=f"skipped: its condition '{step.when}' is false")
             records = (*records, StepStatus(name=step.name, state=StepState.SKIPPED))
             continue
+        live = replace(live, variables={**variables, "steps": run.told(records)})
         for deed, record, live_after in _step(step, live, records):
             yield deed
             if deed.stops:
@@ -86,15 +91,22 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
                 deed, record = Deed(step=name, said=f"keeps the last {wants.tail_lines} lines of the log, and the Events"), _marked(name, live)
             case PageNow():
                 deed, record = Deed(step=name, said=f"pages the owner now: {wants.message}"), _marked(name, live)
+            case Note():
+                deed, record = Deed(step=name, said=wants.message), _marked(name, live, wants.outputs)
             case Ask():
-                missing = ", ".join(f"{one.kind} in {one.namespace}" for one in wants.reads)
-                yield Deed(step=step.name, said=f"can't be told: it asks for every {missing}, and the files don't say", stops=True), (), live
+                yield Deed(step=name, said=_asks(wants), stops=True, unknown=True), (), live
                 return
             case Wait() | Refusal() | Failed() | Skip():
-                yield Deed(step=name, said=wants.message, stops=True), (), live
+                yield Deed(step=name, said=wants.message, stops=True, unknown=isinstance(wants, Wait)), (), live
                 return
         done = (*done, record)
         yield deed, (record,), live
+
+
+def _asks(wants: Ask) -> str:
+    """What a step wants to know that stands in no file."""
+    missing = (f"for every {one.kind} in {one.namespace}" if isinstance(one, Listed) else f"Prometheus: {one.query}" for one in wants.reads)
+    return f"can't be told: it asks {', '.join(missing)}, and the files don't say"
 
 
 def _deed(step: str, effect: Effect, live: LiveFacts) -> Deed:
@@ -108,6 +120,13 @@ def _deed(step: str, effect: Effect, live: LiveFacts) -> Deed:
     before, after = (_at(one, effect.guarded_path) for one in (stored, patched(stored, effect.operations)))
     said = f"patch {effect.guarded_path.strip('/').replace('/', '.')} of {where}"
     return Deed(step=step, said=said, call=patch_call(resource, effect, INTENT), diff=difference(before, after))
+
+
+def prepared(made: Plan, done: Sequence[Deed], now: datetime) -> Preparation:
+    """What the API server would say: the rights are granted, and the request is accepted if the first step can make one."""
+    refused = done[0].said if done and done[0].stops and not done[0].unknown else ""
+    diff = next((one.diff for one in done if one.diff), "")
+    return Preparation(plan_hash=made.hash, to=made.to, dry_run_error=refused, diff=diff, prepared_time=now)
 
 
 def _at(document: Json, pointer: str) -> object:
@@ -145,8 +164,8 @@ def _applied(name: str, effect: Effect, live: LiveFacts) -> StepStatus:
     return StepStatus(name=name, state=StepState.APPLIED, intent=intent, outcome=StepOutcome(observed_time=live.now))
 
 
-def _marked(name: str, live: LiveFacts) -> StepStatus:
-    return StepStatus(name=name, state=StepState.APPLIED, outcome=StepOutcome(observed_time=live.now))
+def _marked(name: str, live: LiveFacts, outputs: Mapping[str, str] = MappingProxyType({})) -> StepStatus:
+    return StepStatus(name=name, state=StepState.APPLIED, outcome=StepOutcome(observed_time=live.now, after=dict(outputs)))
 
 
 def stored_template(kind: str, stored: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -66,9 +66,7 @@ def _blocker(one: Blocker, evaluate: Evaluate) -> Iterable[Problem]:
         if wrong is not None:
             yield Problem("InvalidExpression", f"`{field}.promql`: {wrong}")
     if one.when is not None:
-        verdict = evaluate(one.when, {"value": 1.5})
-        if isinstance(verdict, Unevaluable):
-            yield Problem("InvalidExpression", f"`{field}.when`: {verdict.why}")
+        yield from _of_value(f"{field}.when", one.when, evaluate)
     if one.alert is not None:
         why = wrong_matcher(one.alert, evaluate)
         if why is not None:
@@ -86,12 +84,33 @@ def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Probl
             yield Problem("InvalidExpression", f"`spec.steps[{step.name}].ttlSeconds`: {step.action} can't be taken back, so it is never temporary")
         if step.when is not None:
             yield from _condition(f"spec.steps[{step.name}].when", step.when, evaluate, {"steps": before})
+        yield from _fields(step, before, evaluate)
         later = [one.name for one in steps[index + 1 :]]
         if step.on_failure.go_to is not None and step.on_failure.go_to not in later:
             where = f"it may be {', '.join(later)}" if later else "no step comes after it"
             message = f"`spec.steps[{step.name}].onFailure.goTo`: '{step.on_failure.go_to}' is no later step; {where}"
             yield Problem("UnknownReference", message)
-        before[step.name] = {"state": "", "outputs": dict.fromkeys(registry.kind_of(step).outputs, "")}
+        before[step.name] = {"state": "", "outputs": dict.fromkeys(registry.kind_of(step).outputs, "0")}
+
+
+def _fields(step: RunbookStep, before: Mapping[str, object], evaluate: Evaluate) -> Iterable[Problem]:
+    """Conditions and queries among the fields of a step's action."""
+    kind, params, place = registry.kind_of(step), registry.params_of(step), f"spec.steps[{step.name}].{step.action}"
+    for one in kind.conditions(params):
+        if one.of_value:
+            yield from _of_value(f"{place}.{one.field}", one.expression, evaluate)
+        else:
+            yield from _condition(f"{place}.{one.field}", one.expression, evaluate, {"steps": before})
+    for field, query in kind.queries(params):
+        wrong = queries.wrong_with(query)
+        if wrong is not None:
+            yield Problem("InvalidExpression", f"`{place}.{field}`: {wrong}")
+
+
+def _of_value(field: str, expression: str, evaluate: Evaluate) -> Iterable[Problem]:
+    verdict = evaluate(expression, {"value": 1.5})
+    if isinstance(verdict, Unevaluable):
+        yield Problem("InvalidExpression", f"`{field}`: {verdict.why}")
 
 
 def _verify(verify: Verify, evaluate: Evaluate) -> Iterable[Problem]:
@@ -102,9 +121,7 @@ def _verify(verify: Verify, evaluate: Evaluate) -> Iterable[Problem]:
         if wrong is not None:
             yield Problem("InvalidExpression", f"`spec.verify.checks[{check.name}].promql.query`: {wrong}")
         for field, expression in (("success", check.promql.success), ("failure", check.promql.failure)):
-            verdict = evaluate(expression, {"value": 1.5})
-            if isinstance(verdict, Unevaluable):
-                yield Problem("InvalidExpression", f"`spec.verify.checks[{check.name}].promql.{field}`: {verdict.why}")
+            yield from _of_value(f"spec.verify.checks[{check.name}].promql.{field}", expression, evaluate)
 
 
 def _condition(field: str, expression: str, evaluate: Evaluate, more: Mapping[str, object]) -> Iterable[Problem]:
