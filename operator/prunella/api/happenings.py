@@ -31,7 +31,7 @@ HAPPENINGS: Final = (
     Happening("CauseRefined", "More evidence named a better cause."),
     Happening("OwnerChanged", "Another team owns the target now."),
     Happening("RemediationStarted", "An attempt stored its first intent; the message has the plan.", (INCIDENT,)),
-    Happening("RemediationSuggested", "The mode is Suggest: the plan and its diff stand on a Remediation.", (INCIDENT,)),
+    Happening("RemediationSuggested", "The mode is Suggest, or the Runbook only tells: the plan and its diff stand on a Remediation.", (INCIDENT,)),
     Happening("RemediationBlocked", "Nothing is done, and the message says why.", (INCIDENT, WORKLOAD)),
     Happening("RolledBack", "The pod template of an earlier revision is in force again.", (INCIDENT, WORKLOAD)),
     Happening("Restarted", "The pods are being made anew.", (INCIDENT, WORKLOAD)),

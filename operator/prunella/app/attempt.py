@@ -13,6 +13,7 @@ from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
 from prunella.core.healing import plan, run
 from prunella.core.healing.steps import registry
+from prunella.core.people.notices import TOLD
 
 LIVE_END: Final = {
     "TargetHealthy": Outcome.RECOVERED_ITSELF,
@@ -50,6 +51,11 @@ def marked(
     phase = remediation.status.phase or RemediationPhase.PENDING  # Dispatched means that an intent is stored: this is none
     status = remediation.status.model_copy(update={"phase": phase, "steps": (*remediation.status.steps, record)})
     return remediation.model_copy(update={"status": status})
+
+
+def told(remediation: Remediation) -> bool:
+    """Whether a step of it told somebody something."""
+    return any(one.outcome is not None and TOLD in one.outcome.after for one in remediation.status.steps)
 
 
 def spent(remediation: Remediation, now: datetime) -> Remediation:

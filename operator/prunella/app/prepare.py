@@ -20,7 +20,7 @@ from prunella.core.healing import measures
 from prunella.core.healing.effects import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Ask, Listed, LiveFacts, Next, Queried, Skip
+from prunella.core.healing.steps.step import Ask, Listed, LiveFacts, Next, Queried, Skip, Tell
 from prunella.core.world import Answers, Capture, Preparation, World
 
 from .errors import PrunellaError
@@ -141,6 +141,8 @@ class Preparer:
                 return ("" if answer.accepted else answer.message), answer.diff
             if isinstance(following, Refusal):
                 return following.message, ""
+            if isinstance(following, Tell) and following.diff:
+                return "", following.diff
         return "", ""
 
     async def live_facts(

@@ -18,14 +18,14 @@ from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.healing import history, run
 from prunella.core.healing.effects import DeletePod, Patch
 from prunella.core.healing.refusal import Refusal
-from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, Note, PageNow, Skip, Wait
-from prunella.core.people import automation
+from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, Note, PageNow, Skip, Tell, Wait
+from prunella.core.people import automation, notices
 
 from . import attempt
 from .errors import PrunellaError
 from .gather import Gatherer, Mailbox
 from .once import Once, Recovery
-from .permit import Permit
+from .permit import Permit, Permitted
 from .ports import Clock, Store, View
 from .prepare import Preparer
 from .prove import Prover
@@ -127,6 +127,11 @@ class Runner:
         permitted = await self._permit.ask(incident, remediation, runbook, mail)
         if isinstance(permitted, Refusal):
             return await self._refused(remediation, permitted)
+        await self._shown(remediation, permitted, "the effective mode is Suggest: a person has to do it")
+        return True, None
+
+    async def _shown(self, remediation: Remediation, permitted: Permitted, why: str) -> None:
+        """The end of an attempt that changes nothing: its plan stands there, and what it would change."""
         status = remediation.status.model_copy(
             update={
                 "plan": permitted.plan.summary,
@@ -135,11 +140,8 @@ class Runner:
                 "guards": permitted.guards,
             }
         )
-        simulated = attempt.allowed(
-            status, ConditionStatus.FALSE, "ModeSuggest", "the effective mode is Suggest: a person has to do it", self._clock.now()
-        )
+        simulated = attempt.allowed(status, ConditionStatus.FALSE, "ModeSuggest", why, self._clock.now())
         await self._once.end(remediation.model_copy(update={"status": simulated}), Outcome.SIMULATED, permitted.plan.summary)
-        return True, None
 
     async def _act(self, incident: Incident, stored: Remediation, runbook: Runbook, mail: Mailbox) -> tuple[bool, datetime | None]:
         """Settle what was begun; then go on, or take back what was done."""
@@ -169,7 +171,10 @@ class Runner:
         if isinstance(permitted, Refusal):
             return await self._refused(remediation, permitted)
         if chosen is None:
-            await self._steps_done(remediation)
+            if permitted.plan.tells_only and attempt.told(remediation):
+                await self._shown(remediation, permitted, "what the Runbook tells was told: a person has to do the rest")
+            else:
+                await self._steps_done(remediation)
             return True, None
         step, following = chosen
         if not isinstance(following, Patch | DeletePod):
@@ -246,6 +251,10 @@ class Runner:
                 await self._mark(remediation, step, "evidence was taken")
             case PageNow():
                 await self._mark(remediation, step, following.message, after={automation.PAGE: "now"})
+            case Tell():
+                told = run.intent_id(remediation.metadata.uid, run.next_name(step, remediation.status.steps))
+                after = {notices.TOLD: following.receiver, notices.TOLD_ID: told}
+                await self._mark(remediation, step, following.message, after=after)
             case Note():
                 await self._mark(remediation, step, following.message, after=following.outputs)
             case Skip():

@@ -27,7 +27,7 @@ from prunella.core.healing.effects import DeletePod, Effect, Json, Patch
 from prunella.core.healing.plan import Plan
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, Listed, LiveFacts, Note, PageNow, Skip, Wait
+from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, Listed, LiveFacts, Note, PageNow, Skip, Tell, Wait
 from prunella.core.world import Preparation, Unevaluable, World
 
 INTENT: Final = "written-when-it-is-done"
@@ -91,6 +91,9 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
                 deed, record = Deed(step=name, said=f"keeps the last {wants.tail_lines} lines of the log, and the Events"), _marked(name, live)
             case PageNow():
                 deed, record = Deed(step=name, said=f"pages the owner now: {wants.message}"), _marked(name, live)
+            case Tell():
+                whom = wants.receiver or "the Incident's owner"
+                deed, record = Deed(step=name, said=f"tells {whom}, without waking anybody: {wants.message}"), _marked(name, live)
             case Note():
                 deed, record = Deed(step=name, said=wants.message), _marked(name, live, wants.outputs)
             case Ask():

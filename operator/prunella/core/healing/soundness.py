@@ -13,12 +13,22 @@ from prunella.api.runbook import Blocker, Runbook, RunbookStep, Verify
 from prunella.api.windows import Windows
 from prunella.core.world import Evaluate, Unevaluable, ZoneOf
 
-from . import match, matchers, queries, windows
+from . import match, matchers, queries, sentences, windows
 from .steps import registry
 
 SAMPLE: Final[Mapping[str, Mapping[str, object]]] = {
     "incident": {"name": "", "namespace": "", "cause": "", "priority": "", "episode": 1},
-    "target": {"kind": "", "name": "", "namespace": "", "labels": {}, "failingRevision": "", "newestRevision": "", "ready": 0, "desired": 0},
+    "target": {
+        "kind": "",
+        "name": "",
+        "namespace": "",
+        "labels": {},
+        "failingRevision": "",
+        "newestRevision": "",
+        "ready": 0,
+        "desired": 0,
+        "ownedByGitOps": False,
+    },
     "alert": {"labels": {}, "summary": ""},
 }
 """What a condition may read, with empty values: enough to find a misspelt name."""
@@ -103,6 +113,10 @@ def _fields(step: RunbookStep, before: Mapping[str, object], evaluate: Evaluate)
             yield from _condition(f"{place}.{one.field}", one.expression, evaluate, {"steps": before})
     for field, query in kind.queries(params):
         wrong = queries.wrong_with(query)
+        if wrong is not None:
+            yield Problem("InvalidExpression", f"`{place}.{field}`: {wrong}")
+    for field, text in kind.texts(params):
+        wrong = sentences.wrong_with(text, before)
         if wrong is not None:
             yield Problem("InvalidExpression", f"`{place}.{field}`: {wrong}")
 

@@ -88,6 +88,17 @@ class PageNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tell:
+    """Tell somebody, without waking anybody."""
+
+    receiver: str
+    """A receiver of the HealingPolicy; empty: those whom the Incident's owner wants told."""
+    message: str
+    diff: str = ""
+    """What it asks people to change; it stands on the Remediation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """What the step found out, kept with the run. Nothing was changed; it is planned again with this record."""
 
@@ -117,7 +128,7 @@ class Ask:
     reads: tuple[Listed | Queried, ...]
 
 
-Next: TypeAlias = Effect | Refusal | Done | Wait | Evidence | PageNow | Note | Skip | Failed | Ask
+Next: TypeAlias = Effect | Refusal | Done | Wait | Evidence | PageNow | Tell | Note | Skip | Failed | Ask
 
 P = TypeVar("P", bound=WireModel)
 
@@ -164,6 +175,10 @@ class StepKind(Generic[P]):
     """The conditions among its fields."""
     queries: Callable[[P], tuple[tuple[str, str], ...]] = lambda _params: ()
     """The PromQL among its fields: name of the field, and query."""
+    texts: Callable[[P], tuple[tuple[str, str], ...]] = lambda _params: ()
+    """The sentences among its fields that have placeholders: name of the field, and text."""
+    receivers: Callable[[P], tuple[str, ...]] = lambda _params: ()
+    """Receivers of the HealingPolicy that its fields name."""
     event: str = ""
     """Event and timeline name of its effect."""
     accuses: bool = False
