@@ -304,6 +304,7 @@ def test_a_page_is_sent_once_and_changes_nothing(message, said):
 def test_each_kind_of_step_says_how_much_it_disturbs():
     assert {name: kind.impact for name, kind in registry.KINDS.items()} == {
         "assert": "Read",
+        "call": "Disruptive",
         "captureEvidence": "Read",
         "escalate": "Notify",
         "notify": "Notify",
@@ -312,6 +313,7 @@ def test_each_kind_of_step_says_how_much_it_disturbs():
         "restart": "Disruptive",
         "rollBack": "Disruptive",
         "scale": "Low",
+        "silence": "Low",
         "waitFor": "Read",
     }
 

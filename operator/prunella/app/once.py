@@ -25,7 +25,6 @@ from .ports import Clock, Executor, Store, Telemetry, Tenure
 from .quarantine import Quarantine
 
 log = logging.getLogger(__name__)
-PATCH: Final = "Patch"
 UNREADABLE: Final = timedelta(seconds=600)
 """How long a target may be unreadable before a person is told that an effect can't be known."""
 
@@ -66,7 +65,7 @@ class Once:
         intent = Intent(
             id=run.intent_id(remediation.metadata.uid, name),
             epoch=self._tenure.epoch,
-            action=PATCH if isinstance(effect, Patch) else "Delete",
+            action=effect.action,
             target_ref=effect.target,
             patch_sha256=effect.sha256,
             does=effect.does[:1024],
@@ -113,7 +112,7 @@ class Once:
 
     async def _arrived_late(self, intent: Intent) -> bool:
         """Whether it was refused because an earlier try, given up for lost, arrived after all: it bears the same id."""
-        if intent.action != PATCH:
+        if intent.action != Patch.action:
             return False
         return await self._executor.settle(intent.target_ref, intent.id, intent.before, intent.action) is Settled.APPLIED
 
@@ -204,6 +203,10 @@ class Once:
             case Settled.CHANGED:
                 await self._unknown(
                     remediation, step, "the target carries neither our stamp nor its state from before: somebody changed it meanwhile"
+                )
+            case Settled.TRACELESS:
+                await self._unknown(
+                    remediation, step, f"{intent.does}: no answer came, and whether it was done leaves no trace that could be looked at"
                 )
             case Settled.NOT_APPLIED if now < intent.deadline_time:
                 return Recovery.NOT_APPLIED

@@ -16,7 +16,7 @@ from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase,
 from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.healing import history, run
-from prunella.core.healing.effects import DeletePod, Patch
+from prunella.core.healing.effects import Effect
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, Note, PageNow, Skip, Tell, Wait
 from prunella.core.people import automation, notices
@@ -177,7 +177,7 @@ class Runner:
                 await self._steps_done(remediation)
             return True, None
         step, following = chosen
-        if not isinstance(following, Patch | DeletePod):
+        if not isinstance(following, Effect):
             return await self._other(incident, remediation, runbook, step, following, mail)
         taken = self._permit.places(remediation, permitted)
         if taken is not None:
@@ -205,7 +205,7 @@ class Runner:
         wants = await self._preparer.undo(step, record)
         if wants is None:
             return False, self._clock.now() + SETTLE_RETRY
-        if isinstance(wants, Patch):
+        if isinstance(wants, Effect):
             remediation = await self._once.intend(remediation, step, wants, permitted, name=f"{run.UNDO}{record.name}")
             await self._once.apply(remediation, wants, runbook)
         else:

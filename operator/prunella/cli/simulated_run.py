@@ -23,7 +23,9 @@ from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UnknownT
 from prunella.core.healing import match, run
-from prunella.core.healing.effects import DeletePod, Effect, Json, Patch
+from prunella.core.healing.effects import ClusterEffect, DeletePod, Effect, Json, Patch
+from prunella.core.healing.outside import Call as Called
+from prunella.core.healing.outside import EndSilence, Silence
 from prunella.core.healing.plan import Plan
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
@@ -82,6 +84,8 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
     for number in range(1, MOST + 1):
         wants = kind.plan(params, live, done)
         match wants:
+            case Silence() | EndSilence() | Called():
+                deed, record = Deed(step=name, said=wants.does), _applied(f"{name}/{number}", wants, live)
             case Patch() | DeletePod():
                 deed, record = _deed(name, wants, live), _applied(f"{name}/{number}", wants, live)
                 live = _after(live, wants)
@@ -112,7 +116,7 @@ def _asks(wants: Ask) -> str:
     return f"can't be told: it asks {', '.join(missing)}, and the files don't say"
 
 
-def _deed(step: str, effect: Effect, live: LiveFacts) -> Deed:
+def _deed(step: str, effect: ClusterEffect, live: LiveFacts) -> Deed:
     resource = resource_of(effect.target)
     if resource is None:
         return Deed(step=step, said=f"a {effect.target.kind} can't be changed", stops=True)
@@ -137,7 +141,7 @@ def _at(document: Json, pointer: str) -> object:
     return None if found is MISSING else found
 
 
-def _after(live: LiveFacts, effect: Effect) -> LiveFacts:
+def _after(live: LiveFacts, effect: ClusterEffect) -> LiveFacts:
     """What the next step would read."""
     facts = live.facts
     if isinstance(effect, DeletePod):
@@ -158,7 +162,7 @@ def _stored(live: LiveFacts, effect: Patch) -> Json:
 def _applied(name: str, effect: Effect, live: LiveFacts) -> StepStatus:
     intent = Intent(
         id=INTENT,
-        action="Patch" if isinstance(effect, Patch) else "Delete",
+        action=effect.action,
         target_ref=effect.target,
         written_time=live.now,
         deadline_time=live.now + timedelta(seconds=1),

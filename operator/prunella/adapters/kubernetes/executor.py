@@ -19,9 +19,9 @@ from prunella.core.healing.effects import (
     PATH_KEY,
     TEMPLATE,
     Applied,
+    ClusterEffect,
     DeletePod,
     DryRun,
-    Effect,
     Json,
     NotApplied,
     Patch,
@@ -45,12 +45,12 @@ _STAMP_SECONDS: Final = 0.05
 
 
 class Effects:
-    """The port `Executor`."""
+    """What the API server does of the port `Executor`."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    async def apply(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
+    async def apply(self, effect: ClusterEffect, intent_id: str) -> Applied | NotApplied:
         """Do it once. Raises OutcomeUnknown where it may have been done, Retryable where it surely was not and may be tried."""
         resource = _known(effect.target)
         match effect:
@@ -86,7 +86,7 @@ class Effects:
             answer = await self._api.send(delete_call(resource, fresh))
         return answer, None
 
-    async def dry_run(self, effect: Effect) -> DryRun | UnknownT:
+    async def dry_run(self, effect: ClusterEffect) -> DryRun | UnknownT:
         """What the API server says to the same request with dryRun=All: rights, quota, admission and schema. It changes nothing."""
         try:
             resource = _known(effect.target)
@@ -125,7 +125,7 @@ class Effects:
         unchanged = before.get("guardedSha256") == guarded_sha256(_at(stored, before.get(PATH_KEY, TEMPLATE)))
         return Settled.NOT_APPLIED if unchanged else Settled.CHANGED
 
-    async def _refusal(self, resource: Resource, effect: Effect, answer: Answer) -> NotApplied:
+    async def _refusal(self, resource: Resource, effect: ClusterEffect, answer: Answer) -> NotApplied:
         """Why it was not done. Raises OutcomeUnknown for a server error (it may have been done before the error), Retryable where it may be tried."""
         where = _where(effect.target)
         if answer.status >= SERVER_ERROR:
@@ -149,7 +149,7 @@ class Effects:
             )
         return _failed_patch(effect, stored, answer)
 
-    async def _again(self, resource: Resource, effect: Effect) -> dict[str, Any] | UnknownT | None:
+    async def _again(self, resource: Resource, effect: ClusterEffect) -> dict[str, Any] | UnknownT | None:
         try:
             return await fetch(self._api, resource, effect.target)
         except PrunellaError:
@@ -201,7 +201,7 @@ def delete_call(resource: Resource, delete: DeletePod, *, dry: bool = False) -> 
     return resource.call("delete", delete.target.namespace, delete.target.name, body=body)
 
 
-def _after(effect: Effect, answer: Answer) -> Mapping[str, str]:
+def _after(effect: ClusterEffect, answer: Answer) -> Mapping[str, str]:
     if isinstance(effect, DeletePod):
         return {"pod": "deleted"}
     changed = answer.object()
@@ -244,7 +244,7 @@ def _failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer
     return NotApplied(reason="", message=f"The API server refused the change of {where}: {answer.message}")
 
 
-def _forbidden(resource: Resource, effect: Effect, answer: Answer) -> NotApplied:
+def _forbidden(resource: Resource, effect: ClusterEffect, answer: Answer) -> NotApplied:
     namespace = effect.target.namespace or ""
     verb = "patch" if isinstance(effect, Patch) else "delete"
     return NotApplied(

@@ -90,8 +90,8 @@ def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Probl
         if wrong is not None:
             yield Problem("UnknownReference", f"`spec.steps`: {wrong}")
             continue
-        if step.ttl_seconds is not None and registry.kind_of(step).undo is None:
-            yield Problem("InvalidExpression", f"`spec.steps[{step.name}].ttlSeconds`: {step.action} can't be taken back, so it is never temporary")
+        if step.ttl_seconds is not None:
+            yield from _temporary(step)
         if step.when is not None:
             yield from _condition(f"spec.steps[{step.name}].when", step.when, evaluate, {"steps": before})
         yield from _fields(step, before, evaluate)
@@ -101,6 +101,14 @@ def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Probl
             message = f"`spec.steps[{step.name}].onFailure.goTo`: '{step.on_failure.go_to}' is no later step; {where}"
             yield Problem("UnknownReference", message)
         before[step.name] = {"state": "", "outputs": dict.fromkeys(registry.kind_of(step).outputs, "0")}
+
+
+def _temporary(step: RunbookStep) -> Iterable[Problem]:
+    kind, field = registry.kind_of(step), f"`spec.steps[{step.name}].ttlSeconds`"
+    if kind.undo is None:
+        yield Problem("InvalidExpression", f"{field}: {step.action} can't be taken back, so it is never temporary")
+    elif not kind.temporary:
+        yield Problem("InvalidExpression", f"{field}: {step.action} ends by fields of its own; leave it out")
 
 
 def _fields(step: RunbookStep, before: Mapping[str, object], evaluate: Evaluate) -> Iterable[Problem]:

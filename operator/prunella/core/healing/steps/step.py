@@ -169,6 +169,8 @@ class StepKind(Generic[P]):
     """Its fields, live facts, and the records of this step's effects so far; pure."""
     undo: Callable[[P, Json, StepStatus], Next] | None = None
     """Its fields, the object that it changed as it is now, and the record of that effect: what takes it back. None where nothing can."""
+    temporary: bool = True
+    """Whether `ttlSeconds` can end what it does: by a mark on the changed object."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """What later steps may read of it, as `steps.<name>.outputs.<key>` in their `when`: key and meaning."""
     conditions: Callable[[P], tuple[Condition, ...]] = lambda _params: ()
