@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 from prunella.api.common import ObjectRef
 from prunella.api.healing_policy import HealingPolicy
-from prunella.app.ports import Clock, Tenure
+from prunella.app.ports import Clock, Executor, Tenure
 from prunella.core.facts import UnknownT
-from prunella.core.healing.effects import Applied, ClusterEffect, DryRun, Effect, NotApplied, Settled
+from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
 from prunella.core.healing.outside import Call, EndSilence, Silence
 
 from .alertmanager.silences import Silences
@@ -24,19 +24,6 @@ from .notify.call import Calls
 
 LONGEST_SECONDS: Final = 15.0
 """How long one effect outside of the cluster may take: a name that is resolved, and a request."""
-
-
-class Cluster(Protocol):
-    """What the API server does."""
-
-    async def apply(self, effect: ClusterEffect, intent_id: str) -> Applied | NotApplied:
-        """Do it once."""
-
-    async def dry_run(self, effect: ClusterEffect) -> DryRun | UnknownT:
-        """The same request with dryRun=All."""
-
-    async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
-        """What the target shows of it."""
 
 
 class Silencing(Protocol):
@@ -62,7 +49,7 @@ class Calling(Protocol):
 class Hands:
     """The port `Executor`."""
 
-    def __init__(self, cluster: Cluster, silences: Silencing, calls: Calling, tenure: Tenure) -> None:
+    def __init__(self, cluster: Executor, silences: Silencing, calls: Calling, tenure: Tenure) -> None:
         self._cluster = cluster
         self._silences = silences
         self._calls = calls

@@ -17,6 +17,7 @@ from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.draft import AskBlockers, Prepare
 from prunella.core.facts import UNKNOWN, AlertFacts, Pod, Revision, UnknownT, WorkloadFacts
 from prunella.core.healing import measures
+from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
@@ -134,7 +135,7 @@ class Preparer:
             if live is None:
                 return "the target could not be read", ""
             following = await self.wants(step, live, ())
-            if isinstance(following, Patch):
+            if isinstance(following, Patch | Create):
                 answer = await self._executor.dry_run(following)
                 if isinstance(answer, UnknownT):
                     return "the API server did not answer the dry run", ""

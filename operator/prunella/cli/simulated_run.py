@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
+from prunella.adapters.kubernetes.creation import create_call
 from prunella.adapters.kubernetes.difference import difference
 from prunella.adapters.kubernetes.executor import delete_call, patch_call
 from prunella.adapters.kubernetes.pointer import MISSING, part
@@ -23,6 +24,7 @@ from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UnknownT
 from prunella.core.healing import match, run
+from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import ClusterEffect, DeletePod, Effect, Json, Patch
 from prunella.core.healing.outside import Call as Called
 from prunella.core.healing.outside import EndSilence, Silence
@@ -70,7 +72,7 @@ def _run(world: World, made: Plan, live: LiveFacts) -> Iterator[Deed]:
             yield Deed(step=step.name, said=f"skipped: its condition '{step.when}' is false")
             records = (*records, StepStatus(name=step.name, state=StepState.SKIPPED))
             continue
-        live = replace(live, variables={**variables, "steps": run.told(records)})
+        live = replace(live, variables={**variables, "steps": run.told(records)}, intent_id=INTENT)
         for deed, record, live_after in _step(step, live, records):
             yield deed
             if deed.stops:
@@ -86,7 +88,7 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
         match wants:
             case Silence() | EndSilence() | Called():
                 deed, record = Deed(step=name, said=wants.does), _applied(f"{name}/{number}", wants, live)
-            case Patch() | DeletePod():
+            case Patch() | DeletePod() | Create():
                 deed, record = _deed(name, wants, live), _applied(f"{name}/{number}", wants, live)
                 live = _after(live, wants)
             case Done():
@@ -121,6 +123,8 @@ def _deed(step: str, effect: ClusterEffect, live: LiveFacts) -> Deed:
     if resource is None:
         return Deed(step=step, said=f"a {effect.target.kind} can't be changed", stops=True)
     where = f"{effect.target.kind} {effect.target.namespace}/{effect.target.name}"
+    if isinstance(effect, Create):
+        return Deed(step=step, said=f"create {where}", call=create_call(resource, effect, INTENT))
     if isinstance(effect, DeletePod):
         return Deed(step=step, said=f"delete {where}", call=delete_call(resource, effect))
     stored = _stored(live, effect)
@@ -144,6 +148,8 @@ def _at(document: Json, pointer: str) -> object:
 def _after(live: LiveFacts, effect: ClusterEffect) -> LiveFacts:
     """What the next step would read."""
     facts = live.facts
+    if isinstance(effect, Create):
+        return live
     if isinstance(effect, DeletePod):
         return replace(live, facts=replace(facts, pods=tuple(pod for pod in facts.pods if pod.uid != effect.target.uid)))
     if live.to is not None and facts.workload.kind == "StatefulSet":

@@ -15,13 +15,14 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
+from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import (
     PATH_KEY,
     TEMPLATE,
     Applied,
-    ClusterEffect,
     DeletePod,
     DryRun,
+    Effect,
     Json,
     NotApplied,
     Patch,
@@ -29,11 +30,14 @@ from prunella.core.healing.effects import (
     annotated,
     guarded_sha256,
 )
+from prunella.core.healing.outside import Call as OutsideCall
+from prunella.core.healing.outside import EndSilence, Silence
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP_PATH
 from prunella.core.healing.steps.hand_back import hand_back
 
 from .answers import CONFLICT, FORBIDDEN, NOT_FOUND, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, Answer
 from .client import Api
+from .creation import create, created, dry_create
 from .difference import difference
 from .pointer import MISSING, part
 from .reads import fetch
@@ -45,12 +49,12 @@ _STAMP_SECONDS: Final = 0.05
 
 
 class Effects:
-    """What the API server does of the port `Executor`."""
+    """The port `Executor`, as far as it is the API server that does it."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    async def apply(self, effect: ClusterEffect, intent_id: str) -> Applied | NotApplied:
+    async def apply(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
         """Do it once. Raises OutcomeUnknown where it may have been done, Retryable where it surely was not and may be tried."""
         resource = _known(effect.target)
         match effect:
@@ -60,6 +64,10 @@ class Effects:
                 answer, settled = await self._delete(resource, effect)
                 if settled is not None:
                     return settled
+            case Create():
+                return await create(self._api, resource, effect, intent_id)
+            case Silence() | EndSilence() | OutsideCall():
+                raise Permanent(f"the API server does no {effect.action}")
             case _:
                 assert_never(effect)
         if answer.good:
@@ -86,10 +94,14 @@ class Effects:
             answer = await self._api.send(delete_call(resource, fresh))
         return answer, None
 
-    async def dry_run(self, effect: ClusterEffect) -> DryRun | UnknownT:
+    async def dry_run(self, effect: Effect) -> DryRun | UnknownT:
         """What the API server says to the same request with dryRun=All: rights, quota, admission and schema. It changes nothing."""
         try:
             resource = _known(effect.target)
+            if isinstance(effect, Create):
+                return await dry_create(self._api, resource, effect)
+            if isinstance(effect, Silence | EndSilence | OutsideCall):
+                return DryRun(accepted=True)
             stored = await fetch(self._api, resource, effect.target)
             if stored is None:
                 return DryRun(accepted=False, message=_gone(effect.target).message)
@@ -109,6 +121,8 @@ class Effects:
 
     async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
         """What the target shows of an intent without an outcome. UNKNOWN where it can't be read."""
+        if action == Create.action:
+            return await created(self._api, _known(effect_target), effect_target, intent_id)
         try:
             stored = await fetch(self._api, _known(effect_target), effect_target)
         except PrunellaError:
@@ -125,7 +139,7 @@ class Effects:
         unchanged = before.get("guardedSha256") == guarded_sha256(_at(stored, before.get(PATH_KEY, TEMPLATE)))
         return Settled.NOT_APPLIED if unchanged else Settled.CHANGED
 
-    async def _refusal(self, resource: Resource, effect: ClusterEffect, answer: Answer) -> NotApplied:
+    async def _refusal(self, resource: Resource, effect: Patch | DeletePod, answer: Answer) -> NotApplied:
         """Why it was not done. Raises OutcomeUnknown for a server error (it may have been done before the error), Retryable where it may be tried."""
         where = _where(effect.target)
         if answer.status >= SERVER_ERROR:
@@ -149,7 +163,7 @@ class Effects:
             )
         return _failed_patch(effect, stored, answer)
 
-    async def _again(self, resource: Resource, effect: ClusterEffect) -> dict[str, Any] | UnknownT | None:
+    async def _again(self, resource: Resource, effect: Patch | DeletePod) -> dict[str, Any] | UnknownT | None:
         try:
             return await fetch(self._api, resource, effect.target)
         except PrunellaError:
@@ -201,7 +215,7 @@ def delete_call(resource: Resource, delete: DeletePod, *, dry: bool = False) -> 
     return resource.call("delete", delete.target.namespace, delete.target.name, body=body)
 
 
-def _after(effect: ClusterEffect, answer: Answer) -> Mapping[str, str]:
+def _after(effect: Patch | DeletePod, answer: Answer) -> Mapping[str, str]:
     if isinstance(effect, DeletePod):
         return {"pod": "deleted"}
     changed = answer.object()
@@ -244,7 +258,7 @@ def _failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer
     return NotApplied(reason="", message=f"The API server refused the change of {where}: {answer.message}")
 
 
-def _forbidden(resource: Resource, effect: ClusterEffect, answer: Answer) -> NotApplied:
+def _forbidden(resource: Resource, effect: Patch | DeletePod, answer: Answer) -> NotApplied:
     namespace = effect.target.namespace or ""
     verb = "patch" if isinstance(effect, Patch) else "delete"
     return NotApplied(

@@ -117,6 +117,8 @@ DAEMON_SET: Final = Resource(api_version="apps/v1", kind="DaemonSet", plural="da
 REPLICA_SET: Final = Resource(api_version="apps/v1", kind="ReplicaSet", plural="replicasets")
 CONTROLLER_REVISION: Final = Resource(api_version="apps/v1", kind="ControllerRevision", plural="controllerrevisions")
 AUTOSCALER: Final = Resource(api_version="autoscaling/v2", kind="HorizontalPodAutoscaler", plural="horizontalpodautoscalers")
+JOB: Final = Resource(api_version="batch/v1", kind="Job", plural="jobs")
+CRON_JOB: Final = Resource(api_version="batch/v1", kind="CronJob", plural="cronjobs")
 ACCESS_REVIEW: Final = Resource(
     api_version="authorization.k8s.io/v1", kind="SelfSubjectAccessReview", plural="selfsubjectaccessreviews", namespaced=False
 )
@@ -134,7 +136,7 @@ FOREIGN: Final = (POD, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, CONTRO
 """Kinds of the cluster that are watched."""
 WORKLOADS: Final = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET}
 
-_BY_KIND: Final = {(resource.api_version, resource.kind): resource for resource in (*FOREIGN, *OWN)}
+_BY_KIND: Final = {(resource.api_version, resource.kind): resource for resource in (*FOREIGN, JOB, CRON_JOB, *OWN)}
 
 
 def resource_of(ref: ObjectRef) -> Resource | None:

@@ -14,6 +14,7 @@ from typing import ClassVar, Final, TypeAlias
 
 from prunella.api.common import ObjectRef
 
+from .creation import Create
 from .outside import Call, EndSilence, Silence
 
 TEMPLATE: Final = "/spec/template"
@@ -80,7 +81,7 @@ class DeletePod:
         return hashlib.sha256(f"delete/{self.target.uid}/{self.resource_version}".encode()).hexdigest()
 
 
-ClusterEffect: TypeAlias = Patch | DeletePod
+ClusterEffect: TypeAlias = Patch | DeletePod | Create
 """What the API server does."""
 Effect: TypeAlias = ClusterEffect | Silence | EndSilence | Call
 

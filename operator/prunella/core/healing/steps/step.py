@@ -171,6 +171,8 @@ class StepKind(Generic[P]):
     """Its fields, the object that it changed as it is now, and the record of that effect: what takes it back. None where nothing can."""
     temporary: bool = True
     """Whether `ttlSeconds` can end what it does: by a mark on the changed object."""
+    goes_on: bool = False
+    """Whether it is not done with its effect: it waits for what comes of it."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """What later steps may read of it, as `steps.<name>.outputs.<key>` in their `when`: key and meaning."""
     conditions: Callable[[P], tuple[Condition, ...]] = lambda _params: ()
