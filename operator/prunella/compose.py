@@ -21,10 +21,10 @@ from prunella.adapters.alertmanager.webhook_body import decode_webhook
 from prunella.adapters.cel import CelEvaluate
 from prunella.adapters.clock import SystemClock, SystemTicks
 from prunella.adapters.generators import closed_in_order
+from prunella.adapters.hands import hands
 from prunella.adapters.kubernetes import discovery
 from prunella.adapters.kubernetes.cache import Cache
 from prunella.adapters.kubernetes.client import Api, connect
-from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.heartbeat import Heartbeat
 from prunella.adapters.kubernetes.lease import LeaderLease
 from prunella.adapters.kubernetes.reads import LiveReads
@@ -109,7 +109,8 @@ class Operator:
         self._heartbeat = Heartbeat(self._leaders_api, self._clock, telemetry, namespace=settings.namespace)
         self._store = Objects(self._leaders_api)
         self._live = LiveReads(api)
-        self._executor = Effects(self._leaders_api)
+        known = self._cache.healing_policy
+        self._executor = hands(self._leaders_api, settings.namespace, settings.alertmanager_urls, known, self._clock, self._election)
         self._prometheus = PrometheusQueries(settings.prometheus_url, self._clock) if settings.prometheus_url else None
         self._queries: Queries = self._prometheus or NoPrometheus()
         self._queues = Queues(

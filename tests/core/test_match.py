@@ -172,6 +172,7 @@ def test_without_a_workload_a_condition_reads_what_the_incident_says():
         "newestRevision": "",
         "ready": 0,
         "desired": 0,
+        "ownedByGitOps": False,
     }
     assert read["incident"]["cause"] == "Reported"
     assert read["alert"] == {"labels": {"alertname": "HighErrors"}, "summary": "many"}

@@ -303,11 +303,21 @@ def test_a_page_is_sent_once_and_changes_nothing(message, said):
 
 def test_each_kind_of_step_says_how_much_it_disturbs():
     assert {name: kind.impact for name, kind in registry.KINDS.items()} == {
+        "assert": "Read",
+        "call": "Disruptive",
         "captureEvidence": "Read",
+        "createJobFrom": "Disruptive",
         "escalate": "Notify",
+        "job": "Disruptive",
+        "notify": "Notify",
+        "query": "Read",
+        "requestRevert": "Notify",
+        "rerunJob": "Disruptive",
         "restart": "Disruptive",
         "rollBack": "Disruptive",
         "scale": "Low",
+        "silence": "Low",
+        "waitFor": "Read",
     }
 
 

@@ -28,6 +28,7 @@ from prunella.core.facts import (
     WorkloadCondition,
     WorkloadFacts,
 )
+from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import (
     PATH_KEY,
     TEMPLATE,
@@ -500,6 +501,15 @@ class FakeCluster:
     async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
         if self.unreadable:
             return UNKNOWN
+        if action == Create.action:
+            there = self._other(effect_target)
+            return (
+                Settled.NOT_APPLIED
+                if there is None
+                else Settled.APPLIED
+                if there["metadata"]["annotations"][INTENT] == intent_id
+                else Settled.CHANGED
+            )
         if action == "Delete":
             return Settled.NOT_APPLIED if self._find_pod(effect_target) is not None else Settled.APPLIED
         raw = await self.raw(effect_target)
@@ -517,11 +527,29 @@ class FakeCluster:
         )
         if isinstance(effect, DeletePod):
             verb, resource = "delete", "pods"
+        if isinstance(effect, Create):
+            verb, resource = "create", "jobs"
         if isinstance(acting, Account) and (acting.user, verb, resource) in self.poor:
             return NotApplied(reason="MissingPermission", message=f"{acting.user} may not {verb} {resource} in {effect.target.namespace}")
         if not isinstance(acting, Account) and (verb, resource) in self.forbidden:
             return NotApplied(reason="MissingPermission", message=f"Prunella may not {verb} {resource} in {effect.target.namespace}")
+        if isinstance(effect, Create):
+            return self._create(effect, intent_id)
+        assert isinstance(effect, Patch | DeletePod), "what is outside of the cluster is done elsewhere"
         return self._delete(effect) if isinstance(effect, DeletePod) else self._patch(effect, intent_id)
+
+    def _create(self, effect: Create, intent_id: str) -> Applied | NotApplied:
+        key = (effect.target.kind, effect.target.namespace or "", effect.target.name)
+        stored = self.others.get(key)
+        if stored is not None and stored["metadata"]["annotations"].get(INTENT) != intent_id:
+            return NotApplied(reason="", message=f"{effect.target.name} is there already")
+        if stored is None:
+            self.number += 1
+            stored = copy.deepcopy(dict(effect.manifest))
+            stored["metadata"] |= {"name": effect.target.name, "namespace": effect.target.namespace, "uid": f"o-{self.number}"}
+            stored["metadata"]["annotations"] = {**stored["metadata"].get("annotations", {}), INTENT: intent_id}
+            self.others[key] = stored
+        return Applied(after={"name": effect.target.name, "uid": stored["metadata"]["uid"]})
 
     def _patch(self, effect: Patch, intent_id: str) -> Applied | NotApplied:
         one = self._find(effect.target)

@@ -16,6 +16,7 @@ from typing import Any
 from tests.core.incident_builders import ladder, receivers
 
 from prunella.adapters.cel import CelEvaluate
+from prunella.adapters.hands import Hands
 from prunella.adapters.zones import zone_of
 from prunella.api.common import Metadata, NamespacedRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
@@ -50,7 +51,7 @@ from prunella.core.things.detect import KINDS as THINGS
 from .api import FakeApi, Stored
 from .clock import ManualClock
 from .cluster import FakeCluster, FakeWorkload
-from .outside import FakeAlertmanager, FakeDeliver, FakeQueries, FakeTelemetry
+from .outside import FakeAlertmanager, FakeCalls, FakeDeliver, FakeQueries, FakeSilences, FakeTelemetry
 from .tenure import Sole
 from .view import FakeView
 
@@ -72,6 +73,8 @@ class Place:
     alertmanager: FakeAlertmanager = field(default_factory=FakeAlertmanager)
     queries: FakeQueries = field(default_factory=FakeQueries)
     deliver: FakeDeliver = field(default_factory=FakeDeliver)
+    silences: FakeSilences = field(default_factory=FakeSilences)
+    calls: FakeCalls = field(default_factory=FakeCalls)
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
     lagging: bool = False
     """Whether the heartbeat lags: what the watches say may be old."""
@@ -143,10 +146,11 @@ class Operator:
             operator_namespace="prunella-system",
             lagging=lambda: place.lagging,
         )
-        preparer = Preparer(cluster, cluster, clock, place.queries, self.gatherer.poll)
+        hands = Hands(cluster, place.silences, place.calls, self.tenure)
+        preparer = Preparer(cluster, hands, clock, place.queries, self.gatherer.poll)
         quarantine = Quarantine(api, clock)
-        once = Once(api, cluster, quarantine, clock, place.telemetry, self.tenure)
-        prover = Prover(gatherer=self.gatherer, live=cluster, executor=cluster, queries=place.queries, once=once, quarantine=quarantine, clock=clock)
+        once = Once(api, hands, quarantine, clock, place.telemetry, self.tenure)
+        prover = Prover(gatherer=self.gatherer, live=cluster, executor=hands, queries=place.queries, once=once, quarantine=quarantine, clock=clock)
         permit = Permit(api, self.gatherer, preparer)
         runner = Runner(view=view, store=api, gatherer=self.gatherer, preparer=preparer, permit=permit, once=once, prover=prover, clock=clock)
         self.outbox = Outbox(

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from prunella.api.healing_policy import ReceiverMethod
+from prunella.app.errors import OutcomeUnknown
 from prunella.core.facts import UNKNOWN, AlertFacts, UnknownT
+from prunella.core.healing.effects import Applied, NotApplied, Settled
+from prunella.core.healing.outside import Call, EndSilence, Silence
 from prunella.core.people.message import Envelope
 from prunella.core.world import QueryValue
 
@@ -59,6 +62,55 @@ class FakeDeliver:
     def to(self, kind: str) -> list[str]:
         """Receivers of messages of that kind, in order."""
         return [one.receiver for one in self.sent if one.kind == kind]
+
+
+@dataclass
+class FakeSilences:
+    """Alertmanager's silences, by the intent that made them."""
+
+    standing: dict[str, Silence] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+    """Every one that was ever made, by intent."""
+    lost: str = ""
+    """'before' or 'after': the next request never arrives, or its answer is lost."""
+    away: bool = False
+
+    async def make(self, silence: Silence, intent_id: str) -> Applied | NotApplied:
+        if self.away:
+            return NotApplied(reason="", message="no Alertmanager could be reached: nothing was silenced")
+        lost, self.lost = self.lost, ""
+        if lost != "before":
+            self.made.append(intent_id)
+            self.standing[intent_id] = silence
+        if lost:
+            raise OutcomeUnknown("no answer")
+        return Applied(after={"silenceId": f"s-{len(self.made)}"})
+
+    async def end(self, effect: EndSilence) -> Applied | NotApplied:
+        ended = self.standing.pop(effect.silenced_by, None)
+        return Applied(after={"ended": str(int(ended is not None))})
+
+    async def settle(self, intent_id: str, silenced_by: str) -> Settled | UnknownT:
+        if self.away:
+            return UNKNOWN
+        there = (silenced_by or intent_id) in self.standing
+        return Settled.APPLIED if there is not bool(silenced_by) else Settled.NOT_APPLIED
+
+
+@dataclass
+class FakeCalls:
+    """Receivers that are called."""
+
+    got: list[tuple[str, Call]] = field(default_factory=list)
+    """What arrived, by intent."""
+    answer: Applied | NotApplied | None = field(default_factory=lambda: Applied(after={"status": "202"}))
+    """None: no answer comes."""
+
+    async def make(self, call: Call, intent_id: str) -> Applied | NotApplied:
+        self.got.append((intent_id, call))
+        if self.answer is None:
+            raise OutcomeUnknown("no answer")
+        return self.answer
 
 
 @dataclass

@@ -16,9 +16,10 @@ import replays  # noqa: E402 - it stands in hack/, which is no package
 
 ACTS, NOTHING = 0, 3
 EXPECTED = {
+    "request-revert-of-gitops-rollout": (ACTS, ("Act", "Allowed")),
+    "request-revert-of-gitops-rollout.old-revision-fails": (NOTHING, ("Nothing", "OldRevisionFails")),
     "restart-crash-looping-pods": (ACTS, ("Suggest", "ModeSuggest")),
     "roll-back-bad-rollout": (ACTS, ("Act", "Allowed")),
-    "roll-back-bad-rollout.gitops": (NOTHING, ("Nothing", "OwnedByGitOps")),
     "roll-back-bad-rollout.old-revision-fails": (NOTHING, ("Nothing", "OldRevisionFails")),
     "roll-back-bad-rollout.paused": (NOTHING, ("Nothing", "TargetPaused")),
     "roll-back-bad-rollout.registry-outage": (NOTHING, ("Nothing", "NoRunbookMatches"), ("Nothing", "NoRunbookMatches")),

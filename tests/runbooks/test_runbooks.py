@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from prunella.api.names import ROLLOUT_CAUSES, Cause, Mode
 from prunella.api.runbook import Runbook
 from prunella.cli.lint import command as lint
+from prunella.core.healing.steps import registry
 
 FOLDER = Path(__file__).resolve().parents[2] / "runbooks"
 FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml")
@@ -68,6 +69,15 @@ def test_each_gives_up_after_few_attempts(name):
     assert RUNBOOKS[name].spec.limits.max_attempts <= 2
 
 
-def test_no_two_of_them_fit_the_same_cause():
-    causes = [cause for one in RUNBOOKS.values() for cause in one.spec.match.causes]
+def test_no_two_of_them_can_tie():
+    causes = [(cause, one.spec.priority) for one in RUNBOOKS.values() for cause in one.spec.match.causes]
     assert len(causes) == len(set(causes))
+
+
+def test_where_git_owns_the_workload_nothing_but_a_request_goes_before_the_rollback():
+    request, rollback = RUNBOOKS["request-revert-of-gitops-rollout"], RUNBOOKS["roll-back-bad-rollout"]
+    assert registry.tells_only(request)
+    assert set(request.spec.match.causes) == set(rollback.spec.match.causes)
+    assert request.spec.match.when == f"target.ownedByGitOps && {rollback.spec.match.when}"
+    others = [one for name, one in RUNBOOKS.items() if name != "request-revert-of-gitops-rollout"]
+    assert {one.spec.priority for one in others} == {50}

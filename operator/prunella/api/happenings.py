@@ -33,7 +33,7 @@ HAPPENINGS: Final = (
     Happening("CommonCauseOver", "The Incident of what it failed for holds it back no longer."),
     Happening("OwnerChanged", "Another team owns the target now."),
     Happening("RemediationStarted", "An attempt stored its first intent; the message has the plan.", (INCIDENT,)),
-    Happening("RemediationSuggested", "The mode is Suggest: the plan and its diff stand on a Remediation.", (INCIDENT,)),
+    Happening("RemediationSuggested", "The mode is Suggest, or the Runbook only tells: the plan and its diff stand on a Remediation.", (INCIDENT,)),
     Happening("AwaitingApproval", "The mode is Approve: people are asked; the message has the plan and the command.", (INCIDENT,)),
     Happening("Approved", "Enough people approved the plan, and it begins.", (INCIDENT,)),
     Happening("ApprovalExpired", "Too few people approved the plan in time: nothing was done.", (INCIDENT,)),

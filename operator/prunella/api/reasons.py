@@ -103,7 +103,9 @@ REFUSALS: Final = (
         "ModeObserve", "The effective mode is Observe: it is only written down what would be done.", "Label the namespace prunella.dev/mode=Auto."
     ),
     Reason(
-        "ModeSuggest", "The effective mode is Suggest: a person has to do it.", "Raise the lowest of Runbook, namespace and HealingPolicy to Auto."
+        "ModeSuggest",
+        "The effective mode is Suggest, or the Runbook only tells: a person has to do it.",
+        "Raise the lowest of Runbook, namespace and HealingPolicy to Auto.",
     ),
 )
 """Why nothing is done, or is not done yet; and the two that say why something is. In the order in which they are asked."""

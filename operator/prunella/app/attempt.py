@@ -14,6 +14,7 @@ from prunella.core.draft import set_condition
 from prunella.core.healing import approval, plan, run
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
+from prunella.core.people.notices import TOLD
 
 LIVE_END: Final = {
     "TargetHealthy": Outcome.RECOVERED_ITSELF,
@@ -52,6 +53,11 @@ def marked(
     phase = remediation.status.phase or RemediationPhase.PENDING  # Dispatched means that an intent is stored: this is none
     status = remediation.status.model_copy(update={"phase": phase, "steps": (*remediation.status.steps, record)})
     return remediation.model_copy(update={"status": status})
+
+
+def told(remediation: Remediation) -> bool:
+    """Whether a step of it told somebody something."""
+    return any(one.outcome is not None and TOLD in one.outcome.after for one in remediation.status.steps)
 
 
 def spent(remediation: Remediation, now: datetime) -> Remediation:
@@ -98,6 +104,6 @@ def _with(status: RemediationStatus, type_: str, value: ConditionStatus, reason:
 def is_all(runbook: Runbook, remediation: Remediation, step: StepStatus, *, last: bool) -> bool:
     """Whether nothing can follow this effect: it is of the last step, and no broken pod of a StatefulSet may have to go after it."""
     final = runbook.spec.steps[-1]
-    if run.step_name(step) != final.name:
+    if run.step_name(step) != final.name or registry.kind_of(final).goes_on:
         return False
     return last or not registry.kind_of(final).accuses or remediation.spec.target_ref.kind != "StatefulSet"

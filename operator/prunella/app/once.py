@@ -6,7 +6,6 @@ try fails.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from datetime import timedelta
 from enum import Enum, auto
@@ -27,7 +26,6 @@ from .ports import Clock, Executor, Store, Telemetry, Tenure
 from .quarantine import Quarantine
 
 log = logging.getLogger(__name__)
-PATCH: Final = "Patch"
 UNREADABLE: Final = timedelta(seconds=600)
 """How long a target may be unreadable before a person is told that an effect can't be known."""
 
@@ -66,9 +64,9 @@ class Once:
         now = self._clock.now()
         name = name or run.next_name(step, remediation.status.steps)
         intent = Intent(
-            id=hashlib.sha256(f"{remediation.metadata.uid}/{name}".encode()).hexdigest()[:16],
+            id=run.intent_id(remediation.metadata.uid, name),
             epoch=self._tenure.epoch,
-            action=PATCH if isinstance(effect, Patch) else "Delete",
+            action=effect.action,
             target_ref=effect.target,
             patch_sha256=effect.sha256,
             does=effect.does[:1024],
@@ -116,7 +114,7 @@ class Once:
 
     async def _arrived_late(self, intent: Intent) -> bool:
         """Whether it was refused because an earlier try, given up for lost, arrived after all: it bears the same id."""
-        if intent.action != PATCH:
+        if intent.action != Patch.action:
             return False
         return await self._executor.settle(intent.target_ref, intent.id, intent.before, intent.action) is Settled.APPLIED
 
@@ -207,6 +205,10 @@ class Once:
             case Settled.CHANGED:
                 await self._unknown(
                     remediation, step, "the target carries neither our stamp nor its state from before: somebody changed it meanwhile"
+                )
+            case Settled.TRACELESS:
+                await self._unknown(
+                    remediation, step, f"{intent.does}: no answer came, and whether it was done leaves no trace that could be looked at"
                 )
             case Settled.NOT_APPLIED if now < intent.deadline_time:
                 return Recovery.NOT_APPLIED

@@ -17,11 +17,12 @@ from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.draft import AskBlockers, Prepare
 from prunella.core.facts import UNKNOWN, AlertFacts, Pod, Revision, UnknownT, WorkloadFacts
 from prunella.core.healing import identity, measures
+from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import Patch
 from prunella.core.healing.identity import Account, Actor
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Ask, LiveFacts, Next, Skip
+from prunella.core.healing.steps.step import Ask, Listed, LiveFacts, Next, Queried, Skip, Tell
 from prunella.core.world import Answers, Capture, Preparation, World
 
 from .capture import captured
@@ -146,13 +147,15 @@ class Preparer:
             if live is None:
                 return "the target could not be read", ""
             following = await self.wants(step, live, ())
-            if isinstance(following, Patch):
+            if isinstance(following, Patch | Create):
                 answer = await self._executor.dry_run(following, acting)
                 if isinstance(answer, UnknownT):
                     return "the API server did not answer the dry run", ""
                 return ("" if answer.accepted else answer.message), answer.diff
             if isinstance(following, Refusal):
                 return following.message, ""
+            if isinstance(following, Tell) and following.diff:
+                return "", following.diff
         return "", ""
 
     async def live_facts(
@@ -170,9 +173,19 @@ class Preparer:
             following = registry.kind_of(step).plan(registry.params_of(step), live, done)
             if not isinstance(following, Ask):
                 return following
-            found = await asyncio.gather(*(self._live.listed(one) for one in following.reads))
-            live = replace(live, answers={**live.answers, **dict(zip(following.reads, found, strict=True))})
+            live = await self._answered(following.reads, live)
         raise PrunellaError(f"step {step.name} goes on asking")
+
+    async def _answered(self, reads: tuple[Listed | Queried, ...], live: LiveFacts) -> LiveFacts:
+        """With the answers to what the step asked."""
+        lists = [one for one in reads if isinstance(one, Listed)]
+        queries = [one for one in reads if isinstance(one, Queried)]
+        found, said = await asyncio.gather(
+            asyncio.gather(*(self._live.listed(one) for one in lists)),
+            asyncio.gather(*(self._queries.value(one.query, live.now) for one in queries)),
+        )
+        answers = {**live.answers, **dict(zip(lists, found, strict=True))}
+        return replace(live, answers=answers, values={**live.values, **dict(zip(queries, said, strict=True))})
 
     async def undo(self, step: RunbookStep, record: StepStatus) -> Next | None:
         """What takes an effect back, by the object that it changed; None where that can't be read now."""

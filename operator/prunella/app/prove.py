@@ -21,6 +21,7 @@ from prunella.core import rollout
 from prunella.core.facts import UNKNOWN, UnknownT, WorkloadFacts
 from prunella.core.healing import effects, identity, queries, verify
 from prunella.core.healing.identity import Actor
+from prunella.core.healing.outside import Silence
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import hand_back
 from prunella.core.world import GONE, World
@@ -113,7 +114,7 @@ class Prover:
         if check.promql is not None:
             look = await self._ask(check, world)
         elif check.alert_cleared is not None:
-            look = await self._cleared(check, world)
+            look = await self._cleared(check, world, remediation)
         else:
             facts: WorkloadFacts | UnknownT | None = world.workload if world.workload is not None else UNKNOWN
             look = verify.workload_healthy(facts, world.finding, remediation.status.effect_time or world.now, check.name)
@@ -130,7 +131,7 @@ class Prover:
             return verify.Look(check=check.name, result=CheckResult.ERROR, value=filled.why)
         return verify.promql(check, await self._queries.value(filled, world.now), world)
 
-    async def _cleared(self, check: Check, world: World) -> verify.Look:
+    async def _cleared(self, check: Check, world: World, remediation: Remediation) -> verify.Look:
         active = await self._gatherer.poll()
         if isinstance(active, UnknownT):
             return verify.Look(check=check.name, result=CheckResult.INCONCLUSIVE, value="no Alertmanager could be asked")
@@ -138,6 +139,8 @@ class Prover:
         firing = sorted(keys & {key for key, alert in active.items() if alert.state == "firing"})
         if firing:
             return verify.Look(check=check.name, result=CheckResult.FAILURE, value=f"{len(firing)} alerts still fire")
+        if _silenced(remediation) and keys & active.keys():
+            return verify.Look(check=check.name, result=CheckResult.INCONCLUSIVE, value="the run silenced alerts itself: they are no proof")
         return verify.Look(check=check.name, result=CheckResult.SUCCESS, value="no alert fires")
 
     async def _overridden(self, world: World, remediation: Remediation) -> tuple[Outcome, str, str] | None:
@@ -199,6 +202,12 @@ def _foreign(world: World, after: Mapping[str, str]) -> bool:
     """Whether another revision is the newest than the one that was put back. Asked where the API server's answer to the effect was lost."""
     newest = rollout.newest(world.workload) if world.workload is not None else None
     return newest is not None and "toHash" in after and newest.hash != after["toHash"]
+
+
+def _silenced(remediation: Remediation) -> bool:
+    """Whether the run has silenced alerts: that they are quiet proves nothing then."""
+    done = (one.intent for one in remediation.status.steps if one.state is StepState.APPLIED and one.intent is not None)
+    return any(one.action == Silence.action for one in done)
 
 
 def _ready_before(remediation: Remediation) -> int:

@@ -18,6 +18,7 @@ from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
 from prunella.core.healing import soundness
 from prunella.core.healing.soundness import Problem
+from prunella.core.healing.steps import registry
 from prunella.core.incident import dependencies
 from prunella.core.world import Evaluate, ZoneOf
 
@@ -53,10 +54,9 @@ def problems(one: Applied, view: Known, evaluate: Evaluate, zone_of: ZoneOf, ope
     match one:
         case Runbook():
             yield from soundness.problems(one, evaluate, zone_of, operator_namespace)
+            yield from _receivers(registry.receivers_of(one), view)
         case EscalationPolicy():
-            policy = view.healing_policy()
-            known = {receiver.name for receiver in policy.spec.receivers} if policy else set()
-            yield from _receivers(_targets(one), known)
+            yield from _receivers((target.receiver for target in _targets(one)), view)
         case CatalogEntry():
             ref = one.spec.escalation_policy_ref
             if ref is not None:
@@ -79,8 +79,10 @@ def _targets(policy: EscalationPolicy) -> Iterable[NotifyTarget]:
         yield from notice.notify
 
 
-def _receivers(targets: Iterable[NotifyTarget], known: set[str]) -> Iterable[Problem]:
-    for name in dict.fromkeys(target.receiver for target in targets):
+def _receivers(names: Iterable[str], view: Known) -> Iterable[Problem]:
+    policy = view.healing_policy()
+    known = {receiver.name for receiver in policy.spec.receivers} if policy else set()
+    for name in dict.fromkeys(names):
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""

@@ -6,8 +6,9 @@ looks at the target before it does anything: an effect happens at most once per 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from prunella.api.incident import Incident
@@ -15,10 +16,10 @@ from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase,
 from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.healing import approval, history, identity, run
-from prunella.core.healing.effects import DeletePod, Patch
+from prunella.core.healing.effects import Effect
 from prunella.core.healing.refusal import Refusal
-from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, PageNow, Skip, Wait
-from prunella.core.people import automation
+from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, Note, PageNow, Skip, Tell, Wait
+from prunella.core.people import automation, notices
 
 from . import attempt
 from .approvals import Approvals
@@ -26,7 +27,7 @@ from .errors import PrunellaError
 from .gather import Gatherer
 from .mailbox import Mailbox
 from .once import Once, Recovery
-from .permit import Permit, Unapproved
+from .permit import Permit, Permitted, Unapproved
 from .ports import Clock, Store, View
 from .prepare import Preparer
 from .prove import Prover
@@ -130,6 +131,11 @@ class Runner:
         permitted = await self._permit.ask(incident, remediation, runbook, mail)
         if isinstance(permitted, Refusal):
             return await self._refused(remediation, permitted)
+        await self._shown(remediation, permitted, "the effective mode is Suggest: a person has to do it")
+        return True, None
+
+    async def _shown(self, remediation: Remediation, permitted: Permitted, why: str) -> None:
+        """The end of an attempt that changes nothing: its plan stands there, and what it would change."""
         status = remediation.status.model_copy(
             update={
                 "plan": permitted.plan.summary,
@@ -138,11 +144,8 @@ class Runner:
                 "guards": permitted.guards,
             }
         )
-        simulated = attempt.allowed(
-            status, ConditionStatus.FALSE, "ModeSuggest", "the effective mode is Suggest: a person has to do it", self._clock.now()
-        )
+        simulated = attempt.allowed(status, ConditionStatus.FALSE, "ModeSuggest", why, self._clock.now())
         await self._once.end(remediation.model_copy(update={"status": simulated}), Outcome.SIMULATED, permitted.plan.summary)
-        return True, None
 
     async def _act(self, incident: Incident, stored: Remediation, runbook: Runbook, mail: Mailbox) -> tuple[bool, datetime | None]:
         """Settle what was begun; then go on, or take back what was done."""
@@ -178,10 +181,13 @@ class Runner:
         if isinstance(permitted, Refusal):
             return await self._refused(remediation, permitted)
         if chosen is None:
-            await self._steps_done(remediation)
+            if permitted.plan.tells_only and attempt.told(remediation):
+                await self._shown(remediation, permitted, "what the Runbook tells was told: a person has to do the rest")
+            else:
+                await self._steps_done(remediation)
             return True, None
         step, following = chosen
-        if not isinstance(following, Patch | DeletePod):
+        if not isinstance(following, Effect):
             return await self._other(incident, remediation, runbook, step, following, mail)
         taken = self._permit.places(remediation, permitted)
         if taken is not None:
@@ -212,7 +218,7 @@ class Runner:
         wants = await self._preparer.undo(step, record)
         if wants is None:
             return False, self._clock.now() + SETTLE_RETRY
-        if isinstance(wants, Patch):
+        if isinstance(wants, Effect):
             remediation = await self._once.intend(remediation, step, wants, permitted, name=f"{run.UNDO}{record.name}")
             await self._once.apply(remediation, wants, runbook, acting)
         else:
@@ -260,21 +266,34 @@ class Runner:
                 mail.capture = await self._preparer.capture(await self._gatherer.world(incident, mail), following.tail_lines)
                 await self._mark(remediation, step, "evidence was taken")
             case PageNow():
-                await self._mark(remediation, step, following.message, page=True)
+                await self._mark(remediation, step, following.message, after={automation.PAGE: "now"})
+            case Tell():
+                told = run.intent_id(remediation.metadata.uid, run.next_name(step, remediation.status.steps))
+                after = {notices.TOLD: following.receiver, notices.TOLD_ID: told}
+                await self._mark(remediation, step, following.message, after=after)
+            case Note():
+                await self._mark(remediation, step, following.message, after=following.outputs)
             case Skip():
                 await self._mark(remediation, step, following.message, state=StepState.SKIPPED)
             case Failed():
-                failed = attempt.marked(remediation, step.name, StepState.FAILED, following.message, self._clock.now())
+                name = run.next_name(step, remediation.status.steps)
+                failed = attempt.marked(remediation, name, StepState.FAILED, following.message, self._clock.now())
                 await self._once.fail(failed, runbook, following.message)
             case _:
                 raise PrunellaError(f"step {step.name} wants nothing that is known here")
         return True, None
 
     async def _mark(
-        self, remediation: Remediation, step: RunbookStep, message: str, *, state: StepState = StepState.APPLIED, page: bool = False
+        self,
+        remediation: Remediation,
+        step: RunbookStep,
+        message: str,
+        *,
+        state: StepState = StepState.APPLIED,
+        after: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        after = {automation.PAGE: "now"} if page else {}
-        await self._once.put(attempt.marked(remediation, step.name, state, message, self._clock.now(), after))
+        name = run.next_name(step, remediation.status.steps)
+        await self._once.put(attempt.marked(remediation, name, state, message, self._clock.now(), after))
 
     async def _steps_done(self, remediation: Remediation) -> None:
         """Every step is done: verification begins, or ends at once where nothing was changed."""

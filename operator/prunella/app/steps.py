@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from prunella.api.remediation import Remediation, StepStatus
@@ -40,7 +41,7 @@ class Steps:
                 return step, Skip(message=f"its condition '{step.when}' is false")
             if live is None:
                 return step, Wait(until_time=now + SETTLE, message="the target could not be read")
-            wants = await self._preparer.wants(step, live, done)
+            wants = await self._preparer.wants(step, self._of_step(live, step, remediation, permitted), done)
             if isinstance(wants, Patch) and step.ttl_seconds is not None:
                 until = now + timedelta(seconds=step.ttl_seconds)
                 meta, account = remediation.metadata, remediation.spec.runbook_ref.service_account_name
@@ -57,7 +58,23 @@ class Steps:
         if raw is None or isinstance(template, UnknownT):
             return None
         accused = remediation.spec.accused_revision or ""
-        return LiveFacts(now=now, raw=raw, facts=permitted.facts, accused_hash=accused, to=to, to_template=template, intent_time=now)
+        return LiveFacts(
+            now=now,
+            raw=raw,
+            facts=permitted.facts,
+            accused_hash=accused,
+            to=to,
+            to_template=template,
+            intent_time=now,
+            incident=permitted.world.incident,
+            evaluate=permitted.world.evaluate,
+        )
+
+    def _of_step(self, live: LiveFacts, step: RunbookStep, remediation: Remediation, permitted: Permitted) -> LiveFacts:
+        """With what depends on the step: what came before it, and the identity of its next effect."""
+        records, world = remediation.status.steps, permitted.world
+        variables = {**match.variables(world, world.incident.status, permitted.plan.by_alert), "steps": run.told(records)}
+        return replace(live, variables=variables, intent_id=run.intent_id(remediation.metadata.uid, run.next_name(step, records)))
 
     def _wanted(self, step: RunbookStep, records: tuple[StepStatus, ...], permitted: Permitted) -> bool | Unevaluable:
         world = permitted.world

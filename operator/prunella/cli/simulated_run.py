@@ -9,9 +9,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
+from prunella.adapters.kubernetes.creation import create_call
 from prunella.adapters.kubernetes.difference import difference
 from prunella.adapters.kubernetes.executor import delete_call, patch_call
 from prunella.adapters.kubernetes.pointer import MISSING, part
@@ -22,12 +24,15 @@ from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UnknownT
 from prunella.core.healing import match, run
-from prunella.core.healing.effects import DeletePod, Effect, Json, Patch
+from prunella.core.healing.creation import Create
+from prunella.core.healing.effects import ClusterEffect, DeletePod, Effect, Json, Patch
+from prunella.core.healing.outside import Call as Called
+from prunella.core.healing.outside import EndSilence, Silence
 from prunella.core.healing.plan import Plan
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, LiveFacts, PageNow, Skip, Wait
-from prunella.core.world import Unevaluable, World
+from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, Listed, LiveFacts, Note, PageNow, Skip, Tell, Wait
+from prunella.core.world import Preparation, Unevaluable, World
 
 INTENT: Final = "written-when-it-is-done"
 """Stands for the intent's id, which is drawn when an attempt begins."""
@@ -46,6 +51,8 @@ class Deed:
     """Of a patch: the changed lines of the part that it is guarded by."""
     stops: bool = False
     """Whether the run would go no further."""
+    unknown: bool = False
+    """Whether it stops here only because the files don't tell how it goes on."""
 
 
 def deeds(world: World, made: Plan, live: LiveFacts) -> tuple[Deed, ...]:
@@ -56,7 +63,8 @@ def deeds(world: World, made: Plan, live: LiveFacts) -> tuple[Deed, ...]:
 def _run(world: World, made: Plan, live: LiveFacts) -> Iterator[Deed]:
     records: tuple[StepStatus, ...] = ()
     for step in made.runbook.spec.steps:
-        wanted = run.wanted(step, match.variables(world, world.incident.status, made.by_alert), records, world.evaluate)
+        variables = match.variables(world, world.incident.status, made.by_alert)
+        wanted = run.wanted(step, variables, records, world.evaluate)
         if isinstance(wanted, Unevaluable):
             yield Deed(step=step.name, said=f"fails: its condition '{step.when}' could not be told: {wanted.why}", stops=True)
             return
@@ -64,6 +72,7 @@ def _run(world: World, made: Plan, live: LiveFacts) -> Iterator[Deed]:
             yield Deed(step=step.name, said=f"skipped: its condition '{step.when}' is false")
             records = (*records, StepStatus(name=step.name, state=StepState.SKIPPED))
             continue
+        live = replace(live, variables={**variables, "steps": run.told(records)}, intent_id=INTENT)
         for deed, record, live_after in _step(step, live, records):
             yield deed
             if deed.stops:
@@ -77,7 +86,9 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
     for number in range(1, MOST + 1):
         wants = kind.plan(params, live, done)
         match wants:
-            case Patch() | DeletePod():
+            case Silence() | EndSilence() | Called():
+                deed, record = Deed(step=name, said=wants.does), _applied(f"{name}/{number}", wants, live)
+            case Patch() | DeletePod() | Create():
                 deed, record = _deed(name, wants, live), _applied(f"{name}/{number}", wants, live)
                 live = _after(live, wants)
             case Done():
@@ -86,22 +97,34 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
                 deed, record = Deed(step=name, said=f"keeps the last {wants.tail_lines} lines of the log, and the Events"), _marked(name, live)
             case PageNow():
                 deed, record = Deed(step=name, said=f"pages the owner now: {wants.message}"), _marked(name, live)
+            case Tell():
+                whom = wants.receiver or "the Incident's owner"
+                deed, record = Deed(step=name, said=f"tells {whom}, without waking anybody: {wants.message}"), _marked(name, live)
+            case Note():
+                deed, record = Deed(step=name, said=wants.message), _marked(name, live, wants.outputs)
             case Ask():
-                missing = ", ".join(f"{one.kind} in {one.namespace}" for one in wants.reads)
-                yield Deed(step=step.name, said=f"can't be told: it asks for every {missing}, and the files don't say", stops=True), (), live
+                yield Deed(step=name, said=_asks(wants), stops=True, unknown=True), (), live
                 return
             case Wait() | Refusal() | Failed() | Skip():
-                yield Deed(step=name, said=wants.message, stops=True), (), live
+                yield Deed(step=name, said=wants.message, stops=True, unknown=isinstance(wants, Wait)), (), live
                 return
         done = (*done, record)
         yield deed, (record,), live
 
 
-def _deed(step: str, effect: Effect, live: LiveFacts) -> Deed:
+def _asks(wants: Ask) -> str:
+    """What a step wants to know that stands in no file."""
+    missing = (f"for every {one.kind} in {one.namespace}" if isinstance(one, Listed) else f"Prometheus: {one.query}" for one in wants.reads)
+    return f"can't be told: it asks {', '.join(missing)}, and the files don't say"
+
+
+def _deed(step: str, effect: ClusterEffect, live: LiveFacts) -> Deed:
     resource = resource_of(effect.target)
     if resource is None:
         return Deed(step=step, said=f"a {effect.target.kind} can't be changed", stops=True)
     where = f"{effect.target.kind} {effect.target.namespace}/{effect.target.name}"
+    if isinstance(effect, Create):
+        return Deed(step=step, said=f"create {where}", call=create_call(resource, effect, INTENT))
     if isinstance(effect, DeletePod):
         return Deed(step=step, said=f"delete {where}", call=delete_call(resource, effect))
     stored = _stored(live, effect)
@@ -110,14 +133,23 @@ def _deed(step: str, effect: Effect, live: LiveFacts) -> Deed:
     return Deed(step=step, said=said, call=patch_call(resource, effect, INTENT), diff=difference(before, after))
 
 
+def prepared(made: Plan, done: Sequence[Deed], now: datetime) -> Preparation:
+    """What the API server would say: the rights are granted, and the request is accepted if the first step can make one."""
+    refused = done[0].said if done and done[0].stops and not done[0].unknown else ""
+    diff = next((one.diff for one in done if one.diff), "")
+    return Preparation(plan_hash=made.hash, to=made.to, dry_run_error=refused, diff=diff, prepared_time=now)
+
+
 def _at(document: Json, pointer: str) -> object:
     found = part(document, pointer)
     return None if found is MISSING else found
 
 
-def _after(live: LiveFacts, effect: Effect) -> LiveFacts:
+def _after(live: LiveFacts, effect: ClusterEffect) -> LiveFacts:
     """What the next step would read."""
     facts = live.facts
+    if isinstance(effect, Create):
+        return live
     if isinstance(effect, DeletePod):
         return replace(live, facts=replace(facts, pods=tuple(pod for pod in facts.pods if pod.uid != effect.target.uid)))
     if live.to is not None and facts.workload.kind == "StatefulSet":
@@ -136,7 +168,7 @@ def _stored(live: LiveFacts, effect: Patch) -> Json:
 def _applied(name: str, effect: Effect, live: LiveFacts) -> StepStatus:
     intent = Intent(
         id=INTENT,
-        action="Patch" if isinstance(effect, Patch) else "Delete",
+        action=effect.action,
         target_ref=effect.target,
         written_time=live.now,
         deadline_time=live.now + timedelta(seconds=1),
@@ -145,8 +177,8 @@ def _applied(name: str, effect: Effect, live: LiveFacts) -> StepStatus:
     return StepStatus(name=name, state=StepState.APPLIED, intent=intent, outcome=StepOutcome(observed_time=live.now))
 
 
-def _marked(name: str, live: LiveFacts) -> StepStatus:
-    return StepStatus(name=name, state=StepState.APPLIED, outcome=StepOutcome(observed_time=live.now))
+def _marked(name: str, live: LiveFacts, outputs: Mapping[str, str] = MappingProxyType({})) -> StepStatus:
+    return StepStatus(name=name, state=StepState.APPLIED, outcome=StepOutcome(observed_time=live.now, after=dict(outputs)))
 
 
 def stored_template(kind: str, stored: Mapping[str, Any] | None) -> dict[str, Any] | None:

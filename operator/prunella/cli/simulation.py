@@ -32,11 +32,11 @@ from prunella.core.healing.steps.step import Listed, LiveFacts
 from prunella.core.healing.storm import StormState, brake
 from prunella.core.incident import alert_target, correlate
 from prunella.core.things.detect import is_thing
-from prunella.core.world import NOT_A_WORKLOAD, OpenIncident, Preparation, World
+from prunella.core.world import NOT_A_WORKLOAD, OpenIncident, World
 
 from .recorded import Recorded
 from .simulated_case import Case, Supposed
-from .simulated_run import Deed, deeds, stored_template
+from .simulated_run import Deed, deeds, prepared, stored_template
 from .simulated_signals import Signalled, incident_for, signals_of
 
 PULL_CAUSES = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE})
@@ -203,9 +203,9 @@ class Simulation:
         made = _plan(world)
         for _ in range(2):  # the plan before the decision may be another than the one after it
             done = self._deeds(world, made) if made is not None else ()
-            prepared = replace(world, preparation=_prepared(made, done, now) if made is not None else None)
-            draft = decide(prepared)
-            decided = replace(prepared, incident=world.incident.model_copy(update={"status": draft.status}))
+            asked = replace(world, preparation=prepared(made, done, now) if made is not None else None)
+            draft = decide(asked)
+            decided = replace(asked, incident=world.incident.model_copy(update={"status": draft.status}))
             after = _plan(decided) if draft.status.plan is not None else None
             if after is None or (made is not None and after.hash == made.hash):
                 break
@@ -227,6 +227,8 @@ class Simulation:
             to_template=stored_template(facts.workload.kind, stored),
             intent_time=world.now,
             answers=self._asked(facts.workload.namespace),
+            incident=world.incident,
+            evaluate=world.evaluate,
         )
         return deeds(world, made, live)
 
@@ -242,13 +244,6 @@ def _plan(world: World) -> plan.Plan | None:
     chosen, _ = match.choose(world, world.incident.status)
     made = plan.make(world, world.incident.status, chosen) if not isinstance(chosen, Refusal) else chosen
     return made if isinstance(made, plan.Plan) else None
-
-
-def _prepared(made: plan.Plan, done: Sequence[Deed], now: datetime) -> Preparation:
-    """What the API server would say: the rights are granted, and the request is accepted if the first step can make one."""
-    refused = done[0].said if done and done[0].stops else ""
-    diff = next((one.diff for one in done if one.diff), "")
-    return Preparation(plan_hash=made.hash, to=made.to, dry_run_error=refused, diff=diff, prepared_time=now)
 
 
 def _with_mode(runbook: Runbook, mode: Mode | None) -> Runbook:

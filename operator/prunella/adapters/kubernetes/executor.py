@@ -16,6 +16,7 @@ from prunella.api.names import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing import identity
+from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import (
     PATH_KEY,
     TEMPLATE,
@@ -31,12 +32,15 @@ from prunella.core.healing.effects import (
     guarded_sha256,
 )
 from prunella.core.healing.identity import Account, Actor
+from prunella.core.healing.outside import Call as OutsideCall
+from prunella.core.healing.outside import EndSilence, Silence
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP_PATH
 from prunella.core.healing.steps.hand_back import hand_back
 
 from .acting import Acting, NotThatUser
 from .answers import CONFLICT, FORBIDDEN, NOT_FOUND, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, Answer
 from .client import Api
+from .creation import create, created, dry_create
 from .difference import difference
 from .pointer import MISSING, part
 from .reads import fetch
@@ -48,7 +52,7 @@ _STAMP_SECONDS: Final = 0.05
 
 
 class Effects:
-    """The port `Executor`."""
+    """The port `Executor`, as far as it is the API server that does it."""
 
     def __init__(self, api: Api) -> None:
         self._reads = api
@@ -71,6 +75,10 @@ class Effects:
                 answer, settled = await self._delete(resource, effect, acting)
                 if settled is not None:
                     return settled
+            case Create():
+                return await create(self._acting, self._reads, resource, effect, intent_id, acting)
+            case Silence() | EndSilence() | OutsideCall():
+                raise Permanent(f"the API server does no {effect.action}")
             case _:
                 assert_never(effect)
         if answer.good:
@@ -101,6 +109,10 @@ class Effects:
         """What the API server says to the same request with dryRun=All: rights, quota, admission and schema. It changes nothing."""
         try:
             resource = _known(effect.target)
+            if isinstance(effect, Create):
+                return await dry_create(self._acting, resource, effect, acting)
+            if isinstance(effect, Silence | EndSilence | OutsideCall):
+                return DryRun(accepted=True)
             stored = await fetch(self._reads, resource, effect.target)
             if stored is None:
                 return DryRun(accepted=False, message=_gone(effect.target).message)
@@ -122,6 +134,8 @@ class Effects:
 
     async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
         """What the target shows of an intent without an outcome. UNKNOWN where it can't be read."""
+        if action == Create.action:
+            return await created(self._reads, _known(effect_target), effect_target, intent_id)
         try:
             stored = await fetch(self._reads, _known(effect_target), effect_target)
         except PrunellaError:
@@ -138,7 +152,7 @@ class Effects:
         unchanged = before.get("guardedSha256") == guarded_sha256(_at(stored, before.get(PATH_KEY, TEMPLATE)))
         return Settled.NOT_APPLIED if unchanged else Settled.CHANGED
 
-    async def _refusal(self, resource: Resource, effect: Effect, answer: Answer, acting: Actor) -> NotApplied:
+    async def _refusal(self, resource: Resource, effect: Patch | DeletePod, answer: Answer, acting: Actor) -> NotApplied:
         """Why it was not done. Raises OutcomeUnknown for a server error (it may have been done before the error), Retryable where it may be tried."""
         where = _where(effect.target)
         if answer.status >= SERVER_ERROR:
@@ -162,7 +176,7 @@ class Effects:
             )
         return _failed_patch(effect, stored, answer)
 
-    async def _again(self, resource: Resource, effect: Effect) -> dict[str, Any] | UnknownT | None:
+    async def _again(self, resource: Resource, effect: Patch | DeletePod) -> dict[str, Any] | UnknownT | None:
         try:
             return await fetch(self._reads, resource, effect.target)
         except PrunellaError:
@@ -214,7 +228,7 @@ def delete_call(resource: Resource, delete: DeletePod, *, dry: bool = False) -> 
     return resource.call("delete", delete.target.namespace, delete.target.name, body=body)
 
 
-def _after(effect: Effect, answer: Answer) -> Mapping[str, str]:
+def _after(effect: Patch | DeletePod, answer: Answer) -> Mapping[str, str]:
     if isinstance(effect, DeletePod):
         return {"pod": "deleted"}
     changed = answer.object()
@@ -257,7 +271,7 @@ def _failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer
     return NotApplied(reason="", message=f"The API server refused the change of {where}: {answer.message}")
 
 
-def _forbidden(resource: Resource, effect: Effect, answer: Answer, acting: Actor) -> NotApplied:
+def _forbidden(resource: Resource, effect: Patch | DeletePod, answer: Answer, acting: Actor) -> NotApplied:
     namespace = effect.target.namespace or ""
     verb = "patch" if isinstance(effect, Patch) else "delete"
     if isinstance(acting, Account):

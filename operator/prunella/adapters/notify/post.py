@@ -43,8 +43,17 @@ class _Pinned(AbstractResolver):
         """Nothing is held."""
 
 
+class Unreached(Retryable):
+    """No connection was made: nothing was sent."""
+
+
 async def post(destination: Destination, body: bytes, headers: Mapping[str, str], *, who: str) -> None:
     """Send it. `who` begins the error's sentence. Raises Retryable for what may pass (network, 408, 425, 429, 5xx), else Permanent."""
+    _judge(await exchange(destination, body, headers, who=who), who)
+
+
+async def exchange(destination: Destination, body: bytes, headers: Mapping[str, str], *, who: str) -> aiohttp.ClientResponse:
+    """Send it; the answer, whatever its status, without its body. Raises Unreached, Retryable or Permanent where none came."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
     connector = aiohttp.TCPConnector(resolver=_Pinned(destination.addresses), use_dns_cache=False, force_close=True)
     try:
@@ -57,9 +66,11 @@ async def post(destination: Destination, body: bytes, headers: Mapping[str, str]
         raise Retryable(f"{who} did not answer within {TIMEOUT_SECONDS:.0f} s") from error
     except aiohttp.InvalidURL:
         raise Permanent(f"{who} could not be asked: the address is no URL") from None  # the error's text would hold the URL
+    except aiohttp.ClientConnectorError as error:
+        raise Unreached(f"{who} could not be reached ({type(error).__name__})") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise Retryable(f"{who} could not be reached ({type(error).__name__})") from error
-    _judge(response, who)
+    return response
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:

@@ -10,9 +10,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from prunella.api.common import ObjectRef
+
+from .creation import Create
+from .outside import Call, EndSilence, Silence
 
 TEMPLATE: Final = "/spec/template"
 PATH_KEY: Final = "guardedPath"
@@ -26,6 +29,7 @@ Json: TypeAlias = Mapping[str, object]
 class Patch:
     """An RFC 6902 patch whose `test` operations are its preconditions. The intent's stamp is one of its operations."""
 
+    action: ClassVar[str] = "Patch"
     target: ObjectRef
     operations: tuple[Json, ...]
     guarded_path: str = TEMPLATE
@@ -57,6 +61,7 @@ class Patch:
 class DeletePod:
     """Deletion of one pod, with its uid and resourceVersion as preconditions. Only for pods that are not Ready and have an owner."""
 
+    action: ClassVar[str] = "Delete"
     target: ObjectRef
     resource_version: str
     does: str
@@ -76,7 +81,9 @@ class DeletePod:
         return hashlib.sha256(f"delete/{self.target.uid}/{self.resource_version}".encode()).hexdigest()
 
 
-Effect: TypeAlias = Patch | DeletePod
+ClusterEffect: TypeAlias = Patch | DeletePod | Create
+"""What the API server does."""
+Effect: TypeAlias = ClusterEffect | Silence | EndSilence | Call
 
 
 class Settled(Enum):
@@ -89,6 +96,8 @@ class Settled(Enum):
     """Neither our stamp nor the state before: it can't be known."""
     GONE = "gone"
     """The target is gone, or another uid bears its name."""
+    TRACELESS = "traceless"
+    """It leaves nothing by which it could be recognised: it can't be known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

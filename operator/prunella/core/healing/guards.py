@@ -227,6 +227,8 @@ GUARDS: Final[tuple[tuple[str, Guard], ...]] = (
 """The order is the policy."""
 HOLD_STARTS: Final = frozenset({"Storm", "Window", "Budget", "Approval"})
 """These hold back that something new is begun, and nothing else: what takes a change back, reads or tells passes them."""
+CHANGES_ONLY: Final = frozenset({"Storm", "Window", "Owner", "BlastRadius"})
+"""These hold back changes: a Runbook that only reads and tells passes them. Its budget it keeps: what fails is not told again and again."""
 MODE_LOWERED: Final = "IneffectiveChain"
 """The Budget's refusal that lowers the mode of a Runbook, and refuses where the mode is Auto all the same."""
 
@@ -239,7 +241,8 @@ def ask(world: World, plan: Plan, *, begins: bool = True) -> tuple[Asked, ...]:
     """
     acts = plan.mode.rank >= Mode.APPROVE.rank
     asks = approval.AWAITS if not world.own_remediation_uid else ""
-    asked = ((name, guard(world, plan) if begins or name not in HOLD_STARTS else None) for name, guard in GUARDS)
+    passed = (frozenset() if begins else HOLD_STARTS) | (CHANGES_ONLY if plan.tells_only else frozenset())
+    asked = ((name, None if name in passed else guard(world, plan)) for name, guard in GUARDS)
     return tuple(
         Asked(
             guard=name,
@@ -260,3 +263,10 @@ def gate(plan: Plan, due: datetime | None) -> Refusal | None:
     return Refusal(
         reason="ModeSuggest", message=f"suggests to {plan.summary}; the effective mode is {plan.mode}, a person has to do it", look_again_time=due
     )
+
+
+def told(world: World, plan: Plan) -> Refusal:
+    """What remains once a Runbook that only tells has told it: why it did no more."""
+    why = owner(world, plan)
+    message = f"told: {plan.summary}; a person has to do it"
+    return replace(why, message=f"{why.message}; {message}") if why is not None else Refusal(reason="ModeSuggest", message=message)

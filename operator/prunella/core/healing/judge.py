@@ -85,6 +85,8 @@ def _under_way(attempt: Remediation, draft: Draft) -> Draft:
 
 def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.Decision]) -> Draft:
     name = made.runbook.metadata.name
+    if made.tells_only and _told(world, draft, made):
+        return _refuse(draft, guards.told(world, made), decisions, about=name)
     if made.mode is not Mode.OBSERVE and guards.prepared(world, made) is None and not _suggested(world, made):
         draft = draft.wish(Prepare(plan_hash=made.hash, runbook=made.runbook, accused_hash=made.accused.hash if made.accused else "", to=made.to))
     outside = blockers.unasked(world, made.runbook)
@@ -127,6 +129,13 @@ def _gated(world: World, draft: Draft, made: plan.Plan, gate: Refusal, decisions
 def _suggested(world: World, made: plan.Plan) -> bool:
     """Whether this very plan was shown to people already."""
     return any(one.spec.plan_hash == made.hash and one.status.outcome is Outcome.SIMULATED for one in world.remediations)
+
+
+def _told(world: World, draft: Draft, made: plan.Plan) -> bool:
+    """Whether a Runbook that only tells has told it in this episode."""
+    since = fault_since(draft.status)
+    done = (one for one in world.remediations if one.spec.plan_hash == made.hash and one.spec.mode is Mode.AUTO)
+    return any(one.status.outcome is Outcome.SIMULATED and (since is None or (one.status.ended_time or world.now) >= since) for one in done)
 
 
 def _attempt(world: World, draft: Draft, made: plan.Plan) -> Draft:

@@ -12,7 +12,7 @@ from prunella.api.runbook import Match, Runbook
 from prunella.core.facts import Workload
 from prunella.core.world import Unevaluable, World
 
-from . import identity, matchers
+from . import identity, matchers, ownership
 from .refusal import Refusal
 from .steps import registry
 from .steps.step import StepKind
@@ -107,7 +107,7 @@ def _target(match: Match, workload: Workload) -> Refusal | None:
 
 
 def variables(world: World, status: IncidentStatus, alert: Signal | None) -> dict[str, object]:
-    """What a condition may read: `incident`, `target`, `alert`. Only strings, numbers and maps of them."""
+    """What a condition may read: `incident`, `target`, `alert`. Only strings, numbers, true or false, and maps of them."""
     facts = world.workload
     newest = facts.newest if facts else None
     workload = facts.workload if facts else None
@@ -128,6 +128,7 @@ def variables(world: World, status: IncidentStatus, alert: Signal | None) -> dic
             "newestRevision": newest.hash if newest else "",
             "ready": workload.ready if workload else 0,
             "desired": workload.desired if workload else 0,
+            "ownedByGitOps": bool(workload and ownership.gitops(workload)),
         },
         "alert": {"labels": dict(alert.labels) if alert else {}, "summary": alert.summary if alert else ""},
     }

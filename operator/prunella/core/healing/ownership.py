@@ -18,14 +18,9 @@ FLUX_LABELS: Final = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.i
 
 def owned(workload: Workload) -> Refusal | None:
     """Why the template is not ours to change, or None."""
-    tracking = workload.annotations.get(ARGO_ANNOTATION)
-    if tracking:
-        application = tracking.split(":", 1)[0]
-        return _gitops(workload, f"Argo CD's application {application}")
-    for label in FLUX_LABELS:
-        name = workload.labels.get(label)
-        if name:
-            return _gitops(workload, f"Flux ({label.split('.', 1)[0]} {name})")
+    by = gitops(workload)
+    if by:
+        return _gitops(workload, by)
     if workload.owner is not None:
         owner = workload.owner
         return Refusal(
@@ -33,6 +28,15 @@ def owned(workload: Workload) -> Refusal | None:
             message=f"{workload.short} belongs to {owner.kind} {owner.name}: its operator would change it back; act on that object",
         )
     return None
+
+
+def gitops(workload: Workload) -> str:
+    """What applies the workload from Git, in words; empty where nothing does."""
+    tracking = workload.annotations.get(ARGO_ANNOTATION)
+    if tracking:
+        return f"Argo CD's application {tracking.split(':', 1)[0]}"
+    labelled = ((label.split(".", 1)[0], workload.labels.get(label)) for label in FLUX_LABELS)
+    return next((f"Flux ({what} {name})" for what, name in labelled if name), "")
 
 
 def _gitops(workload: Workload, by: str) -> Refusal:

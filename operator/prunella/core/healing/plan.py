@@ -53,6 +53,11 @@ class Plan:
         return any(kind.accuses for kind in registry.kinds_of(self.runbook))
 
     @property
+    def tells_only(self) -> bool:
+        """Whether it changes nothing: its steps read and tell."""
+        return registry.tells_only(self.runbook)
+
+    @property
     def restarts(self) -> bool:
         """Whether one of its steps is a restart."""
         return any(kind.name == "restart" for kind in registry.kinds_of(self.runbook))
@@ -178,7 +183,8 @@ def class_dwell(cause: Cause | None) -> int:
 def summary(workload: Workload, runbook: Runbook, accused: Revision | None, to: Revision | None) -> str:
     """One sentence for people."""
     if accused is not None and to is not None:
-        return f"roll back {workload.short} {accused.number} ({short_hash(accused)}) -> {to.number} ({short_hash(to)})"
+        back = f"{workload.short} {accused.number} ({short_hash(accused)}) -> {to.number} ({short_hash(to)})"
+        return f"ask for a revert in Git of {back}" if registry.tells_only(runbook) else f"roll back {back}"
     if any(kind.name == "restart" for kind in registry.kinds_of(runbook)):
         return f"restart the pods of {workload.short}"
     return f"{runbook.spec.title[:1].lower()}{runbook.spec.title[1:]}: {workload.short}"

@@ -57,7 +57,12 @@ def fill(query: str, variables: Mapping[str, str]) -> str | Unfillable:
 def about(incident: Incident, query: str) -> str | Unfillable:
     """The query about an Incident's target."""
     ref = incident.spec.target_ref
-    return fill(query, {"target.kind": ref.kind, "target.name": ref.name, "target.namespace": incident.target_namespace})
+    return about_target(query, ref.kind, incident.target_namespace, ref.name)
+
+
+def about_target(query: str, kind: str, namespace: str, name: str) -> str | Unfillable:
+    """The query about an object."""
+    return fill(query, {"target.kind": kind, "target.name": name, "target.namespace": namespace})
 
 
 def wrong_with(query: str) -> str | None:

@@ -6,6 +6,7 @@ step; and as the run only ever goes forward, it ends.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -27,6 +28,11 @@ def next_name(step: RunbookStep, records: Sequence[StepStatus]) -> str:
     """What the record of the step's next effect is called."""
     number = len(records_of(step, records))
     return step.name if number == 0 else f"{step.name}/{number}"
+
+
+def intent_id(uid: str, name: str) -> str:
+    """Identity of the effect whose record has that name, in the attempt of that uid: whoever goes on with the run comes to the same."""
+    return hashlib.sha256(f"{uid}/{name}".encode()).hexdigest()[:16]
 
 
 def step_name(record: StepStatus) -> str:

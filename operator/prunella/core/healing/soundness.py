@@ -13,12 +13,22 @@ from prunella.api.runbook import Blocker, Runbook, RunbookStep, Verify
 from prunella.api.windows import Windows
 from prunella.core.world import Evaluate, Unevaluable, ZoneOf
 
-from . import match, matchers, queries, windows
+from . import match, matchers, queries, sentences, windows
 from .steps import registry
 
 SAMPLE: Final[Mapping[str, Mapping[str, object]]] = {
     "incident": {"name": "", "namespace": "", "cause": "", "priority": "", "episode": 1},
-    "target": {"kind": "", "name": "", "namespace": "", "labels": {}, "failingRevision": "", "newestRevision": "", "ready": 0, "desired": 0},
+    "target": {
+        "kind": "",
+        "name": "",
+        "namespace": "",
+        "labels": {},
+        "failingRevision": "",
+        "newestRevision": "",
+        "ready": 0,
+        "desired": 0,
+        "ownedByGitOps": False,
+    },
     "alert": {"labels": {}, "summary": ""},
 }
 """What a condition may read, with empty values: enough to find a misspelt name."""
@@ -66,9 +76,7 @@ def _blocker(one: Blocker, evaluate: Evaluate) -> Iterable[Problem]:
         if wrong is not None:
             yield Problem("InvalidExpression", f"`{field}.promql`: {wrong}")
     if one.when is not None:
-        verdict = evaluate(one.when, {"value": 1.5})
-        if isinstance(verdict, Unevaluable):
-            yield Problem("InvalidExpression", f"`{field}.when`: {verdict.why}")
+        yield from _of_value(f"{field}.when", one.when, evaluate)
     if one.alert is not None:
         why = wrong_matcher(one.alert, evaluate)
         if why is not None:
@@ -82,16 +90,49 @@ def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Probl
         if wrong is not None:
             yield Problem("UnknownReference", f"`spec.steps`: {wrong}")
             continue
-        if step.ttl_seconds is not None and registry.kind_of(step).undo is None:
-            yield Problem("InvalidExpression", f"`spec.steps[{step.name}].ttlSeconds`: {step.action} can't be taken back, so it is never temporary")
+        if step.ttl_seconds is not None:
+            yield from _temporary(step)
         if step.when is not None:
             yield from _condition(f"spec.steps[{step.name}].when", step.when, evaluate, {"steps": before})
+        yield from _fields(step, before, evaluate)
         later = [one.name for one in steps[index + 1 :]]
         if step.on_failure.go_to is not None and step.on_failure.go_to not in later:
             where = f"it may be {', '.join(later)}" if later else "no step comes after it"
             message = f"`spec.steps[{step.name}].onFailure.goTo`: '{step.on_failure.go_to}' is no later step; {where}"
             yield Problem("UnknownReference", message)
-        before[step.name] = {"state": "", "outputs": dict.fromkeys(registry.kind_of(step).outputs, "")}
+        before[step.name] = {"state": "", "outputs": dict.fromkeys(registry.kind_of(step).outputs, "0")}
+
+
+def _temporary(step: RunbookStep) -> Iterable[Problem]:
+    kind, field = registry.kind_of(step), f"`spec.steps[{step.name}].ttlSeconds`"
+    if kind.undo is None:
+        yield Problem("InvalidExpression", f"{field}: {step.action} can't be taken back, so it is never temporary")
+    elif not kind.temporary:
+        yield Problem("InvalidExpression", f"{field}: {step.action} ends by fields of its own; leave it out")
+
+
+def _fields(step: RunbookStep, before: Mapping[str, object], evaluate: Evaluate) -> Iterable[Problem]:
+    """Conditions and queries among the fields of a step's action."""
+    kind, params, place = registry.kind_of(step), registry.params_of(step), f"spec.steps[{step.name}].{step.action}"
+    for one in kind.conditions(params):
+        if one.of_value:
+            yield from _of_value(f"{place}.{one.field}", one.expression, evaluate)
+        else:
+            yield from _condition(f"{place}.{one.field}", one.expression, evaluate, {"steps": before})
+    for field, query in kind.queries(params):
+        wrong = queries.wrong_with(query)
+        if wrong is not None:
+            yield Problem("InvalidExpression", f"`{place}.{field}`: {wrong}")
+    for field, text in kind.texts(params):
+        wrong = sentences.wrong_with(text, before)
+        if wrong is not None:
+            yield Problem("InvalidExpression", f"`{place}.{field}`: {wrong}")
+
+
+def _of_value(field: str, expression: str, evaluate: Evaluate) -> Iterable[Problem]:
+    verdict = evaluate(expression, {"value": 1.5})
+    if isinstance(verdict, Unevaluable):
+        yield Problem("InvalidExpression", f"`{field}`: {verdict.why}")
 
 
 def _verify(verify: Verify, evaluate: Evaluate) -> Iterable[Problem]:
@@ -102,9 +143,7 @@ def _verify(verify: Verify, evaluate: Evaluate) -> Iterable[Problem]:
         if wrong is not None:
             yield Problem("InvalidExpression", f"`spec.verify.checks[{check.name}].promql.query`: {wrong}")
         for field, expression in (("success", check.promql.success), ("failure", check.promql.failure)):
-            verdict = evaluate(expression, {"value": 1.5})
-            if isinstance(verdict, Unevaluable):
-                yield Problem("InvalidExpression", f"`spec.verify.checks[{check.name}].promql.{field}`: {verdict.why}")
+            yield from _of_value(f"spec.verify.checks[{check.name}].promql.{field}", expression, evaluate)
 
 
 def _condition(field: str, expression: str, evaluate: Evaluate, more: Mapping[str, object]) -> Iterable[Problem]:

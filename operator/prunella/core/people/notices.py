@@ -5,6 +5,7 @@ The rule this module protects: nothing is undone silently, and nothing is said t
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final, Literal
 
 from prunella.api.escalation_policy import EscalationPolicySpec
@@ -16,6 +17,10 @@ from prunella.core.world import World
 
 from . import pages, responders
 
+TOLD: Final = "told"
+"""What a step that tells leaves in its outcome: the receiver, empty for the owner's."""
+TOLD_ID: Final = "toldId"
+"""Beside it: the message's identity."""
 NOT_BLOCKED: Final = frozenset(
     {"Allowed", "DwellRunning", "ModeObserve", "ModeSuggest", "NoRunbookMatches", "TargetHealthy", "DuplicateInProgress", "AwaitingApproval"}
     | {"RolloutInProgress", "ConcurrencyReached"}
@@ -25,10 +30,13 @@ NOT_BLOCKED: Final = frozenset(
 
 def notify(world: World, draft: Draft) -> Draft:
     """Queue the notices of the policy for what is new."""
-    policy = _policy(world, draft)
-    if policy is None or not policy.notices or draft.status.times.cancelled_time is not None:
+    if draft.status.times.cancelled_time is not None:
         return draft
+    policy = _policy(world, draft)
     began = draft.status.episodes[-1].triggered_time if draft.status.episodes else draft.now
+    draft = _told(world, draft, policy, began)
+    if policy is None or not policy.notices:
+        return draft
     for one in world.remediations:
         if acted(one) and (one.status.started_time or draft.now) >= began:
             text = f"{draft.status.target}: {_done(one)} ({one.spec.runbook_ref.name}, attempt {one.spec.attempt}). Why: {draft.status.summary}"
@@ -38,6 +46,26 @@ def notify(world: World, draft: Draft) -> Draft:
         return draft
     text = f"{draft.status.target}: automation does nothing ({blocked.reason}): {blocked.message or 'see the Incident'}"
     return _queue(world, draft, policy, "Blocked", blocked.reason, text)
+
+
+def _told(world: World, draft: Draft, policy: EscalationPolicySpec | None, began: datetime) -> Draft:
+    """What steps of a Runbook told. The key is the record's own, so a message is queued once whatever is decided again."""
+    for step in (one for remediation in world.remediations for one in remediation.status.steps):
+        if step.outcome is None or TOLD not in step.outcome.after or step.outcome.observed_time < began:
+            continue
+        named = step.outcome.after[TOLD]
+        for receiver in (named,) if named else _owners(world, policy):
+            key = f"{draft.status.episode}/told/{step.outcome.after[TOLD_ID]}/{receiver}"
+            draft = pages.add(draft, key=key, kind=MessageKind.NOTICE, receiver=receiver, text=step.message)
+    return draft
+
+
+def _owners(world: World, policy: EscalationPolicySpec | None) -> tuple[str, ...]:
+    """Whom the owner wants told: the receivers of notices; where there are none, those of the first step."""
+    if policy is None:
+        return ()
+    notices = responders.reachable(world, (target for notice in policy.notices for target in notice.notify))
+    return notices or responders.reachable(world, policy.steps[0].notify if policy.steps else ())
 
 
 def acted(remediation: Remediation) -> bool:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from prunella.api.base import WireModel
+from prunella.api.names import StepImpact
 from prunella.api.runbook import Runbook, RunbookStep
 
 from .step import Right, StepKind
@@ -53,12 +54,24 @@ def boundless(runbook: Runbook, kinds: Mapping[str, StepKind[Any]] = KINDS) -> R
     return next((step for step in known if not kinds[step.action].rights and not kinds[step.action].bounded), None)
 
 
+def tells_only(runbook: Runbook) -> bool:
+    """Whether nothing that it does changes anything: each of its steps reads or tells."""
+    kinds = kinds_of(runbook)
+    return len(kinds) == len(runbook.spec.steps) and all(kind.impact in {StepImpact.READ, StepImpact.NOTIFY} for kind in kinds)
+
+
 def needs_of(steps: Iterable[RunbookStep], kind: str) -> tuple[Right, ...]:
     """Everything that the acting account must be allowed to do to a target of that kind, each once."""
     wanted: dict[Right, None] = {}
     for step in steps:
         wanted |= dict.fromkeys(kind_of(step).needs(params_of(step), kind))
     return tuple(wanted)
+
+
+def receivers_of(runbook: Runbook) -> tuple[str, ...]:
+    """The receivers that a Runbook's steps name, each once. What can't be read names none: `wrong_with` says so."""
+    named = (one for step in runbook.spec.steps if wrong_with(step) is None for one in kind_of(step).receivers(params_of(step)))
+    return tuple(dict.fromkeys(named))
 
 
 def wrong_with(step: RunbookStep) -> str | None:

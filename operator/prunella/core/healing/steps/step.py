@@ -8,11 +8,21 @@ from datetime import datetime, timedelta
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from prunella.api.base import WireModel
+from prunella.api.incident import Incident
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import Revision, UnknownT, WorkloadFacts
 from prunella.core.healing.effects import Effect, Json
 from prunella.core.healing.refusal import Refusal
+from prunella.core.world import Evaluate, QueryValue, Unevaluable
+
+
+@dataclass(frozen=True, slots=True)
+class Queried:
+    """The single value of a PromQL query, asked now."""
+
+    query: str
+    """As it is sent: nothing is left to be filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,15 @@ class LiveFacts:
     intent_time: datetime
     answers: Mapping[Listed, tuple[Json, ...] | UnknownT] = field(default_factory=dict)
     """What the step asked for."""
+    values: Mapping[Queried, QueryValue] = field(default_factory=dict)
+    """What Prometheus said to what the step asked."""
+    incident: Incident | None = None
+    """What the run is for; None where only its dry run is made, before there is a run."""
+    intent_id: str = ""
+    """Identity of the step's next effect: the same each time it is planned."""
+    variables: Mapping[str, object] = field(default_factory=dict)
+    """What a condition may read: `incident`, `target`, `alert`, `steps`."""
+    evaluate: Evaluate = field(default=lambda _expression, _variables: Unevaluable("no CEL engine"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +88,26 @@ class PageNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tell:
+    """Tell somebody, without waking anybody."""
+
+    receiver: str
+    """A receiver of the HealingPolicy; empty: those whom the Incident's owner wants told."""
+    message: str
+    diff: str = ""
+    """What it asks people to change; it stands on the Remediation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What the step found out, kept with the run. Nothing was changed; it is planned again with this record."""
+
+    message: str
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """For later steps, as `steps.<name>.outputs.<key>`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
     """The step's condition is false: the run goes on without it."""
 
@@ -86,10 +125,10 @@ class Failed:
 class Ask:
     """The step must know more before it can plan: it is asked again with the answers."""
 
-    reads: tuple[Listed, ...]
+    reads: tuple[Listed | Queried, ...]
 
 
-Next: TypeAlias = Effect | Refusal | Done | Wait | Evidence | PageNow | Skip | Failed | Ask
+Next: TypeAlias = Effect | Refusal | Done | Wait | Evidence | PageNow | Tell | Note | Skip | Failed | Ask
 
 P = TypeVar("P", bound=WireModel)
 
@@ -101,6 +140,16 @@ class Right:
     verb: str
     group: str
     resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A condition among a step's fields, for whoever looks for mistakes in it."""
+
+    field: str
+    expression: str
+    of_value: bool = False
+    """Whether it is over `value` alone; else over what every condition may read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +169,20 @@ class StepKind(Generic[P]):
     """Its fields, live facts, and the records of this step's effects so far; pure."""
     undo: Callable[[P, Json, StepStatus], Next] | None = None
     """Its fields, the object that it changed as it is now, and the record of that effect: what takes it back. None where nothing can."""
+    temporary: bool = True
+    """Whether `ttlSeconds` can end what it does: by a mark on the changed object."""
+    goes_on: bool = False
+    """Whether it is not done with its effect: it waits for what comes of it."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """What later steps may read of it, as `steps.<name>.outputs.<key>` in their `when`: key and meaning."""
+    conditions: Callable[[P], tuple[Condition, ...]] = lambda _params: ()
+    """The conditions among its fields."""
+    queries: Callable[[P], tuple[tuple[str, str], ...]] = lambda _params: ()
+    """The PromQL among its fields: name of the field, and query."""
+    texts: Callable[[P], tuple[tuple[str, str], ...]] = lambda _params: ()
+    """The sentences among its fields that have placeholders: name of the field, and text."""
+    receivers: Callable[[P], tuple[str, ...]] = lambda _params: ()
+    """Receivers of the HealingPolicy that its fields name."""
     event: str = ""
     """Event and timeline name of its effect."""
     bounded: bool = False

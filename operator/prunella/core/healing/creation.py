@@ -1,0 +1,38 @@
+"""Create: an object that was not there, under a name that only this intent gives.
+
+The rule this module protects: the same intent asks for the same name, so a second request meets what the first one made, and knows it by its stamp.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from prunella.api.common import ObjectRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """A new object, stamped with the intent's id."""
+
+    action: ClassVar[str] = "Create"
+    target: ObjectRef
+    """Its place and name; it has no uid yet."""
+    manifest: Mapping[str, object]
+    """All of it but the stamp."""
+    does: str
+    """What it does, in a sentence for the timeline."""
+    before: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What the intent keeps."""
+        return dict(self.before)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what is made."""
+        return hashlib.sha256(json.dumps(self.manifest, sort_keys=True, default=dict).encode()).hexdigest()

@@ -1,0 +1,73 @@
+"""createJobFrom: a CronJob's Job now, as `kubectl create job --from` makes it, where people have said that it may run twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from prunella.api.base import Name, WireModel
+from prunella.api.names import StepImpact
+from prunella.api.remediation import StepStatus
+from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.refusal import Refusal
+
+from . import jobs
+from .step import Failed, LiveFacts, Next, Right, StepKind
+
+
+class CreateJobFrom(WireModel):
+    """Run a CronJob's Job now, once, and wait until it is complete. The CronJob must bear prunella.dev/idempotent: "true"."""
+
+    cron_job: Name
+    """A CronJob of the target's namespace."""
+    deadline_seconds: jobs.DeadlineSeconds = 300
+    """After so long the Job is stopped, and has failed; sooner where the CronJob says so."""
+
+
+def plan(params: CreateJobFrom, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
+    """The Job, once; then what becomes of it."""
+    if done:
+        return jobs.followed(live, done)
+    source = jobs.found(live, jobs.CRON_JOB, params.cron_job)
+    if not isinstance(source, Mapping):
+        return source
+    refused = _refused(params.cron_job, source)
+    if refused is not None:
+        return refused
+    annotations = {**_texts(source, "annotations"), "cronjob.kubernetes.io/instantiate": "manual"}
+    metadata = {"labels": _texts(source, "labels"), "annotations": annotations}
+    spec = jobs.limited(jobs.copied(part_of(source, "/spec/jobTemplate/spec")), params.deadline_seconds)
+    return jobs.made(live, spec, metadata, f"runs what CronJob {params.cron_job} runs")
+
+
+def _texts(source: Json, key: str) -> dict[str, object]:
+    """Labels or annotations that the CronJob gives to its Jobs."""
+    found = part_of(source, f"/spec/jobTemplate/metadata/{key}")
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
+def _refused(name: str, source: Json) -> Next | None:
+    if not jobs.idempotent(source):
+        return Failed(message=f'CronJob {name} does not bear {jobs.IDEMPOTENT}: "true": nobody has said that it may run twice')
+    if part_of(source, "/spec/suspend") is True:
+        return Refusal(reason="HumanOverride", message=f"CronJob {name} is suspended: that is somebody's decision")
+    if part_of(source, "/spec/concurrencyPolicy") in {"Forbid", "Replace"} and part_of(source, "/status/active"):
+        return Failed(message=f"CronJob {name} runs right now, and its concurrencyPolicy permits no second Job")
+    return None
+
+
+def needs(params: CreateJobFrom, kind: str) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
+    """To read CronJobs, to make a Job, and to see what becomes of it."""
+    return (jobs.READ_CRON_JOBS, *jobs.RUN_JOBS)
+
+
+KIND: Final = StepKind(
+    name="createJobFrom",
+    params=CreateJobFrom,
+    impact=StepImpact.DISRUPTIVE,
+    rights=(jobs.READ_CRON_JOBS, *jobs.RUN_JOBS),
+    needs=needs,
+    plan=plan,
+    goes_on=True,
+    outputs=jobs.OUTPUTS,
+)

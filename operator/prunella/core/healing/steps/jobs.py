@@ -1,0 +1,112 @@
+"""What the steps that run a Job have in common: its name, its limits, and what has become of it.
+
+The rules this module protects: a Job is never retried by its controller, ends by its deadline, and is kept for a day, so that what became of it can
+be read; its success is what the cluster says, and a Job that is gone has none.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from prunella.api.common import ObjectRef
+from prunella.api.names import StepState
+from prunella.api.remediation import StepStatus
+from prunella.core.facts import UnknownT
+from prunella.core.healing.creation import Create
+from prunella.core.healing.effects import Json, part_of
+
+from .step import SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Note, Right, Wait
+
+BATCH: Final = "batch/v1"
+JOB: Final = "Job"
+CRON_JOB: Final = "CronJob"
+LOOK: Final = timedelta(seconds=5)
+KEPT_SECONDS: Final = 86_400
+RUN_JOBS: Final = (Right(verb="create", group="batch", resource="jobs"), Right(verb="list", group="batch", resource="jobs"))
+READ_CRON_JOBS: Final = Right(verb="list", group="batch", resource="cronjobs")
+OUTPUTS: Final[Mapping[str, str]] = {"job": "The Job's name."}
+IDEMPOTENT: Final = "prunella.dev/idempotent"
+_OF_A_RUN: Final = ("controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name")
+"""Labels that the Job controller gives."""
+
+DeadlineSeconds = Annotated[int, Field(ge=10, le=540)]
+
+
+def made(live: LiveFacts, spec: Mapping[str, object], metadata: Mapping[str, object], does: str) -> Create:
+    """The Job of this intent."""
+    namespace = live.facts.workload.namespace
+    name = f"prunella-{live.intent_id or 'dry-run'}"
+    return Create(
+        target=ObjectRef(api_version=BATCH, kind=JOB, namespace=namespace, name=name),
+        manifest={"apiVersion": BATCH, "kind": JOB, "metadata": dict(metadata), "spec": dict(spec)},
+        does=f"Job {name} {does}",
+    )
+
+
+def limited(spec: Mapping[str, object], seconds: int) -> dict[str, object]:
+    """The spec of a Job with the limits that hold for every one of ours."""
+    own = spec.get("activeDeadlineSeconds")
+    deadline = min(own, seconds) if isinstance(own, int) else seconds
+    return {**spec, "backoffLimit": 0, "activeDeadlineSeconds": deadline, "ttlSecondsAfterFinished": KEPT_SECONDS}
+
+
+def copied(spec: object) -> dict[str, Any]:
+    """The spec of a Job for another one: without what belongs to a run."""
+    found: dict[str, Any] = copy.deepcopy(_plain(spec)) if isinstance(spec, Mapping) else {}
+    for key in ("selector", "manualSelector", "suspend"):
+        found.pop(key, None)
+    metadata = part_of(found, "/template/metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    if isinstance(metadata, dict) and isinstance(labels, dict):
+        metadata["labels"] = {key: value for key, value in labels.items() if key not in _OF_A_RUN}
+    return found
+
+
+def idempotent(source: Json) -> bool:
+    """Whether people have said that it may run twice."""
+    annotations = part_of(source, "/metadata/annotations")
+    return isinstance(annotations, Mapping) and annotations.get(IDEMPOTENT) == "true"
+
+
+def found(live: LiveFacts, kind: str, name: str) -> Json | Next:
+    """The Job or CronJob of that name in the target's namespace; what the step wants where it is not known, or not there."""
+    asked = Listed(BATCH, kind, live.facts.workload.namespace)
+    listed = live.answers.get(asked)
+    if listed is None:
+        return Ask(reads=(asked,))
+    if isinstance(listed, UnknownT):
+        return Wait(until_time=live.now + SETTLE, message=f"the {kind}s of the namespace could not be read")
+    one = next((one for one in listed if part_of(one, "/metadata/name") == name), None)
+    return one if one is not None else Failed(message=f"there is no {kind} {name} in {asked.namespace}")
+
+
+def followed(live: LiveFacts, done: Sequence[StepStatus]) -> Next:
+    """What has become of the Job that the step made."""
+    if any(one.outcome is not None and "job" in one.outcome.after for one in done):
+        return Done(message="the Job is complete")
+    made_by = next((one for one in done if one.intent is not None and one.state is StepState.APPLIED), None)
+    name = made_by.intent.target_ref.name if made_by is not None and made_by.intent is not None else ""
+    job = found(live, JOB, name)
+    if isinstance(job, Failed):
+        return Failed(message=f"Job {name} is gone: whether it did its work can't be told")
+    if not isinstance(job, Mapping):
+        return job
+    listed = part_of(job, "/status/conditions")
+    for one in listed if isinstance(listed, Sequence) else ():
+        if part_of(one, "/status") == "True" and part_of(one, "/type") == "Complete":
+            return Note(message=f"Job {name} is complete", outputs={"job": name})
+        if part_of(one, "/status") == "True" and part_of(one, "/type") == "Failed":
+            return Failed(message=f"Job {name} failed: {part_of(one, '/reason') or 'no reason'}: {part_of(one, '/message') or 'no message'}"[:1024])
+    return Wait(until_time=live.now + LOOK, message=f"Job {name} is at work")
+
+
+def _plain(value: object) -> Any:
+    """A copy that can be changed."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
