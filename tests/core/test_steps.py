@@ -305,6 +305,7 @@ def test_each_kind_of_step_says_how_much_it_disturbs():
     assert {name: kind.impact for name, kind in registry.KINDS.items()} == {
         "captureEvidence": "Read",
         "escalate": "Notify",
+        "freezeRollout": "Disruptive",
         "restart": "Disruptive",
         "rollBack": "Disruptive",
         "scale": "Low",

@@ -31,6 +31,7 @@ from prunella.core.facts import (
 from prunella.core.healing.effects import (
     PATH_KEY,
     TEMPLATE,
+    WROTE_KEY,
     Applied,
     DeletePod,
     DryRun,
@@ -234,6 +235,7 @@ class FakeCluster:
             "observed_generation": generation - 1 if one.lagging else generation,
             "created_time": one.created,
             "desired": replicas,
+            "paused": one.raw["spec"].get("paused", False),
             "updated": len(updated),
             "ready": ready,
             "available": ready,
@@ -304,7 +306,7 @@ class FakeCluster:
 
     def _react(self, one: FakeWorkload) -> None:
         """The controller: a bad template gets one pod, a good one all."""
-        if one.lagging:
+        if one.lagging or one.raw["spec"].get("paused"):
             self.changed(one)
             return
         now, replicas = self.clock.now(), one.raw["spec"]["replicas"]
@@ -433,6 +435,8 @@ class FakeCluster:
         if (raw["metadata"].get("annotations") or {}).get(INTENT) == intent_id:
             return Settled.APPLIED
         judged = part_of(raw, before.get(PATH_KEY, TEMPLATE))
+        if guarded_sha256(judged) == before.get(WROTE_KEY):
+            return Settled.APPLIED
         return Settled.NOT_APPLIED if guarded_sha256(judged) == before.get("guardedSha256") else Settled.CHANGED
 
     def _do(self, effect: Effect, intent_id: str) -> Applied | NotApplied:
@@ -448,6 +452,8 @@ class FakeCluster:
 
     def _patch(self, effect: Patch, intent_id: str) -> Applied | NotApplied:
         one = self._find(effect.target)
+        if one is None and effect.subresource == "scale":
+            return self._scale(effect)
         if one is None:
             return self._patch_other(effect, intent_id)
         before = one.raw
@@ -467,6 +473,37 @@ class FakeCluster:
         return Applied(
             after={"resourceVersion": meta["resourceVersion"], "generation": str(meta["generation"]), "guardedSha256": _judged(effect, one.raw)}
         )
+
+    def _scale(self, effect: Patch) -> Applied | NotApplied:
+        """A ReplicaSet of a paused Deployment: where one revision is left, its controller gives that one all the places."""
+        one = next(one for one in self.workloads.values() for revision, _ in one.revisions if revision.uid == effect.target.uid)
+        raw = self._replica_set(effect.target)
+        assert raw is not None
+        try:
+            count = patched(raw, effect.operations)["spec"]["replicas"]
+        except TestFailedError:
+            return NotApplied(reason="HumanOverride", message=f"{effect.target.name} was changed by somebody else after it was judged")
+        assert count == 0, "nothing else is scaled here"
+        assert one.raw["spec"]["paused"], "its controller would bring it back"
+        left = [
+            revision for revision, _ in one.revisions if revision.uid != effect.target.uid and any(pod.revision == revision.hash for pod in one.pods)
+        ]
+        one.pods = [pod for pod in one.pods if pod.revision == left[0].hash]
+        for index in range(len(one.pods), one.raw["spec"]["replicas"]):
+            self.number += 1
+            one.pods.append(
+                FakePod(name=f"{left[0].name}-{index}", uid=f"p-{self.number}", revision=left[0].hash, created=self.clock.now(), bad=False)
+            )
+        self.changed(one)
+        return Applied(after={"guardedSha256": guarded_sha256(0)})
+
+    def _replica_set(self, ref: ObjectRef) -> dict[str, Any] | None:
+        for one in self.workloads.values():
+            for revision, _ in one.revisions:
+                if ref.kind == "ReplicaSet" and revision.uid == ref.uid:
+                    count = sum(pod.revision == revision.hash for pod in one.pods)
+                    return {"metadata": {"name": revision.name, "uid": revision.uid}, "spec": {"replicas": count}}
+        return None
 
     def _patch_other(self, effect: Patch, intent_id: str) -> Applied | NotApplied:
         raw = self._other(effect.target)
@@ -511,7 +548,7 @@ class FakeCluster:
         return one if one is not None and ref.uid in {None, one.uid} else None
 
     def _other(self, ref: ObjectRef) -> dict[str, Any] | None:
-        raw = self.others.get((ref.kind, ref.namespace or "", ref.name))
+        raw = self.others.get((ref.kind, ref.namespace or "", ref.name)) or self._replica_set(ref)
         return raw if raw is not None and ref.uid in {None, raw["metadata"]["uid"]} else None
 
     def _find_pod(self, ref: ObjectRef) -> tuple[FakeWorkload, FakePod] | None:

@@ -32,7 +32,11 @@ REFUSALS: Final = (
         "NoKnownGood", "No stored revision was seen healthy before the accused one.", "Roll back by hand with `kubectl rollout undo`, or forward."
     ),
     Reason("TargetPaused", "The rollout is paused: somebody is at work on it.", "`kubectl rollout resume` ends the pause."),
-    Reason("Irreversible", "It is marked prunella.dev/irreversible: going back over it could lose data.", "Decide yourself; mend it forward."),
+    Reason(
+        "Irreversible",
+        "It is marked prunella.dev/irreversible: going back over it could lose data.",
+        "Mend it forward; a Runbook with `freezeRollout` holds the rollout meanwhile.",
+    ),
     Reason("RolloutInProgress", "The controller is not done with the newest template yet."),
     Reason("StrategyUnsupported", "The update strategy is OnDelete, or a partition stages it.", "Roll back by hand."),
     Reason("DwellRunning", "A plan is ready and waits until the fault has held long enough."),

@@ -20,7 +20,7 @@ from prunella.core.healing import measures
 from prunella.core.healing.effects import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Ask, LiveFacts, Next, Skip
+from prunella.core.healing.steps.step import Ask, LiveFacts, Next, Right, Skip
 from prunella.core.world import Answers, Capture, Preparation, World
 
 from .errors import PrunellaError
@@ -118,13 +118,17 @@ class Preparer:
         """What the acting account may not do, in kubectl's words, and whether every answer could be had. Asked by the target's kind and namespace."""
         rights = tuple(registry.needs_of(runbook.spec.steps, target.kind))
         space = target.namespace or ""
-        answers = await asyncio.gather(*(self._live.may(right.verb, right.group, right.resource, space) for right in rights))
+        answers = await asyncio.gather(*(self._may(right, space) for right in rights))
         missing = [
             f"{right.verb} {right.resource}{'.' if right.group else ''}{right.group} in {space}"
             for right, answer in zip(rights, answers, strict=True)
             if answer is False
         ]
         return tuple(missing), UNKNOWN not in answers
+
+    async def _may(self, right: Right, namespace: str) -> bool | UnknownT:
+        resource, _, subresource = right.resource.partition("/")
+        return await self._live.may(right.verb, right.group, resource, namespace, subresource=subresource)
 
     async def _dry_run(self, wish: Prepare, facts: WorkloadFacts) -> tuple[str, str]:
         """Why the API server would refuse the first change, and what it would change."""

@@ -25,6 +25,7 @@ EVENTS: Final = {
     "RemediationBlocked": True,
     "RemediationStarted": False,
     "RolledBack": False,
+    "Frozen": True,
     "Restarted": False,
     "Changed": False,
     "Verified": False,
@@ -41,7 +42,7 @@ EVENTS: Final = {
 }
 """Timeline entries that become an Event, and whether it is a Warning."""
 
-ON_WORKLOAD: Final = frozenset({"RolledBack", "Restarted", "Changed", "RemediationBlocked"})
+ON_WORKLOAD: Final = frozenset({"RolledBack", "Frozen", "Restarted", "Changed", "RemediationBlocked"})
 
 
 class Publisher:

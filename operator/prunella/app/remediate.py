@@ -248,7 +248,8 @@ class Runner:
             case Skip():
                 await self._mark(remediation, step, following.message, state=StepState.SKIPPED)
             case Failed():
-                failed = attempt.marked(remediation, step.name, StepState.FAILED, following.message, self._clock.now())
+                name = run.next_name(step, remediation.status.steps)
+                failed = attempt.marked(remediation, name, StepState.FAILED, following.message, self._clock.now())
                 await self._once.fail(failed, runbook, following.message)
             case _:
                 raise PrunellaError(f"step {step.name} wants nothing that is known here")
@@ -258,7 +259,8 @@ class Runner:
         self, remediation: Remediation, step: RunbookStep, message: str, *, state: StepState = StepState.APPLIED, page: bool = False
     ) -> None:
         after = {automation.PAGE: "now"} if page else {}
-        await self._once.put(attempt.marked(remediation, step.name, state, message, self._clock.now(), after))
+        name = run.next_name(step, remediation.status.steps)
+        await self._once.put(attempt.marked(remediation, name, state, message, self._clock.now(), after))
 
     async def _steps_done(self, remediation: Remediation) -> None:
         """Every step is done: verification begins, or ends at once where nothing was changed."""

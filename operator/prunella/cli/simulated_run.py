@@ -105,6 +105,8 @@ def _deed(step: str, effect: Effect, live: LiveFacts) -> Deed:
     if isinstance(effect, DeletePod):
         return Deed(step=step, said=f"delete {where}", call=delete_call(resource, effect))
     stored = _stored(live, effect)
+    if part(stored, "/metadata/uid") != effect.target.uid:
+        return Deed(step=step, said=f"patches {where}: {effect.does}", call=patch_call(resource, effect, INTENT))
     before, after = (_at(one, effect.guarded_path) for one in (stored, patched(stored, effect.operations)))
     said = f"patch {effect.guarded_path.strip('/').replace('/', '.')} of {where}"
     return Deed(step=step, said=said, call=patch_call(resource, effect, INTENT), diff=difference(before, after))

@@ -18,6 +18,7 @@ from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing.effects import (
     PATH_KEY,
     TEMPLATE,
+    WROTE_KEY,
     Applied,
     DeletePod,
     DryRun,
@@ -122,8 +123,10 @@ class Effects:
             return Settled.APPLIED if hand_back(stored) is None else Settled.NOT_APPLIED
         if (stored["metadata"].get("annotations") or {}).get(INTENT_ANNOTATION) == intent_id:
             return Settled.APPLIED
-        unchanged = before.get("guardedSha256") == guarded_sha256(_at(stored, before.get(PATH_KEY, TEMPLATE)))
-        return Settled.NOT_APPLIED if unchanged else Settled.CHANGED
+        present = guarded_sha256(_at(stored, before.get(PATH_KEY, TEMPLATE)))
+        if present == before.get(WROTE_KEY):
+            return Settled.APPLIED
+        return Settled.NOT_APPLIED if present == before.get("guardedSha256") else Settled.CHANGED
 
     async def _refusal(self, resource: Resource, effect: Effect, answer: Answer) -> NotApplied:
         """Why it was not done. Raises OutcomeUnknown for a server error (it may have been done before the error), Retryable where it may be tried."""
@@ -168,7 +171,7 @@ def patch_call(resource: Resource, patch: Patch, intent_id: str, *, dry: bool = 
     operations = [*patch.operations, *(_stamp(patch, intent_id) if patch.stamped else ())]
     query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry else {})}
     target = patch.target
-    return resource.call("patch", target.namespace, target.name, query=query, body=operations, content_type=JSON_PATCH)
+    return resource.call("patch", target.namespace, target.name, patch.subresource, query=query, body=operations, content_type=JSON_PATCH)
 
 
 def _stamp(patch: Patch, intent_id: str) -> tuple[Json, ...]:
@@ -206,6 +209,8 @@ def _after(effect: Effect, answer: Answer) -> Mapping[str, str]:
         return {"pod": "deleted"}
     changed = answer.object()
     meta = changed["metadata"]
+    if effect.subresource:  # what was answered is that part alone, which leaves out a zero
+        return {"resourceVersion": str(meta.get("resourceVersion", "")), "guardedSha256": effect.before.get(WROTE_KEY, "")}
     return {
         "resourceVersion": str(meta.get("resourceVersion", "")),
         "generation": str(meta.get("generation", "")),
@@ -237,7 +242,8 @@ def _failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer
     if not isinstance(stored, dict):
         return NotApplied(reason="", message=f"The API server refused the change of {where} and can't be asked why: {answer.message}")
     for operation in patch.operations:
-        if operation["op"] == "test" and operation["path"] == patch.guarded_path and _guarded(patch, stored) != operation.get("value"):
+        path = str(operation["path"])
+        if operation["op"] == "test" and path.startswith("/spec/") and _at(stored, path) != operation.get("value"):
             return NotApplied(reason="HumanOverride", message=f"{where} was changed by somebody else after it was judged; their change stands")
     if patch.guarded_path == OWNERSHIP_PATH:
         return NotApplied(reason="", message=f"{where} was written to in the meantime; read it again")

@@ -17,6 +17,8 @@ from prunella.api.common import ObjectRef
 TEMPLATE: Final = "/spec/template"
 PATH_KEY: Final = "guardedPath"
 """Key of an intent's `before` under which the guarded part's place stands."""
+WROTE_KEY: Final = "wroteSha256"
+"""Key of an intent's `before` for an effect that leaves no stamp: the hash of the guarded part as it writes it. A value that is there is done."""
 
 Json: TypeAlias = Mapping[str, object]
 """A decoded JSON object, read only."""
@@ -40,6 +42,8 @@ class Patch:
     """Annotations that go onto the target with the stamp."""
     annotated: bool = True
     """Whether the target had annotations when it was judged: the stamp goes beside them, else it brings the map along."""
+    subresource: str = ""
+    """The part of the target that is written by a right of its own, for example scale. It has no annotations, so it bears no stamp."""
 
     @property
     def record(self) -> dict[str, str]:

@@ -52,7 +52,7 @@ class Measure:
 def temporary(patch: Patch, *, remediation: str, until: datetime) -> Patch:
     """The patch with the mark that ends it. It must test and write its guarded part, and nothing else."""
     tested = next(one.get("value") for one in patch.operations if one["op"] == "test" and one["path"] == patch.guarded_path)
-    wrote = next(one.get("value") for one in patch.operations if one["op"] in {"add", "replace"} and one["path"] == patch.guarded_path)
+    wrote = next(one.get("value") for one in patch.operations if one["op"] != "test" and one["path"] == patch.guarded_path)
     measure = Measure(remediation=remediation, path=patch.guarded_path, before=tested, wrote_sha256=guarded_sha256(wrote), undo_after_time=until)
     return replace(patch, marks={**patch.marks, TEMPORARY_ANNOTATION: measure.mark()})
 
@@ -92,13 +92,18 @@ def stands(measure: Measure, raw: Json) -> bool:
     return guarded_sha256(part_of(raw, measure.path)) == measure.wrote_sha256
 
 
+def _back(measure: Measure, present: object) -> Json:
+    if measure.before is None:
+        return {"op": "remove", "path": measure.path}
+    return {"op": "add" if present is None else "replace", "path": measure.path, "value": measure.before}
+
+
 def undo(measure: Measure, ref: ObjectRef, raw: Json, mark: str) -> Patch:
     """Take it back and take the mark off; only the mark where somebody has changed it since."""
     operations: list[Json] = [{"op": "test", "path": "/metadata/uid", "value": ref.uid}, {"op": "test", "path": _AT, "value": mark}]
     if stands(measure, raw):
         operations.append({"op": "test", "path": measure.path, "value": part_of(raw, measure.path)})
-        back: Json = {"op": "remove", "path": measure.path}
-        operations.append(back if measure.before is None else {"op": "replace", "path": measure.path, "value": measure.before})
+        operations.append(_back(measure, part_of(raw, measure.path)))
         does = f"{ref.kind} {ref.name} is as it was before {measure.remediation}"
     else:
         does = f"{ref.kind} {ref.name} was changed by somebody else since {measure.remediation}: it stays as it is"

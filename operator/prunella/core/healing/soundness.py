@@ -82,8 +82,7 @@ def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Probl
         if wrong is not None:
             yield Problem("UnknownReference", f"`spec.steps`: {wrong}")
             continue
-        if step.ttl_seconds is not None and registry.kind_of(step).undo is None:
-            yield Problem("InvalidExpression", f"`spec.steps[{step.name}].ttlSeconds`: {step.action} can't be taken back, so it is never temporary")
+        yield from _ttl(step)
         if step.when is not None:
             yield from _condition(f"spec.steps[{step.name}].when", step.when, evaluate, {"steps": before})
         later = [one.name for one in steps[index + 1 :]]
@@ -92,6 +91,14 @@ def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Probl
             message = f"`spec.steps[{step.name}].onFailure.goTo`: '{step.on_failure.go_to}' is no later step; {where}"
             yield Problem("UnknownReference", message)
         before[step.name] = {"state": "", "outputs": dict.fromkeys(registry.kind_of(step).outputs, "")}
+
+
+def _ttl(step: RunbookStep) -> Iterable[Problem]:
+    kind, field = registry.kind_of(step), f"`spec.steps[{step.name}].ttlSeconds`"
+    if step.ttl_seconds is not None and kind.undo is None:
+        yield Problem("InvalidExpression", f"{field}: {step.action} can't be taken back, so it is never temporary")
+    elif step.ttl_seconds is not None and kind.lasting:
+        yield Problem("InvalidExpression", f"{field}: {step.action} is never temporary: {kind.lasting}")
 
 
 def _verify(verify: Verify, evaluate: Evaluate) -> Iterable[Problem]:

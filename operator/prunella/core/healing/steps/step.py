@@ -126,6 +126,10 @@ class StepKind(Generic[P]):
     """Event and timeline name of its effect."""
     accuses: bool = False
     """Whether it blames a revision and goes back to another: then a plan needs both."""
+    several: frozenset[str] = frozenset()
+    """Kinds of targets at which it may have several effects: there only an effect itself can say that it is the last."""
+    lasting: str = ""
+    """Why it is never a temporary measure although it can be taken back; empty where it may be one."""
 
 
 SETTLE: Final = timedelta(seconds=2)
