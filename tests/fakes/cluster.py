@@ -29,6 +29,7 @@ from prunella.core.facts import (
     WorkloadFacts,
 )
 from prunella.core.healing.effects import (
+    GOES,
     PATH_KEY,
     TEMPLATE,
     WROTE_KEY,
@@ -36,6 +37,7 @@ from prunella.core.healing.effects import (
     DeletePod,
     DryRun,
     Effect,
+    Evict,
     NotApplied,
     Patch,
     Settled,
@@ -159,6 +161,8 @@ class FakeCluster:
     logs: str | UnknownT = "FATAL: unknown flag --cache-size"
     gate: Callable[[str, str], None] = field(default=lambda _when, _intent: None)
     """Called with 'before' or 'after' and the intent's id around every effect."""
+    budgets_full: int = 0
+    """So many evictions are turned away by a disruption budget."""
     lost_before: int = 0
     """So many effects are sent and never arrive."""
     lost_after: int = 0
@@ -427,7 +431,7 @@ class FakeCluster:
     async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
         if self.unreadable:
             return UNKNOWN
-        if action == "Delete":
+        if action in GOES:
             return Settled.NOT_APPLIED if self._find_pod(effect_target) is not None else Settled.APPLIED
         raw = await self.raw(effect_target)
         if not isinstance(raw, dict):
@@ -446,9 +450,25 @@ class FakeCluster:
         )
         if isinstance(effect, DeletePod):
             verb, resource = "delete", "pods"
+        if isinstance(effect, Evict):
+            verb, resource = "create", "pods/eviction"
         if (verb, resource) in self.forbidden:
             return NotApplied(reason="MissingPermission", message=f"Prunella may not {verb} {resource} in {effect.target.namespace}")
+        if isinstance(effect, Evict):
+            return self._evict(effect)
         return self._delete(effect) if isinstance(effect, DeletePod) else self._patch(effect, intent_id)
+
+    def _evict(self, effect: Evict) -> Applied | NotApplied:
+        if self.budgets_full:
+            self.budgets_full -= 1
+            raise Retryable("the disruption budget has no room", delay=5.0)
+        found = self._find_pod(effect.target)
+        if found is None:
+            return Applied(after={"pod": "gone"})
+        owner, pod = found
+        owner.pods.remove(pod)
+        self._react(owner)
+        return Applied(after={"pod": "evicted"})
 
     def _patch(self, effect: Patch, intent_id: str) -> Applied | NotApplied:
         one = self._find(effect.target)

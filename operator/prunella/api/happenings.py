@@ -36,6 +36,7 @@ HAPPENINGS: Final = (
     Happening("RolledBack", "The pod template of an earlier revision is in force again.", (INCIDENT, WORKLOAD)),
     Happening("Frozen", "The rollout is held where it is: the revision before goes on serving.", (INCIDENT, WORKLOAD)),
     Happening("Restarted", "The pods are being made anew.", (INCIDENT, WORKLOAD)),
+    Happening("PodsDeleted", "Pods were deleted or evicted, so that their controller makes new ones.", (INCIDENT, WORKLOAD)),
     Happening("MeasureUndone", "A temporary measure has ended; the message says whether what it wrote was still there.", ("the changed object",)),
     Happening("Changed", "Something else was changed as the Runbook says; the message says what.", (INCIDENT, WORKLOAD)),
     Happening("Verified", "Recovery was proved.", (INCIDENT,)),

@@ -93,7 +93,7 @@ class Intent(WireModel):
     epoch: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
     """Number of the leader's term that stored it, by the Lease."""
     action: ShortName
-    """Patch or Delete."""
+    """Patch, Delete or Evict."""
     target_ref: ObjectRef
     """The object that is changed, uid included."""
     patch_sha256: Hash = ""

@@ -17,7 +17,7 @@ from prunella.api.remediation import Intent, Remediation, RemediationStatus, Ste
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
 from prunella.core.healing import run
-from prunella.core.healing.effects import Applied, DeletePod, Effect, NotApplied, Patch, Settled
+from prunella.core.healing.effects import Applied, DeletePod, Effect, Evict, NotApplied, Patch, Settled
 
 from . import attempt
 from .errors import Conflict, OutcomeUnknown, PrunellaError, Retryable
@@ -26,7 +26,6 @@ from .ports import Clock, Executor, Store, Telemetry, Tenure
 from .quarantine import Quarantine
 
 log = logging.getLogger(__name__)
-PATCH: Final = "Patch"
 UNREADABLE: Final = timedelta(seconds=600)
 """How long a target may be unreadable before a person is told that an effect can't be known."""
 
@@ -67,7 +66,7 @@ class Once:
         intent = Intent(
             id=hashlib.sha256(f"{remediation.metadata.uid}/{name}".encode()).hexdigest()[:16],
             epoch=self._tenure.epoch,
-            action=PATCH if isinstance(effect, Patch) else "Delete",
+            action=effect.action,
             target_ref=effect.target,
             patch_sha256=effect.sha256,
             does=effect.does[:1024],
@@ -110,11 +109,11 @@ class Once:
         if remediation.spec.due_time is not None:
             delay = (self._clock.now() - remediation.spec.due_time).total_seconds()
             self._telemetry.observe("remediation_effect_delay_seconds", max(delay, 0.0), effect=step.intent.action)
-        await self._applied(remediation, runbook, step, answer, last=isinstance(effect, DeletePod) and effect.last)
+        await self._applied(remediation, runbook, step, answer, last=isinstance(effect, DeletePod | Evict) and effect.last)
 
     async def _arrived_late(self, intent: Intent) -> bool:
         """Whether it was refused because an earlier try, given up for lost, arrived after all: it bears the same id."""
-        if intent.action != PATCH:
+        if intent.action != Patch.action:
             return False
         return await self._executor.settle(intent.target_ref, intent.id, intent.before, intent.action) is Settled.APPLIED
 

@@ -27,6 +27,7 @@ EVENTS: Final = {
     "RolledBack": False,
     "Frozen": True,
     "Restarted": False,
+    "PodsDeleted": False,
     "Changed": False,
     "Verified": False,
     "RemediationFailed": True,
@@ -42,7 +43,7 @@ EVENTS: Final = {
 }
 """Timeline entries that become an Event, and whether it is a Warning."""
 
-ON_WORKLOAD: Final = frozenset({"RolledBack", "Frozen", "Restarted", "Changed", "RemediationBlocked"})
+ON_WORKLOAD: Final = frozenset({"RolledBack", "Frozen", "Restarted", "PodsDeleted", "Changed", "RemediationBlocked"})
 
 
 class Publisher:

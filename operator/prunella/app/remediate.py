@@ -15,7 +15,7 @@ from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase,
 from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.healing import history, run
-from prunella.core.healing.effects import DeletePod, Patch
+from prunella.core.healing.effects import DeletePod, Evict, Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, PageNow, Skip, Wait
 from prunella.core.people import automation
@@ -171,7 +171,7 @@ class Runner:
             await self._steps_done(remediation)
             return True, None
         step, following = chosen
-        if not isinstance(following, Patch | DeletePod):
+        if not isinstance(following, Patch | DeletePod | Evict):
             return await self._other(incident, remediation, runbook, step, following, mail)
         taken = self._permit.places(remediation, permitted)
         if taken is not None:

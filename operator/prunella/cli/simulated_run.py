@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from prunella.adapters.kubernetes.difference import difference
+from prunella.adapters.kubernetes.eviction import eviction_call
 from prunella.adapters.kubernetes.executor import delete_call, patch_call
 from prunella.adapters.kubernetes.pointer import MISSING, part
 from prunella.adapters.kubernetes.reads import template_of
@@ -22,7 +23,7 @@ from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UnknownT
 from prunella.core.healing import match, run
-from prunella.core.healing.effects import DeletePod, Effect, Json, Patch
+from prunella.core.healing.effects import DeletePod, Effect, Evict, Json, Patch
 from prunella.core.healing.plan import Plan
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
@@ -77,7 +78,7 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
     for number in range(1, MOST + 1):
         wants = kind.plan(params, live, done)
         match wants:
-            case Patch() | DeletePod():
+            case Patch() | DeletePod() | Evict():
                 deed, record = _deed(name, wants, live), _applied(f"{name}/{number}", wants, live)
                 live = _after(live, wants)
             case Done():
@@ -104,6 +105,8 @@ def _deed(step: str, effect: Effect, live: LiveFacts) -> Deed:
     where = f"{effect.target.kind} {effect.target.namespace}/{effect.target.name}"
     if isinstance(effect, DeletePod):
         return Deed(step=step, said=f"delete {where}", call=delete_call(resource, effect))
+    if isinstance(effect, Evict):
+        return Deed(step=step, said=f"evict {where}", call=eviction_call(effect))
     stored = _stored(live, effect)
     if part(stored, "/metadata/uid") != effect.target.uid:
         return Deed(step=step, said=f"patches {where}: {effect.does}", call=patch_call(resource, effect, INTENT))
@@ -120,7 +123,7 @@ def _at(document: Json, pointer: str) -> object:
 def _after(live: LiveFacts, effect: Effect) -> LiveFacts:
     """What the next step would read."""
     facts = live.facts
-    if isinstance(effect, DeletePod):
+    if isinstance(effect, DeletePod | Evict):
         return replace(live, facts=replace(facts, pods=tuple(pod for pod in facts.pods if pod.uid != effect.target.uid)))
     if live.to is not None and facts.workload.kind == "StatefulSet":
         facts = replace(facts, workload=replace(facts.workload, update_revision=live.to.hash))
@@ -138,7 +141,7 @@ def _stored(live: LiveFacts, effect: Patch) -> Json:
 def _applied(name: str, effect: Effect, live: LiveFacts) -> StepStatus:
     intent = Intent(
         id=INTENT,
-        action="Patch" if isinstance(effect, Patch) else "Delete",
+        action=effect.action,
         target_ref=effect.target,
         written_time=live.now,
         deadline_time=live.now + timedelta(seconds=1),

@@ -16,6 +16,7 @@ from prunella.api.names import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing.effects import (
+    GOES,
     PATH_KEY,
     TEMPLATE,
     WROTE_KEY,
@@ -23,6 +24,7 @@ from prunella.core.healing.effects import (
     DeletePod,
     DryRun,
     Effect,
+    Evict,
     Json,
     NotApplied,
     Patch,
@@ -36,6 +38,7 @@ from prunella.core.healing.steps.hand_back import hand_back
 from .answers import CONFLICT, FORBIDDEN, NOT_FOUND, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, Answer
 from .client import Api
 from .difference import difference
+from .eviction import evict, try_eviction
 from .pointer import MISSING, part
 from .reads import fetch
 from .resources import JSON_PATCH, Call, Resource, resource_of
@@ -61,6 +64,8 @@ class Effects:
                 answer, settled = await self._delete(resource, effect)
                 if settled is not None:
                     return settled
+            case Evict():
+                return await evict(self._api, effect)
             case _:
                 assert_never(effect)
         if answer.good:
@@ -94,6 +99,8 @@ class Effects:
             stored = await fetch(self._api, resource, effect.target)
             if stored is None:
                 return DryRun(accepted=False, message=_gone(effect.target).message)
+            if isinstance(effect, Evict):
+                return await try_eviction(self._api, effect)
             call = (
                 patch_call(resource, replace(effect, annotated=annotated(stored)), _DRY_RUN_INTENT, dry=True)
                 if isinstance(effect, Patch)
@@ -114,7 +121,7 @@ class Effects:
             stored = await fetch(self._api, _known(effect_target), effect_target)
         except PrunellaError:
             return UNKNOWN
-        if action == "Delete":
+        if action in GOES:
             deleted = stored is None or stored["metadata"].get("deletionTimestamp") is not None
             return Settled.APPLIED if deleted else Settled.NOT_APPLIED
         if stored is None:
@@ -128,7 +135,7 @@ class Effects:
             return Settled.APPLIED
         return Settled.NOT_APPLIED if present == before.get("guardedSha256") else Settled.CHANGED
 
-    async def _refusal(self, resource: Resource, effect: Effect, answer: Answer) -> NotApplied:
+    async def _refusal(self, resource: Resource, effect: Patch | DeletePod, answer: Answer) -> NotApplied:
         """Why it was not done. Raises OutcomeUnknown for a server error (it may have been done before the error), Retryable where it may be tried."""
         where = _where(effect.target)
         if answer.status >= SERVER_ERROR:
@@ -152,7 +159,7 @@ class Effects:
             )
         return _failed_patch(effect, stored, answer)
 
-    async def _again(self, resource: Resource, effect: Effect) -> dict[str, Any] | UnknownT | None:
+    async def _again(self, resource: Resource, effect: Patch | DeletePod) -> dict[str, Any] | UnknownT | None:
         try:
             return await fetch(self._api, resource, effect.target)
         except PrunellaError:
@@ -204,7 +211,7 @@ def delete_call(resource: Resource, delete: DeletePod, *, dry: bool = False) -> 
     return resource.call("delete", delete.target.namespace, delete.target.name, body=body)
 
 
-def _after(effect: Effect, answer: Answer) -> Mapping[str, str]:
+def _after(effect: Patch | DeletePod, answer: Answer) -> Mapping[str, str]:
     if isinstance(effect, DeletePod):
         return {"pod": "deleted"}
     changed = answer.object()
@@ -250,7 +257,7 @@ def _failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer
     return NotApplied(reason="", message=f"The API server refused the change of {where}: {answer.message}")
 
 
-def _forbidden(resource: Resource, effect: Effect, answer: Answer) -> NotApplied:
+def _forbidden(resource: Resource, effect: Patch | DeletePod, answer: Answer) -> NotApplied:
     namespace = effect.target.namespace or ""
     verb = "patch" if isinstance(effect, Patch) else "delete"
     return NotApplied(

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from prunella.api.common import ObjectRef
 
@@ -28,6 +28,7 @@ Json: TypeAlias = Mapping[str, object]
 class Patch:
     """An RFC 6902 patch whose `test` operations are its preconditions. The intent's stamp is one of its operations."""
 
+    action: ClassVar[str] = "Patch"
     target: ObjectRef
     operations: tuple[Json, ...]
     guarded_path: str = TEMPLATE
@@ -61,6 +62,7 @@ class Patch:
 class DeletePod:
     """Deletion of one pod, with its uid and resourceVersion as preconditions. Only for pods that are not Ready and have an owner."""
 
+    action: ClassVar[str] = "Delete"
     target: ObjectRef
     resource_version: str
     does: str
@@ -80,7 +82,32 @@ class DeletePod:
         return hashlib.sha256(f"delete/{self.target.uid}/{self.resource_version}".encode()).hexdigest()
 
 
-Effect: TypeAlias = Patch | DeletePod
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evict:
+    """Eviction of one pod, with its uid as precondition: disruption budgets are asked. It never becomes a deletion."""
+
+    action: ClassVar[str] = "Evict"
+    target: ObjectRef
+    does: str
+    """What it does, in a sentence for the timeline."""
+    before: Mapping[str, str] = field(default_factory=dict)
+    last: bool = False
+    """Whether no other pod has to go after it."""
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What the intent keeps."""
+        return dict(self.before)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what identifies the request."""
+        return hashlib.sha256(f"evict/{self.target.uid}".encode()).hexdigest()
+
+
+Effect: TypeAlias = Patch | DeletePod | Evict
+GOES: Final = frozenset({DeletePod.action, Evict.action})
+"""Actions that are done once their target is gone, or on its way out."""
 
 
 class Settled(Enum):

@@ -1,0 +1,72 @@
+"""The eviction of one pod: the API server asks the disruption budgets.
+
+The rule this module protects: a budget that has no room is waited for or given up, and never gone around by a deletion. Budgets that contradict each
+other are answered by a server error, which is known to have evicted nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prunella.app.errors import OutcomeUnknown, Retryable
+from prunella.core.healing.effects import Applied, DryRun, Evict, NotApplied
+
+from .answers import CONFLICT, FORBIDDEN, NOT_FOUND, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, Answer
+from .client import Api
+from .resources import POD, Call
+
+POLICY: Final = "policy/v1"
+SEVERAL_BUDGETS: Final = "more than one PodDisruptionBudget"
+
+
+def eviction_call(effect: Evict, *, dry: bool = False) -> Call:
+    """The one request of an eviction, with the uid as precondition in its body."""
+    target = effect.target
+    body = {
+        "apiVersion": POLICY,
+        "kind": "Eviction",
+        "metadata": {"name": target.name, "namespace": target.namespace},
+        "deleteOptions": {"preconditions": {"uid": target.uid}, **({"dryRun": ["All"]} if dry else {})},
+    }
+    return POD.call("create", target.namespace, target.name, "eviction", query={"dryRun": "All"} if dry else {}, body=body)
+
+
+async def evict(api: Api, effect: Evict) -> Applied | NotApplied:
+    """Ask once. Raises Retryable while a budget has no room, OutcomeUnknown where it may have been done."""
+    answer = await api.send(eviction_call(effect))
+    if answer.good:
+        return Applied(after={"pod": "evicted"})
+    if answer.status == NOT_FOUND:
+        return Applied(after={"pod": "gone"})
+    return _refusal(effect, answer)
+
+
+async def try_eviction(api: Api, effect: Evict) -> DryRun:
+    """What the API server says to it, without doing it. A budget without room at the moment is no reason against the plan: it is waited for."""
+    answer = await api.send(eviction_call(effect, dry=True))
+    if answer.good or answer.status == TOO_MANY:
+        return DryRun(accepted=True)
+    return DryRun(
+        accepted=False,
+        message=f"Pod {effect.target.namespace}/{effect.target.name} is gone" if answer.status == NOT_FOUND else _refusal(effect, answer).message,
+    )
+
+
+def _refusal(effect: Evict, answer: Answer) -> NotApplied:
+    where = f"Pod {effect.target.namespace}/{effect.target.name}"
+    if answer.status >= SERVER_ERROR and SEVERAL_BUDGETS in answer.message:
+        message = f"{where} was not evicted: it has several disruption budgets, and Kubernetes allows one; remove all but one ({answer.message})"
+        return NotApplied(reason="PDBBlocked", message=message[:1024])
+    if answer.status >= SERVER_ERROR:
+        raise OutcomeUnknown(f"The API server answered {answer.status} to the eviction of {where} ({answer.message}): it must be seen on the pod")
+    if answer.status in {UNAUTHORIZED, TOO_MANY}:
+        raise Retryable(f"{where} can't be evicted now ({answer.status}: {answer.message}): it is waited for", delay=answer.delay)
+    if answer.status == FORBIDDEN:
+        namespace = effect.target.namespace or ""
+        return NotApplied(
+            reason="MissingPermission",
+            message=f"Prunella may not create pods/eviction in {namespace}; the namespace's owner grants it with "
+            f"`kubectl apply -n {namespace} -k manifests/opt-in` ({answer.message})"[:1024],
+        )
+    reason = "TargetChanged" if answer.status == CONFLICT else ""
+    return NotApplied(reason=reason, message=f"{where} is not the pod any more that was judged, and was left alone: {answer.message}"[:1024])
