@@ -34,19 +34,30 @@ async def test_r11_a_lost_answer_evicts_nobody_twice(lost):
     await operator.close()
 
 
-async def test_a_budget_without_room_is_waited_for():
+async def test_a_budget_without_room_is_waited_for_and_nothing_is_written_or_deleted_meanwhile():
     place, _, operator = await rolled_out(book(MOVE), seconds=0)
-    place.cluster.budgets_full = 1
-    await operator.run(40)
+    place.cluster.budgets_full = True
+    await operator.run(60)
+    place.api.writes.clear()
+    await operator.run(600)
+    assert place.cluster.effects == []
+    assert len(place.api.writes) <= 6, "pages, and no try after try"
+    assert operator.condition("RemediationAllowed") == ("False", "PDBBlocked")
+    place.cluster.budgets_full = False
+    await operator.run(30)
     assert [type(effect) for _, effect in place.cluster.effects] == [Evict]
     await operator.close()
 
 
-async def test_a_budget_that_stays_full_ends_the_run_and_nothing_is_deleted_instead():
+async def test_a_budget_that_fills_up_at_the_last_moment_ends_the_run_and_nothing_is_deleted_instead():
     place, _, operator = await rolled_out(book(MOVE), seconds=0)
-    place.cluster.budgets_full = 100_000
-    await operator.run(300)
+
+    def fills_up(when, _intent):
+        place.cluster.budgets_full = place.cluster.budgets_full or when == "before"
+
+    place.cluster.gate = fills_up
+    await operator.run(700)
     assert place.cluster.effects == []
     assert operator.remediations[0].status.outcome is Outcome.ABORTED
-    assert operator.remediations[0].status.message == "step move was not done before its deadline"
+    assert operator.remediations[0].status.message == "the run took longer than 600 s"
     await operator.close()

@@ -161,8 +161,8 @@ class FakeCluster:
     logs: str | UnknownT = "FATAL: unknown flag --cache-size"
     gate: Callable[[str, str], None] = field(default=lambda _when, _intent: None)
     """Called with 'before' or 'after' and the intent's id around every effect."""
-    budgets_full: int = 0
-    """So many evictions are turned away by a disruption budget."""
+    budgets_full: bool = False
+    """Whether a disruption budget has no room for any eviction."""
     lost_before: int = 0
     """So many effects are sent and never arrive."""
     lost_after: int = 0
@@ -426,6 +426,8 @@ class FakeCluster:
         self.dry_runs += 1
         if self.unreadable:
             return UNKNOWN
+        if isinstance(effect, Evict) and self.budgets_full:
+            return DryRun(accepted=True, waits=True, message="needs 3 healthy pods")
         return DryRun(accepted=not self.dry_run_error, message=self.dry_run_error, diff="-image: new\n+image: old")
 
     async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
@@ -460,7 +462,6 @@ class FakeCluster:
 
     def _evict(self, effect: Evict) -> Applied | NotApplied:
         if self.budgets_full:
-            self.budgets_full -= 1
             raise Retryable("the disruption budget has no room", delay=5.0)
         found = self._find_pod(effect.target)
         if found is None:

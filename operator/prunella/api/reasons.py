@@ -78,7 +78,11 @@ REFUSALS: Final = (
     Reason("ConcurrencyReached", "Enough attempts are under way elsewhere.", "It waits; HealingPolicy `spec.concurrency`."),
     Reason("TargetHealthy", "The target recovered by itself."),
     Reason("TargetChanged", "The target is gone, or another object bears its name.", "A new object gets an Incident of its own."),
-    Reason("PDBBlocked", "Several disruption budgets are for one pod: it can't be evicted.", "Remove all but one of them."),
+    Reason(
+        "PDBBlocked",
+        "A disruption budget has no room for an eviction, or several are for one pod.",
+        "It waits for room; of several remove all but one.",
+    ),
     Reason("LastReadyReplica", "It would stop the last ready pod.", "Add a replica, or do it yourself."),
     Reason(
         "MissingPermission",

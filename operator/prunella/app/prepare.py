@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from prunella.api.common import ObjectRef
@@ -17,7 +17,7 @@ from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.draft import AskBlockers, Prepare
 from prunella.core.facts import UNKNOWN, AlertFacts, Pod, Revision, UnknownT, WorkloadFacts
 from prunella.core.healing import measures
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects import DryRun, Evict, Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Ask, LiveFacts, Next, Right, Skip
@@ -28,6 +28,7 @@ from .ports import Clock, Executor, Live, Queries
 
 CAPTURE_SECONDS: Final = 1.0
 TAIL_LINES: Final = 20
+ROOM_AGAIN: Final = timedelta(seconds=10)
 QUESTIONS: Final = 3
 """How often a step may ask for more before it plans."""
 
@@ -165,6 +166,14 @@ class Preparer:
             found = await asyncio.gather(*(self._live.listed(one) for one in following.reads))
             live = replace(live, answers={**live.answers, **dict(zip(following.reads, found, strict=True))})
         raise PrunellaError(f"step {step.name} goes on asking")
+
+    async def room(self, effect: Evict, now: datetime) -> Evict | Refusal:
+        """The eviction, where disruption budgets have room for it: asked before an intent is stored, so that waiting writes nothing."""
+        answer = await self._executor.dry_run(effect)
+        if not isinstance(answer, DryRun) or not answer.waits:
+            return effect
+        why = f"a disruption budget has no room for the eviction of pod {effect.target.name}: {answer.message}"
+        return Refusal(reason="PDBBlocked", message=why[:1024], look_again_time=now + ROOM_AGAIN)
 
     async def undo(self, step: RunbookStep, record: StepStatus) -> Next | None:
         """What takes an effect back, by the object that it changed; None where that can't be read now."""

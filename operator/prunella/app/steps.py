@@ -8,7 +8,7 @@ from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
 from prunella.core.healing import match, measures, run
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects import Evict, Patch
 from prunella.core.healing.steps.step import SETTLE, Done, Failed, LiveFacts, Next, Skip, Wait
 from prunella.core.world import Unevaluable
 
@@ -44,6 +44,8 @@ class Steps:
             if isinstance(wants, Patch) and step.ttl_seconds is not None:
                 until = now + timedelta(seconds=step.ttl_seconds)
                 return step, measures.temporary(wants, remediation=f"{remediation.metadata.namespace}/{remediation.metadata.name}", until=until)
+            if isinstance(wants, Evict):
+                return step, await self._preparer.room(wants, now)
             if not isinstance(wants, Done):
                 return step, wants
             step = run.following(steps, step)

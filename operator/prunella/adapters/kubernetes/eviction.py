@@ -42,9 +42,11 @@ async def evict(api: Api, effect: Evict) -> Applied | NotApplied:
 
 
 async def try_eviction(api: Api, effect: Evict) -> DryRun:
-    """What the API server says to it, without doing it. A budget without room at the moment is no reason against the plan: it is waited for."""
+    """What the API server says to it, without doing it. A budget without room is no reason against the plan: it is waited for."""
     answer = await api.send(eviction_call(effect, dry=True))
-    if answer.good or answer.status == TOO_MANY:
+    if answer.status == TOO_MANY:
+        return DryRun(accepted=True, waits=True, message=answer.message)
+    if answer.good:
         return DryRun(accepted=True)
     return DryRun(
         accepted=False,

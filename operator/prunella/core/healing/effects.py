@@ -142,6 +142,8 @@ class DryRun:
     """What the API server said to the same request with dryRun=All."""
 
     accepted: bool
+    waits: bool = False
+    """Whether it would be turned away now and may be taken later: a disruption budget has no room."""
     message: str = ""
     diff: str = ""
     """The changed lines of the guarded part as YAML, '-' and '+'."""
