@@ -307,6 +307,7 @@ def test_each_kind_of_step_says_how_much_it_disturbs():
         "deletePods": "Disruptive",
         "escalate": "Notify",
         "freezeRollout": "Disruptive",
+        "holdGitOps": "Low",
         "restart": "Disruptive",
         "rollBack": "Disruptive",
         "scale": "Low",

@@ -170,6 +170,7 @@ class FakeCluster:
     effects: list[tuple[str, Effect]] = field(default_factory=list)
     """What was really done, by intent."""
     hand_backs: int = 0
+    effects_elsewhere: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)
     dry_runs: int = 0
     changed: Callable[[FakeWorkload], None] = field(default=lambda _one: None)
@@ -360,7 +361,13 @@ class FakeCluster:
     async def listed(self, wanted: Listed) -> tuple[dict[str, Any], ...] | UnknownT:
         if self.unreadable:
             return UNKNOWN
-        return tuple(copy.deepcopy(raw) for (kind, space, _), raw in self.others.items() if (kind, space) == (wanted.kind, wanted.namespace))
+        return tuple(
+            copy.deepcopy(raw)
+            for (kind, space, name), raw in self.others.items()
+            if (kind, space) == (wanted.kind, wanted.namespace)
+            and wanted.name in {"", name}
+            and (not wanted.label or (raw["metadata"].get("labels") or {}).get(wanted.label) == "true")
+        )
 
     async def workload(self, ref: ObjectRef) -> WorkloadFacts | UnknownT | None:
         if self.unreadable:
@@ -535,7 +542,10 @@ class FakeCluster:
         except TestFailedError:
             return NotApplied(reason="HumanOverride", message=f"{effect.target.name} was changed by somebody else after it was judged")
         made["metadata"].setdefault("annotations", {}).update({**effect.marks, **({INTENT: intent_id} if effect.stamped else {})})
+        if effect.labels:
+            made["metadata"].setdefault("labels", {}).update(effect.labels)
         self.others[effect.target.kind, effect.target.namespace or "", effect.target.name] = made
+        self.effects_elsewhere += 1
         return Applied(after={"guardedSha256": _judged(effect, made)})
 
     def _delete(self, effect: DeletePod) -> Applied | NotApplied:

@@ -62,7 +62,7 @@ REFUSALS: Final = (
     ),
     Reason("HumanOverride", "A person holds the target, or changed it meanwhile.", "Remove `spec.hold` to let automation go on."),
     Reason("QuarantinedReapplied", "A revision that was rolled back was applied again.", "It is yours to decide: mend it, or roll it back yourself."),
-    Reason("OwnedByGitOps", "Argo CD or Flux would undo the change.", "Revert in Git."),
+    Reason("OwnedByGitOps", "Argo CD or Flux would undo the change.", "Revert in Git; or a Runbook holds them first: `holdGitOps`."),
     Reason("OwnedByAutoscaler", "An autoscaler owns the number of replicas, and is not Prunella's to change.", "Change what made the autoscaler."),
     Reason("OwnedByOperator", "Another controller owns the workload and would undo the change.", "Change its owner."),
     Reason("RecentlyRemediated", "The last attempt at this revision is too recent.", "It looks again at `status.retryAfterTime`."),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from prunella.api.names import HOLD
 from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
-from prunella.core.healing import match, measures, run
-from prunella.core.healing.effects import Evict, Patch
+from prunella.core.healing import match, measures, ownership, run
+from prunella.core.healing.effects import DeletePod, Evict, Patch
+from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps.step import SETTLE, Done, Failed, LiveFacts, Next, Skip, Wait
 from prunella.core.world import Unevaluable
 
@@ -41,6 +43,10 @@ class Steps:
             if live is None:
                 return step, Wait(until_time=now + SETTLE, message="the target could not be read")
             wants = await self._preparer.wants(step, live, done)
+            if isinstance(wants, Patch | DeletePod | Evict) and step.action != HOLD:
+                free = await self._free(steps, step, live)
+                if free is not None:
+                    return step, free
             if isinstance(wants, Patch) and step.ttl_seconds is not None:
                 until = now + timedelta(seconds=step.ttl_seconds)
                 return step, measures.temporary(wants, remediation=f"{remediation.metadata.namespace}/{remediation.metadata.name}", until=until)
@@ -50,6 +56,15 @@ class Steps:
                 return step, wants
             step = run.following(steps, step)
         return None
+
+    async def _free(self, steps: tuple[RunbookStep, ...], step: RunbookStep, live: LiveFacts) -> Refusal | None:
+        """Why a target that Git manages must not be changed now: what manages it is not held, whatever the records say. None where it may be."""
+        refusal = ownership.owned(live.facts.workload)
+        if refusal is None or refusal.reason != "OwnedByGitOps":
+            return None
+        hold = next((one for one in steps[: steps.index(step)] if one.action == HOLD), None)
+        stands = await self._preparer.wants(hold, live, ()) if hold is not None else None
+        return None if isinstance(stands, Done) else refusal
 
     async def _look(self, remediation: Remediation, permitted: Permitted, now: datetime) -> LiveFacts | None:
         """What a step reads; None where a part of it could not be had."""

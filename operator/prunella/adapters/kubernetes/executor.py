@@ -15,6 +15,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
+from prunella.core.healing import gitops
 from prunella.core.healing.effects import (
     GOES,
     PATH_KEY,
@@ -184,15 +185,14 @@ def patch_call(resource: Resource, patch: Patch, intent_id: str, *, dry: bool = 
 def _stamp(patch: Patch, intent_id: str) -> tuple[Json, ...]:
     """The operations that leave the intent's id on the target. A map that isn't there can't be added to, only made; one that is there stays."""
     stamps = {INTENT_ANNOTATION: intent_id, **patch.marks}
-    if patch.annotated:
-        return tuple(
-            {"op": "add", "path": f"/metadata/annotations/{key.replace('~', '~0').replace('/', '~1')}", "value": value}
-            for key, value in stamps.items()
-        )
-    return (
-        {"op": "test", "path": "/metadata/annotations", "value": None},
-        {"op": "add", "path": "/metadata/annotations", "value": stamps},
-    )
+    return (*_added("annotations", stamps, there=patch.annotated), *_added("labels", patch.labels, there=patch.labelled))
+
+
+def _added(to: str, entries: Mapping[str, str], *, there: bool) -> tuple[Json, ...]:
+    at = f"/metadata/{to}"
+    if there or not entries:
+        return tuple({"op": "add", "path": f"{at}/{key.replace('~', '~0').replace('/', '~1')}", "value": value} for key, value in entries.items())
+    return ({"op": "test", "path": at, "value": None}, {"op": "add", "path": at, "value": dict(entries)})
 
 
 def _ready(pod: Mapping[str, Any]) -> bool:
@@ -263,8 +263,12 @@ def _forbidden(resource: Resource, effect: Patch | DeletePod, answer: Answer) ->
     return NotApplied(
         reason="MissingPermission",
         message=f"Prunella may not {verb} {resource.words} in {namespace}; the namespace's owner grants it with "
-        f"`kubectl apply -n {namespace} -k manifests/opt-in` ({answer.message})"[:1024],
+        f"`kubectl apply -n {namespace} -k manifests/{_grant(resource)}` ({answer.message})"[:1024],
     )
+
+
+def _grant(resource: Resource) -> str:
+    return "hold-gitops" if (resource.api_version, resource.kind) in gitops.KINDS else "opt-in"
 
 
 def _gone(target: ObjectRef) -> NotApplied:

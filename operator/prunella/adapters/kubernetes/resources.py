@@ -117,6 +117,9 @@ DAEMON_SET: Final = Resource(api_version="apps/v1", kind="DaemonSet", plural="da
 REPLICA_SET: Final = Resource(api_version="apps/v1", kind="ReplicaSet", plural="replicasets")
 CONTROLLER_REVISION: Final = Resource(api_version="apps/v1", kind="ControllerRevision", plural="controllerrevisions")
 AUTOSCALER: Final = Resource(api_version="autoscaling/v2", kind="HorizontalPodAutoscaler", plural="horizontalpodautoscalers")
+APPLICATION: Final = Resource(api_version="argoproj.io/v1alpha1", kind="Application", plural="applications")
+KUSTOMIZATION: Final = Resource(api_version="kustomize.toolkit.fluxcd.io/v1", kind="Kustomization", plural="kustomizations")
+HELM_RELEASE: Final = Resource(api_version="helm.toolkit.fluxcd.io/v2", kind="HelmRelease", plural="helmreleases")
 ACCESS_REVIEW: Final = Resource(
     api_version="authorization.k8s.io/v1", kind="SelfSubjectAccessReview", plural="selfsubjectaccessreviews", namespaced=False
 )
@@ -132,9 +135,11 @@ OWN: Final = (INCIDENT, REMEDIATION, RUNBOOK, HEALING_POLICY, ESCALATION_POLICY,
 """Our kinds."""
 FOREIGN: Final = (POD, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, CONTROLLER_REVISION, NAMESPACE, AUTOSCALER)
 """Kinds of the cluster that are watched."""
+STEPS_READ: Final = (APPLICATION, KUSTOMIZATION, HELM_RELEASE)
+"""Kinds that are not watched: steps read and change them."""
 WORKLOADS: Final = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET}
 
-_BY_KIND: Final = {(resource.api_version, resource.kind): resource for resource in (*FOREIGN, *OWN)}
+_BY_KIND: Final = {(resource.api_version, resource.kind): resource for resource in (*FOREIGN, *STEPS_READ, *OWN)}
 
 
 def resource_of(ref: ObjectRef) -> Resource | None:

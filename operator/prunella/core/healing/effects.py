@@ -41,6 +41,10 @@ class Patch:
     """What it does, in a sentence for the timeline."""
     marks: Mapping[str, str] = field(default_factory=dict)
     """Annotations that go onto the target with the stamp."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels that go onto the target with the stamp."""
+    labelled: bool = True
+    """Whether the target had labels when it was judged."""
     annotated: bool = True
     """Whether the target had annotations when it was judged: the stamp goes beside them, else it brings the map along."""
     subresource: str = ""
@@ -55,7 +59,9 @@ class Patch:
     @property
     def sha256(self) -> str:
         """Hash of the operations, stored with the intent."""
-        return hashlib.sha256(json.dumps([self.operations, *self.marks.items()], sort_keys=True, default=dict).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps([self.operations, *self.marks.items(), *self.labels.items()], sort_keys=True, default=dict).encode()
+        ).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +161,12 @@ def part_of(stored: Json, path: str) -> object:
     for key in path.strip("/").split("/"):
         found = found.get(key) if isinstance(found, Mapping) else None
     return found
+
+
+def labelled(stored: Json) -> bool:
+    """Whether an object as it was read has a map of labels."""
+    metadata = stored.get("metadata")
+    return isinstance(metadata, Mapping) and isinstance(metadata.get("labels"), Mapping)
 
 
 def annotated(stored: Json) -> bool:

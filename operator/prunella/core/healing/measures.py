@@ -7,15 +7,17 @@ mark is taken off. One request does both, and insists on the mark: it can't be d
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from prunella.api.base import micro_time
 from prunella.api.common import ObjectRef
-from prunella.api.names import TEMPORARY_ANNOTATION
+from prunella.api.names import MARKED_LABEL, TEMPORARY_ANNOTATION
 
 from .effects import Json, Patch, guarded_sha256, part_of
+from .steps import registry
 
 _AT: Final = f"/metadata/annotations/{TEMPORARY_ANNOTATION.replace('/', '~1')}"
 LONGEST: Final = 16_384
@@ -54,7 +56,9 @@ def temporary(patch: Patch, *, remediation: str, until: datetime) -> Patch:
     tested = next(one.get("value") for one in patch.operations if one["op"] == "test" and one["path"] == patch.guarded_path)
     wrote = next(one.get("value") for one in patch.operations if one["op"] != "test" and one["path"] == patch.guarded_path)
     measure = Measure(remediation=remediation, path=patch.guarded_path, before=tested, wrote_sha256=guarded_sha256(wrote), undo_after_time=until)
-    return replace(patch, marks={**patch.marks, TEMPORARY_ANNOTATION: measure.mark()})
+    marks = {**patch.marks, TEMPORARY_ANNOTATION: measure.mark()}
+    unwatched = (patch.target.api_version, patch.target.kind) in registry.unwatched()
+    return replace(patch, marks=marks, labels={**patch.labels, MARKED_LABEL: "true"} if unwatched else patch.labels)
 
 
 def unmarked(patch: Patch, raw: Json) -> Patch:
@@ -64,7 +68,14 @@ def unmarked(patch: Patch, raw: Json) -> Patch:
     if mark is None:
         return patch
     off: tuple[Json, ...] = ({"op": "test", "path": _AT, "value": mark}, {"op": "remove", "path": _AT})
-    return replace(patch, operations=(*patch.operations, *off))
+    return replace(patch, operations=(*patch.operations, *off, *_label_off(raw)))
+
+
+def _label_off(raw: Json) -> tuple[Json, ...]:
+    metadata = raw.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    there = isinstance(labels, Mapping) and MARKED_LABEL in labels
+    return ({"op": "remove", "path": f"/metadata/labels/{MARKED_LABEL.replace('/', '~1')}"},) if there else ()
 
 
 def read(mark: str) -> Measure | None:
@@ -107,5 +118,5 @@ def undo(measure: Measure, ref: ObjectRef, raw: Json, mark: str) -> Patch:
         does = f"{ref.kind} {ref.name} is as it was before {measure.remediation}"
     else:
         does = f"{ref.kind} {ref.name} was changed by somebody else since {measure.remediation}: it stays as it is"
-    operations.append({"op": "remove", "path": _AT})
+    operations += [{"op": "remove", "path": _AT}, *_label_off(raw)]
     return Patch(target=ref, operations=tuple(operations), guarded_path=measure.path, stamped=False, does=does)

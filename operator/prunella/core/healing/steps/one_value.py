@@ -14,7 +14,7 @@ from typing import Final
 
 from prunella.api.common import ObjectRef
 from prunella.api.remediation import StepStatus
-from prunella.core.healing.effects import PATH_KEY, Json, Patch, annotated, guarded_sha256, part_of
+from prunella.core.healing.effects import PATH_KEY, Json, Patch, annotated, guarded_sha256, labelled, part_of
 
 from .step import Done, Failed, Next, Skip
 
@@ -41,6 +41,7 @@ def write(ref: ObjectRef, raw: Json, path: str, value: object, *, does: str, tol
         ),
         guarded_path=path,
         annotated=annotated(raw),
+        labelled=labelled(raw),
         does=does,
         before={**told, "guardedSha256": guarded_sha256(was), **kept},
     )
