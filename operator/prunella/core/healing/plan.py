@@ -52,8 +52,8 @@ class Plan:
 
     @property
     def restarts(self) -> bool:
-        """Whether one of its steps is a restart."""
-        return any(kind.name == "restart" for kind in registry.kinds_of(self.runbook))
+        """Whether one of its steps makes all the pods anew."""
+        return any(kind.name in {"restart", "resize"} for kind in registry.kinds_of(self.runbook))
 
 
 def effective_mode(runbook: Runbook, world: World) -> Mode:

@@ -37,7 +37,7 @@ class DeletePods(WireModel):
     """CrashLooping: a container dies again and again. Failed: the pod ended with an error or was evicted. NotReady, and Any: as they say."""
     revision: Literal["Newest", "Others"] | None = None
     """Only pods of the newest revision, or only pods of others; absent: of all."""
-    most: Annotated[int, Field(ge=1, le=50)]
+    most: Annotated[int, Field(ge=1, le=20)]
     """Never more than this."""
 
 
