@@ -98,7 +98,8 @@ class Operator:
         self._take_signals = take_signals
         self._api = api
         self._telemetry = telemetry
-        self._election = elect(api, telemetry, settings, lambda: max((one.status.epoch for one in self._cache.remediations()), default=0))
+        self._lease_api = api.apart()  # a renewal that waits for a connection is none
+        self._election = elect(self._lease_api, telemetry, settings, lambda: max((one.status.epoch for one in self._cache.remediations()), default=0))
         self._leaders_api = api.for_leader(self._election)
         self._clock = SystemClock()
         self._evaluate = CelEvaluate()
@@ -122,7 +123,7 @@ class Operator:
         )
         kept = Objects(api)
         polled = bool(settings.alertmanager_urls)
-        self._recorder = Recorder(kept, Publisher(kept, telemetry), self._clock, polled=polled)
+        self._recorder = Recorder(kept, Publisher(kept, telemetry), self._clock, Pace(), polled=polled)
         self._heart = self._living()
         self._listener: Server | None = None
 
@@ -250,12 +251,12 @@ class Operator:
         await self._recorder.close()
         if self._prometheus is not None:
             self._prometheus.close()
-        await self._leaders_api.close()
-        await self._api.close()
+        for api in (self._leaders_api, self._lease_api, self._api):
+            await api.close()
 
     async def _kopf(self) -> None:
         registry = kopf.OperatorRegistry()
-        handlers.register(registry, self._heart.incident_changed, self._queues.policies.add)
+        handlers.register(registry, self._queues.policies.add)
         handlers.login(registry, self._api.session_of_its_own)
         namespaces = self._settings.watch_namespaces
         ours = asyncio.all_tasks()

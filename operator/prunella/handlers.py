@@ -1,4 +1,4 @@
-"""Kopf's part: a key goes in a queue, with the version that it was of. No body, no decision, no return value, nothing raised.
+"""Kopf's part: what people apply. A key goes in a queue; no body, no decision, no return value, nothing raised.
 
 Handlers are `on.event` alone: no timers, daemons, indices, finalizers or change tracking, whose costs the reliability page of the docs lists.
 """
@@ -12,25 +12,13 @@ import aiohttp
 import kopf
 
 from prunella.api.base import GROUP, VERSION
-from prunella.app.keys import IncidentKey
 from prunella.app.readiness import PolicyKey
 
 PEOPLE_APPLY = {"runbooks": "Runbook", "escalationpolicies": "EscalationPolicy", "catalogentries": "CatalogEntry", "healingpolicies": "HealingPolicy"}
 
 
-def register(registry: kopf.OperatorRegistry, incident: Callable[[IncidentKey, str], None], policy: Callable[[PolicyKey], None]) -> None:
-    """Register one handler per kind. `incident` gets the Incident's resourceVersion, or '' where something else of it changed."""
-
-    async def on_incident(namespace: str | None, name: str | None, meta: kopf.Meta, **_: Any) -> None:
-        incident(IncidentKey(namespace or "", name or ""), str(meta.get("resourceVersion", "")))
-
-    async def on_remediation(namespace: str | None, spec: Any, **_: Any) -> None:
-        owner = spec.get("incidentRef", {}).get("name")  # not the label: a long name is shortened there
-        if owner:
-            incident(IncidentKey(namespace or "", owner), "")
-
-    kopf.on.event(GROUP, VERSION, "incidents", id="incident", registry=registry)(on_incident)
-    kopf.on.event(GROUP, VERSION, "remediations", id="remediation", registry=registry)(on_remediation)
+def register(registry: kopf.OperatorRegistry, policy: Callable[[PolicyKey], None]) -> None:
+    """Register one handler per kind."""
     for plural, kind in PEOPLE_APPLY.items():
         kopf.on.event(GROUP, VERSION, plural, id=f"applied-{plural}", registry=registry)(_applied(kind, policy))
 

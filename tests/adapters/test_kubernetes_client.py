@@ -241,15 +241,15 @@ async def test_a_server_that_is_not_known_is_said_in_a_sentence(tmp_path: Path, 
         await connect(str(tmp_path / name) if name else None, context, Numbers())
 
 
-async def test_whoever_asked_for_a_pause_is_left_alone_by_the_same_requests_until_it_is_over_and_not_by_others(api: Api, server: StandIn):
-    server.answers("PATCH", WEB, Reply({}, 429, {"Retry-After": "1"}), Reply({}))
+async def test_whoever_asked_for_a_long_pause_is_left_alone_by_the_same_requests_until_it_is_over_and_not_by_others(api: Api, server: StandIn):
+    server.answers("PATCH", WEB, Reply({}, 429, {"Retry-After": "3"}), Reply({}))
     server.answers("GET", WEB, Reply({}))
     with pytest.raises(Retryable, match="answered 429"):
         await api.ask(call("patch"))
     turned_away = asyncio.get_running_loop().time()
-    with pytest.raises(Retryable, match=r"asked for a pause: it is not asked to patch deployments.apps in shop for 1 s") as caught:
+    with pytest.raises(Retryable, match=r"asked for a pause: it is not asked to patch deployments.apps in shop for 3 s") as caught:
         await api.ask(call("patch"))
-    assert 0 < caught.value.delay <= 1
+    assert 2 < caught.value.delay <= 3
     assert server.count("PATCH") == 1, "nothing was sent"
     assert await api.ask(call("get")) is not None
 
@@ -258,7 +258,20 @@ async def test_whoever_asked_for_a_pause_is_left_alone_by_the_same_requests_unti
             with contextlib.suppress(Retryable):
                 await api.ask(call("patch"))
             await asyncio.sleep(0.05)
-    assert asyncio.get_running_loop().time() - turned_away > 0.9  # the pause began a little before we were told
+    assert asyncio.get_running_loop().time() - turned_away > 2.9  # the pause began a little before we were told
+
+
+async def test_a_short_pause_is_waited_out_by_whoever_has_not_asked_yet(api: Api, server: StandIn):
+    """Else one answer of 429 turns away all that goes on at once, and it comes back together."""
+    server.answers("PATCH", WEB, Reply({}, 429, {"Retry-After": "1"}), Reply({"metadata": {"name": "web"}}))
+    with pytest.raises(Retryable, match="answered 429"):
+        await api.ask(call("patch"))
+    turned_away = asyncio.get_running_loop().time()
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*(api.ask(call("patch")) for _ in range(20)))
+    assert all(one is not None and one.object()["metadata"]["name"] == "web" for one in answers)
+    assert asyncio.get_running_loop().time() - turned_away > 0.9, "nobody asked before the pause was over"
+    assert server.count("PATCH") == 21
 
 
 async def test_a_proxy_in_the_environment_is_not_asked(api: Api, server: StandIn, monkeypatch: pytest.MonkeyPatch):

@@ -378,7 +378,6 @@ def opened(body: Body, name: str = "checkout-1", **status: Any) -> Incident:
         ("Namespace", "", "pay", set(), True, False),
         ("Runbook", "prunella-system", "r", set(), True, True),
         ("HealingPolicy", "", "default", set(), True, True),
-        ("Remediation", "shop", "x-1", set(), False, False),
     ],
 )
 async def test_a_change_wakes_what_refers_to_it(kind, namespace, name, workloads, incidents, policies):
@@ -411,11 +410,25 @@ async def test_without_a_policy_none_is_woken():
     [(None, set()), (NamespacedRef(name="checkout-0"), {IncidentKey("shop", "checkout-0")})],
     ids=["on its own", "a duplicate"],
 )
-async def test_a_duplicate_wakes_its_parent(merged, woken):
+async def test_a_changed_incident_is_woken_and_a_duplicate_wakes_its_parent(merged, woken):
     body = Body()
     opened(body, merged_into=merged)
     body.heart.changed("Incident", "shop", "checkout-1")
-    assert body.waiting(body.queues.incidents) == woken
+    assert body.waiting(body.queues.incidents) == {IncidentKey("shop", "checkout-1"), *woken}
+
+
+async def test_an_attempt_wakes_its_incident():
+    body = Body()
+    body.heart.changed("Remediation", "shop", "checkout-7f3kq-2")
+    assert body.waiting(body.queues.incidents) == {IncidentKey("shop", "checkout-7f3kq")}
+
+
+@pytest.mark.parametrize("kind", ["Incident", "Remediation"])
+async def test_who_stands_by_wakes_nothing(kind):
+    body = Body(leads=False)
+    opened(body)
+    body.heart.changed(kind, "shop", "checkout-1")
+    assert body.waiting(body.queues.incidents) == set()
 
 
 async def test_the_event_of_our_own_write_wakes_nobody_and_every_other_event_does():
@@ -426,12 +439,19 @@ async def test_the_event_of_our_own_write_wakes_nobody_and_every_other_event_doe
     await body.operator.reconciler.reconcile(key)
     version = body.place.api.objects["Incident", *key].metadata.resource_version
     assert version != made.metadata.resource_version, "the decision was written"
-    body.heart.incident_changed(key, version)
+    body.heart.changed("Incident", *key)
     assert body.waiting(body.queues.incidents) == set()
-    for other in ("", made.metadata.resource_version, "999"):
+    stored = body.place.api.objects["Incident", *key]
+    for other in (made.metadata.resource_version, "999"):
         body.queues.incidents._queued.clear()
-        body.heart.incident_changed(key, other)
+        metadata = stored.metadata.model_copy(update={"resource_version": other})
+        body.place.api.objects["Incident", *key] = stored.model_copy(update={"metadata": metadata})
+        body.heart.changed("Incident", *key)
         assert body.waiting(body.queues.incidents) == {key}, other
+    body.queues.incidents._queued.clear()
+    del body.place.api.objects["Incident", *key]
+    body.heart.changed("Incident", *key)
+    assert body.waiting(body.queues.incidents) == {key}, "deleted"
     await body.operator.close()
 
 

@@ -67,15 +67,6 @@ def test_a_message_that_waits_keeps_it_awake():
     assert rest.restless(over(escalation=escalation), LATE)
 
 
-@pytest.mark.parametrize(
-    ("incident", "expected"),
-    [(None, True), (over(), False), (over(generation=2), True), (over(times=Times()), False)],
-    ids=["deleted", "at rest", "over, and a person changed it", "open: its own event wakes it"],
-)
-def test_the_cache_wakes_what_its_event_may_have_found_asleep(incident, expected):
-    assert rest.woken(incident, LATE) is expected
-
-
 @pytest.fixture
 async def restarted():
     """A process that finds an Incident of long ago."""

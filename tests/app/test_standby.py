@@ -18,6 +18,7 @@ from prunella.api.names import MessageKind, Outcome, SignalState
 from prunella.api.remediation import Remediation
 from prunella.app.errors import Conflict, Retryable
 from prunella.app.keys import IncidentKey, WorkloadKey
+from prunella.app.pace import AT_ONCE
 from prunella.core.facts import AlertFacts
 
 
@@ -265,6 +266,54 @@ async def test_many_bodies_at_once_share_their_writes(two):
     assert len(incident(two.place).status.signals) == 31
     assert len(two.place.api.writes) - before <= 3
     two.leader.tenure.leads = True
+
+
+async def test_a_standby_writes_few_incidents_at_a_time(two):
+    """Who writes as fast as alerts come in has no time left to renew the lease, or to get it back."""
+    names = [f"app-{number}" for number in range(3 * AT_ONCE)]
+    for name in names:
+        two.place.cluster.create(name=name)
+        await two.leader.take(alert("First", labels={"namespace": "shop", "deployment": name}))
+    await two.run(3)
+    real, now_writing, most = two.place.api.put_incident_status, 0, 0
+
+    async def slow(one):
+        nonlocal now_writing, most
+        now_writing += 1
+        most = max(most, now_writing)
+        await asyncio.sleep(0.01)
+        now_writing -= 1
+        return await real(one)
+
+    two.place.api.put_incident_status = slow  # type: ignore[method-assign] # the fake's own
+    await asyncio.gather(*(two.standby.take(alert("Second", labels={"namespace": "shop", "deployment": name})) for name in names))
+    assert most == AT_ONCE
+    assert all(len(one.status.signals) == 2 for one in two.place.api.all(Incident) if one.spec.target_ref.name in names)
+
+
+async def test_what_waits_for_its_turn_on_a_standby_that_ends_is_turned_away(two):
+    await two.leader.take(alert())
+    await two.run(3)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    real = two.place.api.put_incident_status
+
+    async def slow(one):
+        begun.set()
+        await go_on.wait()
+        return await real(one)
+
+    two.place.api.put_incident_status = slow  # type: ignore[method-assign] # the fake's own
+    first = asyncio.create_task(two.standby.take(alert("A1")))
+    await begun.wait()
+    second = asyncio.create_task(two.standby.take(alert("A2")))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(two.standby.recorder.close())
+    with pytest.raises(Retryable, match="this process is ending"):
+        await second
+    go_on.set()
+    await first
+    await closing
+    assert len(incident(two.place).status.signals) == 2
 
 
 async def test_what_a_standby_heard_is_heard_by_the_leader_too(two):

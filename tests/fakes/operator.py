@@ -163,7 +163,7 @@ class Operator:
             view=view,
             pace=self.pace,
         )
-        self.recorder = Recorder(api, Publisher(api, place.telemetry), clock, polled=False)
+        self.recorder = Recorder(api, Publisher(api, place.telemetry), clock, Pace(turn=0), polled=False)
         self.intake.deliver = self._deliver
         self.brake = Brake(view, api, self.gatherer, clock, place.telemetry)
         self.brake.wake_all = self.wake_all
@@ -185,7 +185,7 @@ class Operator:
             self.wake(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))
 
     def _stored(self, one: Stored) -> None:
-        """What Kopf and the watch tell."""
+        """What the watches tell."""
         namespace = one.metadata.namespace or ""
         if isinstance(one, Incident):
             key = IncidentKey(namespace, one.metadata.name)

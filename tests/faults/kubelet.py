@@ -11,7 +11,7 @@ import threading
 import time
 from http import HTTPStatus
 
-from tests.harness.api import PATCH_TYPES, Api, Object, path_of
+from tests.harness.api import PATCH_TYPES, Api, Object, Refused, path_of
 from tests.harness.instants import now, text
 from tests.harness.witness import Witness
 
@@ -22,6 +22,7 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 RENEW_SECONDS = 2
 LOOK_SECONDS = 0.2
 CRASH_SECONDS = 1.5
+SAY_AGAIN_SECONDS = 2.0
 
 
 class Node:
@@ -34,10 +35,7 @@ class Node:
         taint = {"key": "pretended", "value": "true", "effect": "NoSchedule"}
         api.request("POST", path_of("Node"), {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": [taint]}})
         self._renew()
-        at = text(now())[:19] + "Z"
-        ready = {"type": "Ready", "status": "True", "reason": "Pretended", "message": "", "lastHeartbeatTime": at, "lastTransitionTime": at}
-        capacity = {"cpu": "1k", "memory": "1Ti", "pods": "10000"}
-        api.patch("Node", NODE, {"status": {"conditions": [ready], "capacity": capacity, "allocatable": capacity}}, subresource="status")
+        self._say_ready()
         self._thread = threading.Thread(target=self._keep, daemon=True, name="pretended node")
         self._thread.start()
 
@@ -47,8 +45,16 @@ class Node:
 
     def _keep(self) -> None:
         while not self._ended.wait(RENEW_SECONDS):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, Refused):
                 self._renew()
+                if not ready(self._api.get("Node", NODE)):
+                    self._say_ready()  # it could not be heard for a while, and was taken for dead
+
+    def _say_ready(self) -> None:
+        at = text(now())[:19] + "Z"
+        condition = {"type": "Ready", "status": "True", "reason": "Pretended", "message": "", "lastHeartbeatTime": at, "lastTransitionTime": at}
+        capacity = {"cpu": "1k", "memory": "1Ti", "pods": "10000"}
+        self._api.patch("Node", NODE, {"status": {"conditions": [condition], "capacity": capacity, "allocatable": capacity}}, subresource="status")
 
     def _renew(self) -> None:
         spec = {"holderIdentity": NODE, "leaseDurationSeconds": 40, "renewTime": text(now())}
@@ -66,7 +72,8 @@ class Kubelet:
         self._ended = threading.Event()
         self._crashes: dict[str, tuple[int, float]] = {}
         """By uid: how often it has crashed, and when last."""
-        self._running: set[str] = set()
+        self._running: dict[str, float] = {}
+        """By uid: when it was said last that it runs."""
         self._thread = threading.Thread(target=self._serve, daemon=True, name=f"kubelet of {namespace}")
 
     def start(self) -> None:
@@ -89,8 +96,11 @@ class Kubelet:
             self._remove(pod)
             return
         if image != BAD:
-            if uid not in self._running and self._say(pod, _running(pod)):
-                self._running.add(uid)
+            said = self._running.get(uid)
+            # Once more where somebody else has said that it is not ready, as the node controller does of a node that it can't hear.
+            due = said is None or (not ready(pod) and time.monotonic() - said > SAY_AGAIN_SECONDS)
+            if due and self._say(pod, _running(pod)):
+                self._running[uid] = time.monotonic()
             return
         count, last = self._crashes.get(uid, (0, 0.0))
         if time.monotonic() - last >= CRASH_SECONDS and self._say(pod, _crashed(pod, count)):
@@ -111,6 +121,11 @@ class Kubelet:
         except OSError:
             return False
         return answer.ok or answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
+
+
+def ready(one: Object) -> bool:
+    """Whether a pod or a node is Ready by its condition."""
+    return any((seen["type"], seen["status"]) == ("Ready", "True") for seen in one.get("status", {}).get("conditions", []))
 
 
 def restarts(pod: Object) -> int:

@@ -109,7 +109,11 @@ def _lag() -> None:
 
 def _patience() -> None:
     """Whoever is turned away asks again at the next change."""
-    client.Api._spare = lambda *_: None  # type: ignore[method-assign] # that is the point
+
+    async def ask_at_once(*_: Any) -> None:
+        pass
+
+    client.Api._spare = ask_at_once  # type: ignore[method-assign] # that is the point
 
 
 def _clock(hours: Callable[[], int]) -> Callable[[], None]:

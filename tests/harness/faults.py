@@ -45,6 +45,24 @@ def _never_ready(good: Object) -> Object:
     return workloads.changed(good, readinessProbe=workloads.answers("/no-such-page"))
 
 
+def _hanging_init(good: Object) -> Object:
+    init = workloads.container(command=workloads.shell("sleep 3600"), name="wait-for-database", readinessProbe=None)
+    return workloads.with_pod_spec(good, initContainers=[init])
+
+
+def _crashing_sidecar(good: Object) -> Object:
+    made = workloads.with_pod_spec(good)
+    sidecar = workloads.container(command=["sh", "-c", "echo 'no mesh' >&2; exit 3"], name="proxy", readinessProbe=None)
+    made["spec"]["template"]["spec"]["containers"].append(sidecar)
+    return made
+
+
+def _killed(good: Object) -> Object:
+    """The kubelet kills it every few seconds, and it ends as it is told to."""
+    probe = {**workloads.answers("/no-such-page"), "failureThreshold": 1}
+    return workloads.changed(good, livenessProbe=probe, readinessProbe=probe)
+
+
 def _limited(namespace: str) -> Object:
     # As process 1, because the kernel's victim must be the container's first process to be told as OOMKilled.
     greedy = ["sh", "-c", 'x=$(head -c 20000000 /dev/zero | tr "\\0" a); exec /bin/run httpd -f -p 8080 -h /www']
@@ -87,6 +105,33 @@ FAULTS: dict[str, Fault] = {
     ),
     "readiness never true": Fault(cause="RolloutNotReady", shows="", good=_plain, bad=_never_ready, crashes=False, seconds=180),
     "failing init container": Fault(cause="RolloutCrashLoop", shows="Error", good=_plain, bad=_failing_init),
+    "hanging init container": Fault(cause="RolloutNotReady", shows="PodInitializing", good=_plain, bad=_hanging_init, crashes=False, seconds=180),
+    "crashing sidecar": Fault(cause="RolloutCrashLoop", shows="Error", good=_plain, bad=_crashing_sidecar),
+    "command that is not there": Fault(
+        cause="RolloutCrashLoop", shows="StartError", good=_plain, bad=lambda good: workloads.changed(good, command=["/bin/no-such-program"])
+    ),
+    "invalid image name": Fault(
+        cause="RolloutImagePull",
+        shows="InvalidImageName",
+        good=_plain,
+        bad=lambda good: workloads.changed(good, image="Shop/App:1!"),
+        crashes=False,
+    ),
+    "missing Secret": Fault(
+        cause="RolloutConfigError",
+        shows="CreateContainerConfigError",
+        good=_plain,
+        bad=lambda good: workloads.changed(good, env=[{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "no-such-secret", "key": "key"}}}]),
+        crashes=False,
+    ),
+    "must not run as root and does": Fault(
+        cause="RolloutConfigError",
+        shows="CreateContainerConfigError",
+        good=_plain,
+        bad=lambda good: workloads.changed(good, securityContext={"runAsNonRoot": True}),
+        crashes=False,
+    ),
+    "liveness never true": Fault(cause="RolloutCrashLoop", shows="Completed", good=_plain, bad=_killed, seconds=180),
     "memory limit too small": Fault(
         cause="RolloutOutOfMemory",
         shows="OOMKilled",

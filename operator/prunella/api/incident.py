@@ -88,15 +88,15 @@ class IncidentStatus(WireModel):
     """How often a relapse reopened this Incident."""
     times: Times = Times()
     """When each thing happened first, written once, and when it stopped hurting last."""
-    provenance: Annotated[tuple[Provenance, ...], items(32, "name")] = ()
+    provenance: Annotated[tuple[Provenance, ...], items(32)] = ()
     """Who knew each of the times."""
     durations: Durations = Durations()
     """Whole seconds between the times: how long it took to detect, tell, act, mitigate, resolve."""
-    episodes: Annotated[tuple[Episode, ...], items(10, "number")] = ()
+    episodes: Annotated[tuple[Episode, ...], items(10)] = ()
     """The last stretches of hurting, oldest first, with the times that each had."""
     earlier_seconds: Count = 0
     """Whole seconds that the episodes hurt which are no longer listed."""
-    signals: Annotated[tuple[Signal, ...], items(100, "key")] = ()
+    signals: Annotated[tuple[Signal, ...], items(100)] = ()
     """What each source says of the fault; watch and alerts join here."""
     evidence: Annotated[tuple[Evidence, ...], items(8)] = ()
     """Log tail and Events as they were when the fault was seen, and those of the fault before it."""
@@ -104,11 +104,11 @@ class IncidentStatus(WireModel):
     """What automation would do, or is about to do."""
     decisions: Annotated[tuple[Decision, ...], items(20)] = ()
     """Each Runbook that was considered, with what was decided about it and why."""
-    remediations: Annotated[tuple[RemediationSummary, ...], items(20, "name")] = ()
+    remediations: Annotated[tuple[RemediationSummary, ...], items(20)] = ()
     """The attempts to mend the target, oldest first."""
     escalation: Escalation = Escalation()
     """Who was told, and who is told next."""
-    timeline: Annotated[tuple[TimelineEntry, ...], items(50, "sequence")] = ()
+    timeline: Annotated[tuple[TimelineEntry, ...], items(50)] = ()
     """What happened, in order; the last 50 entries."""
     healthy_since_time: Instant | None = None
     """Start of the present healthy period of the target, while the Incident waits for it to be long enough."""

@@ -63,5 +63,5 @@ class Escalation(WireModel):
     """When the previous step started (triggeredTime before the first)."""
     next_action_time: Instant | None = None
     """When the next step is due; absent when nobody else is going to be told."""
-    messages: Annotated[tuple[Message, ...], items(64, "key")] = ()
+    messages: Annotated[tuple[Message, ...], items(64)] = ()
     """Pages, notices and stand-downs, with what became of them."""

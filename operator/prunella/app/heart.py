@@ -159,14 +159,15 @@ class Heart:
             await self._organs.election.release()
 
     def changed(self, kind: str, namespace: str, name: str) -> None:
-        """An object of a watched kind changed. Kopf wakes Incidents; here is woken what refers to the object."""
+        """An object of a watched kind changed: it is woken, or what refers to it."""
         if kind in PEOPLE_APPLY:
             self._wake_policies()
             self.wake_all()
         elif kind == "Incident":
+            self._incident_changed(namespace, name)
             self._wake_parent(namespace, name)
-            if rest.woken(self._organs.cache.incident(namespace, name), self._organs.clock.now()):
-                self._organs.queues.incidents.add(IncidentKey(namespace, name))
+        elif kind == "Remediation" and self._organs.election.leads:
+            self._organs.queues.incidents.add(IncidentKey(namespace, name.rpartition("-")[0]))  # an attempt is called <incident>-<n>
         elif kind == "WorkloadRecord":
             workload_kind, _, workload = name.partition("-")
             for key_kind in ("Deployment", "StatefulSet", "DaemonSet"):
@@ -178,9 +179,11 @@ class Heart:
                     self._organs.queues.workloads.add(WorkloadKey(facts.workload.kind, name, facts.workload.name))
             self.wake_all()
 
-    def incident_changed(self, key: IncidentKey, version: str) -> None:
-        """Kopf's event: the Incident has that version now. What we have just written ourselves tells us nothing."""
-        if not self._organs.reconciler.knows(key, version):
+    def _incident_changed(self, namespace: str, name: str) -> None:
+        """What we have just written ourselves tells us nothing."""
+        key, stored = IncidentKey(namespace, name), self._organs.cache.incident(namespace, name)
+        version = stored.metadata.resource_version if stored is not None else ""
+        if self._organs.election.leads and not self._organs.reconciler.knows(key, version):
             self._organs.queues.incidents.add(key)
 
     def _wake_parent(self, namespace: str, name: str) -> None:

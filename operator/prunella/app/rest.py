@@ -23,8 +23,3 @@ def restless(incident: Incident, now: datetime) -> bool:
         or status.observed_generation != meta.generation
         or meta.annotations.get(RETRY_ANNOTATION, status.last_handled_retry) != status.last_handled_retry
     )
-
-
-def woken(incident: Incident | None, now: datetime) -> bool:
-    """Whether a change that the cache shows must be looked at even if the event of it was taken for one of an Incident at rest."""
-    return incident is None or (restless(incident, now) and not correlate.is_open(incident, now))

@@ -20,7 +20,8 @@ from prunella.app.errors import PrunellaError
 from . import shipped, simulated_told
 from .documents import Trouble
 from .recorded import FIRST_YEAR, LAST_YEAR, Recorded, objects_in, recorded
-from .simulation import Case, Simulation
+from .simulated_case import Case
+from .simulation import Simulation
 
 NOTHING: Final = 3
 UNREADABLE: Final = 2

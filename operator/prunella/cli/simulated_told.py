@@ -20,8 +20,8 @@ from prunella.core.facts import SHORT_KIND
 from prunella.core.lines import Row, Tale, clock, span
 from prunella.core.story import story
 
+from .simulated_case import Case, Supposed
 from .simulated_run import INTENT, Deed
-from .simulation import Case, Supposed
 
 ALLOWED: Final = "RemediationAllowed"
 INDENT: Final = "      "

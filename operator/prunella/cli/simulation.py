@@ -7,7 +7,7 @@ is supposed in one place, and every supposition is said.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,11 +23,10 @@ from prunella.api.workload_record import WorkloadRecord
 from prunella.app import targets
 from prunella.core.decide import decide
 from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
-from prunella.core.draft import Draft
 from prunella.core.facts import UNKNOWN, NamespaceFacts, UnknownT, WorkloadFacts
 from prunella.core.healing import guards, match, plan, record
 from prunella.core.healing.effects import Json
-from prunella.core.healing.refusal import Asked, Refusal
+from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import scale
 from prunella.core.healing.steps.step import Listed, LiveFacts
 from prunella.core.healing.storm import StormState, brake
@@ -35,40 +34,11 @@ from prunella.core.incident import alert_target, correlate
 from prunella.core.world import NOT_A_WORKLOAD, OpenIncident, Preparation, World
 
 from .recorded import Recorded
+from .simulated_case import Case, Supposed
 from .simulated_run import Deed, deeds, stored_template
 from .simulated_signals import Signalled, incident_for, signals_of
 
 PULL_CAUSES = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Supposed:
-    """Something that the files do not tell, what is taken instead, and why that."""
-
-    what: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One target: what would be seen, decided and done."""
-
-    world: World
-    """As of the decision; its Incident has the status that would be stored. Where none would open, it is a stand-in."""
-    opens: str
-    """Why the Incident would be opened or joined; empty where there is none."""
-    joins: bool = False
-    """Whether it is one of the files."""
-    detection: Detection
-    draft: Draft | None = None
-    made: plan.Plan | None = None
-    verdicts: tuple[Asked, ...] = ()
-    deeds: tuple[Deed, ...] = ()
-
-    @property
-    def acts(self) -> bool:
-        """Whether something would be done or suggested."""
-        return self.draft is not None and self.draft.attempt is not None
 
 
 class Simulation:

@@ -28,6 +28,10 @@ _MAXIMUM_CONNECTIONS = 100
 """Of requests at once."""
 _NO_MAXIMUM = 0
 """Of streams: each is of one kind and namespace and keeps its connection, and must keep it from nobody."""
+_SHORT_PAUSE_SECONDS = 2.0
+"""A pause that a request waits out: Kubernetes asks for one second."""
+_IDLE_SECONDS = 45.0
+"""How long an unused connection is kept: a new one costs a TLS handshake in the midst of a heal. The API server keeps its end for ninety."""
 _VERB_OF = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -88,6 +92,10 @@ class Api:
         """A session of its own for what only the leader does: a write that could outlast the lease is not sent."""
         return Api(self.credentials, self._telemetry, tenure)
 
+    def apart(self) -> Api:
+        """A session of its own, for requests that must wait for nobody else's connection."""
+        return Api(self.credentials, self._telemetry)
+
     async def session_of_its_own(self) -> tuple[str, aiohttp.ClientSession]:
         """Server and session for another library, with our credentials. They are loaded anew each time: it asks when the old ones were refused."""
         await self.credentials.reload()
@@ -127,22 +135,30 @@ class Api:
 
     async def send(self, call: Call) -> Answer:
         """The answer, good or bad, of one try. Raises Retryable (nothing was sent, or a read) or OutcomeUnknown (a write without an answer)."""
-        self._spare(call)
+        await self._spare(call)
         answer = await self._exchange(call)
         if answer.status == UNAUTHORIZED and await self._renewed():
             # Refused before any work was done: the second sending is still the first try.
             answer = await self._exchange(call)
         if answer.status == TOO_MANY and answer.retry_after:
-            self._until[call.verb, call.kind or call.path] = asyncio.get_running_loop().time() + answer.delay
+            self._until[call.verb, call.kind or call.path] = self._now() + answer.delay
         return answer
 
-    def _spare(self, call: Call) -> None:
-        """Raise Retryable where the API server asked for a pause that is not over: each change would wake somebody who asks at once again."""
-        what = (call.verb, call.kind or call.path)
-        left = self._until.get(what, 0.0) - asyncio.get_running_loop().time()
-        if left > 0:
+    async def _spare(self, call: Call) -> None:
+        """Wait out a short pause that the API server asked for. Raises Retryable where the pause is a long one.
+
+        Nothing was sent yet, so whoever waits loses nothing; were they all turned away, as many would come back together when it is over. Of a long
+        one they must hear: each change would wake somebody who asks at once again.
+        """
+        left = self._until.get((call.verb, call.kind or call.path), 0.0) - self._now()
+        if left > _SHORT_PAUSE_SECONDS:
             raise Retryable(f"The API server is overloaded and asked for a pause: it is not asked to {call.words} for {left:.0f} s", delay=left)
-        self._until.pop(what, None)
+        if left > 0:
+            await asyncio.sleep(left)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
     @asynccontextmanager
     async def stream(self, call: Call, *, silence: float) -> AsyncIterator[Stream]:
@@ -201,7 +217,7 @@ class Api:
 
     def _connected(self, connections: int) -> aiohttp.ClientSession:
         if connections not in self._sessions:
-            connector = aiohttp.TCPConnector(ssl=self._tls or True, limit=connections)
+            connector = aiohttp.TCPConnector(ssl=self._tls or True, limit=connections, keepalive_timeout=_IDLE_SECONDS)
             self._sessions[connections] = aiohttp.ClientSession(connector=connector, trust_env=False, middlewares=(_once,))
         return self._sessions[connections]
 
