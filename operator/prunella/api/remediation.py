@@ -172,7 +172,7 @@ class RemediationStatus(WireModel):
     """What changes, as the server-side dry run saw it."""
     guards: Annotated[tuple[GuardVerdict, ...], items(20, "name")] = ()
     """Every guard's answer; the first refusal is the reason."""
-    steps: Annotated[tuple[StepStatus, ...], items(40, "name")] = ()
+    steps: Annotated[tuple[StepStatus, ...], items(100, "name")] = ()
     """The effects, each with intent and outcome."""
     measurements: Annotated[tuple[Measurement, ...], items(60)] = ()
     """The looks of the verification, oldest first."""
