@@ -21,6 +21,8 @@ OPTED_IN: list[Try] = [
     ("PATCH", f"{APPS}/namespaces/NS/statefulsets/db"),
     ("PATCH", f"{APPS}/namespaces/NS/daemonsets/agent"),
     ("DELETE", f"{CORE}/namespaces/NS/pods/web-1"),
+    ("POST", f"{CORE}/namespaces/NS/pods/web-1/eviction"),
+    ("PATCH", f"{APPS}/namespaces/NS/replicasets/web-1/scale"),
     ("PATCH", "/apis/autoscaling/v2/namespaces/NS/horizontalpodautoscalers/x"),
 ]
 """What opting in permits, and nothing else does."""
@@ -29,7 +31,7 @@ NEVER: list[Try] = [
     *((verb, f"{APPS}/namespaces/NS/deployments/web/{part}") for part in ("scale", "status") for verb in ("PATCH", "PUT")),
     *(("PATCH", f"{APPS}/namespaces/NS/{plural}/x") for plural in ("replicasets", "controllerrevisions")),
     *(("POST", f"{CORE}/namespaces/NS/{plural}") for plural in ("pods", "secrets", "serviceaccounts", "services", "resourcequotas")),
-    *(("POST", f"{CORE}/namespaces/NS/pods/web-1/{part}") for part in ("exec", "attach", "portforward", "eviction", "binding")),
+    *(("POST", f"{CORE}/namespaces/NS/pods/web-1/{part}") for part in ("exec", "attach", "portforward", "binding")),
     *((verb, f"{CORE}/namespaces/NS/pods/web-1") for verb in ("PATCH", "PUT")),
     *(("DELETE", f"{CORE}/namespaces/NS/{plural}") for plural in ("pods", "events")),
     *(("GET", f"{CORE}/namespaces/NS/{plural}") for plural in ("secrets", "configmaps", "serviceaccounts")),

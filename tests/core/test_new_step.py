@@ -92,7 +92,7 @@ def test_a_name_that_its_records_would_be_mistaken_for_is_refused(name):
     ("given", "wrong"),
     [
         ({"restart": {}}, None),
-        ({}, "step 's' has no action: give it one of assert, call, captureEvidence"),
+        ({}, f"step 's' has no action: give it one of {', '.join(registry.KINDS)}"),
         ({"restrat": {}}, "step 's' has the unknown action 'restrat'; did you mean 'restart'?"),
         ({"restart": {}, "escalate": {}}, "step 's' has 2 actions: two actions are two steps"),
         ({"captureEvidence": {"tailLines": 0}}, "step 's', captureEvidence.tailLines: Input should be greater than or equal to 1"),

@@ -303,16 +303,22 @@ def test_a_page_is_sent_once_and_changes_nothing(message, said):
 
 def test_each_kind_of_step_says_how_much_it_disturbs():
     assert {name: kind.impact for name, kind in registry.KINDS.items()} == {
+        "adjustAutoscaler": "Low",
         "assert": "Read",
         "call": "Disruptive",
         "captureEvidence": "Read",
+        "cleanUp": "Low",
         "createJobFrom": "Disruptive",
+        "deletePods": "Disruptive",
         "escalate": "Notify",
+        "freezeRollout": "Disruptive",
+        "holdGitOps": "Low",
         "job": "Disruptive",
         "notify": "Notify",
         "query": "Read",
         "requestRevert": "Notify",
         "rerunJob": "Disruptive",
+        "resize": "Disruptive",
         "restart": "Disruptive",
         "rollBack": "Disruptive",
         "scale": "Low",

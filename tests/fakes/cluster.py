@@ -30,12 +30,15 @@ from prunella.core.facts import (
 )
 from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import (
+    GOES,
     PATH_KEY,
     TEMPLATE,
+    WROTE_KEY,
     Applied,
     DeletePod,
     DryRun,
     Effect,
+    Evict,
     NotApplied,
     Patch,
     Settled,
@@ -178,6 +181,8 @@ class FakeCluster:
     logs: str | UnknownT = "FATAL: unknown flag --cache-size"
     gate: Callable[[str, str], None] = field(default=lambda _when, _intent: None)
     """Called with 'before' or 'after' and the intent's id around every effect."""
+    budgets_full: bool = False
+    """Whether a disruption budget has no room for any eviction."""
     lost_before: int = 0
     """So many effects are sent and never arrive."""
     lost_after: int = 0
@@ -191,6 +196,7 @@ class FakeCluster:
     acted: list[Actor] = field(default_factory=list)
     """As whom everything was sent that changes something, or would: effects, hand-backs and dry runs, in order."""
     hand_backs: int = 0
+    effects_elsewhere: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)
     dry_runs: int = 0
     changed: Callable[[FakeWorkload], None] = field(default=lambda _one: None)
@@ -283,6 +289,7 @@ class FakeCluster:
             "observed_generation": generation - 1 if one.lagging else generation,
             "created_time": one.created,
             "desired": replicas,
+            "paused": one.raw["spec"].get("paused", False),
             "updated": len(updated),
             "ready": ready,
             "available": ready,
@@ -367,7 +374,7 @@ class FakeCluster:
 
     def _react(self, one: FakeWorkload) -> None:
         """The controller: a bad template gets one pod, a good one all."""
-        if one.lagging:
+        if one.lagging or one.raw["spec"].get("paused"):
             self.changed(one)
             return
         now, replicas = self.clock.now(), one.raw["spec"]["replicas"]
@@ -417,7 +424,13 @@ class FakeCluster:
     async def listed(self, wanted: Listed) -> tuple[dict[str, Any], ...] | UnknownT:
         if self.unreadable:
             return UNKNOWN
-        return tuple(copy.deepcopy(raw) for (kind, space, _), raw in self.others.items() if (kind, space) == (wanted.kind, wanted.namespace))
+        return tuple(
+            copy.deepcopy(raw)
+            for (kind, space, name), raw in self.others.items()
+            if (kind, space) == (wanted.kind, wanted.namespace)
+            and wanted.name in {"", name}
+            and (not wanted.label or (raw["metadata"].get("labels") or {}).get(wanted.label) == "true")
+        )
 
     async def workload(self, ref: ObjectRef) -> WorkloadFacts | UnknownT | None:
         if self.unreadable:
@@ -496,6 +509,8 @@ class FakeCluster:
         self.dry_runs += 1
         if self.unreadable:
             return UNKNOWN
+        if isinstance(effect, Evict) and self.budgets_full:
+            return DryRun(accepted=True, waits=True, message="needs 3 healthy pods")
         return DryRun(accepted=not self.dry_run_error, message=self.dry_run_error, diff=self.dry_run_diff)
 
     async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
@@ -510,7 +525,7 @@ class FakeCluster:
                 if there["metadata"]["annotations"][INTENT] == intent_id
                 else Settled.CHANGED
             )
-        if action == "Delete":
+        if action in GOES:
             return Settled.NOT_APPLIED if self._find_pod(effect_target) is not None else Settled.APPLIED
         raw = await self.raw(effect_target)
         if not isinstance(raw, dict):
@@ -518,6 +533,8 @@ class FakeCluster:
         if (raw["metadata"].get("annotations") or {}).get(INTENT) == intent_id:
             return Settled.APPLIED
         judged = part_of(raw, before.get(PATH_KEY, TEMPLATE))
+        if guarded_sha256(judged) == before.get(WROTE_KEY):
+            return Settled.APPLIED
         return Settled.NOT_APPLIED if guarded_sha256(judged) == before.get("guardedSha256") else Settled.CHANGED
 
     def _do(self, effect: Effect, intent_id: str, acting: Actor = OURSELVES) -> Applied | NotApplied:
@@ -527,6 +544,8 @@ class FakeCluster:
         )
         if isinstance(effect, DeletePod):
             verb, resource = "delete", "pods"
+        if isinstance(effect, Evict):
+            verb, resource = "create", "pods/eviction"
         if isinstance(effect, Create):
             verb, resource = "create", "jobs"
         if isinstance(acting, Account) and (acting.user, verb, resource) in self.poor:
@@ -535,6 +554,8 @@ class FakeCluster:
             return NotApplied(reason="MissingPermission", message=f"Prunella may not {verb} {resource} in {effect.target.namespace}")
         if isinstance(effect, Create):
             return self._create(effect, intent_id)
+        if isinstance(effect, Evict):
+            return self._evict(effect)
         assert isinstance(effect, Patch | DeletePod), "what is outside of the cluster is done elsewhere"
         return self._delete(effect) if isinstance(effect, DeletePod) else self._patch(effect, intent_id)
 
@@ -551,8 +572,21 @@ class FakeCluster:
             self.others[key] = stored
         return Applied(after={"name": effect.target.name, "uid": stored["metadata"]["uid"]})
 
+    def _evict(self, effect: Evict) -> Applied | NotApplied:
+        if self.budgets_full:
+            raise Retryable("the disruption budget has no room", delay=5.0)
+        found = self._find_pod(effect.target)
+        if found is None:
+            return Applied(after={"pod": "gone"})
+        owner, pod = found
+        owner.pods.remove(pod)
+        self._react(owner)
+        return Applied(after={"pod": "evicted"})
+
     def _patch(self, effect: Patch, intent_id: str) -> Applied | NotApplied:
         one = self._find(effect.target)
+        if one is None and effect.subresource == "scale":
+            return self._scale(effect)
         if one is None:
             return self._patch_other(effect, intent_id)
         before = one.raw
@@ -573,6 +607,37 @@ class FakeCluster:
             after={"resourceVersion": meta["resourceVersion"], "generation": str(meta["generation"]), "guardedSha256": _judged(effect, one.raw)}
         )
 
+    def _scale(self, effect: Patch) -> Applied | NotApplied:
+        """A ReplicaSet of a paused Deployment: where one revision is left, its controller gives that one all the places."""
+        one = next(one for one in self.workloads.values() for revision, _ in one.revisions if revision.uid == effect.target.uid)
+        raw = self._replica_set(effect.target)
+        assert raw is not None
+        try:
+            count = patched(raw, effect.operations)["spec"]["replicas"]
+        except TestFailedError:
+            return NotApplied(reason="HumanOverride", message=f"{effect.target.name} was changed by somebody else after it was judged")
+        assert count == 0, "nothing else is scaled here"
+        assert one.raw["spec"]["paused"], "its controller would bring it back"
+        left = [
+            revision for revision, _ in one.revisions if revision.uid != effect.target.uid and any(pod.revision == revision.hash for pod in one.pods)
+        ]
+        one.pods = [pod for pod in one.pods if pod.revision == left[0].hash]
+        for index in range(len(one.pods), one.raw["spec"]["replicas"]):
+            self.number += 1
+            one.pods.append(
+                FakePod(name=f"{left[0].name}-{index}", uid=f"p-{self.number}", revision=left[0].hash, created=self.clock.now(), bad=False)
+            )
+        self.changed(one)
+        return Applied(after={"guardedSha256": guarded_sha256(0)})
+
+    def _replica_set(self, ref: ObjectRef) -> dict[str, Any] | None:
+        for one in self.workloads.values():
+            for revision, _ in one.revisions:
+                if ref.kind == "ReplicaSet" and revision.uid == ref.uid:
+                    count = sum(pod.revision == revision.hash for pod in one.pods)
+                    return {"metadata": {"name": revision.name, "uid": revision.uid}, "spec": {"replicas": count}}
+        return None
+
     def _patch_other(self, effect: Patch, intent_id: str) -> Applied | NotApplied:
         raw = self._other(effect.target)
         if raw is None:
@@ -582,7 +647,10 @@ class FakeCluster:
         except TestFailedError:
             return NotApplied(reason="HumanOverride", message=f"{effect.target.name} was changed by somebody else after it was judged")
         made["metadata"].setdefault("annotations", {}).update({**effect.marks, **({INTENT: intent_id} if effect.stamped else {})})
+        if effect.labels:
+            made["metadata"].setdefault("labels", {}).update(effect.labels)
         self.others[effect.target.kind, effect.target.namespace or "", effect.target.name] = made
+        self.effects_elsewhere += 1
         return Applied(after={"guardedSha256": _judged(effect, made)})
 
     def _delete(self, effect: DeletePod) -> Applied | NotApplied:
@@ -617,7 +685,8 @@ class FakeCluster:
 
     def _other(self, ref: ObjectRef) -> dict[str, Any] | None:
         thing = self.things.get((ref.kind, ref.namespace or "", ref.name))
-        raw = self.others.get((ref.kind, ref.namespace or "", ref.name)) if thing is None else {"metadata": {"uid": thing.uid}}
+        held = self.others.get((ref.kind, ref.namespace or "", ref.name)) or self._replica_set(ref)
+        raw = held if thing is None else {"metadata": {"uid": thing.uid}}
         return raw if raw is not None and ref.uid in {None, raw["metadata"]["uid"]} else None
 
     def _find_pod(self, ref: ObjectRef) -> tuple[FakeWorkload, FakePod] | None:

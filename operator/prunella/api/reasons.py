@@ -36,7 +36,11 @@ REFUSALS: Final = (
         "NoKnownGood", "No stored revision was seen healthy before the accused one.", "Roll back by hand with `kubectl rollout undo`, or forward."
     ),
     Reason("TargetPaused", "The rollout is paused: somebody is at work on it.", "`kubectl rollout resume` ends the pause."),
-    Reason("Irreversible", "It is marked prunella.dev/irreversible: going back over it could lose data.", "Decide yourself; mend it forward."),
+    Reason(
+        "Irreversible",
+        "It is marked prunella.dev/irreversible: going back over it could lose data.",
+        "Mend it forward; a Runbook with `freezeRollout` holds the rollout meanwhile.",
+    ),
     Reason("RolloutInProgress", "The controller is not done with the newest template yet."),
     Reason("StrategyUnsupported", "The update strategy is OnDelete, or a partition stages it.", "Roll back by hand."),
     Reason("DwellRunning", "A plan is ready and waits until the fault has held long enough."),
@@ -66,7 +70,7 @@ REFUSALS: Final = (
     ),
     Reason("HumanOverride", "A person holds the target, or changed it meanwhile.", "Remove `spec.hold` to let automation go on."),
     Reason("QuarantinedReapplied", "A revision that was rolled back was applied again.", "It is yours to decide: mend it, or roll it back yourself."),
-    Reason("OwnedByGitOps", "Argo CD or Flux would undo the change.", "Revert in Git."),
+    Reason("OwnedByGitOps", "Argo CD or Flux would undo the change.", "Revert in Git; or a Runbook holds them first: `holdGitOps`."),
     Reason("OwnedByAutoscaler", "An autoscaler owns the number of replicas, and is not Prunella's to change.", "Change what made the autoscaler."),
     Reason("OwnedByOperator", "Another controller owns the workload and would undo the change.", "Change its owner."),
     Reason("RecentlyRemediated", "The last attempt at this revision is too recent.", "It looks again at `status.retryAfterTime`."),
@@ -82,6 +86,11 @@ REFUSALS: Final = (
     Reason("ConcurrencyReached", "Enough attempts are under way elsewhere.", "It waits; HealingPolicy `spec.concurrency`."),
     Reason("TargetHealthy", "The target recovered by itself."),
     Reason("TargetChanged", "The target is gone, or another object bears its name.", "A new object gets an Incident of its own."),
+    Reason(
+        "PDBBlocked",
+        "A disruption budget has no room for an eviction, or several are for one pod.",
+        "It waits for room; of several remove all but one.",
+    ),
     Reason("LastReadyReplica", "It would stop the last ready pod.", "Add a replica, or do it yourself."),
     Reason(
         "MissingPermission",

@@ -131,7 +131,7 @@ class Intent(WireModel):
     epoch: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
     """Number of the leader's term that stored it, by the Lease."""
     action: ShortName
-    """What is done: Patch, Delete, Create, Silence, EndSilence or Call."""
+    """What is done: Patch, Delete, Evict, Create, Silence, EndSilence or Call."""
     target_ref: ObjectRef
     """The object that is changed, uid included."""
     patch_sha256: Hash = ""
@@ -212,7 +212,7 @@ class RemediationStatus(WireModel):
     """What changes, as the server-side dry run saw it."""
     guards: Annotated[tuple[GuardVerdict, ...], items(20, "name")] = ()
     """Every guard's answer; the first refusal is the reason."""
-    steps: Annotated[tuple[StepStatus, ...], items(40, "name")] = ()
+    steps: Annotated[tuple[StepStatus, ...], items(100, "name")] = ()
     """The effects, each with intent and outcome."""
     measurements: Annotated[tuple[Measurement, ...], items(60)] = ()
     """The looks of the verification, oldest first."""

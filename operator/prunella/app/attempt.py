@@ -102,8 +102,8 @@ def _with(status: RemediationStatus, type_: str, value: ConditionStatus, reason:
 
 
 def is_all(runbook: Runbook, remediation: Remediation, step: StepStatus, *, last: bool) -> bool:
-    """Whether nothing can follow this effect: it is of the last step, and no broken pod of a StatefulSet may have to go after it."""
+    """Whether nothing can follow this effect: it is of the last step, and the step has no more of them at such a target."""
     final = runbook.spec.steps[-1]
     if run.step_name(step) != final.name or registry.kind_of(final).goes_on:
         return False
-    return last or not registry.kind_of(final).accuses or remediation.spec.target_ref.kind != "StatefulSet"
+    return last or remediation.spec.target_ref.kind not in registry.kind_of(final).several

@@ -21,6 +21,7 @@ from prunella.core.healing.refusal import Refusal
 
 from .errors import OutcomeUnknown, PrunellaError
 from .ports import Clock, Executor, Live, Store, View
+from .unwatched import Unwatched
 
 log = logging.getLogger(__name__)
 PAUSE: Final = timedelta(seconds=60)
@@ -36,6 +37,7 @@ class Measures:
         self._live = live
         self._executor = executor
         self._clock = clock
+        self._unwatched = Unwatched(view, live, clock)
         self._unreadable: set[str | None] = set()
         self._again: dict[str, datetime] = {}
         """By uid: when what could not be ended is tried again."""
@@ -43,7 +45,7 @@ class Measures:
     async def look(self) -> None:
         """End those that are due."""
         now = self._clock.now()
-        for ref, mark in list(self._view.marked()):
+        for ref, mark in [*self._view.marked(), *await self._unwatched.marked()]:
             measure = measures.read(mark)
             if measure is None:
                 self._odd(ref)
@@ -75,6 +77,7 @@ class Measures:
         if not isinstance(answer, Applied):
             self._failed(ref, answer.message, now)
             return
+        self._unwatched.forget()
         log.info("A temporary measure has ended", extra={"object": f"{ref.kind} {ref.name}", "said": patch.does})
         name = f"{ref.name}.measure.{int(measure.undo_after_time.timestamp())}"
         await self._store.emit_event(regarding=ref, name=name, reason="MeasureUndone", message=patch.does, warning=False, time=now)

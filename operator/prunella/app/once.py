@@ -16,7 +16,7 @@ from prunella.api.remediation import Intent, Remediation, RemediationStatus, Ste
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
 from prunella.core.healing import approval, run
-from prunella.core.healing.effects import Applied, DeletePod, Effect, NotApplied, Patch, Settled
+from prunella.core.healing.effects import Applied, DeletePod, Effect, Evict, NotApplied, Patch, Settled
 from prunella.core.healing.identity import Actor
 
 from . import attempt
@@ -110,7 +110,7 @@ class Once:
         if remediation.spec.due_time is not None and not step.intent.approved_by:  # how long people took is no delay of ours
             delay = (self._clock.now() - remediation.spec.due_time).total_seconds()
             self._telemetry.observe("remediation_effect_delay_seconds", max(delay, 0.0), effect=step.intent.action)
-        await self._applied(remediation, runbook, step, answer, last=isinstance(effect, DeletePod) and effect.last)
+        await self._applied(remediation, runbook, step, answer, last=isinstance(effect, DeletePod | Evict) and effect.last)
 
     async def _arrived_late(self, intent: Intent) -> bool:
         """Whether it was refused because an earlier try, given up for lost, arrived after all: it bears the same id."""

@@ -188,7 +188,7 @@ class Permit:
             runbook=runbook,
             workload=facts.workload,
             accused=accused,
-            to=None,
+            to=_still_to(remediation, facts, runbook, accused),
             summary=remediation.status.plan,
             hash=remediation.spec.plan_hash,
             mode=plan.effective_mode(runbook, world),
@@ -202,6 +202,14 @@ class Permit:
         if lowered is not None:
             return lowered
         return Permitted(plan=made, facts=facts, guards=remediation.status.guards, preparation=None, world=world)
+
+
+def _still_to(remediation: Remediation, facts: WorkloadFacts, runbook: Runbook, accused: Revision | None) -> Revision | None:
+    """The revision that the plan was made for, while a rollback of it is still to come: the one that makes the plan's hash what it is."""
+    if any(one.intent is not None and "toHash" in one.intent.before for one in remediation.status.steps):
+        return None
+    same = (one for one in facts.revisions if plan.plan_hash(runbook, facts.workload, accused, one) == remediation.spec.plan_hash)
+    return next(same, None)
 
 
 def _begun(remediation: Remediation) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from prunella.api.common import ObjectRef
@@ -18,11 +18,11 @@ from prunella.core.draft import AskBlockers, Prepare
 from prunella.core.facts import UNKNOWN, AlertFacts, Pod, Revision, UnknownT, WorkloadFacts
 from prunella.core.healing import identity, measures
 from prunella.core.healing.creation import Create
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects import DryRun, Evict, Patch
 from prunella.core.healing.identity import Account, Actor
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Ask, Listed, LiveFacts, Next, Queried, Skip, Tell
+from prunella.core.healing.steps.step import Ask, Listed, LiveFacts, Next, Queried, Right, Skip, Tell
 from prunella.core.world import Answers, Capture, Preparation, World
 
 from .capture import captured
@@ -31,6 +31,7 @@ from .ports import Clock, Executor, Live, Queries
 
 CAPTURE_SECONDS: Final = 1.0
 TAIL_LINES: Final = 20
+ROOM_AGAIN: Final = timedelta(seconds=10)
 QUESTIONS: Final = 3
 """How often a step may ask for more before it plans."""
 
@@ -131,13 +132,17 @@ class Preparer:
                 return tuple(right for right, answer in zip(acting.needed, permitted, strict=True) if answer is False), UNKNOWN not in permitted
         rights = tuple(registry.needs_of(runbook.spec.steps, target.kind))
         space = target.namespace or ""
-        answers = await asyncio.gather(*(self._live.may(right.verb, right.group, right.resource, space, acting=acting) for right in rights))
+        answers = await asyncio.gather(*(self._may(right, space, acting) for right in rights))
         missing = [
             f"{right.verb} {right.resource}{'.' if right.group else ''}{right.group} in {space}"
             for right, answer in zip(rights, answers, strict=True)
             if answer is False
         ]
         return tuple(missing), UNKNOWN not in answers
+
+    async def _may(self, right: Right, namespace: str, acting: Actor) -> bool | UnknownT:
+        resource, _, subresource = right.resource.partition("/")
+        return await self._live.may(right.verb, right.group, resource, namespace, subresource=subresource, acting=acting)
 
     async def _dry_run(self, wish: Prepare, facts: WorkloadFacts, acting: Actor) -> tuple[str, str]:
         """Why the API server would refuse the first change, and what it would change."""
@@ -175,6 +180,14 @@ class Preparer:
                 return following
             live = await self._answered(following.reads, live)
         raise PrunellaError(f"step {step.name} goes on asking")
+
+    async def room(self, effect: Evict, now: datetime, acting: Actor) -> Evict | Refusal:
+        """The eviction, where disruption budgets have room for it: asked before an intent is stored, so that waiting writes nothing."""
+        answer = await self._executor.dry_run(effect, acting)
+        if not isinstance(answer, DryRun) or not answer.waits:
+            return effect
+        why = f"a disruption budget has no room for the eviction of pod {effect.target.name}: {answer.message}"
+        return Refusal(reason="PDBBlocked", message=why[:1024], look_again_time=now + ROOM_AGAIN)
 
     async def _answered(self, reads: tuple[Listed | Queried, ...], live: LiveFacts) -> LiveFacts:
         """With the answers to what the step asked."""

@@ -24,6 +24,7 @@ from prunella.core.healing.identity import Actor
 from prunella.core.healing.outside import Silence
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import hand_back
+from prunella.core.standing import froze
 from prunella.core.world import GONE, World
 
 from .errors import OutcomeUnknown
@@ -117,7 +118,11 @@ class Prover:
             look = await self._cleared(check, world, remediation)
         else:
             facts: WorkloadFacts | UnknownT | None = world.workload if world.workload is not None else UNKNOWN
-            look = verify.workload_healthy(facts, world.finding, remediation.status.effect_time or world.now, check.name)
+            since = remediation.status.effect_time or world.now
+            if froze(remediation):
+                look = verify.kept_serving(facts, remediation.spec.accused_revision or "", since, check.name)
+            else:
+                look = verify.workload_healthy(facts, world.finding, since, check.name)
         course.measurements.append(
             Measurement(check=check.name, started_time=started, finished_time=self._clock.now(), value=look.value[:1024], result=look.result)
         )

@@ -28,7 +28,9 @@ EVENTS: Final = {
     "ApprovalExpired": True,
     "RemediationStarted": False,
     "RolledBack": False,
+    "Frozen": True,
     "Restarted": False,
+    "PodsDeleted": False,
     "Changed": False,
     "Verified": False,
     "RemediationFailed": True,
@@ -44,7 +46,7 @@ EVENTS: Final = {
 }
 """Timeline entries that become an Event, and whether it is a Warning."""
 
-ON_WORKLOAD: Final = frozenset({"RolledBack", "Restarted", "Changed", "RemediationBlocked"})
+ON_WORKLOAD: Final = frozenset({"RolledBack", "Frozen", "Restarted", "PodsDeleted", "Changed", "RemediationBlocked"})
 
 
 class Publisher:

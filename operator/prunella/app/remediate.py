@@ -174,7 +174,7 @@ class Runner:
         if isinstance(acting, Refusal):
             return await self._refused(remediation, acting)
         permitted = await self._permit.ask(incident, remediation, runbook, mail)
-        chosen = None if isinstance(permitted, Refusal) else await self._steps.next(remediation, runbook, permitted)
+        chosen = None if isinstance(permitted, Refusal) else await self._steps.next(remediation, runbook, permitted, acting)
         settled = await self._settled(stored, runbook)
         if settled is not None:
             return settled

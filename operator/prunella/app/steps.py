@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from prunella.api.names import HOLD
 from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
-from prunella.core.healing import match, measures, run
-from prunella.core.healing.effects import Patch
+from prunella.core.healing import match, measures, ownership, run
+from prunella.core.healing.effects import ClusterEffect, Evict, Patch
+from prunella.core.healing.identity import Actor
+from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps.step import SETTLE, Done, Failed, LiveFacts, Next, Skip, Wait
 from prunella.core.world import Unevaluable
 
@@ -25,7 +28,7 @@ class Steps:
         self._preparer = preparer
         self._clock = clock
 
-    async def next(self, remediation: Remediation, runbook: Runbook, permitted: Permitted) -> tuple[RunbookStep, Next] | None:
+    async def next(self, remediation: Remediation, runbook: Runbook, permitted: Permitted, acting: Actor) -> tuple[RunbookStep, Next] | None:
         """The step that the run is at, and what it wants; None where every step is done.
 
         A step sees the target in the very state that the guards have judged, and its effect insists on that one: what came later makes it fail.
@@ -42,14 +45,29 @@ class Steps:
             if live is None:
                 return step, Wait(until_time=now + SETTLE, message="the target could not be read")
             wants = await self._preparer.wants(step, self._of_step(live, step, remediation, permitted), done)
+            if isinstance(wants, ClusterEffect) and step.action != HOLD:
+                free = await self._free(steps, step, live)
+                if free is not None:
+                    return step, free
             if isinstance(wants, Patch) and step.ttl_seconds is not None:
                 until = now + timedelta(seconds=step.ttl_seconds)
                 meta, account = remediation.metadata, remediation.spec.runbook_ref.service_account_name
                 return step, measures.temporary(wants, remediation=f"{meta.namespace}/{meta.name}", until=until, account=account)
+            if isinstance(wants, Evict):
+                return step, await self._preparer.room(wants, now, acting)
             if not isinstance(wants, Done):
                 return step, wants
             step = run.following(steps, step)
         return None
+
+    async def _free(self, steps: tuple[RunbookStep, ...], step: RunbookStep, live: LiveFacts) -> Refusal | None:
+        """Why a target that Git manages must not be changed now: what manages it is not held, whatever the records say. None where it may be."""
+        refusal = ownership.owned(live.facts.workload)
+        if refusal is None or refusal.reason != "OwnedByGitOps":
+            return None
+        hold = next((one for one in steps[: steps.index(step)] if one.action == HOLD), None)
+        stands = await self._preparer.wants(hold, live, ()) if hold is not None else None
+        return None if isinstance(stands, Done) else refusal
 
     async def _look(self, remediation: Remediation, permitted: Permitted, now: datetime) -> LiveFacts | None:
         """What a step reads; None where a part of it could not be had."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from prunella.adapters.kubernetes.creation import create_call
 from prunella.adapters.kubernetes.difference import difference
+from prunella.adapters.kubernetes.eviction import eviction_call
 from prunella.adapters.kubernetes.executor import delete_call, patch_call
 from prunella.adapters.kubernetes.pointer import MISSING, part
 from prunella.adapters.kubernetes.reads import template_of
@@ -25,7 +26,7 @@ from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UnknownT
 from prunella.core.healing import match, run
 from prunella.core.healing.creation import Create
-from prunella.core.healing.effects import ClusterEffect, DeletePod, Effect, Json, Patch
+from prunella.core.healing.effects import ClusterEffect, DeletePod, Effect, Evict, Json, Patch
 from prunella.core.healing.outside import Call as Called
 from prunella.core.healing.outside import EndSilence, Silence
 from prunella.core.healing.plan import Plan
@@ -88,7 +89,7 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
         match wants:
             case Silence() | EndSilence() | Called():
                 deed, record = Deed(step=name, said=wants.does), _applied(f"{name}/{number}", wants, live)
-            case Patch() | DeletePod() | Create():
+            case Patch() | DeletePod() | Evict() | Create():
                 deed, record = _deed(name, wants, live), _applied(f"{name}/{number}", wants, live)
                 live = _after(live, wants)
             case Done():
@@ -127,7 +128,11 @@ def _deed(step: str, effect: ClusterEffect, live: LiveFacts) -> Deed:
         return Deed(step=step, said=f"create {where}", call=create_call(resource, effect, INTENT))
     if isinstance(effect, DeletePod):
         return Deed(step=step, said=f"delete {where}", call=delete_call(resource, effect))
+    if isinstance(effect, Evict):
+        return Deed(step=step, said=f"evict {where}", call=eviction_call(effect))
     stored = _stored(live, effect)
+    if part(stored, "/metadata/uid") != effect.target.uid:
+        return Deed(step=step, said=f"patches {where}: {effect.does}", call=patch_call(resource, effect, INTENT))
     before, after = (_at(one, effect.guarded_path) for one in (stored, patched(stored, effect.operations)))
     said = f"patch {effect.guarded_path.strip('/').replace('/', '.')} of {where}"
     return Deed(step=step, said=said, call=patch_call(resource, effect, INTENT), diff=difference(before, after))
@@ -150,7 +155,7 @@ def _after(live: LiveFacts, effect: ClusterEffect) -> LiveFacts:
     facts = live.facts
     if isinstance(effect, Create):
         return live
-    if isinstance(effect, DeletePod):
+    if isinstance(effect, DeletePod | Evict):
         return replace(live, facts=replace(facts, pods=tuple(pod for pod in facts.pods if pod.uid != effect.target.uid)))
     if live.to is not None and facts.workload.kind == "StatefulSet":
         facts = replace(facts, workload=replace(facts.workload, update_revision=live.to.hash))

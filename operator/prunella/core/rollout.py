@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from prunella.api.names import IRREVERSIBLE_ANNOTATION
+
 from .facts import Revision, Workload, WorkloadCondition, WorkloadFacts
 from .failing import counts
 
@@ -92,3 +94,10 @@ def _said(workload: Workload) -> datetime | None:
     if condition.reason == DEADLINE_EXCEEDED:
         return condition.last_update_time - timedelta(seconds=workload.progress_deadline_seconds)
     return condition.last_update_time
+
+
+def irreversible(facts: WorkloadFacts, accused_hash: str) -> bool:
+    """Whether the workload, its template or the accused revision is marked so that nothing may go back over it."""
+    accused = facts.revision(accused_hash)
+    marked = facts.workload.annotations.get(IRREVERSIBLE_ANNOTATION) == "true" or facts.workload.template_irreversible
+    return marked or (accused is not None and accused.irreversible)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.incident import Incident, IncidentStatus, Signal
-from prunella.api.names import RemediationPhase, SignalState, SourceKind
+from prunella.api.names import FREEZE, RemediationPhase, SignalState, SourceKind, StepState
 from prunella.api.remediation import Remediation
 
 FLAPS: Final = 3
@@ -40,6 +40,11 @@ def phase_of(remediation: Remediation) -> RemediationPhase:
 def unknown(remediations: tuple[Remediation, ...]) -> Remediation | None:
     """The attempt whose effect can't be known: it ends by a person only, and counts as firing."""
     return next((one for one in remediations if phase_of(one) is RemediationPhase.UNKNOWN), None)
+
+
+def froze(remediation: Remediation) -> bool:
+    """Whether the attempt froze a rollout: the revision before serves, and the newest one is still broken."""
+    return any(one.action == FREEZE and one.intent is not None and one.state is StepState.APPLIED for one in remediation.status.steps)
 
 
 def at_work(remediations: tuple[Remediation, ...]) -> tuple[Remediation, ...]:

@@ -15,15 +15,18 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing import identity
+from prunella.core.healing import gitops, identity
 from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import (
+    GOES,
     PATH_KEY,
     TEMPLATE,
+    WROTE_KEY,
     Applied,
     DeletePod,
     DryRun,
     Effect,
+    Evict,
     Json,
     NotApplied,
     Patch,
@@ -42,6 +45,7 @@ from .answers import CONFLICT, FORBIDDEN, NOT_FOUND, SERVER_ERROR, TOO_MANY, UNA
 from .client import Api
 from .creation import create, created, dry_create
 from .difference import difference
+from .eviction import evict, try_eviction
 from .pointer import MISSING, part
 from .reads import fetch
 from .resources import JSON_PATCH, Call, Resource, resource_of
@@ -77,6 +81,8 @@ class Effects:
                     return settled
             case Create():
                 return await create(self._acting, self._reads, resource, effect, intent_id, acting)
+            case Evict():
+                return await evict(self._acting, effect, acting)
             case Silence() | EndSilence() | OutsideCall():
                 raise Permanent(f"the API server does no {effect.action}")
             case _:
@@ -108,29 +114,31 @@ class Effects:
     async def dry_run(self, effect: Effect, acting: Actor) -> DryRun | UnknownT:
         """What the API server says to the same request with dryRun=All: rights, quota, admission and schema. It changes nothing."""
         try:
-            resource = _known(effect.target)
-            if isinstance(effect, Create):
-                return await dry_create(self._acting, resource, effect, acting)
-            if isinstance(effect, Silence | EndSilence | OutsideCall):
-                return DryRun(accepted=True)
-            stored = await fetch(self._reads, resource, effect.target)
-            if stored is None:
-                return DryRun(accepted=False, message=_gone(effect.target).message)
-            call = (
-                patch_call(resource, replace(effect, annotated=annotated(stored)), _DRY_RUN_INTENT, dry=True)
-                if isinstance(effect, Patch)
-                else delete_call(resource, effect, dry=True)
-            )
-            answer = await self._acting.send(call, acting)
-            if answer.good and isinstance(effect, Patch):
-                return DryRun(accepted=True, diff=_diff(effect, stored, answer.object()))
-            if answer.good:
-                return DryRun(accepted=True)
-            return DryRun(accepted=False, message=(await self._refusal(resource, effect, answer, acting)).message)
+            return await self._tried(_known(effect.target), effect, acting)
         except NotThatUser as error:
             return DryRun(accepted=False, message=str(error)[:1024])
         except PrunellaError:
             return UNKNOWN
+
+    async def _tried(self, resource: Resource, effect: Effect, acting: Actor) -> DryRun:
+        if isinstance(effect, Create):
+            return await dry_create(self._acting, resource, effect, acting)
+        if isinstance(effect, Silence | EndSilence | OutsideCall):
+            return DryRun(accepted=True)
+        stored = await fetch(self._reads, resource, effect.target)
+        if stored is None:
+            return DryRun(accepted=False, message=_gone(effect.target).message)
+        if isinstance(effect, Evict):
+            return await try_eviction(self._acting, effect, acting)
+        call = (
+            patch_call(resource, replace(effect, annotated=annotated(stored)), _DRY_RUN_INTENT, dry=True)
+            if isinstance(effect, Patch)
+            else delete_call(resource, effect, dry=True)
+        )
+        answer = await self._acting.send(call, acting)
+        if not answer.good:
+            return DryRun(accepted=False, message=(await self._refusal(resource, effect, answer, acting)).message)
+        return DryRun(accepted=True, diff=_diff(effect, stored, answer.object()) if isinstance(effect, Patch) else "")
 
     async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
         """What the target shows of an intent without an outcome. UNKNOWN where it can't be read."""
@@ -140,7 +148,7 @@ class Effects:
             stored = await fetch(self._reads, _known(effect_target), effect_target)
         except PrunellaError:
             return UNKNOWN
-        if action == "Delete":
+        if action in GOES:
             deleted = stored is None or stored["metadata"].get("deletionTimestamp") is not None
             return Settled.APPLIED if deleted else Settled.NOT_APPLIED
         if stored is None:
@@ -149,8 +157,10 @@ class Effects:
             return Settled.APPLIED if hand_back(stored) is None else Settled.NOT_APPLIED
         if (stored["metadata"].get("annotations") or {}).get(INTENT_ANNOTATION) == intent_id:
             return Settled.APPLIED
-        unchanged = before.get("guardedSha256") == guarded_sha256(_at(stored, before.get(PATH_KEY, TEMPLATE)))
-        return Settled.NOT_APPLIED if unchanged else Settled.CHANGED
+        present = guarded_sha256(_at(stored, before.get(PATH_KEY, TEMPLATE)))
+        if present == before.get(WROTE_KEY):
+            return Settled.APPLIED
+        return Settled.NOT_APPLIED if present == before.get("guardedSha256") else Settled.CHANGED
 
     async def _refusal(self, resource: Resource, effect: Patch | DeletePod, answer: Answer, acting: Actor) -> NotApplied:
         """Why it was not done. Raises OutcomeUnknown for a server error (it may have been done before the error), Retryable where it may be tried."""
@@ -195,21 +205,20 @@ def patch_call(resource: Resource, patch: Patch, intent_id: str, *, dry: bool = 
     operations = [*patch.operations, *(_stamp(patch, intent_id) if patch.stamped else ())]
     query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry else {})}
     target = patch.target
-    return resource.call("patch", target.namespace, target.name, query=query, body=operations, content_type=JSON_PATCH)
+    return resource.call("patch", target.namespace, target.name, patch.subresource, query=query, body=operations, content_type=JSON_PATCH)
 
 
 def _stamp(patch: Patch, intent_id: str) -> tuple[Json, ...]:
     """The operations that leave the intent's id on the target. A map that isn't there can't be added to, only made; one that is there stays."""
     stamps = {INTENT_ANNOTATION: intent_id, **patch.marks}
-    if patch.annotated:
-        return tuple(
-            {"op": "add", "path": f"/metadata/annotations/{key.replace('~', '~0').replace('/', '~1')}", "value": value}
-            for key, value in stamps.items()
-        )
-    return (
-        {"op": "test", "path": "/metadata/annotations", "value": None},
-        {"op": "add", "path": "/metadata/annotations", "value": stamps},
-    )
+    return (*_added("annotations", stamps, there=patch.annotated), *_added("labels", patch.labels, there=patch.labelled))
+
+
+def _added(to: str, entries: Mapping[str, str], *, there: bool) -> tuple[Json, ...]:
+    at = f"/metadata/{to}"
+    if there or not entries:
+        return tuple({"op": "add", "path": f"{at}/{key.replace('~', '~0').replace('/', '~1')}", "value": value} for key, value in entries.items())
+    return ({"op": "test", "path": at, "value": None}, {"op": "add", "path": at, "value": dict(entries)})
 
 
 def _ready(pod: Mapping[str, Any]) -> bool:
@@ -233,6 +242,8 @@ def _after(effect: Patch | DeletePod, answer: Answer) -> Mapping[str, str]:
         return {"pod": "deleted"}
     changed = answer.object()
     meta = changed["metadata"]
+    if effect.subresource:  # what was answered is that part alone, which leaves out a zero
+        return {"resourceVersion": str(meta.get("resourceVersion", "")), "guardedSha256": effect.before.get(WROTE_KEY, "")}
     return {
         "resourceVersion": str(meta.get("resourceVersion", "")),
         "generation": str(meta.get("generation", "")),
@@ -264,7 +275,8 @@ def _failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer
     if not isinstance(stored, dict):
         return NotApplied(reason="", message=f"The API server refused the change of {where} and can't be asked why: {answer.message}")
     for operation in patch.operations:
-        if operation["op"] == "test" and operation["path"] == patch.guarded_path and _guarded(patch, stored) != operation.get("value"):
+        path = str(operation["path"])
+        if operation["op"] == "test" and path.startswith("/spec/") and _at(stored, path) != operation.get("value"):
             return NotApplied(reason="HumanOverride", message=f"{where} was changed by somebody else after it was judged; their change stands")
     if patch.guarded_path == OWNERSHIP_PATH:
         return NotApplied(reason="", message=f"{where} was written to in the meantime; read it again")
@@ -280,8 +292,12 @@ def _forbidden(resource: Resource, effect: Patch | DeletePod, answer: Answer, ac
     return NotApplied(
         reason="MissingPermission",
         message=f"Prunella may not {verb} {resource.words} in {namespace}; the namespace's owner grants it with "
-        f"`kubectl apply -n {namespace} -k manifests/opt-in` ({answer.message})"[:1024],
+        f"`kubectl apply -n {namespace} -k manifests/{_grant(resource)}` ({answer.message})"[:1024],
     )
+
+
+def _grant(resource: Resource) -> str:
+    return "hold-gitops" if (resource.api_version, resource.kind) in gitops.KINDS else "opt-in"
 
 
 def _gone(target: ObjectRef) -> NotApplied:

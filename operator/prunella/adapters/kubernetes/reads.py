@@ -70,10 +70,13 @@ class LiveReads:
         resource = resource_named(wanted.api_version, wanted.kind)
         if resource is None:
             raise Permanent(f"Prunella does not know the kind {wanted.kind} of {wanted.api_version}")
+        if wanted.name:
+            answer = await self._api.ask(resource.call("get", wanted.namespace, wanted.name))
+            return (answer.object(),) if answer is not None else ()
         found: list[dict[str, Any]] = []
-        token = ""
+        token, query = "", {"limit": "500", **({"labelSelector": f"{wanted.label}=true"} if wanted.label else {})}
         while True:
-            answer = await self._api.ask(resource.call("list", wanted.namespace, query={"limit": "500", **({"continue": token} if token else {})}))
+            answer = await self._api.ask(resource.call("list", wanted.namespace, query={**query, **({"continue": token} if token else {})}))
             if answer is None:
                 raise Permanent(f"The API server does not serve {resource.words}")
             body = answer.object()

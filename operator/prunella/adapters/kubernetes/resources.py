@@ -131,6 +131,9 @@ SERVICE: Final = Resource(api_version="v1", kind="Service", plural="services")
 ENDPOINT_SLICE: Final = Resource(api_version="discovery.k8s.io/v1", kind="EndpointSlice", plural="endpointslices")
 NODE: Final = Resource(api_version="v1", kind="Node", plural="nodes", namespaced=False)
 API_SERVICE: Final = Resource(api_version="apiregistration.k8s.io/v1", kind="APIService", plural="apiservices", namespaced=False)
+APPLICATION: Final = Resource(api_version="argoproj.io/v1alpha1", kind="Application", plural="applications")
+KUSTOMIZATION: Final = Resource(api_version="kustomize.toolkit.fluxcd.io/v1", kind="Kustomization", plural="kustomizations")
+HELM_RELEASE: Final = Resource(api_version="helm.toolkit.fluxcd.io/v2", kind="HelmRelease", plural="helmreleases")
 ACCESS_REVIEW: Final = Resource(
     api_version="authorization.k8s.io/v1", kind="SelfSubjectAccessReview", plural="selfsubjectaccessreviews", namespaced=False
 )
@@ -150,9 +153,11 @@ FOREIGN: Final = (POD, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, CONTRO
 """Kinds of the cluster that are watched."""
 THINGS: Final = (JOB, CRON_JOB, CLAIM, QUOTA, BUDGET, SERVICE, ENDPOINT_SLICE, NODE, API_SERVICE)
 """Kinds of the cluster that are watched where they are served and may be read; the operator does without them."""
+STEPS_READ: Final = (APPLICATION, KUSTOMIZATION, HELM_RELEASE)
+"""Kinds that are not watched: steps read and change them."""
 WORKLOADS: Final = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET}
 
-_BY_KIND: Final = {(resource.api_version, resource.kind): resource for resource in (*FOREIGN, *THINGS, *OWN)}
+_BY_KIND: Final = {(resource.api_version, resource.kind): resource for resource in (*FOREIGN, *THINGS, *STEPS_READ, *OWN)}
 
 
 def resource_of(ref: ObjectRef) -> Resource | None:

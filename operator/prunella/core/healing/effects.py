@@ -20,6 +20,8 @@ from .outside import Call, EndSilence, Silence
 TEMPLATE: Final = "/spec/template"
 PATH_KEY: Final = "guardedPath"
 """Key of an intent's `before` under which the guarded part's place stands."""
+WROTE_KEY: Final = "wroteSha256"
+"""Key of an intent's `before` for an effect that leaves no stamp: the hash of the guarded part as it writes it. A value that is there is done."""
 
 Json: TypeAlias = Mapping[str, object]
 """A decoded JSON object, read only."""
@@ -42,8 +44,14 @@ class Patch:
     """What it does, in a sentence for the timeline."""
     marks: Mapping[str, str] = field(default_factory=dict)
     """Annotations that go onto the target with the stamp."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels that go onto the target with the stamp."""
+    labelled: bool = True
+    """Whether the target had labels when it was judged."""
     annotated: bool = True
     """Whether the target had annotations when it was judged: the stamp goes beside them, else it brings the map along."""
+    subresource: str = ""
+    """The part of the target that is written by a right of its own, for example scale. It has no annotations, so it bears no stamp."""
 
     @property
     def record(self) -> dict[str, str]:
@@ -54,7 +62,9 @@ class Patch:
     @property
     def sha256(self) -> str:
         """Hash of the operations, stored with the intent."""
-        return hashlib.sha256(json.dumps([self.operations, *self.marks.items()], sort_keys=True, default=dict).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps([self.operations, *self.marks.items(), *self.labels.items()], sort_keys=True, default=dict).encode()
+        ).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +91,34 @@ class DeletePod:
         return hashlib.sha256(f"delete/{self.target.uid}/{self.resource_version}".encode()).hexdigest()
 
 
-ClusterEffect: TypeAlias = Patch | DeletePod | Create
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evict:
+    """Eviction of one pod, with its uid as precondition: disruption budgets are asked. It never becomes a deletion."""
+
+    action: ClassVar[str] = "Evict"
+    target: ObjectRef
+    does: str
+    """What it does, in a sentence for the timeline."""
+    before: Mapping[str, str] = field(default_factory=dict)
+    last: bool = False
+    """Whether no other pod has to go after it."""
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What the intent keeps."""
+        return dict(self.before)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what identifies the request."""
+        return hashlib.sha256(f"evict/{self.target.uid}".encode()).hexdigest()
+
+
+ClusterEffect: TypeAlias = Patch | DeletePod | Evict | Create
 """What the API server does."""
 Effect: TypeAlias = ClusterEffect | Silence | EndSilence | Call
+GOES: Final = frozenset({DeletePod.action, Evict.action})
+"""Actions that are done once their target is gone, or on its way out."""
 
 
 class Settled(Enum):
@@ -120,6 +155,8 @@ class DryRun:
     """What the API server said to the same request with dryRun=All."""
 
     accepted: bool
+    waits: bool = False
+    """Whether it would be turned away now and may be taken later: a disruption budget has no room."""
     message: str = ""
     diff: str = ""
     """The changed lines of the guarded part as YAML, '-' and '+'."""
@@ -131,6 +168,12 @@ def part_of(stored: Json, path: str) -> object:
     for key in path.strip("/").split("/"):
         found = found.get(key) if isinstance(found, Mapping) else None
     return found
+
+
+def labelled(stored: Json) -> bool:
+    """Whether an object as it was read has a map of labels."""
+    metadata = stored.get("metadata")
+    return isinstance(metadata, Mapping) and isinstance(metadata.get("labels"), Mapping)
 
 
 def annotated(stored: Json) -> bool:

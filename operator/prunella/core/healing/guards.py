@@ -19,6 +19,7 @@ from . import approval, blockers, error_budget, history, identity, ownership, wi
 from .accusation import SOON
 from .plan import Plan, runbook_sha256
 from .refusal import Asked, Refusal
+from .steps import registry
 
 KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 MIN_RULE_FOR_SECONDS: Final = 120
@@ -139,8 +140,10 @@ def veto(world: World, plan: Plan) -> Refusal | None:
 
 
 def owner(world: World, plan: Plan) -> Refusal | None:  # noqa: ARG001 - every guard has one shape
-    """Somebody else's controller owns what would be changed, and would change it back."""
-    return ownership.owned(plan.workload)
+    """Somebody else's controller owns what would be changed, and would change it back; unless the Runbook holds it first."""
+    refusal = ownership.owned(plan.workload)
+    held = refusal is not None and refusal.reason == "OwnedByGitOps" and registry.holds_first(plan.runbook)
+    return None if held else refusal
 
 
 def budget(world: World, plan: Plan) -> Refusal | None:

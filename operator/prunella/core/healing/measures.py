@@ -7,15 +7,17 @@ mark is taken off. One request does both, and insists on the mark: it can't be d
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from prunella.api.base import micro_time
 from prunella.api.common import ObjectRef
-from prunella.api.names import TEMPORARY_ANNOTATION
+from prunella.api.names import MARKED_LABEL, TEMPORARY_ANNOTATION
 
 from .effects import Json, Patch, guarded_sha256, part_of
+from .steps import registry
 
 _AT: Final = f"/metadata/annotations/{TEMPORARY_ANNOTATION.replace('/', '~1')}"
 LONGEST: Final = 16_384
@@ -55,7 +57,7 @@ class Measure:
 def temporary(patch: Patch, *, remediation: str, until: datetime, account: str | None = None) -> Patch:
     """The patch with the mark that ends it. It must test and write its guarded part, and nothing else."""
     tested = next(one.get("value") for one in patch.operations if one["op"] == "test" and one["path"] == patch.guarded_path)
-    wrote = next(one.get("value") for one in patch.operations if one["op"] in {"add", "replace"} and one["path"] == patch.guarded_path)
+    wrote = next(one.get("value") for one in patch.operations if one["op"] != "test" and one["path"] == patch.guarded_path)
     measure = Measure(
         remediation=remediation,
         path=patch.guarded_path,
@@ -64,7 +66,9 @@ def temporary(patch: Patch, *, remediation: str, until: datetime, account: str |
         undo_after_time=until,
         account=account,
     )
-    return replace(patch, marks={**patch.marks, TEMPORARY_ANNOTATION: measure.mark()})
+    marks = {**patch.marks, TEMPORARY_ANNOTATION: measure.mark()}
+    unwatched = (patch.target.api_version, patch.target.kind) in registry.unwatched()
+    return replace(patch, marks=marks, labels={**patch.labels, MARKED_LABEL: "true"} if unwatched else patch.labels)
 
 
 def unmarked(patch: Patch, raw: Json) -> Patch:
@@ -74,7 +78,14 @@ def unmarked(patch: Patch, raw: Json) -> Patch:
     if mark is None:
         return patch
     off: tuple[Json, ...] = ({"op": "test", "path": _AT, "value": mark}, {"op": "remove", "path": _AT})
-    return replace(patch, operations=(*patch.operations, *off))
+    return replace(patch, operations=(*patch.operations, *off, *_label_off(raw)))
+
+
+def _label_off(raw: Json) -> tuple[Json, ...]:
+    metadata = raw.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    there = isinstance(labels, Mapping) and MARKED_LABEL in labels
+    return ({"op": "remove", "path": f"/metadata/labels/{MARKED_LABEL.replace('/', '~1')}"},) if there else ()
 
 
 def read(mark: str) -> Measure | None:
@@ -103,15 +114,20 @@ def stands(measure: Measure, raw: Json) -> bool:
     return guarded_sha256(part_of(raw, measure.path)) == measure.wrote_sha256
 
 
+def _back(measure: Measure, present: object) -> Json:
+    if measure.before is None:
+        return {"op": "remove", "path": measure.path}
+    return {"op": "add" if present is None else "replace", "path": measure.path, "value": measure.before}
+
+
 def undo(measure: Measure, ref: ObjectRef, raw: Json, mark: str) -> Patch:
     """Take it back and take the mark off; only the mark where somebody has changed it since."""
     operations: list[Json] = [{"op": "test", "path": "/metadata/uid", "value": ref.uid}, {"op": "test", "path": _AT, "value": mark}]
     if stands(measure, raw):
         operations.append({"op": "test", "path": measure.path, "value": part_of(raw, measure.path)})
-        back: Json = {"op": "remove", "path": measure.path}
-        operations.append(back if measure.before is None else {"op": "replace", "path": measure.path, "value": measure.before})
+        operations.append(_back(measure, part_of(raw, measure.path)))
         does = f"{ref.kind} {ref.name} is as it was before {measure.remediation}"
     else:
         does = f"{ref.kind} {ref.name} was changed by somebody else since {measure.remediation}: it stays as it is"
-    operations.append({"op": "remove", "path": _AT})
+    operations += [{"op": "remove", "path": _AT}, *_label_off(raw)]
     return Patch(target=ref, operations=tuple(operations), guarded_path=measure.path, stamped=False, does=does)

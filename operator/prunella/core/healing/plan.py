@@ -16,10 +16,11 @@ from prunella.api.incident import IncidentStatus, Signal
 from prunella.api.names import CRASH_CAUSES, Cause, Mode, SignalState, SourceKind
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
+from prunella.core import rollout
 from prunella.core.facts import NamespaceFacts, Revision, Workload, WorkloadFacts
 from prunella.core.world import World
 
-from . import accusation, error_budget, known_good
+from . import accusation, error_budget, freezing, known_good
 from .match import Fit
 from .refusal import Refusal
 from .steps import registry
@@ -59,8 +60,8 @@ class Plan:
 
     @property
     def restarts(self) -> bool:
-        """Whether one of its steps is a restart."""
-        return any(kind.name == "restart" for kind in registry.kinds_of(self.runbook))
+        """Whether one of its steps makes all the pods anew."""
+        return any(kind.name in {"restart", "resize"} for kind in registry.kinds_of(self.runbook))
 
 
 def effective_mode(runbook: Runbook, world: World) -> Mode:
@@ -94,7 +95,10 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
         if isinstance(ground, Refusal):
             return ground
         to, not_before = ground
-    refusal = _target_refuses(facts, accused.revision if accused else None, rolls_back=rolls_back)
+    freezes = accused is not None and freezing.instead((kind.name for kind in registry.kinds_of(fit.runbook)), facts, accused.revision)
+    if freezes:
+        to = None
+    refusal = _target_refuses(facts, accused.revision if accused else None, rolls_back=rolls_back, freezes=freezes, now=world.now)
     if refusal is not None:
         return refusal
     since, mode = _since(world, status, fit), effective_mode(fit.runbook, world)
@@ -129,20 +133,19 @@ def _rollback_ground(world: World, facts: WorkloadFacts, accused: accusation.Acc
     return found.revision, guilt
 
 
-def _target_refuses(facts: WorkloadFacts, accused: Revision | None, *, rolls_back: bool) -> Refusal | None:
+def _target_refuses(facts: WorkloadFacts, accused: Revision | None, *, rolls_back: bool, freezes: bool, now: datetime) -> Refusal | None:
     workload = facts.workload
     if workload.paused:
         return Refusal(reason="TargetPaused", message=f"{workload.short} is paused: somebody is at work on it; `kubectl rollout resume` ends that")
     if not rolls_back:
         return None
-    marked = workload.annotations.get("prunella.dev/irreversible") == "true" or workload.template_irreversible
-    if marked or (accused is not None and accused.irreversible):
+    if not freezes and rollout.irreversible(facts, accused.hash if accused else ""):
         return Refusal(reason="Irreversible", message=f"{workload.short} is marked prunella.dev/irreversible: going back over it could lose data")
     if workload.strategy == "OnDelete":
         return Refusal(reason="StrategyUnsupported", message=f"{workload.short} updates OnDelete: a new template replaces no pod by itself")
     if workload.partition > 0:
         return Refusal(reason="StrategyUnsupported", message=f"{workload.short} has partition {workload.partition}: a staged rollout is a person's")
-    return None
+    return freezing.refused(facts, accused, now) if freezes and accused is not None else None
 
 
 def _since(world: World, status: IncidentStatus, fit: Fit) -> datetime:
@@ -185,6 +188,8 @@ def summary(workload: Workload, runbook: Runbook, accused: Revision | None, to: 
     if accused is not None and to is not None:
         back = f"{workload.short} {accused.number} ({short_hash(accused)}) -> {to.number} ({short_hash(to)})"
         return f"ask for a revert in Git of {back}" if registry.tells_only(runbook) else f"roll back {back}"
+    if accused is not None:
+        return f"freeze the rollout of {workload.short} at revision {accused.number} ({short_hash(accused)}): what serves now goes on"
     if any(kind.name == "restart" for kind in registry.kinds_of(runbook)):
         return f"restart the pods of {workload.short}"
     return f"{runbook.spec.title[:1].lower()}{runbook.spec.title[1:]}: {workload.short}"

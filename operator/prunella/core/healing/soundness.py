@@ -90,8 +90,7 @@ def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Probl
         if wrong is not None:
             yield Problem("UnknownReference", f"`spec.steps`: {wrong}")
             continue
-        if step.ttl_seconds is not None:
-            yield from _temporary(step)
+        yield from _ttl(step)
         if step.when is not None:
             yield from _condition(f"spec.steps[{step.name}].when", step.when, evaluate, {"steps": before})
         yield from _fields(step, before, evaluate)
@@ -133,6 +132,14 @@ def _of_value(field: str, expression: str, evaluate: Evaluate) -> Iterable[Probl
     verdict = evaluate(expression, {"value": 1.5})
     if isinstance(verdict, Unevaluable):
         yield Problem("InvalidExpression", f"`{field}`: {verdict.why}")
+
+
+def _ttl(step: RunbookStep) -> Iterable[Problem]:
+    kind, field = registry.kind_of(step), f"`spec.steps[{step.name}].ttlSeconds`"
+    if step.ttl_seconds is not None and kind.undo is None:
+        yield Problem("InvalidExpression", f"{field}: {step.action} can't be taken back, so it is never temporary")
+    elif step.ttl_seconds is not None and kind.lasting:
+        yield Problem("InvalidExpression", f"{field}: {step.action} is never temporary: {kind.lasting}")
 
 
 def _verify(verify: Verify, evaluate: Evaluate) -> Iterable[Problem]:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from prunella.api.names import CheckResult, Outcome
 from prunella.api.runbook import Check, Verify
+from prunella.core import rollout
 from prunella.core.facts import Finding, Pod, UnknownT, WorkloadFacts
 from prunella.core.world import QueryValue, Unevaluable, World
 
@@ -67,6 +68,23 @@ def workload_healthy(facts: WorkloadFacts | UnknownT | None, finding: Finding | 
     if not healthy:
         return Look(check=check, result=CheckResult.FAILURE, value=count)
     return Look(check=check, result=CheckResult.SUCCESS, value=f"{count}, 0 restarts")
+
+
+def kept_serving(facts: WorkloadFacts | UnknownT | None, accused_hash: str, effect_time: datetime, check: str) -> Look:
+    """Of a frozen rollout: whether the revision that was kept has every replica available, without a restart since, and the accused one no pod."""
+    if not isinstance(facts, WorkloadFacts):
+        return Look(check=check, result=CheckResult.INCONCLUSIVE, value="the workload could not be read", pending=True)
+    if not rollout.settled(facts):
+        return Look(check=check, result=CheckResult.INCONCLUSIVE, value="the controller has not seen the change yet", pending=True)
+    workload = facts.workload
+    count = f"{workload.available}/{workload.desired} available"
+    restarted = [pod.name for pod in facts.pods if pod.revision != accused_hash and not pod.deleting and _failed_since(pod, effect_time)]
+    if restarted:
+        return Look(check=check, result=CheckResult.FAILURE, value=f"{count}; {restarted[0]} restarted since the effect", conclusive=True)
+    left = len(facts.pods_of(accused_hash))
+    if left or workload.desired <= 0 or workload.available != workload.desired:
+        return Look(check=check, result=CheckResult.FAILURE, value=f"{count}; {left} pods of the frozen revision are left" if left else count)
+    return Look(check=check, result=CheckResult.SUCCESS, value=f"{count}, none of the frozen revision")
 
 
 def _failed_since(pod: Pod, effect_time: datetime) -> bool:

@@ -15,7 +15,7 @@ from prunella.api.remediation import Remediation
 from prunella.core import commands
 from prunella.core.draft import Draft, PollAlerts
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.standing import at_work, firing, not_over, reported, unknown
+from prunella.core.standing import at_work, firing, froze, not_over, reported, unknown
 from prunella.core.world import GONE, NOT_A_WORKLOAD, World
 
 from .ending import resolve
@@ -55,7 +55,7 @@ def conclude(world: World, draft: Draft, *, target_healthy: bool | UnknownT, hea
     if world.target is GONE and not reported(world.incident):  # what a person reports may be misnamed: who reported it says when it is over
         return _target_gone(world, draft)
     attempt = remediated(world, draft)
-    if attempt is not None:
+    if attempt is not None and not froze(attempt):  # what is frozen is over once it is healthy as a whole
         return _after_proof(world, draft, attempt)
     return _cleared(world, draft, _health(world, draft, target_healthy=target_healthy, since=healthy_since))
 

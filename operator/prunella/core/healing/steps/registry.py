@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from prunella.api.base import WireModel
-from prunella.api.names import StepImpact
+from prunella.api.names import HOLD, StepImpact
 from prunella.api.runbook import Runbook, RunbookStep
 
 from .step import Right, StepKind
@@ -60,6 +60,18 @@ def tells_only(runbook: Runbook) -> bool:
     return len(kinds) == len(runbook.spec.steps) and all(kind.impact in {StepImpact.READ, StepImpact.NOTIFY} for kind in kinds)
 
 
+def unwatched() -> frozenset[tuple[str, str]]:
+    """API version and kind of everything that a temporary measure may stand on and that is not watched."""
+    return frozenset(one for kind in KINDS.values() for one in kind.marks)
+
+
+def holds_first(runbook: Runbook) -> bool:
+    """Whether Argo CD or Flux is held before anything else is changed."""
+    changes = (kind for kind in kinds_of(runbook) if kind.impact not in {StepImpact.READ, StepImpact.NOTIFY})
+    first = next(changes, None)
+    return first is not None and first.name == HOLD
+
+
 def needs_of(steps: Iterable[RunbookStep], kind: str) -> tuple[Right, ...]:
     """Everything that the acting account must be allowed to do to a target of that kind, each once."""
     wanted: dict[Right, None] = {}
@@ -85,6 +97,8 @@ def wrong_with(step: RunbookStep) -> str | None:
         if name not in KINDS:
             near = get_close_matches(name, KINDS, n=1)
             return f"step '{step.name}' has the unknown action '{name}'" + (f"; did you mean '{near[0]}'?" if near else "")
+    if len(step.actions) == 1 and kind_of(step).must_end and step.ttl_seconds is None:
+        return f"step '{step.name}', {step.action}: it needs ttlSeconds, after which it is taken back"
     if len(step.actions) > 1:
         return f"step '{step.name}' has {len(step.actions)} actions: two actions are two steps"
     wrong = kind_of(step).params.wrong_with(step.actions[step.action])

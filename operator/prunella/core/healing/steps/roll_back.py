@@ -17,7 +17,7 @@ from prunella.core.facts import Pod, WorkloadFacts
 from prunella.core.healing.effects import DeletePod, Json, Patch, annotated, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 
-from .step import PATCH_WORKLOAD, SETTLE, Done, LiveFacts, Next, Right, StepKind, Wait, patch_of
+from .step import PATCH_WORKLOAD, SETTLE, Done, LiveFacts, Next, Right, Skip, StepKind, Wait, patch_of
 
 DELETE_POD: Final = Right(verb="delete", group="", resource="pods")
 
@@ -31,6 +31,8 @@ class RollBack(WireModel):
 
 def plan(params: RollBack, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:  # noqa: ARG001 - every step has one shape
     """First the template, then, for a StatefulSet, its broken pods one by one."""
+    if not done and rollout.irreversible(live.facts, live.accused_hash):
+        return Skip(message=f"{live.facts.workload.short} is marked prunella.dev/irreversible: nothing goes back over it")
     if not done:
         return _template(live)
     if live.facts.workload.kind != "StatefulSet" or live.facts.workload.pod_management == "Parallel":
@@ -129,4 +131,5 @@ KIND: Final = StepKind(
     plan=plan,
     event="RolledBack",
     accuses=True,
+    several=frozenset({"StatefulSet"}),
 )

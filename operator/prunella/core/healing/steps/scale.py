@@ -60,7 +60,7 @@ def plan(params: Scale, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
     found = live.answers[asked]
     if isinstance(found, UnknownT):
         return Wait(until_time=live.now + SETTLE, message="the autoscalers of the namespace could not be read")
-    owners = [one for one in found if _scales(one, workload)]
+    owners = scalers_of(found, workload)
     if len(owners) > 1:
         return Refusal(reason="OwnedByAutoscaler", message=f"{len(owners)} autoscalers scale {workload.short}: they contradict each other")
     return _minimum(params, owners[0], workload) if owners else _replicas(params, live.raw, workload)
@@ -108,6 +108,11 @@ def _patch(ref: ObjectRef, raw: Json, path: str, current: int, wanted: int, does
 def _wanted(params: Scale, current: int) -> int:
     wanted = params.to if params.to is not None else current + (params.by or 0)
     return max(min(wanted, params.most), params.least)
+
+
+def scalers_of(found: tuple[Json, ...], workload: Workload) -> list[Json]:
+    """Those that scale this workload."""
+    return [one for one in found if _scales(one, workload)]
 
 
 def _scales(scaler: Json, workload: Workload) -> bool:

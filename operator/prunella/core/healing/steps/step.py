@@ -32,6 +32,10 @@ class Listed:
     api_version: str
     kind: str
     namespace: str
+    name: str = ""
+    """Only the one of that name, if it is there."""
+    label: str = ""
+    """Only those that bear this label with the value `true`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +196,14 @@ class StepKind(Generic[P]):
     """Whether it blames a revision and goes back to another: then a plan needs both."""
     approval_always: bool = False
     """Whether people must approve it whatever the mode: a Runbook with such a step never acts in Auto."""
+    several: frozenset[str] = frozenset()
+    """Kinds of targets at which it may have several effects: there only an effect itself can say that it is the last."""
+    must_end: bool = False
+    """Whether it is only ever a temporary measure: ttlSeconds is mandatory."""
+    marks: tuple[tuple[str, str], ...] = ()
+    """API version and kind of what its temporary measures are marked on, where that is not watched."""
+    lasting: str = ""
+    """Why it is never a temporary measure although it can be taken back; empty where it may be one."""
 
 
 SETTLE: Final = timedelta(seconds=2)

@@ -1,0 +1,97 @@
+"""A target that Git manages is changed only while what manages it is held, and that ends by itself (R10, R25)."""
+
+from __future__ import annotations
+
+import pytest
+from tests.fakes.operator import Operator, shop
+from tests.fakes.runbooks import ROLL_BACK, runbook
+
+from prunella.api.names import MARKED_LABEL, Outcome
+from prunella.api.names import TEMPORARY_ANNOTATION as MARK
+from prunella.api.remediation import Remediation
+from prunella.api.runbook import RunbookStep, StepFailure
+
+TTL = 900
+HOLD = RunbookStep(name="hold", hold_git_ops={}, ttl_seconds=TTL)
+AUTOMATED = {"prune": True, "selfHeal": True}
+TRACKED = {"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/checkout"}}
+KEY = ("Application", "argocd", "shop")
+
+
+async def broken(*steps, seconds=120.0, prepare=lambda _place: None):
+    place = shop(runbook("book", *(steps or (HOLD, ROLL_BACK))))
+    workload = place.cluster.create()
+    workload.changes |= TRACKED
+    meta = {"name": "shop", "namespace": "argocd", "uid": "u-app"}
+    place.cluster.others[KEY] = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": meta,
+        "spec": {"syncPolicy": {"automated": AUTOMATED}},
+    }
+    place.cluster.bad.add("shop/app:2")
+    operator = Operator(place)
+    await operator.run(30)
+    prepare(place)
+    place.cluster.set_image(workload, "shop/app:2")
+    await operator.run(seconds)
+    return place, workload, operator
+
+
+def automated(place):
+    return place.cluster.others[KEY]["spec"]["syncPolicy"].get("automated")
+
+
+async def test_it_is_held_first_then_rolled_back_and_resumes_when_its_time_is_over():
+    place, workload, operator = await broken()
+    assert [effect.target.kind for _, effect in place.cluster.effects] == ["Application", "Deployment"]
+    assert workload.template["spec"]["containers"][0]["image"] == "shop/app:1"
+    assert operator.remediations[0].status.outcome is Outcome.REMEDIATED
+    assert automated(place) is None
+    await operator.run(TTL + 120)
+    assert automated(place) == AUTOMATED
+    meta = place.cluster.others[KEY]["metadata"]
+    assert (MARK in meta["annotations"], MARKED_LABEL in meta["labels"]) == (False, False)
+    await operator.close()
+
+
+async def test_r25_it_ends_after_a_restart_and_though_every_record_of_it_is_gone():
+    place, _, operator = await broken()
+    await operator.close()
+    for one in list(place.api.all(Remediation)):
+        place.api.delete("Remediation", one.metadata.namespace or "", one.metadata.name)
+    second = Operator(place)
+    await second.run(TTL + 120)
+    assert automated(place) == AUTOMATED
+    await second.close()
+
+
+async def test_r10_where_the_hold_was_skipped_or_failed_nothing_is_changed():
+    skipped = RunbookStep(name="hold", hold_git_ops={}, ttl_seconds=TTL, when="target.ready > 100", on_failure=StepFailure(action="Continue"))
+    place, _, operator = await broken(skipped, ROLL_BACK, seconds=300)
+    assert place.cluster.effects == []
+    assert operator.condition("RemediationAllowed") == ("False", "OwnedByGitOps")
+    await operator.close()
+
+
+async def test_r10_where_somebody_resumes_it_in_between_nothing_more_is_changed():
+    def prepare(place):
+        def resumed(when, _intent):
+            if when == "after":
+                place.cluster.others[KEY]["spec"]["syncPolicy"]["automated"] = AUTOMATED
+
+        place.cluster.gate = resumed
+
+    place, _, operator = await broken(prepare=prepare, seconds=300)
+    assert [effect.target.kind for _, effect in place.cluster.effects] == ["Application"]
+    await operator.close()
+
+
+@pytest.mark.parametrize("lost", ["lost_before", "lost_after"])
+async def test_r11_a_lost_answer_holds_it_once(lost):
+    def prepare(place):
+        setattr(place.cluster, lost, 1)
+
+    place, _, operator = await broken(prepare=prepare)
+    assert [effect.target.kind for _, effect in place.cluster.effects] == ["Application", "Deployment"]
+    await operator.close()

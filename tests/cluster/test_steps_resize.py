@@ -1,0 +1,53 @@
+"""resize on a real API server: the right container's limit, nothing else of the template, and the way back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.cluster.outside import deployment, must, needs_control_plane, own_namespace, session
+
+from prunella.adapters.kubernetes.executor import Effects
+from prunella.adapters.kubernetes.reads import LiveReads
+from prunella.api.common import ObjectRef
+from prunella.api.names import StepState
+from prunella.api.remediation import Intent, StepStatus
+from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch
+from prunella.core.healing.steps import resize
+from prunella.core.healing.steps.resize import Resize
+from prunella.core.healing.steps.step import LiveFacts
+
+pytestmark = needs_control_plane
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+MORE = Resize(container="app", resource="memory", most="1Gi")
+
+
+async def test_one_limit_goes_up_and_comes_back():
+    async with session() as api, own_namespace(api) as namespace:
+        effects, live = Effects(api), LiveReads(api)
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+        made: dict[str, Any] = deployment("web", "localhost/box:v1")
+        [app] = made["spec"]["template"]["spec"]["containers"]
+        app["resources"] = {"limits": {"memory": "256Mi"}, "requests": {"memory": "256Mi"}}
+        made["spec"]["template"]["spec"]["containers"] = [{"name": "first", "image": "localhost/box:v1"}, app]
+        before = await must(api, "POST", path, made)
+        ref = ObjectRef(api_version="apps/v1", kind="Deployment", namespace=namespace, name="web", uid=before["metadata"]["uid"])
+
+        facts, raw = await live.workload(ref), await live.raw(ref)
+        patch = resize.plan(MORE, LiveFacts(now=NOW, raw=raw, facts=facts, intent_time=NOW), ())
+        assert isinstance(patch, Patch)
+        tried = await effects.dry_run(patch)
+        assert isinstance(tried, DryRun)
+        assert "384Mi" in tried.diff
+        assert isinstance(await effects.apply(patch, "more"), Applied)
+        assert isinstance(await effects.apply(patch, "more"), NotApplied), "a second request changes nothing"
+
+        stored = await must(api, "GET", f"{path}/web")
+        was, now = (one["spec"]["template"]["spec"]["containers"] for one in (before, stored))
+        assert now[0] == was[0]
+        assert now[1] == {**was[1], "resources": {"limits": {"memory": "384Mi"}, "requests": {"memory": "384Mi"}}}
+        intent = Intent(id="more", action="Patch", target_ref=patch.target, written_time=NOW, deadline_time=NOW, before=patch.record)
+        back = resize.undo(MORE, stored, StepStatus(name="more", state=StepState.APPLIED, intent=intent))
+        assert isinstance(back, Patch)
+        assert isinstance(await effects.apply(back, "undo"), Applied)
+        assert (await must(api, "GET", f"{path}/web"))["spec"]["template"] == before["spec"]["template"]
