@@ -39,7 +39,7 @@ from prunella.app.brake import Brake
 from prunella.app.commons import Commons
 from prunella.app.errors import Lost
 from prunella.app.gather import Gatherer
-from prunella.app.heart import Heart, Organs, Queues
+from prunella.app.heart import Heart, Organs
 from prunella.app.intake import Intake
 from prunella.app.keys import IncidentKey
 from prunella.app.leadership import Elector
@@ -56,6 +56,7 @@ from prunella.app.prove import Prover
 from prunella.app.publish import Publisher
 from prunella.app.quarantine import Quarantine
 from prunella.app.queue import Queue
+from prunella.app.queues import Queues
 from prunella.app.readiness import Readiness
 from prunella.app.reconcile import Reconciler
 from prunella.app.recorder import Recorder

@@ -10,6 +10,7 @@ from tests.fakes.tenure import Sole
 
 from prunella.adapters.hands import Hands
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch, Settled
+from prunella.core.healing.identity import OURSELVES
 
 from .test_call import CALL
 from .test_silences import OVER, QUIET
@@ -29,20 +30,20 @@ def patch(one):
 async def test_each_effect_goes_where_it_can_be_done():
     world = World()
     one = world.cluster.create()
-    assert isinstance(await world.hands.apply(patch(one), "p"), Applied)
+    assert isinstance(await world.hands.apply(patch(one), "p", OURSELVES), Applied)
     assert [intent for intent, _ in world.cluster.effects] == ["p"]
-    assert isinstance(await world.hands.apply(QUIET, "5b1e"), Applied)
+    assert isinstance(await world.hands.apply(QUIET, "5b1e", OURSELVES), Applied)
     assert list(world.silences.standing) == ["5b1e"]
-    assert isinstance(await world.hands.apply(OVER, "e"), Applied)
+    assert isinstance(await world.hands.apply(OVER, "e", OURSELVES), Applied)
     assert world.silences.standing == {}
-    assert isinstance(await world.hands.apply(CALL, "c"), Applied)
+    assert isinstance(await world.hands.apply(CALL, "c", OURSELVES), Applied)
     assert world.calls.got == [("c", CALL)]
 
 
 @pytest.mark.parametrize("effect", [QUIET, OVER, CALL], ids=["silence", "its end", "call"])
 async def test_nothing_leaves_a_process_that_may_not_lead_any_more(effect):
     world = World(leads=False)
-    answer = await world.hands.apply(effect, "x")
+    answer = await world.hands.apply(effect, "x", OURSELVES)
     assert answer == NotApplied(reason="", message="this process may not lead for long enough any more: nothing was sent")
     assert (world.silences.made, world.calls.got) == ([], [])
 
@@ -50,7 +51,7 @@ async def test_nothing_leaves_a_process_that_may_not_lead_any_more(effect):
 @pytest.mark.parametrize("effect", [QUIET, OVER, CALL], ids=["silence", "its end", "call"])
 async def test_outside_of_the_cluster_there_is_no_dry_run_and_nobody_is_asked(effect):
     world = World()
-    assert await world.hands.dry_run(effect) == DryRun(accepted=True)
+    assert await world.hands.dry_run(effect, OURSELVES) == DryRun(accepted=True)
     assert (world.cluster.dry_runs, world.silences.made, world.calls.got) == (0, [], [])
 
 
@@ -58,9 +59,9 @@ async def test_each_is_looked_for_where_it_would_be():
     world = World()
     one = world.cluster.create()
     assert await world.hands.settle(one.ref, "5b1e", {}, "Silence") is Settled.NOT_APPLIED
-    await world.hands.apply(QUIET, "5b1e")
+    await world.hands.apply(QUIET, "5b1e", OURSELVES)
     assert await world.hands.settle(one.ref, "5b1e", {}, "Silence") is Settled.APPLIED
     assert await world.hands.settle(one.ref, "e", {"silencedBy": "5b1e"}, "EndSilence") is Settled.NOT_APPLIED
     assert await world.hands.settle(one.ref, "c", {}, "Call") is Settled.TRACELESS
-    await world.hands.apply(patch(one), "p")
+    await world.hands.apply(patch(one), "p", OURSELVES)
     assert await world.hands.settle(one.ref, "p", {"guardedPath": "/spec/replicas"}, "Patch") is Settled.APPLIED

@@ -15,6 +15,7 @@ from prunella.app.errors import OutcomeUnknown, Retryable
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Settled
+from prunella.core.healing.identity import OURSELVES
 
 ALL = "/apis/batch/v1/namespaces/shop/jobs"
 ONE = f"{ALL}/prunella-5b1e"
@@ -46,7 +47,7 @@ MADE = Applied(after={"name": "prunella-5b1e", "uid": "j-1"})
 
 async def test_it_is_one_request_with_the_name_and_the_stamp_of_its_intent(server: StandIn, api: Api) -> None:
     server.answers("POST", ALL, Reply(job(), status=201))
-    assert await Effects(api).apply(CREATE, "5b1e") == MADE
+    assert await Effects(api).apply(CREATE, "5b1e", OURSELVES) == MADE
     [sent] = server.asked
     assert (sent.method, sent.path) == ("POST", ALL)
     assert sent.query == {"fieldManager": "prunella"}
@@ -62,7 +63,7 @@ async def test_it_is_one_request_with_the_name_and_the_stamp_of_its_intent(serve
 async def test_a_name_that_is_taken_is_ours_only_by_its_stamp(server: StandIn, api: Api, intent: str | None, ours: bool) -> None:
     server.answers("POST", ALL, refusal(409, "AlreadyExists"))
     server.answers("GET", ONE, Reply(job(intent)))
-    answer = await Effects(api).apply(CREATE, "5b1e")
+    answer = await Effects(api).apply(CREATE, "5b1e", OURSELVES)
     if ours:
         assert answer == MADE
     else:
@@ -75,14 +76,14 @@ async def test_a_name_that_is_taken_is_ours_only_by_its_stamp(server: StandIn, a
 async def test_a_server_error_or_no_answer_is_unknown_and_not_tried_again(server: StandIn, api: Api, trouble: Any) -> None:
     server.answers("POST", ALL, trouble)
     with pytest.raises(OutcomeUnknown):
-        await Effects(api).apply(CREATE, "5b1e")
+        await Effects(api).apply(CREATE, "5b1e", OURSELVES)
     assert len(server.asked) == 1
 
 
 async def test_what_was_turned_away_unread_may_be_tried(server: StandIn, api: Api) -> None:
     server.answers("POST", ALL, refusal(429, "TooManyRequests"))
     with pytest.raises(Retryable):
-        await Effects(api).apply(CREATE, "5b1e")
+        await Effects(api).apply(CREATE, "5b1e", OURSELVES)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ async def test_what_was_turned_away_unread_may_be_tried(server: StandIn, api: Ap
 )
 async def test_a_refusal_says_why(server: StandIn, api: Api, trouble: Any, reason: str) -> None:
     server.answers("POST", ALL, trouble)
-    answer = await Effects(api).apply(CREATE, "5b1e")
+    answer = await Effects(api).apply(CREATE, "5b1e", OURSELVES)
     assert isinstance(answer, NotApplied)
     assert answer.reason == reason
     assert ("manifests/opt-in" in answer.message) is (reason == "MissingPermission")
@@ -120,9 +121,9 @@ async def test_after_a_crash_the_name_tells(server: StandIn, api: Api, found: An
 
 async def test_the_dry_run_is_the_same_request_and_makes_nothing(server: StandIn, api: Api) -> None:
     server.answers("POST", ALL, Reply(job(), status=201))
-    assert await Effects(api).dry_run(CREATE) == DryRun(accepted=True)
+    assert await Effects(api).dry_run(CREATE, OURSELVES) == DryRun(accepted=True)
     assert server.asked[0].query == {"fieldManager": "prunella", "dryRun": "All"}
     server.answers("POST", ALL, refusal(422, "Invalid", "spec.template: Required"))
-    refused = await Effects(api).dry_run(CREATE)
+    refused = await Effects(api).dry_run(CREATE, OURSELVES)
     assert isinstance(refused, DryRun)
     assert not refused.accepted

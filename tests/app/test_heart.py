@@ -22,9 +22,10 @@ from prunella.api.common import NamespacedRef
 from prunella.api.incident import Incident, Message
 from prunella.api.names import MessageKind, MessageState
 from prunella.app.errors import Lost, Permanent, Retryable
-from prunella.app.heart import PARTING_SECONDS, Heart, Organs, Queues
+from prunella.app.heart import PARTING_SECONDS, Heart, Organs
 from prunella.app.keys import IncidentKey, WorkloadKey
 from prunella.app.queue import Queue
+from prunella.app.queues import Queues
 from prunella.app.readiness import PolicyKey, Readiness
 
 

@@ -6,8 +6,9 @@ import pytest
 from tests.fakes.operator import Operator, shop
 from tests.fakes.runbooks import ROLL_BACK, runbook
 
-from prunella.api.names import MARKED_LABEL, Outcome
-from prunella.api.names import TEMPORARY_ANNOTATION as MARK
+from prunella.api.marks import MARKED_LABEL
+from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
+from prunella.api.names import Outcome
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import RunbookStep, StepFailure
 

@@ -6,7 +6,8 @@ import pytest
 from tests.fakes.operator import Operator
 from tests.fakes.runbooks import runbook, shipped
 
-from prunella.api.names import TEMPORARY_ANNOTATION, Outcome
+from prunella.api.marks import TEMPORARY_ANNOTATION
+from prunella.api.names import Outcome
 from prunella.api.remediation import Remediation
 from prunella.core.healing.identity import OURSELVES, Account
 from prunella.core.healing.measures import read

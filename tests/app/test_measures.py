@@ -6,7 +6,7 @@ import pytest
 from tests.fakes.operator import Operator
 from tests.fakes.runbooks import HEALTHY
 
-from prunella.api.names import TEMPORARY_ANNOTATION as MARK
+from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.api.names import Mode, Outcome
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import RunbookStep, Verify

@@ -23,6 +23,7 @@ from prunella.app.prepare import Preparer
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Settled
+from prunella.core.healing.identity import OURSELVES
 from prunella.core.healing.steps.step import Failed, LiveFacts, Next, Wait
 
 pytestmark = needs_control_plane
@@ -85,17 +86,17 @@ async def shop() -> AsyncIterator[Shop]:
 
 
 async def test_a_dry_run_is_taken_and_makes_nothing(shop: Shop) -> None:
-    assert await shop.effects.dry_run(await shop.planned(RUN)) == DryRun(accepted=True)
+    assert await shop.effects.dry_run(await shop.planned(RUN), OURSELVES) == DryRun(accepted=True)
     assert await shop.made() == []
 
 
 async def test_the_same_intent_makes_one_job_and_another_does_not_take_it_for_its_own(shop: Shop) -> None:
     effect = await shop.planned(RUN)
     assert await shop.effects.settle(effect.target, INTENT, {}, "Create") is Settled.NOT_APPLIED
-    first = await shop.effects.apply(effect, INTENT)
+    first = await shop.effects.apply(effect, INTENT, OURSELVES)
     assert isinstance(first, Applied)
-    assert await shop.effects.apply(effect, INTENT) == first, "a name that is taken by the same intent is adopted"
-    other = await shop.effects.apply(effect, "0000000000000000")
+    assert await shop.effects.apply(effect, INTENT, OURSELVES) == first, "a name that is taken by the same intent is adopted"
+    other = await shop.effects.apply(effect, "0000000000000000", OURSELVES)
     assert isinstance(other, NotApplied)
     assert len(await shop.made()) == 1
     assert await shop.effects.settle(effect.target, INTENT, {}, "Create") is Settled.APPLIED
@@ -114,7 +115,7 @@ async def test_its_pod_is_let_into_a_namespace_for_restricted_pods_only() -> Non
 
 async def test_while_it_is_at_work_the_step_waits_and_once_it_is_gone_nothing_is_claimed(shop: Shop) -> None:
     effect = await shop.planned(RUN)
-    await shop.effects.apply(effect, INTENT)
+    await shop.effects.apply(effect, INTENT, OURSELVES)
     assert isinstance(await shop.wants(RUN, record(effect)), Wait)
     await must(shop.api, "DELETE", f"{shop.jobs}/{effect.target.name}", {"propagationPolicy": "Background"})
 
@@ -131,7 +132,7 @@ async def test_a_cron_jobs_job_is_made_and_the_cron_job_does_not_own_it(shop: Sh
     template = {"metadata": {"labels": {"a": "b"}}, "spec": {"backoffLimit": 4, "template": {"spec": POD}}}
     cron = {"metadata": {"name": "nightly", "annotations": YES}, "spec": {"schedule": "0 3 1 1 *", "jobTemplate": template}}
     await must(shop.api, "POST", f"/apis/batch/v1/namespaces/{shop.namespace}/cronjobs", cron)
-    assert isinstance(await shop.effects.apply(await shop.planned(FROM), INTENT), Applied)
+    assert isinstance(await shop.effects.apply(await shop.planned(FROM), INTENT, OURSELVES), Applied)
     [job] = await shop.made()
     assert job["metadata"].get("ownerReferences") is None
     assert (job["spec"]["backoffLimit"], job["spec"]["activeDeadlineSeconds"], job["spec"]["ttlSecondsAfterFinished"]) == (0, 300, 86400)
@@ -147,7 +148,7 @@ async def test_a_job_that_failed_runs_again_and_a_failure_is_seen_as_one(shop: S
 
     await eventually(failed, seconds=60)
     effect = await shop.planned(AGAIN)
-    assert isinstance(await shop.effects.apply(effect, INTENT), Applied)
+    assert isinstance(await shop.effects.apply(effect, INTENT, OURSELVES), Applied)
     [job] = await shop.made()
     assert job["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"] == job["metadata"]["uid"]
 
@@ -163,7 +164,7 @@ async def test_a_job_that_failed_runs_again_and_a_failure_is_seen_as_one(shop: S
 async def test_what_the_api_server_refuses_is_told_and_makes_nothing(shop: Shop) -> None:
     effect = await shop.planned(RUN)
     wrong = replace(effect, manifest={**effect.manifest, "spec": {"template": {}}})
-    refused = await shop.effects.apply(wrong, INTENT)
+    refused = await shop.effects.apply(wrong, INTENT, OURSELVES)
     assert isinstance(refused, NotApplied)
     assert refused.reason == ""
     assert await shop.made() == []

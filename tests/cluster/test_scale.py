@@ -15,7 +15,7 @@ from prunella.adapters.kubernetes.client import Api
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.api.common import ObjectRef
-from prunella.api.names import TEMPORARY_ANNOTATION as MARK
+from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import RunbookStep

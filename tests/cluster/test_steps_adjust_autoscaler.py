@@ -11,12 +11,13 @@ from prunella.adapters.clock import SystemClock
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.api.common import ObjectRef
-from prunella.api.names import TEMPORARY_ANNOTATION as MARK
+from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.api.runbook import RunbookStep
 from prunella.app.prepare import Preparer
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing import measures
 from prunella.core.healing.effects import Applied, NotApplied, Patch
+from prunella.core.healing.identity import OURSELVES
 from prunella.core.healing.steps.step import Done, LiveFacts
 
 pytestmark = needs_control_plane
@@ -52,13 +53,13 @@ async def test_the_maximum_goes_up_for_a_while_and_comes_back_by_its_mark():
                 break
         assert isinstance(patch, Patch)
         patch = measures.temporary(patch, remediation=f"{namespace}/web-1", until=NOW + timedelta(seconds=600))
-        assert isinstance(await effects.apply(patch, "higher"), Applied)
-        assert isinstance(await effects.apply(patch, "higher"), NotApplied), "a second request changes nothing"
+        assert isinstance(await effects.apply(patch, "higher", OURSELVES), Applied)
+        assert isinstance(await effects.apply(patch, "higher", OURSELVES), NotApplied), "a second request changes nothing"
         stored = await must(api, "GET", f"{path}/web")
         assert stored["spec"]["maxReplicas"] == 6
         mark = stored["metadata"]["annotations"][MARK]
         measure = measures.read(mark)
         assert measure is not None
-        assert isinstance(await effects.apply(measures.undo(measure, patch.target, stored, mark), ""), Applied)
+        assert isinstance(await effects.apply(measures.undo(measure, patch.target, stored, mark), "", OURSELVES), Applied)
         after = await must(api, "GET", f"{path}/web")
         assert (after["spec"]["maxReplicas"], MARK in after["metadata"]["annotations"]) == (4, False)

@@ -11,6 +11,7 @@ from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.api.common import ObjectRef
 from prunella.core.healing.effects import Applied, DeletePod, DryRun
+from prunella.core.healing.identity import OURSELVES
 from prunella.core.healing.steps import clean_up
 from prunella.core.healing.steps.clean_up import CleanUp
 from prunella.core.healing.steps.step import Done, LiveFacts
@@ -49,10 +50,10 @@ async def test_failed_pods_go_until_three_are_left():
         there = len([one for one in (await must(api, "GET", pods))["items"] if one["status"].get("phase") == "Failed"])
         gone = 0
         while isinstance(effect := await plan(), DeletePod):
-            tried = await effects.dry_run(effect)
+            tried = await effects.dry_run(effect, OURSELVES)
             assert isinstance(tried, DryRun)
             assert tried.accepted
-            assert isinstance(await effects.apply(effect, "tidy"), Applied)
+            assert isinstance(await effects.apply(effect, "tidy", OURSELVES), Applied)
             gone += 1
             assert gone <= 5
         assert isinstance(effect, Done)

@@ -13,6 +13,7 @@ from prunella.adapters.kubernetes.executor import Effects
 from prunella.api.common import ObjectRef
 from prunella.app.errors import Retryable
 from prunella.core.healing.effects import Applied, DryRun, Evict, NotApplied, Settled
+from prunella.core.healing.identity import OURSELVES
 
 pytestmark = needs_control_plane
 INTENT = "5b1e0000-0000-4000-8000-000000000003"
@@ -59,10 +60,10 @@ async def shop() -> AsyncIterator[Shop]:
 
 async def test_without_a_budget_it_goes_once(shop: Shop):
     effect = await shop.pod()
-    assert await shop.effects.dry_run(effect) == DryRun(accepted=True)
+    assert await shop.effects.dry_run(effect, OURSELVES) == DryRun(accepted=True)
     assert await shop.there(), "a dry run evicts nobody"
     assert await shop.effects.settle(effect.target, INTENT, {}, "Evict") is Settled.NOT_APPLIED
-    assert await shop.effects.apply(effect, INTENT) == Applied(after={"pod": "evicted"})
+    assert await shop.effects.apply(effect, INTENT, OURSELVES) == Applied(after={"pod": "evicted"})
     assert await shop.effects.settle(effect.target, INTENT, {}, "Evict") is Settled.APPLIED
     assert not await shop.there()
 
@@ -71,8 +72,8 @@ async def test_a_budget_without_room_turns_it_away_and_it_is_never_deleted_inste
     effect = await shop.pod()
     await shop.budget("keep", 1)
     with pytest.raises(Retryable, match="can't be evicted now"):
-        await shop.effects.apply(effect, INTENT)
-    tried = await shop.effects.dry_run(effect)
+        await shop.effects.apply(effect, INTENT, OURSELVES)
+    tried = await shop.effects.dry_run(effect, OURSELVES)
     assert isinstance(tried, DryRun)
     assert (tried.accepted, tried.waits) == (True, True), "room is waited for"
     assert await shop.there()
@@ -82,7 +83,7 @@ async def test_two_budgets_for_one_pod_are_said_and_nothing_is_done(shop: Shop):
     effect = await shop.pod()
     await shop.budget("keep", 0)
     await shop.budget("keep-too", 0)
-    answer = await shop.effects.apply(effect, INTENT)
+    answer = await shop.effects.apply(effect, INTENT, OURSELVES)
     assert isinstance(answer, NotApplied)
     assert answer.reason == "PDBBlocked"
     assert await shop.there()
@@ -90,15 +91,15 @@ async def test_two_budgets_for_one_pod_are_said_and_nothing_is_done(shop: Shop):
 
 async def test_another_pod_of_that_name_is_left_alone(shop: Shop):
     effect = await shop.pod()
-    assert isinstance(await shop.effects.apply(effect, INTENT), Applied)
+    assert isinstance(await shop.effects.apply(effect, INTENT, OURSELVES), Applied)
 
     async def gone() -> bool:
         return (await shop.api.request("GET", f"/api/v1/namespaces/{shop.namespace}/pods/web"))[0] == 404
 
     await eventually(gone)
-    assert await shop.effects.apply(effect, INTENT) == Applied(after={"pod": "gone"})
+    assert await shop.effects.apply(effect, INTENT, OURSELVES) == Applied(after={"pod": "gone"})
     await shop.pod()
-    answer = await shop.effects.apply(effect, INTENT)
+    answer = await shop.effects.apply(effect, INTENT, OURSELVES)
     assert isinstance(answer, NotApplied)
     assert answer.reason == "TargetChanged"
     assert await shop.there()

@@ -16,6 +16,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch, Settled
+from prunella.core.healing.identity import OURSELVES
 from prunella.core.healing.steps import freeze_rollout
 from prunella.core.healing.steps.freeze_rollout import FreezeRollout
 from prunella.core.healing.steps.step import LiveFacts, Next
@@ -110,17 +111,17 @@ async def shop() -> AsyncIterator[Shop]:
 
 async def test_the_rollout_is_held_and_the_revision_before_keeps_every_replica(shop: Shop):
     pause = await shop.patch()
-    assert isinstance(await shop.effects.dry_run(pause), DryRun)
-    assert isinstance(await shop.effects.apply(pause, "freeze"), Applied)
+    assert isinstance(await shop.effects.dry_run(pause, OURSELVES), DryRun)
+    assert isinstance(await shop.effects.apply(pause, "freeze", OURSELVES), Applied)
     assert (await shop.raw())["spec"]["paused"] is True
     assert await shop.effects.settle(pause.target, "freeze", pause.record, "Patch") is Settled.APPLIED
     shop.keep(pause, "freeze")
 
     empty = await shop.patch()
     assert (empty.target.kind, empty.subresource) == ("ReplicaSet", "scale")
-    assert (await shop.effects.dry_run(empty)).accepted
+    assert (await shop.effects.dry_run(empty, OURSELVES)).accepted
     assert await shop.effects.settle(empty.target, "freeze-1", empty.record, "Patch") is Settled.NOT_APPLIED
-    applied = await shop.effects.apply(empty, "freeze-1")
+    applied = await shop.effects.apply(empty, "freeze-1", OURSELVES)
     assert isinstance(applied, Applied)
     assert await shop.effects.settle(empty.target, "freeze-1", empty.record, "Patch") is Settled.APPLIED
 
@@ -130,7 +131,7 @@ async def test_the_rollout_is_held_and_the_revision_before_keeps_every_replica(s
     await eventually(kept)
     back = freeze_rollout.undo(FreezeRollout(), await shop.raw(), shop.done[0])
     assert isinstance(back, Patch)
-    assert isinstance(await shop.effects.apply(back, "undo"), Applied)
+    assert isinstance(await shop.effects.apply(back, "undo", OURSELVES), Applied)
     assert not (await shop.raw())["spec"].get("paused")
 
     async def goes_on() -> bool:
@@ -143,7 +144,7 @@ async def test_a_rollout_in_between_is_not_frozen(shop: Shop):
     pause = await shop.patch()
     change = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "localhost/box:v3"}]
     await must(shop.api, "PATCH", shop.path, change, "application/json-patch+json")
-    answer = await shop.effects.apply(pause, "freeze")
+    answer = await shop.effects.apply(pause, "freeze", OURSELVES)
     assert isinstance(answer, NotApplied)
     assert answer.reason == "HumanOverride"
     assert not (await shop.raw())["spec"].get("paused")
@@ -151,5 +152,5 @@ async def test_a_rollout_in_between_is_not_frozen(shop: Shop):
 
 async def test_a_second_request_changes_nothing(shop: Shop):
     pause = await shop.patch()
-    assert isinstance(await shop.effects.apply(pause, "freeze"), Applied)
-    assert isinstance(await shop.effects.apply(pause, "freeze"), NotApplied)
+    assert isinstance(await shop.effects.apply(pause, "freeze", OURSELVES), Applied)
+    assert isinstance(await shop.effects.apply(pause, "freeze", OURSELVES), NotApplied)

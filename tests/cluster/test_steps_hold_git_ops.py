@@ -15,8 +15,9 @@ from prunella.adapters.kubernetes.client import Api
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.api.common import ObjectRef
-from prunella.api.names import MARKED_LABEL, StepState
-from prunella.api.names import TEMPORARY_ANNOTATION as MARK
+from prunella.api.marks import MARKED_LABEL
+from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
+from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.app.errors import Retryable
@@ -24,6 +25,7 @@ from prunella.app.prepare import Preparer
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing import measures
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch, Settled
+from prunella.core.healing.identity import OURSELVES
 from prunella.core.healing.steps.step import Done, Listed, LiveFacts, Next, Skip
 
 pytestmark = needs_control_plane
@@ -130,12 +132,12 @@ async def shop() -> AsyncIterator[Shop]:
 async def test_it_is_held_with_its_mark_found_by_its_label_and_given_back(shop: Shop, kind: str, spec: dict[str, Any], held: dict[str, Any]):
     path = await shop.managed(kind, spec)
     patch = await shop.marked()
-    tried = await shop.effects.dry_run(patch)
+    tried = await shop.effects.dry_run(patch, OURSELVES)
     assert isinstance(tried, DryRun)
     assert tried.accepted
-    assert isinstance(await shop.effects.apply(patch, INTENT), Applied)
+    assert isinstance(await shop.effects.apply(patch, INTENT, OURSELVES), Applied)
     assert await shop.effects.settle(patch.target, INTENT, patch.record, "Patch") is Settled.APPLIED
-    assert isinstance(await shop.effects.apply(patch, INTENT), NotApplied), "a second request changes nothing"
+    assert isinstance(await shop.effects.apply(patch, INTENT, OURSELVES), NotApplied), "a second request changes nothing"
 
     stored = await must(shop.api, "GET", path)
     assert stored["spec"] == held
@@ -148,7 +150,7 @@ async def test_it_is_held_with_its_mark_found_by_its_label_and_given_back(shop: 
     assert measure is not None
 
     end = measures.undo(measure, patch.target, found, mark)
-    assert isinstance(await shop.effects.apply(end, ""), Applied)
+    assert isinstance(await shop.effects.apply(end, "", OURSELVES), Applied)
     stored = await must(shop.api, "GET", path)
     assert stored["spec"] == spec
     assert MARK not in stored["metadata"]["annotations"]
@@ -158,7 +160,7 @@ async def test_it_is_held_with_its_mark_found_by_its_label_and_given_back(shop: 
 async def test_r39_what_somebody_set_meanwhile_is_theirs(shop: Shop):
     path = await shop.managed("Application", {"syncPolicy": {"automated": AUTOMATED}})
     patch = await shop.marked()
-    assert isinstance(await shop.effects.apply(patch, INTENT), Applied)
+    assert isinstance(await shop.effects.apply(patch, INTENT, OURSELVES), Applied)
     await must(shop.api, "PATCH", path, {"spec": {"syncPolicy": {"automated": {"prune": False}}}}, "application/merge-patch+json")
     intent = Intent(id=INTENT, action="Patch", target_ref=patch.target, written_time=NOW, deadline_time=NOW, before=patch.record)
     back = await shop.preparer.undo(HOLD, StepStatus(name="hold", action="holdGitOps", state=StepState.APPLIED, intent=intent))

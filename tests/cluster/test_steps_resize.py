@@ -13,6 +13,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch
+from prunella.core.healing.identity import OURSELVES
 from prunella.core.healing.steps import resize
 from prunella.core.healing.steps.resize import Resize
 from prunella.core.healing.steps.step import LiveFacts
@@ -36,11 +37,11 @@ async def test_one_limit_goes_up_and_comes_back():
         facts, raw = await live.workload(ref), await live.raw(ref)
         patch = resize.plan(MORE, LiveFacts(now=NOW, raw=raw, facts=facts, intent_time=NOW), ())
         assert isinstance(patch, Patch)
-        tried = await effects.dry_run(patch)
+        tried = await effects.dry_run(patch, OURSELVES)
         assert isinstance(tried, DryRun)
         assert "384Mi" in tried.diff
-        assert isinstance(await effects.apply(patch, "more"), Applied)
-        assert isinstance(await effects.apply(patch, "more"), NotApplied), "a second request changes nothing"
+        assert isinstance(await effects.apply(patch, "more", OURSELVES), Applied)
+        assert isinstance(await effects.apply(patch, "more", OURSELVES), NotApplied), "a second request changes nothing"
 
         stored = await must(api, "GET", f"{path}/web")
         was, now = (one["spec"]["template"]["spec"]["containers"] for one in (before, stored))
@@ -49,5 +50,5 @@ async def test_one_limit_goes_up_and_comes_back():
         intent = Intent(id="more", action="Patch", target_ref=patch.target, written_time=NOW, deadline_time=NOW, before=patch.record)
         back = resize.undo(MORE, stored, StepStatus(name="more", state=StepState.APPLIED, intent=intent))
         assert isinstance(back, Patch)
-        assert isinstance(await effects.apply(back, "undo"), Applied)
+        assert isinstance(await effects.apply(back, "undo", OURSELVES), Applied)
         assert (await must(api, "GET", f"{path}/web"))["spec"]["template"] == before["spec"]["template"]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from tests.fakes.runbooks import ROLL_BACK, runbook
 
-from prunella.api.names import MARKED_LABEL, StepState
+from prunella.api.marks import MARKED_LABEL
+from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UNKNOWN

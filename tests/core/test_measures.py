@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prunella.api.common import ObjectRef
-from prunella.api.names import TEMPORARY_ANNOTATION as MARK
+from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.core.healing import measures
 from prunella.core.healing.effects import Patch
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from prunella.api.names import TEMPORARY_ANNOTATION, Cause
+from prunella.api.marks import TEMPORARY_ANNOTATION
+from prunella.api.names import Cause
 from prunella.core.things.past import NO_PAST, Past, proved, remember
 
 from .builders import NOON, ago, later

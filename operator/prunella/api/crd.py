@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 
 from .base import GROUP, VERSION, WireModel
-from .names import PART_OF_LABEL
+from .marks import PART_OF_LABEL
 from .schema import Style, structural
 
 HEADER: Final = "# Written by `prunella crds`. Do not edit: change operator/prunella/api and run the command again.\n"

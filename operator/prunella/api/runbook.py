@@ -14,8 +14,7 @@ from .common import Condition, LabelSelector, Metadata
 from .names import Cause, Mode, OnFailure
 from .windows import Windows
 
-ACCOUNT_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
-"""What the name of a ServiceAccount looks like."""
+ACCOUNT_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"  # of a ServiceAccount
 Expression = Annotated[str, Field(min_length=1, max_length=1024)]
 PositiveSeconds = Annotated[int, Field(ge=1, le=86_400)]
 

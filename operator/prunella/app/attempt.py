@@ -7,11 +7,12 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
+from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
-from prunella.core.healing import approval, plan, run
+from prunella.core.healing import approval, history, plan, run
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
 from prunella.core.people.notices import TOLD
@@ -70,6 +71,18 @@ def unbegun(remediation: Remediation) -> Remediation:
     """The attempt without the intent that has no outcome yet."""
     steps = tuple(step for step in remediation.status.steps if step.state is not StepState.INTENDED)
     return remediation.model_copy(update={"status": remediation.status.model_copy(update={"steps": steps})})
+
+
+def verifying(remediation: Remediation, now: datetime) -> Remediation:
+    """The attempt whose steps are done: its recovery is to be proved from now on."""
+    status = remediation.status.model_copy(update={"phase": RemediationPhase.VERIFYING, "verify_started_time": now})
+    return remediation.model_copy(update={"status": status})
+
+
+def retried(incident: Incident, remediation: Remediation) -> bool:
+    """Whether a person said retry after it was found that the attempt's effect can't be known."""
+    said, since = incident.status.last_handled_retry_time, history.unknown_since(remediation)
+    return said is not None and since is not None and said > since
 
 
 def allowed(status: RemediationStatus, value: ConditionStatus, reason: str, message: str, now: datetime) -> RemediationStatus:

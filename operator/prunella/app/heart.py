@@ -27,7 +27,7 @@ from .measures import Measures
 from .observe import Observer
 from .polling import Polling
 from .ports import Clock, Election, Live, Telemetry, View
-from .queue import Queue
+from .queues import Queues
 from .readiness import PolicyKey, Readiness
 from .reconcile import Reconciler
 from .things import Things
@@ -53,15 +53,6 @@ class Cache(View, Protocol):
 
     async def until_synced(self) -> None:
         """Until every kind was listed once."""
-
-
-@dataclass
-class Queues:
-    """The three work queues; the handlers are set once everything is wired."""
-
-    incidents: Queue[IncidentKey]
-    workloads: Queue[WorkloadKey]
-    policies: Queue[PolicyKey]
 
 
 @dataclass(kw_only=True)

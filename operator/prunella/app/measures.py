@@ -12,7 +12,7 @@ from typing import Final
 
 from prunella.api.common import ObjectRef
 from prunella.api.healing_policy import HealingPolicy
-from prunella.api.names import TEMPORARY_ANNOTATION
+from prunella.api.marks import TEMPORARY_ANNOTATION
 from prunella.core.facts import UnknownT
 from prunella.core.healing import guards, identity, measures
 from prunella.core.healing.effects import Applied

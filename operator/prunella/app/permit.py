@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from prunella.api.incident import Incident
-from prunella.api.names import INTENT_ANNOTATION, Mode, StepState
+from prunella.api.marks import INTENT_ANNOTATION
+from prunella.api.names import Mode, StepState
 from prunella.api.remediation import GuardVerdict, Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare

@@ -16,7 +16,7 @@ from typing import Final
 
 from prunella.api.common import Metadata
 from prunella.api.incident import Incident
-from prunella.api.names import INCIDENT_LABEL, PART_OF_LABEL, TARGET_LABEL
+from prunella.api.marks import INCIDENT_LABEL, PART_OF_LABEL, TARGET_LABEL
 from prunella.api.remediation import Remediation
 from prunella.core import draft as wishes
 from prunella.core.decide import decide

@@ -15,7 +15,7 @@ from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
-from prunella.core.healing import approval, history, identity, run
+from prunella.core.healing import approval, identity, run
 from prunella.core.healing.effects import Effect
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, Note, PageNow, Skip, Tell, Wait
@@ -81,7 +81,7 @@ class Runner:
             if phase is not None and phase.final:
                 continue
             self._once.know(remediation)
-            if phase is RemediationPhase.UNKNOWN and _retried(incident, remediation):
+            if phase is RemediationPhase.UNKNOWN and attempt.retried(incident, remediation):
                 await self._once.end(remediation, Outcome.STOPPED, "a person looked at the target and asked for another try")
                 return True, None
             if phase is RemediationPhase.UNKNOWN:
@@ -301,11 +301,4 @@ class Runner:
         if remediation.status.effect_time is None:
             await self._once.end(attempt.spent(remediation, now), Outcome.ABORTED, "the Runbook changed nothing: a person has to look")
             return
-        status = remediation.status.model_copy(update={"phase": RemediationPhase.VERIFYING, "verify_started_time": now})
-        await self._once.put(remediation.model_copy(update={"status": status}))
-
-
-def _retried(incident: Incident, remediation: Remediation) -> bool:
-    """Whether a person said retry after it was found that the attempt's effect can't be known."""
-    retried, since = incident.status.last_handled_retry_time, history.unknown_since(remediation)
-    return retried is not None and since is not None and retried > since
+        await self._once.put(attempt.verifying(remediation, now))

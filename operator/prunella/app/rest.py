@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from prunella.api.incident import Incident
-from prunella.api.names import RETRY_ANNOTATION, MessageState, RemediationState
+from prunella.api.marks import RETRY_ANNOTATION
+from prunella.api.names import MessageState, RemediationState
 from prunella.core.incident import correlate
 
 

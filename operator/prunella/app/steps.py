@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from prunella.api.names import HOLD
+from prunella.api.marks import HOLD
 from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT

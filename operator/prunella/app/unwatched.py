@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from prunella.api.common import ObjectRef
-from prunella.api.names import MARKED_LABEL, TEMPORARY_ANNOTATION
+from prunella.api.marks import MARKED_LABEL, TEMPORARY_ANNOTATION
 from prunella.core.facts import UnknownT
 from prunella.core.healing import gitops
 from prunella.core.healing.steps.step import Listed

@@ -22,7 +22,7 @@ from prunella.adapters.kubernetes.client import Api
 from prunella.adapters.kubernetes.credentials import KubeCredentials
 from prunella.adapters.kubernetes.installer import FIELD_MANAGER, Installer
 from prunella.api import crd
-from prunella.api.names import OPERATOR_NAMESPACE, PART_OF_LABEL
+from prunella.api.marks import OPERATOR_NAMESPACE, PART_OF_LABEL
 from prunella.app.errors import Conflict, OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.cli import kinds
 

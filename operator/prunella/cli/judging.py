@@ -23,7 +23,7 @@ from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.common import Metadata
 from prunella.api.escalation_policy import EscalationPolicy
 from prunella.api.healing_policy import HealingPolicy
-from prunella.api.names import OPERATOR_NAMESPACE
+from prunella.api.marks import OPERATOR_NAMESPACE
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.app import readiness
 from prunella.core.healing import identity

@@ -19,7 +19,7 @@ from prunella.adapters.zones import zone_of
 from prunella.api.common import ObjectRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import Incident
-from prunella.api.names import OPERATOR_NAMESPACE
+from prunella.api.marks import OPERATOR_NAMESPACE
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.errors import Permanent, PrunellaError

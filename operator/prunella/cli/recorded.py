@@ -21,7 +21,7 @@ from prunella.adapters.kubernetes import watched
 from prunella.adapters.kubernetes.resources import AUTOSCALER, FOREIGN
 from prunella.adapters.kubernetes.watched import Watched
 from prunella.api.base import GROUP
-from prunella.api.names import OPERATOR_NAMESPACE
+from prunella.api.marks import OPERATOR_NAMESPACE
 from prunella.core.incident import alert_facts
 
 from . import judging, recorded_rules

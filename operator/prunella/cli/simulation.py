@@ -17,7 +17,8 @@ from prunella.adapters.zones import zone_of
 from prunella.api.common import Metadata
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import Incident
-from prunella.api.names import MODE_LABEL, Cause, Mode
+from prunella.api.marks import MODE_LABEL
+from prunella.api.names import Cause, Mode
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app import targets

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident, IncidentStatus, OpeningSignal, Signal
-from prunella.api.names import MODE_LABEL, Cause, Mode, SignalState, SourceKind
+from prunella.api.marks import MODE_LABEL
+from prunella.api.names import Cause, Mode, SignalState, SourceKind
 from prunella.api.runbook import Runbook
 
 from .facts import Finding, NamespaceFacts, WorkloadFacts

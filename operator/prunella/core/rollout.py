@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from prunella.api.names import IRREVERSIBLE_ANNOTATION
+from prunella.api.marks import IRREVERSIBLE_ANNOTATION
 
 from .facts import Revision, Workload, WorkloadCondition, WorkloadFacts
 from .failing import counts

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.incident import Incident, IncidentStatus, Signal
-from prunella.api.names import FREEZE, RemediationPhase, SignalState, SourceKind, StepState
+from prunella.api.marks import FREEZE
+from prunella.api.names import RemediationPhase, SignalState, SourceKind, StepState
 from prunella.api.remediation import Remediation
 
 FLAPS: Final = 3

@@ -16,7 +16,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.escalation_policy import EscalationPolicy
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident
-from prunella.api.names import OPERATOR_NAMESPACE, TEMPORARY_ANNOTATION
+from prunella.api.marks import OPERATOR_NAMESPACE, TEMPORARY_ANNOTATION
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from prunella.api.common import ObjectRef
-from prunella.api.names import FIELD_MANAGER, INTENT_ANNOTATION
+from prunella.api.marks import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing import identity

@@ -9,7 +9,7 @@ from sys import intern
 
 import msgspec
 
-from prunella.api.names import IRREVERSIBLE_ANNOTATION
+from prunella.api.marks import IRREVERSIBLE_ANNOTATION
 from prunella.core import facts
 from prunella.core.failing import quiet
 

@@ -12,10 +12,9 @@ from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from prunella.api.common import ObjectRef
-from prunella.api.names import FIELD_MANAGER, INTENT_ANNOTATION
+from prunella.api.marks import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing import gitops, identity
 from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import (
     GOES,
@@ -34,10 +33,9 @@ from prunella.core.healing.effects import (
     annotated,
     guarded_sha256,
 )
-from prunella.core.healing.identity import Account, Actor
+from prunella.core.healing.identity import Actor
 from prunella.core.healing.outside import Call as OutsideCall
 from prunella.core.healing.outside import EndSilence, Silence
-from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP_PATH
 from prunella.core.healing.steps.hand_back import hand_back
 
 from .acting import Acting, NotThatUser
@@ -46,8 +44,8 @@ from .client import Api
 from .creation import create, created, dry_create
 from .difference import difference
 from .eviction import evict, try_eviction
-from .pointer import MISSING, part
 from .reads import fetch
+from .refusals import at, failed_patch, forbidden, gone, guarded, only_the_stamp_failed, where_is
 from .resources import JSON_PATCH, Call, Resource, resource_of
 
 _DRY_RUN_INTENT: Final = "dry-run"
@@ -127,7 +125,7 @@ class Effects:
             return DryRun(accepted=True)
         stored = await fetch(self._reads, resource, effect.target)
         if stored is None:
-            return DryRun(accepted=False, message=_gone(effect.target).message)
+            return DryRun(accepted=False, message=gone(effect.target).message)
         if isinstance(effect, Evict):
             return await try_eviction(self._acting, effect, acting)
         call = (
@@ -157,14 +155,14 @@ class Effects:
             return Settled.APPLIED if hand_back(stored) is None else Settled.NOT_APPLIED
         if (stored["metadata"].get("annotations") or {}).get(INTENT_ANNOTATION) == intent_id:
             return Settled.APPLIED
-        present = guarded_sha256(_at(stored, before.get(PATH_KEY, TEMPLATE)))
+        present = guarded_sha256(at(stored, before.get(PATH_KEY, TEMPLATE)))
         if present == before.get(WROTE_KEY):
             return Settled.APPLIED
         return Settled.NOT_APPLIED if present == before.get("guardedSha256") else Settled.CHANGED
 
     async def _refusal(self, resource: Resource, effect: Patch | DeletePod, answer: Answer, acting: Actor) -> NotApplied:
         """Why it was not done. Raises OutcomeUnknown for a server error (it may have been done before the error), Retryable where it may be tried."""
-        where = _where(effect.target)
+        where = where_is(effect.target)
         if answer.status >= SERVER_ERROR:
             raise OutcomeUnknown(
                 f"The API server answered {answer.status} to the change of {where} ({answer.message}); whether it was done must be seen on it"
@@ -172,19 +170,19 @@ class Effects:
         if answer.status in {UNAUTHORIZED, TOO_MANY}:
             raise Retryable(f"The API server turned the change of {where} away unread ({answer.status}: {answer.message})", delay=answer.delay)
         if answer.status == FORBIDDEN:
-            return _forbidden(resource, effect, answer, acting)
+            return forbidden(resource, effect, answer, acting)
         if answer.status == NOT_FOUND:
-            return _gone(effect.target)
+            return gone(effect.target)
         if isinstance(effect, DeletePod):
             reason = "TargetChanged" if answer.status == CONFLICT else ""
             return NotApplied(reason=reason, message=f"{where} is not the pod any more that was judged, and was left alone: {answer.message}")
         stored = await self._again(resource, effect)
-        if isinstance(stored, dict) and _only_the_stamp_failed(effect, stored):
+        if isinstance(stored, dict) and only_the_stamp_failed(effect, stored):
             # The stamp has another shape now. Whoever tries again looks at the target first, and asks the guards: here nothing is sent twice.
             raise Retryable(
                 f"Annotations of {where} came or went after it was judged, and nothing else did: nothing was changed", delay=_STAMP_SECONDS
             )
-        return _failed_patch(effect, stored, answer)
+        return failed_patch(effect, stored, answer)
 
     async def _again(self, resource: Resource, effect: Patch | DeletePod) -> dict[str, Any] | UnknownT | None:
         try:
@@ -247,66 +245,9 @@ def _after(effect: Patch | DeletePod, answer: Answer) -> Mapping[str, str]:
     return {
         "resourceVersion": str(meta.get("resourceVersion", "")),
         "generation": str(meta.get("generation", "")),
-        "guardedSha256": guarded_sha256(_guarded(effect, changed)),
+        "guardedSha256": guarded_sha256(guarded(effect, changed)),
     }
 
 
-def _guarded(patch: Patch, stored: Json) -> object:
-    return _at(stored, patch.guarded_path)
-
-
-def _at(stored: Json, path: str) -> object:
-    found = part(stored, path)
-    return None if found is MISSING else found
-
-
-def _only_the_stamp_failed(patch: Patch, stored: Json) -> bool:
-    """Whether all that was judged still stands, and only the map that the stamp goes to came or went."""
-    if not patch.stamped or annotated(stored) is patch.annotated:
-        return False
-    return all(_at(stored, str(one["path"])) == one.get("value") for one in patch.operations if one["op"] == "test")
-
-
-def _failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer: Answer) -> NotApplied:
-    """A failed `test` and an invalid object answer alike: only the object tells which it was."""
-    where = _where(patch.target)
-    if stored is None:
-        return _gone(patch.target)
-    if not isinstance(stored, dict):
-        return NotApplied(reason="", message=f"The API server refused the change of {where} and can't be asked why: {answer.message}")
-    for operation in patch.operations:
-        path = str(operation["path"])
-        if operation["op"] == "test" and path.startswith("/spec/") and _at(stored, path) != operation.get("value"):
-            return NotApplied(reason="HumanOverride", message=f"{where} was changed by somebody else after it was judged; their change stands")
-    if patch.guarded_path == OWNERSHIP_PATH:
-        return NotApplied(reason="", message=f"{where} was written to in the meantime; read it again")
-    return NotApplied(reason="", message=f"The API server refused the change of {where}: {answer.message}")
-
-
-def _forbidden(resource: Resource, effect: Patch | DeletePod, answer: Answer, acting: Actor) -> NotApplied:
-    namespace = effect.target.namespace or ""
-    verb = "patch" if isinstance(effect, Patch) else "delete"
-    if isinstance(acting, Account):
-        said = identity.lacks(acting, (f"{verb} {resource.words} in {namespace}",), namespace)
-        return NotApplied(reason="MissingPermission", message=f"{said} ({answer.message})"[:1024])
-    return NotApplied(
-        reason="MissingPermission",
-        message=f"Prunella may not {verb} {resource.words} in {namespace}; the namespace's owner grants it with "
-        f"`kubectl apply -n {namespace} -k manifests/{_grant(resource)}` ({answer.message})"[:1024],
-    )
-
-
-def _grant(resource: Resource) -> str:
-    return "hold-gitops" if (resource.api_version, resource.kind) in gitops.KINDS else "opt-in"
-
-
-def _gone(target: ObjectRef) -> NotApplied:
-    return NotApplied(reason="TargetChanged", message=f"{_where(target)} is gone, or another object bears its name")
-
-
-def _where(target: ObjectRef) -> str:
-    return f"{target.kind} {target.namespace}/{target.name}"
-
-
 def _diff(patch: Patch, stored: Json, changed: Json) -> str:
-    return difference(_guarded(patch, stored), _guarded(patch, changed))
+    return difference(guarded(patch, stored), guarded(patch, changed))

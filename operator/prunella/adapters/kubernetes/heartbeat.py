@@ -11,7 +11,7 @@ import logging
 from typing import Final
 
 from prunella.api.base import micro_time
-from prunella.api.names import OPERATOR_NAMESPACE, PART_OF_LABEL
+from prunella.api.marks import OPERATOR_NAMESPACE, PART_OF_LABEL
 from prunella.app.errors import AlreadyExists, Conflict, OutcomeUnknown, PrunellaError
 from prunella.app.ports import Clock, Telemetry
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from prunella.api.names import OPERATOR_NAMESPACE
+from prunella.api.marks import OPERATOR_NAMESPACE
 from prunella.app.errors import Permanent
 
 DEFAULT: Final = "~/.kube/config"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from prunella.api.base import micro_time
-from prunella.api.names import OPERATOR_NAMESPACE, PART_OF_LABEL
+from prunella.api.marks import OPERATOR_NAMESPACE, PART_OF_LABEL
 from prunella.app.errors import Permanent
 from prunella.app.leadership import LeaseRecord
 from prunella.app.ports import Clock

@@ -19,7 +19,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from prunella.api.names import ALLOWED_HOSTS_ANNOTATION
+from prunella.api.marks import ALLOWED_HOSTS_ANNOTATION
 from prunella.app.errors import Permanent, Retryable
 
 Address = IPv4Address | IPv6Address

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from prunella.api.healing_policy import SecretKeyRef
-from prunella.api.names import ALLOWED_HOSTS_ANNOTATION
+from prunella.api.marks import ALLOWED_HOSTS_ANNOTATION
 from prunella.app.errors import Permanent, PrunellaError, Retryable
 from prunella.app.ports import Clock
 from prunella.core.redact import redact

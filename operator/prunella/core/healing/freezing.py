@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from prunella.api.names import FREEZE
+from prunella.api.marks import FREEZE
 from prunella.core import rollout
 from prunella.core.facts import Revision, WorkloadFacts
 

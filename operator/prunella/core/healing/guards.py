@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.healing_policy import HealingPolicy
-from prunella.api.names import MODE_LABEL, Mode, SignalState, SourceKind
+from prunella.api.marks import MODE_LABEL
+from prunella.api.names import Mode, SignalState, SourceKind
 from prunella.core.facts import UNKNOWN
 from prunella.core.world import GONE, Preparation, World
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
 
-from prunella.api.names import OPERATOR_NAMESPACE
+from prunella.api.marks import OPERATOR_NAMESPACE
 from prunella.api.remediation import RemediationSpec
 from prunella.api.runbook import ACCOUNT_NAME, Runbook
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from prunella.api.base import micro_time
 from prunella.api.common import ObjectRef
-from prunella.api.names import MARKED_LABEL, TEMPORARY_ANNOTATION
+from prunella.api.marks import MARKED_LABEL, TEMPORARY_ANNOTATION
 
 from .effects import Json, Patch, guarded_sha256, part_of
 from .steps import registry

@@ -16,7 +16,8 @@ from typing import Final, TypeAlias
 
 from prunella.api.common import Metadata, ObjectRef
 from prunella.api.incident import Incident, IncidentSpec, OpeningSignal, Source
-from prunella.api.names import OPERATOR_NAMESPACE, SOURCE_LABEL, TARGET_LABEL, Priority, SourceKind
+from prunella.api.marks import OPERATOR_NAMESPACE, SOURCE_LABEL, TARGET_LABEL
+from prunella.api.names import Priority, SourceKind
 
 HASH_LENGTH: Final = 5
 TARGET_PART: Final = 57

@@ -12,7 +12,8 @@ from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.common import NamespacedRef
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Owner
-from prunella.api.names import ENTRY_ANNOTATION, TEAM_LABEL, ConditionStatus
+from prunella.api.marks import ENTRY_ANNOTATION, TEAM_LABEL
+from prunella.api.names import ConditionStatus
 from prunella.core.draft import Draft
 from prunella.core.facts import UNKNOWN, NamespaceFacts, Workload
 from prunella.core.subject import Thing

@@ -9,7 +9,8 @@ import json
 from datetime import datetime, timedelta
 from typing import Final
 
-from prunella.api.names import TEMPORARY_ANNOTATION, Cause
+from prunella.api.marks import TEMPORARY_ANNOTATION
+from prunella.api.names import Cause
 
 from .node import Node
 from .sighting import NOTHING, At, Sighting, found, told

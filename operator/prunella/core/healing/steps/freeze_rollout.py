@@ -11,7 +11,8 @@ from typing import Final
 
 from prunella.api.base import WireModel
 from prunella.api.common import ObjectRef
-from prunella.api.names import FREEZE, StepImpact, StepState
+from prunella.api.marks import FREEZE
+from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import StepStatus
 from prunella.core import rollout
 from prunella.core.facts import Revision

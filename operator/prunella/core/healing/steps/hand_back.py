@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from prunella.api.common import ObjectRef
-from prunella.api.names import FIELD_MANAGER
+from prunella.api.marks import FIELD_MANAGER
 from prunella.core.healing.effects import Json, Patch
 
 GUARDED_PATH: Final = "/metadata/managedFields"

@@ -10,7 +10,8 @@ from typing import Final
 
 from prunella.api.base import WireModel
 from prunella.api.common import ObjectRef
-from prunella.api.names import HOLD, StepImpact
+from prunella.api.marks import HOLD
+from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import UnknownT
 from prunella.core.healing import gitops

@@ -13,7 +13,8 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from prunella.api.base import WireModel
-from prunella.api.names import HOLD, StepImpact
+from prunella.api.marks import HOLD
+from prunella.api.names import StepImpact
 from prunella.api.runbook import Runbook, RunbookStep
 
 from .step import Right, StepKind

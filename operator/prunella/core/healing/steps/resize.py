@@ -15,7 +15,8 @@ from pydantic import Field
 
 from prunella.api.base import WireModel
 from prunella.api.common import ObjectRef
-from prunella.api.names import MAX_MEMORY_ANNOTATION, StepImpact
+from prunella.api.marks import MAX_MEMORY_ANNOTATION
+from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core import quantity
 from prunella.core.facts import Workload

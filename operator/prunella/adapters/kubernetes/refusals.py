@@ -1,0 +1,81 @@
+"""Why the API server did not take a change, as the object shows it.
+
+The rule this module protects: a change that was refused is told with the reason that the object gives; where it can't be read, that is said.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prunella.api.common import ObjectRef
+from prunella.core.facts import UnknownT
+from prunella.core.healing import gitops, identity
+from prunella.core.healing.effects import DeletePod, Json, NotApplied, Patch, annotated
+from prunella.core.healing.identity import Account, Actor
+from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP_PATH
+
+from .answers import Answer
+from .pointer import MISSING, part
+from .resources import Resource
+
+
+def guarded(patch: Patch, stored: Json) -> object:
+    """The part of an object that a patch insists on."""
+    return at(stored, patch.guarded_path)
+
+
+def at(stored: Json, path: str) -> object:
+    """What stands at a path; None where nothing does."""
+    found = part(stored, path)
+    return None if found is MISSING else found
+
+
+def only_the_stamp_failed(patch: Patch, stored: Json) -> bool:
+    """Whether all that was judged still stands, and only the map that the stamp goes to came or went."""
+    if not patch.stamped or annotated(stored) is patch.annotated:
+        return False
+    return all(at(stored, str(one["path"])) == one.get("value") for one in patch.operations if one["op"] == "test")
+
+
+def failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer: Answer) -> NotApplied:
+    """A failed `test` and an invalid object answer alike: only the object tells which it was."""
+    where = where_is(patch.target)
+    if stored is None:
+        return gone(patch.target)
+    if not isinstance(stored, dict):
+        return NotApplied(reason="", message=f"The API server refused the change of {where} and can't be asked why: {answer.message}")
+    for operation in patch.operations:
+        path = str(operation["path"])
+        if operation["op"] == "test" and path.startswith("/spec/") and at(stored, path) != operation.get("value"):
+            return NotApplied(reason="HumanOverride", message=f"{where} was changed by somebody else after it was judged; their change stands")
+    if patch.guarded_path == OWNERSHIP_PATH:
+        return NotApplied(reason="", message=f"{where} was written to in the meantime; read it again")
+    return NotApplied(reason="", message=f"The API server refused the change of {where}: {answer.message}")
+
+
+def forbidden(resource: Resource, effect: Patch | DeletePod, answer: Answer, acting: Actor) -> NotApplied:
+    """Who lacks which right, and the command that grants it."""
+    namespace = effect.target.namespace or ""
+    verb = "patch" if isinstance(effect, Patch) else "delete"
+    if isinstance(acting, Account):
+        said = identity.lacks(acting, (f"{verb} {resource.words} in {namespace}",), namespace)
+        return NotApplied(reason="MissingPermission", message=f"{said} ({answer.message})"[:1024])
+    return NotApplied(
+        reason="MissingPermission",
+        message=f"Prunella may not {verb} {resource.words} in {namespace}; the namespace's owner grants it with "
+        f"`kubectl apply -n {namespace} -k manifests/{_grant(resource)}` ({answer.message})"[:1024],
+    )
+
+
+def _grant(resource: Resource) -> str:
+    return "hold-gitops" if (resource.api_version, resource.kind) in gitops.KINDS else "opt-in"
+
+
+def gone(target: ObjectRef) -> NotApplied:
+    """There is no such object any more."""
+    return NotApplied(reason="TargetChanged", message=f"{where_is(target)} is gone, or another object bears its name")
+
+
+def where_is(target: ObjectRef) -> str:
+    """For sentences: Deployment shop/checkout."""
+    return f"{target.kind} {target.namespace}/{target.name}"
