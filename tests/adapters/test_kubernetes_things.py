@@ -32,7 +32,7 @@ from prunella.core.things.service import Service
 from prunella.core.things.terminating import Space
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-QUICK = Tempo(first_pause_seconds=0.01, longest_pause_seconds=0.02, absent_seconds=0.05)
+QUICK = Tempo(first_pause_seconds=0.01, longest_pause_seconds=0.02, absent_seconds=0.05, dispensable_seconds=1)
 JOBS, CRON_JOBS = "/apis/batch/v1/jobs", "/apis/batch/v1/cronjobs"
 
 
@@ -321,6 +321,16 @@ async def test_a_kind_that_cannot_be_had_is_said_once_and_the_rest_goes_on(serve
         server.answers("GET", JOBS, listed(stored("backup-1")))
         await eventually(lambda: cache.sees("Job", "shop", NOON))
         assert cache.thing("Job", "shop", "backup-1") is not None
+
+
+async def test_a_kind_that_only_fails_does_not_keep_the_rest_from_starting_either(server: StandIn):
+    server.answers("GET", JOBS, refusal(500, "InternalError"))
+    async with running(server) as cache:
+        assert cache.synced()
+        assert not cache.sees("Job", "shop", NOON)
+        assert cache.sees("Node", "", NOON)
+        server.answers("GET", JOBS, listed())
+        await eventually(lambda: cache.sees("Job", "shop", NOON))
 
 
 async def test_a_right_that_is_taken_away_makes_the_kind_unknown(server: StandIn):

@@ -28,9 +28,11 @@ from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import shipped
 from tests.fakes.tenure import Sole
 
+from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident
 from prunella.api.names import Cause, Phase, Priority
-from prunella.core.facts import NamespaceFacts
+from prunella.core.facts import UNKNOWN, NamespaceFacts
+from prunella.core.world import NOT_A_WORKLOAD
 
 
 def fails(place: Place, name: str = "migrate", **changes):
@@ -371,4 +373,25 @@ async def test_a_node_that_comes_and_goes_is_one_incident():
     place.cluster.put(node(ready_since=place.clock.now()))
     await operator.run(3600 + 310)
     assert operator.condition("Resolved") == ("True", "SignalsCleared")
+    await operator.close()
+
+
+async def test_a_fault_of_a_thing_counts_no_more_because_workloads_storm():
+    place = shop()
+    operator = Operator(place)
+    operator.gatherer.storm_since = place.clock.now()
+    fails(place)
+    await operator.run(5)
+    assert operator.incident.status.priority is Priority.P3
+    await operator.close()
+
+
+async def test_a_namespace_that_somebody_reports_and_that_is_not_going_is_no_thing():
+    place = shop()
+    place.cluster.others["Namespace", "", "shop"] = {"metadata": {"uid": "ns-1"}}
+    operator = Operator(place)
+    ref = ObjectRef(api_version="v1", kind="Namespace", name="shop")
+    assert await operator.things.target(ref) is NOT_A_WORKLOAD
+    place.cluster.unreadable = True
+    assert await operator.things.target(ref) is UNKNOWN
     await operator.close()

@@ -38,11 +38,17 @@ def test_a_claim_whose_volume_is_gone_is_lost_at_once():
     assert "its volume pv-7 is gone" in seen.finding.summary
 
 
-@pytest.mark.parametrize("one", [claim(complaint("x"), phase="Bound"), claim(complaint("x"), deletion_time=ago(5))], ids=["bound", "being deleted"])
-def test_any_other_claim_is_well(one):
-    seen = look(one)
+def test_a_claim_that_has_its_volume_is_well_whatever_was_said_before():
+    seen = look(claim(complaint("x"), phase="Bound"))
     assert seen.finding is None
     assert seen.settled
+
+
+def test_a_claim_that_is_being_deleted_waits_for_no_volume_any_more():
+    seen = look(claim(complaint("x"), deletion_time=ago(5)))
+    assert seen.finding is not None
+    assert seen.finding.cause is Cause.STUCK_TERMINATING
+    assert seen.finding.open_time == later(595), "and not before"
 
 
 # autoscalers
@@ -90,7 +96,7 @@ def test_a_quota_that_refuses_somebody_is_found_with_whom_and_what():
     seen = look(quota(refusal(first=120, last=30), refusal(name="db-0", first=300, last=60)))
     assert seen.finding is not None
     assert (seen.finding.cause, seen.finding.started_time, seen.finding.open_time) == (Cause.QUOTA_EXCEEDED, ago(300), ago(240))
-    assert seen.finding.summary == "compute: it refuses ReplicaSet web-1 and 1 more more pods (9 of 9 used, 1 asked for)"
+    assert seen.finding.summary == "compute: it refuses pods (9 of 9 used, 1 asked for) to ReplicaSet web-1 and 1 more"
     assert seen.look_again == later(20 * 60 - 30), "by then nobody asks any more"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -97,13 +98,16 @@ class Cache:
                 group.create_task(reflector.run(), name=f"watch {reflector.name}")
 
     async def until_synced(self) -> None:
-        """Wait until every kind was listed once."""
-        for reflector in (*self._reflectors, *self._of_things):
+        """Wait until every kind was listed once; a little only for what the operator can do without."""
+        for reflector in self._reflectors:
             await reflector.listed.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._tempo.dispensable_seconds):
+                await asyncio.gather(*(one.listed.wait() for one in self._of_things))
 
     def synced(self) -> bool:
-        """Whether every kind was listed once."""
-        return all(reflector.listed.is_set() for reflector in (*self._reflectors, *self._of_things))
+        """Whether every kind that the operator can't do without was listed once."""
+        return all(reflector.listed.is_set() for reflector in self._reflectors)
 
     def silent_kinds(self, now: datetime) -> Sequence[str]:
         """Kinds that the operator can't do without, of which nothing was heard for 90 s, or whose stream is down."""

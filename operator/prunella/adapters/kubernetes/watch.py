@@ -44,6 +44,8 @@ class Tempo:
     resync_seconds: float = 600.0
     first_pause_seconds: float = 0.5
     longest_pause_seconds: float = 15.0
+    dispensable_seconds: float = 15.0
+    """How long a start waits for kinds that the operator can do without."""
     absent_seconds: float = 60.0
     """How often it is asked whether a kind that was not served, or not ours to read, is by now."""
 

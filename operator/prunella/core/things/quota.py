@@ -45,7 +45,7 @@ def detect(quota: Quota, at: At) -> Sighting:
     who = f"{newest.kind} {newest.name}{f' and {others} more' if others else ''}"
     lacks = ", ".join(f"{name} ({quota.used[name]} of {quota.hard[name]} used, {newest.requested[name]} asked for)" for name in short)
     since = min(one.first_time or time for one, time, _ in refused)
-    sighting = found(quota, Cause.QUOTA_EXCEEDED, f"it refuses {who} more {lacks}", since, at)
+    sighting = found(quota, Cause.QUOTA_EXCEEDED, f"it refuses {lacks} to {who}", since, at)
     due = sighting.look_again
     return Sighting(finding=sighting.finding, look_again=min(due or last + ASKED_LATELY, last + ASKED_LATELY))
 
