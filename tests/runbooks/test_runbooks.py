@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from tests.core.healing_builders import alert_signal, ill, refused, status
+from tests.fakes.operator import cel
 
 from prunella.api.names import ROLLOUT_CAUSES, Cause, Mode
 from prunella.api.runbook import Runbook
 from prunella.cli.lint import command as lint
+from prunella.core.healing import match
 from prunella.core.healing.steps import registry
 
 FOLDER = Path(__file__).resolve().parents[2] / "runbooks"
@@ -55,6 +58,15 @@ NOBODYS = set(Cause) - ROLLOUT_CAUSES - {Cause.CRASH_LOOP}
 @pytest.mark.parametrize("name", RUNBOOKS)
 def test_what_no_rollout_brought_and_no_restart_mends_is_left_to_people(name):
     assert not set(RUNBOOKS[name].spec.match.causes) & NOBODYS
+
+
+@pytest.mark.parametrize("cause", [Cause.UNSCHEDULABLE, Cause.REPLICA_CREATION_FAILED, Cause.CONFIG_MISSING])
+def test_an_alert_about_a_stuck_rollout_rolls_nothing_back_where_no_revision_is_accused(cause):
+    shipped = RUNBOOKS["roll-back-bad-rollout"]
+    told = status(alert_signal("KubeDeploymentRolloutStuck"), cause=cause, accused_revision=None)
+    assert refused(match.fit(ill(shipped, evaluate=cel()), told, shipped)).reason == "PreconditionFalse"
+    accused = status(alert_signal("KubeDeploymentRolloutStuck"), cause=cause, accused_revision="h3")
+    assert isinstance(match.fit(ill(shipped, evaluate=cel()), accused, shipped), match.Fit), "only that keeps it away"
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)

@@ -51,7 +51,7 @@ def _blocking(look: Look) -> tuple[Pod, ...]:
 
 
 def _due(look: Look, pod: Pod) -> datetime:
-    return _since(look, pod) + (look.patience() or NO_DEADLINE)
+    return _since(look, pod) + (look.patience or NO_DEADLINE)
 
 
 def _since(look: Look, pod: Pod) -> datetime:

@@ -22,15 +22,19 @@ _KEY: Final = re.compile(r"couldn't find key (\S+) in (configmap|secret) (?:[^\s
 
 def rollout_config(look: Look) -> Symptom | None:
     """RolloutConfigError: containers of the newest revision can't be created, and nothing says that what they name was there before."""
-    found = tuple(one for one in _failures(look.newest_pods) if not _known(look, one[1]))
-    if not look.rolling or not found:
+    failures = _failures(look.troubled_newest) if look.rolling else ()
+    before = _before(look) if failures else ()
+    found = tuple(one for one in failures if not _known(one[1], before))
+    if not found:
         return None
     return _symptom(look, Cause.ROLLOUT_CONFIG_ERROR, found, look.newest)
 
 
 def config_missing(look: Look) -> Symptom | None:
     """ConfigMissing: what the kubelet can't find is no new reference, so somebody took it away."""
-    found = tuple(one for one in _failures(look.pods) if missing(one[1]) and (not _brought(look, one[0]) or _known(look, one[1])))
+    failures = tuple(one for one in _failures(look.troubled) if missing(one[1]))
+    before = _before(look) if failures else ()
+    found = tuple(one for one in failures if not _brought(look, one[0]) or _known(one[1], before))
     return _symptom(look, Cause.CONFIG_MISSING, found, None) if found else None
 
 
@@ -51,12 +55,12 @@ def _failures(pods: tuple[Pod, ...]) -> tuple[_Failure, ...]:
 
 def _brought(look: Look, pod: Pod) -> bool:
     """Whether what the pod refers to may be the rollout's doing."""
-    return look.rolling and look.newest is not None and pod.revision == look.newest.hash
+    return look.rolling and look.is_newest(pod)
 
 
-def _known(look: Look, container: Container) -> bool:
+def _known(container: Container, before: tuple[Revision, ...]) -> bool:
     """Whether every revision that could be gone back to refers to what is missing, too."""
-    what, before = missing(container), _before(look)
+    what = missing(container)
     return bool(what and before) and all(what in revision.references for revision in before)
 
 

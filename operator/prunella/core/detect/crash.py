@@ -16,7 +16,7 @@ from .look import Look, Symptom, in_container, quote
 
 def rollout_crash(look: Look) -> Symptom | None:
     """RolloutCrashLoop, or RolloutOutOfMemory where a container of the newest revision was killed for its memory."""
-    found = tuple(crash for pod in look.newest_pods for crash in failing.crashes(pod, look.now))
+    found = tuple(crash for pod in look.troubled_newest for crash in failing.crashes(pod, look.now))
     if not look.rolling or not found:
         return None
     memory = tuple(crash for crash in found if crash.out_of_memory)
@@ -27,7 +27,7 @@ def rollout_crash(look: Look) -> Symptom | None:
 
 def crash_loop(look: Look) -> Symptom | None:
     """CrashLoop: containers of a revision loop that no rollout brings."""
-    found = tuple(crash for pod in look.pods for crash in failing.crashes(pod, look.now) if crash.loops)
+    found = tuple(crash for pod in look.troubled for crash in failing.crashes(pod, look.now) if crash.loops)
     return symptom(look, Cause.CRASH_LOOP, found, accused=_only_revision(look, found)) if found else None
 
 

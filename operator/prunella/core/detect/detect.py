@@ -121,14 +121,14 @@ def _remembered(seen: Look) -> str:
 def _instants(seen: Look, symptom: Symptom | None) -> Iterator[datetime]:
     """When the answer may change by time alone. A healthy workload has none."""
     troubled = symptom is not None
-    for pod in seen.pods:
+    for pod in seen.troubled:
         for one in failing.crashes(pod, seen.now):
             troubled = True
             if one.over_time is not None:
                 yield one.over_time
-    for pod in filter(failing.unready, seen.pods):
+    for pod in filter(failing.unready, seen.troubled):
         troubled = True
-        due = readiness.due_time(seen, pod) if pod in seen.newest_pods else readiness.late_elsewhere(seen, pod)
+        due = readiness.due_time(seen, pod) if seen.is_newest(pod) else readiness.late_elsewhere(seen, pod)
         if due is not None:
             yield due
     for clock in CLOCKS:

@@ -52,7 +52,7 @@ class _Failure:
 
 def rollout_image(look: Look) -> Symptom | None:
     """RolloutImagePull: the newest revision brought an image that can't be had."""
-    found = tuple(failure for failure in _failures(look.newest_pods) if _is_new(look, failure.container.image))
+    found = tuple(failure for failure in _failures(look.troubled_newest) if _is_new(look, failure.container.image))
     if not look.rolling or look.newest is None or not found:
         return None
     answers = {failure.answer for failure in found} - {Answer.SILENT}
@@ -64,7 +64,7 @@ def rollout_image(look: Look) -> Symptom | None:
 
 def registry(look: Look) -> Symptom | None:
     """RegistryUnreachable: any pull that fails for another reason, at any count of pods."""
-    found = _failures(look.pods)
+    found = _failures(look.troubled)
     return _symptom(look, Cause.REGISTRY_UNREACHABLE, found, None) if found else None
 
 

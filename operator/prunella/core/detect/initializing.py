@@ -19,7 +19,7 @@ from .look import NO_DEADLINE, Look, Symptom, in_seconds
 
 def init_container_failing(look: Look) -> Symptom | None:
     """InitContainerFailing: one that loops, else one that runs for too long."""
-    crashes = (crash for pod in look.pods for crash in failing.crashes(pod, look.now) if crash.loops)
+    crashes = (crash for pod in look.troubled for crash in failing.crashes(pod, look.now) if crash.loops)
     found = tuple(crash for crash in crashes if crash.container.init and not crash.container.sidecar)
     if found:
         return symptom(look, Cause.INIT_CONTAINER_FAILING, found)
@@ -48,11 +48,10 @@ def _stuck(look: Look) -> Symptom | None:
 
 def _running(look: Look) -> list[tuple[Pod, Container, datetime]]:
     """Init containers that run, of pods that no rollout brings: those of a rollout are judged by how its pods get Ready."""
-    pods = look.other_pods if look.rolling else look.pods
-    waiting = (pod for pod in pods if not pod.ready)
+    waiting = (pod for pod in look.troubled if not pod.ready and not (look.rolling and look.is_newest(pod)))
     init = ((pod, container) for pod in waiting for container in pod.containers if container.init and not container.sidecar)
     return [(pod, container, container.running_since) for pod, container in init if container.running_since is not None]
 
 
 def _patience(look: Look) -> timedelta:
-    return look.patience() or NO_DEADLINE
+    return look.patience or NO_DEADLINE

@@ -30,7 +30,7 @@ def liveness_kills(look: Look) -> Symptom | None:
     probed = look.facts.workload.probe_kills
     if not probed or look.newest is None or look.rolling:
         return None  # the template's probes are those of the newest revision's pods alone
-    crashes = (crash for pod in look.newest_pods for crash in failing.crashes(pod, look.now) if crash.loops)
+    crashes = (crash for pod in look.troubled_newest for crash in failing.crashes(pod, look.now) if crash.loops)
     found = {crash: ran for crash in crashes if (ran := _ran_until_killed(crash, probed.get(crash.container.name))) is not None}
     if not found:
         return None

@@ -6,7 +6,7 @@ The rule this module protects: all families judge the same pods and the same rol
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -69,6 +69,10 @@ class Look:
     newest_pods: tuple[Pod, ...]
     other_pods: tuple[Pod, ...]
     """Pods of other revisions; none once the newest serves in full, for then they are only waiting to be removed."""
+    troubled: tuple[Pod, ...]
+    """Those of both that are not Ready or not quiet: whoever looks for a fault needs no others, and most workloads have none."""
+    patience: timedelta | None = None
+    """How long a pod of this workload may take to get Ready; None where no healthy revision's time is known."""
     began: datetime | None
     incomplete: bool
 
@@ -83,6 +87,15 @@ class Look:
         return self.newest is not None and (self.incomplete or self.young)
 
     @property
+    def troubled_newest(self) -> tuple[Pod, ...]:
+        """The troubled pods of the newest revision."""
+        return tuple(pod for pod in self.troubled if self.is_newest(pod))
+
+    def is_newest(self, pod: Pod) -> bool:
+        """Whether a pod that counts is of the newest revision."""
+        return self.newest is not None and pod.revision == self.newest.hash
+
+    @property
     def pods(self) -> tuple[Pod, ...]:
         """Every pod that counts."""
         return (*self.newest_pods, *self.other_pods)
@@ -91,30 +104,11 @@ class Look:
         """When a finding that holds since then may open an Incident. What is dated in the future by another clock holds since now at the latest."""
         return min(since, self.now) + timedelta(seconds=self.settings.open_after_seconds.get(cause, OPEN_AFTER_SECONDS.get(cause, 0)))
 
-    def patience(self) -> timedelta | None:
-        """How long a pod of this workload may take to get Ready; None where no healthy revision's time is known."""
-        times = (*self._remembered_times(), *self._living_times())
-        if not times:
-            return None
-        least = max(LEAST_PATIENCE, timedelta(seconds=self.settings.open_after_seconds.get(Cause.ROLLOUT_NOT_READY, 0)))
-        return max(least, 2 * max(times), timedelta(seconds=self.facts.workload.probe_budget_seconds))
-
     @property
     def remembered(self) -> tuple[HealthyRevision, ...]:
         """The revisions that were seen healthy."""
         record = self.surroundings.record
         return record.spec.revisions if record is not None and record.spec.target_ref.uid == self.facts.workload.uid else ()
-
-    def _remembered_times(self) -> tuple[timedelta, ...]:
-        known = (revision.time_to_ready_seconds for revision in self.remembered)
-        return tuple(timedelta(seconds=seconds) for seconds in known if seconds is not None)
-
-    def _living_times(self) -> tuple[timedelta, ...]:
-        """What the pods of other revisions took that are Ready now and have not failed."""
-        deadline = timedelta(seconds=self.facts.workload.progress_deadline_seconds)
-        well = (pod for pod in self.other_pods if pod.ready and not failing.fails(pod, self.now))
-        taken = (pod.ready_since - pod.created_time for pod in well if pod.ready_since is not None and pod.created_time is not None)
-        return tuple(time for time in taken if time <= deadline)
 
 
 def look(facts: WorkloadFacts, now: datetime, settings: Settings, surroundings: Surroundings) -> Look:
@@ -123,7 +117,7 @@ def look(facts: WorkloadFacts, now: datetime, settings: Settings, surroundings: 
     counted = tuple(pod for pod in facts.pods if failing.counts(pod))
     of_newest = tuple(pod for pod in counted if newest is not None and pod.revision == newest.hash)
     others = () if _serves_in_full(facts, of_newest) else tuple(pod for pod in counted if newest is None or pod.revision != newest.hash)
-    return Look(
+    seen = Look(
         facts=facts,
         now=now,
         settings=settings,
@@ -131,9 +125,32 @@ def look(facts: WorkloadFacts, now: datetime, settings: Settings, surroundings: 
         newest=newest,
         newest_pods=of_newest,
         other_pods=others,
+        troubled=tuple(pod for pod in (*of_newest, *others) if not (pod.quiet and pod.ready)),
         began=rollout.rollout_began(facts),
         incomplete=rollout.incomplete(facts),
     )
+    return replace(seen, patience=_patience(seen))
+
+
+def _patience(seen: Look) -> timedelta | None:
+    times = (*_remembered_times(seen), *_living_times(seen))
+    if not times:
+        return None
+    least = max(LEAST_PATIENCE, timedelta(seconds=seen.settings.open_after_seconds.get(Cause.ROLLOUT_NOT_READY, 0)))
+    return max(least, 2 * max(times), timedelta(seconds=seen.facts.workload.probe_budget_seconds))
+
+
+def _remembered_times(seen: Look) -> tuple[timedelta, ...]:
+    known = (revision.time_to_ready_seconds for revision in seen.remembered)
+    return tuple(timedelta(seconds=seconds) for seconds in known if seconds is not None)
+
+
+def _living_times(seen: Look) -> tuple[timedelta, ...]:
+    """What the pods of other revisions took that are Ready now and have not failed."""
+    deadline = timedelta(seconds=seen.facts.workload.progress_deadline_seconds)
+    well = (pod for pod in seen.other_pods if pod.ready and not failing.fails(pod, seen.now))
+    taken = (pod.ready_since - pod.created_time for pod in well if pod.ready_since is not None and pod.created_time is not None)
+    return tuple(time for time in taken if time <= deadline)
 
 
 def _serves_in_full(facts: WorkloadFacts, of_newest: tuple[Pod, ...]) -> bool:

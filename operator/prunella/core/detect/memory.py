@@ -15,6 +15,6 @@ from .look import Look, Symptom
 
 def out_of_memory(look: Look) -> Symptom | None:
     """OutOfMemory: the kubelet says OOMKilled, and it is not the first restart."""
-    crashes = (crash for pod in look.pods for crash in failing.crashes(pod, look.now) if crash.out_of_memory)
+    crashes = (crash for pod in look.troubled for crash in failing.crashes(pod, look.now) if crash.out_of_memory)
     found = tuple(crash for crash in crashes if crash.loops or crash.container.restarts >= failing.LOOPS_FROM)
     return symptom(look, Cause.OUT_OF_MEMORY, found) if found else None

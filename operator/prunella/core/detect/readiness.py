@@ -18,7 +18,7 @@ from .look import NO_DEADLINE, Look, Symptom, in_seconds
 def rollout_not_ready(look: Look) -> Symptom | None:
     """RolloutNotReady: pods of the newest revision had time enough."""
     condition = rollout.deadline_condition(look.facts.workload)
-    waiting = tuple(pod for pod in look.newest_pods if failing.unready(pod))
+    waiting = tuple(pod for pod in look.troubled_newest if failing.unready(pod))
     found = tuple(pod for pod in waiting if condition is not None or _late(look, pod))
     if not look.rolling or not found:
         return None
@@ -38,7 +38,7 @@ def rollout_not_ready(look: Look) -> Symptom | None:
 
 def due_time(look: Look, pod: Pod) -> datetime | None:
     """When the pod will have had time enough; None where only the progress deadline can say."""
-    patience = look.patience()
+    patience = look.patience
     if patience is None and look.facts.workload.kind != "Deployment":
         patience = NO_DEADLINE
     return failing.unready_since(pod, look.now) + patience if patience is not None else None
@@ -46,7 +46,7 @@ def due_time(look: Look, pod: Pod) -> datetime | None:
 
 def late_elsewhere(look: Look, pod: Pod) -> datetime:
     """When a pod of another revision that is not Ready counts as failing, too."""
-    return failing.unready_since(pod, look.now) + (look.patience() or timedelta(seconds=60))
+    return failing.unready_since(pod, look.now) + (look.patience or timedelta(seconds=60))
 
 
 def _late(look: Look, pod: Pod) -> bool:
