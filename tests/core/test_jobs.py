@@ -223,8 +223,9 @@ def test_a_failed_job_runs_again_under_another_name_without_what_was_the_first_o
     wants = asked(AGAIN, told((failed_job(),)))
     assert isinstance(wants, Create)
     assert (wants.target.name, wants.does) == (NAME, f"Job {NAME} runs again what Job migrate ran")
-    assert set(wants.manifest["spec"]) == {"backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished", "template"}
-    assert wants.manifest["spec"]["template"]["metadata"]["labels"] == {"app": "nightly"}
+    spec: Any = wants.manifest["spec"]
+    assert set(spec) == {"backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished", "template"}
+    assert spec["template"]["metadata"]["labels"] == {"app": "nightly"}
 
 
 @pytest.mark.parametrize(
