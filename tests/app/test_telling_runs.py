@@ -99,6 +99,16 @@ async def test_in_a_mode_of_suggest_the_request_is_shown_and_not_sent(both):
     await operator.close()
 
 
+async def test_once_the_mode_is_raised_what_was_only_shown_is_sent(both):
+    place, operator = await owned(*both, mode="Suggest", seconds=90)
+    place.policy()
+    await operator.run(90)
+    assert len(operator.remediations) == 2
+    assert len([text for _, text in notices(place) if text.startswith("Please revert")]) == 1
+    assert operator.condition("RemediationAllowed") == ("False", "OwnedByGitOps")
+    await operator.close()
+
+
 async def test_a_message_that_a_crash_kept_from_being_queued_is_queued_by_the_next_process(both):
     place, operator = await owned(*both, seconds=0)
     put = place.api.put_incident_status

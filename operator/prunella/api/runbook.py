@@ -169,8 +169,7 @@ class RunbookStep(WireModel):
     @model_serializer(mode="wrap")
     def _spread_actions(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """As people write it: the action beside the name."""
-        written: dict[str, Any] = write(self)
-        return {key: value for key, value in written.items() if key != "actions"} | self.actions
+        return {key: value for key, value in write(self).items() if key != "actions"} | self.actions
 
     @property
     def action(self) -> str:

@@ -195,13 +195,8 @@ class Once:
             case Settled.APPLIED:
                 await self._applied(remediation, runbook, step, Applied(after={}))
             case Settled.GONE:
-                failed = step.model_copy(update={"state": StepState.FAILED, "message": "the target is gone"})
-                await self.end(
-                    remediation.model_copy(update={"status": attempt.replace_step(remediation.status, failed)}),
-                    Outcome.STALE,
-                    "the target is gone or was made anew",
-                    reason="TargetChanged",
-                )
+                failed = _failed(remediation, step, "the target is gone")
+                await self.end(failed, Outcome.STALE, "the target is gone or was made anew", reason="TargetChanged")
             case Settled.CHANGED:
                 await self._unknown(
                     remediation, step, "the target carries neither our stamp nor its state from before: somebody changed it meanwhile"
@@ -213,12 +208,8 @@ class Once:
             case Settled.NOT_APPLIED if now < intent.deadline_time:
                 return Recovery.NOT_APPLIED
             case Settled.NOT_APPLIED:
-                failed = step.model_copy(update={"state": StepState.FAILED, "message": "its deadline passed before it was sent"})
-                await self.end(
-                    remediation.model_copy(update={"status": attempt.replace_step(remediation.status, failed)}),
-                    Outcome.ABORTED,
-                    f"step {step.name} was not done before its deadline",
-                )
+                failed = _failed(remediation, step, "its deadline passed before it was sent")
+                await self.end(failed, Outcome.ABORTED, f"step {step.name} was not done before its deadline")
             case UnknownT() if now - intent.written_time < UNREADABLE:
                 return Recovery.UNREADABLE
             case UnknownT():
@@ -243,3 +234,9 @@ class Once:
         done = ConditionStatus.TRUE if phase is RemediationPhase.SUCCEEDED else ConditionStatus.FALSE
         status = attempt.succeeded(status, done, str(outcome), message, now)
         return await self.put(remediation.model_copy(update={"status": status}))
+
+
+def _failed(remediation: Remediation, step: StepStatus, message: str) -> Remediation:
+    """The attempt with that step failed."""
+    failed = step.model_copy(update={"state": StepState.FAILED, "message": message})
+    return remediation.model_copy(update={"status": attempt.replace_step(remediation.status, failed)})

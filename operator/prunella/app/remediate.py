@@ -34,6 +34,7 @@ from .prove import Prover
 from .steps import Steps
 
 RUN: Final = timedelta(seconds=600)
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 SETTLE_RETRY: Final = timedelta(seconds=2)
 BLOCKED_RETRY: Final = timedelta(seconds=5)
 
@@ -276,29 +277,24 @@ class Runner:
             case Skip():
                 await self._mark(remediation, step, following.message, state=StepState.SKIPPED)
             case Failed():
-                name = run.next_name(step, remediation.status.steps)
-                failed = attempt.marked(remediation, name, StepState.FAILED, following.message, self._clock.now())
+                failed = self._marked(remediation, step, following.message, StepState.FAILED, NOTHING)
                 await self._once.fail(failed, runbook, following.message)
             case _:
                 raise PrunellaError(f"step {step.name} wants nothing that is known here")
         return True, None
 
     async def _mark(
-        self,
-        remediation: Remediation,
-        step: RunbookStep,
-        message: str,
-        *,
-        state: StepState = StepState.APPLIED,
-        after: Mapping[str, str] = MappingProxyType({}),
+        self, remediation: Remediation, step: RunbookStep, message: str, *, state: StepState = StepState.APPLIED, after: Mapping[str, str] = NOTHING
     ) -> None:
-        name = run.next_name(step, remediation.status.steps)
-        await self._once.put(attempt.marked(remediation, name, state, message, self._clock.now(), after))
+        await self._once.put(self._marked(remediation, step, message, state, after))
+
+    def _marked(self, remediation: Remediation, step: RunbookStep, message: str, state: StepState, after: Mapping[str, str]) -> Remediation:
+        return attempt.marked(remediation, run.next_name(step, remediation.status.steps), state, message, self._clock.now(), after)
 
     async def _steps_done(self, remediation: Remediation) -> None:
         """Every step is done: verification begins, or ends at once where nothing was changed."""
         now = self._clock.now()
-        if remediation.status.effect_time is None:
+        if remediation.status.effect_time is not None:
+            await self._once.put(attempt.verifying(remediation, now))
+        else:
             await self._once.end(attempt.spent(remediation, now), Outcome.ABORTED, "the Runbook changed nothing: a person has to look")
-            return
-        await self._once.put(attempt.verifying(remediation, now))

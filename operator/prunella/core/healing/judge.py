@@ -87,7 +87,8 @@ def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.De
     name = made.runbook.metadata.name
     if made.tells_only and _told(world, draft, made):
         return _refuse(draft, guards.told(world, made), decisions, about=name)
-    if made.mode is not Mode.OBSERVE and guards.prepared(world, made) is None and not _suggested(world, made):
+    acts = made.mode is Mode.AUTO or not _suggested(world, made)
+    if made.mode is not Mode.OBSERVE and acts and guards.prepared(world, made) is None:
         draft = draft.wish(Prepare(plan_hash=made.hash, runbook=made.runbook, accused_hash=made.accused.hash if made.accused else "", to=made.to))
     outside = blockers.unasked(world, made.runbook)
     draft = draft.wish(outside) if outside is not None else draft
