@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from prunella.api.common import Condition
-from prunella.api.incident import Times
+from prunella.api.incident import Episode, Times
 from prunella.api.names import ConditionStatus, MessageKind, MessageState, Outcome, RemediationPhase
 from prunella.core.draft import Draft
 from prunella.core.people import asking, automation, pages
@@ -84,7 +84,8 @@ def test_an_expiry_pages_at_once_and_is_no_proof_that_it_still_hurts():
     expired = asks("ApprovalExpired", RemediationPhase.FAILED, Outcome.ABORTED, ended_time=later(15))
     seen = world(watched(), at=20, remediations=(expired,))
     assert automation.failed_since(seen, later(0)) is True
-    quiet = draft_of(seen).with_status(signals=(), healthy_since_time=later(16))
+    episode = Episode(number=1, started_time=later(0), triggered_time=later(0), reason="Opened")
+    quiet = draft_of(seen).with_status(signals=(), healthy_since_time=later(16), episodes=(episode,))
     assert automation.hurts(seen, quiet)[0] is False
     begun = expired.model_copy(update={"status": expired.status.model_copy(update={"started_time": later(12)})})
     assert automation.hurts(world(watched(), at=20, remediations=(begun,)), quiet)[0] is True

@@ -136,12 +136,6 @@ def asked(attempt: Remediation, message: str, draft: Draft) -> Draft:
     return draft if told else draft.note(AWAITS, f"{name}: {message}")
 
 
-def waits(attempt: Remediation) -> bool:
-    """Whether people are being asked now."""
-    phase = attempt.status.phase
-    return said(attempt) == AWAITS and phase is not None and not phase.final
-
-
 def said(attempt: Remediation) -> str:
     """Reason of the condition Approved; empty where nobody was asked."""
     return next((one.reason for one in attempt.status.conditions if one.type == APPROVED), "")
