@@ -86,7 +86,7 @@ def answers(one: Incident) -> list[object]:
         one.target_namespace,
         one.source_kind,
         correlate.in_chain(one),
-        [(correlate.is_open(one, now), rest.restless(one, now), rest.woken(one, now)) for now in instants],
+        [(correlate.is_open(one, now), rest.restless(one, now)) for now in instants],
         correlate.correlate(TARGET, [one], instants[-1]).why,
         (status.phase, status.priority, status.cause, status.merged_into),
         [(one.key, one.state, one.last_seen_time, one.last_resolved_end_time) for one in status.signals if one.source == "Alertmanager"],

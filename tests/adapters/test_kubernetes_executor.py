@@ -257,7 +257,7 @@ async def test_without_a_hash_of_the_state_before_nothing_is_called_unchanged(ap
 
 
 async def test_a_kind_that_is_not_ours_to_change_is_refused_before_anything_is_sent(api: Api, server: StandIn):
-    node = TARGET.model_copy(update={"api_version": "v1", "kind": "Node"})
-    with pytest.raises(Permanent, match="does not know how to change a Node of v1"):
-        await Effects(api).apply(Patch(does="", target=node, operations=()), "intent", OURSELVES)
+    secret = TARGET.model_copy(update={"api_version": "v1", "kind": "Secret"})
+    with pytest.raises(Permanent, match="does not know how to change a Secret of v1"):
+        await Effects(api).apply(Patch(does="", target=secret, operations=()), "intent", OURSELVES)
     assert server.asked == []

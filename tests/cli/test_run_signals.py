@@ -63,7 +63,7 @@ def test_a_signal_ends_an_operator_that_waits_for_the_api_server(nowhere, number
 
 
 @SIGNALS
-@pytest.mark.parametrize("plural", ["runbooks", "incidents", "healingpolicies"])
+@pytest.mark.parametrize("plural", ["runbooks", "escalationpolicies", "healingpolicies"])
 def test_a_signal_ends_it_while_it_reads_its_lists(tmp_path, number, plural):
     with Busy() as cluster, Foreground("--kubeconfig", str(cluster.kubeconfig(tmp_path)), "--listen", "127.0.0.1:0") as operator:
         assert cluster.asked[plural].wait(SPEAK_SECONDS), operator.said

@@ -55,7 +55,7 @@ def break_job(shop: Arena) -> None:
 
 
 def break_cron_job(shop: Arena) -> None:
-    spec = {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": {"spec": FAILS}}}}
+    spec = {"schedule": "0 0 1 1 *", "failedJobsHistoryLimit": 3, "jobTemplate": {"spec": {"template": {"spec": FAILS}}}}
     shop.kubectl_apply(named("CronJob", "batch/v1", "it", shop.namespace, spec=spec))
     uid = shop.api.get("CronJob", "it", shop.namespace)["metadata"]["uid"]
     for number in range(3):
@@ -74,7 +74,10 @@ def break_claim(shop: Arena) -> None:
 
 
 def mend_claim(shop: Arena) -> None:
-    shop.api.patch("PersistentVolumeClaim", "it", {"status": {"phase": "Bound"}}, shop.namespace, subresource="status")
+    storage = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "not-there", "hostPath": {"path": "/tmp"}}
+    claim = {"namespace": shop.namespace, "name": "it"}
+    spec = {**storage, "persistentVolumeReclaimPolicy": "Retain", "claimRef": claim}
+    shop.elsewhere({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": shop.namespace}, "spec": spec})
 
 
 def break_autoscaler(shop: Arena) -> None:

@@ -115,7 +115,7 @@ def test_a_silence_always_ends_within_four_hours(fields, wrong):
 def test_it_has_an_end_of_its_own_and_takes_no_other():
     step = QUIET.model_copy(update={"ttl_seconds": 600})
     [problem] = soundness.problems(runbook("r", step), CelEvaluate(), zone_of, "prunella-system")
-    assert problem.message == "`spec.steps[quiet].ttlSeconds`: silence ends by fields of its own; leave it out"
+    assert problem.message == "`spec.steps[quiet].ttlSeconds`: silence is never temporary: it ends by fields of its own; leave it out"
 
 
 # call

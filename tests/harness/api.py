@@ -42,6 +42,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "HorizontalPodAutoscaler": ("apis/autoscaling/v2", "horizontalpodautoscalers", True),
     "Job": ("apis/batch/v1", "jobs", True),
     "CronJob": ("apis/batch/v1", "cronjobs", True),
+    "PersistentVolume": ("api/v1", "persistentvolumes", False),
     "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims", True),
     "Service": ("api/v1", "services", True),
     "EndpointSlice": ("apis/discovery.k8s.io/v1", "endpointslices", True),

@@ -15,6 +15,10 @@ class Retryable(PrunellaError):
         self.delay = delay
 
 
+class NotLeading(Retryable):
+    """It was not sent: this process may not be the leader for long enough."""
+
+
 class Permanent(PrunellaError):
     """Trying again changes nothing; a person has to."""
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 import aiohttp
 
 from prunella import __version__
-from prunella.app.errors import OutcomeUnknown, Permanent, Retryable
+from prunella.app.errors import NotLeading, OutcomeUnknown, Permanent, Retryable
 from prunella.app.ports import Telemetry, Tenure
 
 from .answers import NOT_FOUND, TOO_MANY, UNAUTHORIZED, Answer, refuse
@@ -177,7 +177,7 @@ class Api:
 
     async def _exchange(self, call: Call) -> Answer:
         if self._tenure is not None and not call.reads and not self._tenure.covers(call.timeout):
-            raise Retryable(f"It is not sure that this process is the leader for long enough: {call.words} was not sent", delay=1.0)
+            raise NotLeading(f"It is not sure that this process is the leader for long enough: {call.words} was not sent", delay=1.0)
         try:
             response = await self._open(call, _Patience(call.timeout))
             try:

@@ -12,7 +12,7 @@ from typing import Final
 
 from prunella.api.base import micro_time
 from prunella.api.marks import OPERATOR_NAMESPACE, PART_OF_LABEL
-from prunella.app.errors import AlreadyExists, Conflict, OutcomeUnknown, PrunellaError
+from prunella.app.errors import AlreadyExists, Conflict, NotLeading, OutcomeUnknown, PrunellaError
 from prunella.app.ports import Clock, Telemetry
 
 from . import wire
@@ -84,6 +84,8 @@ class Heartbeat:
             try:
                 await self._beat()
                 self._complained = ""
+            except NotLeading:
+                pass  # the election says why, and a process that ends has just given the lease up
             except PrunellaError as error:
                 if str(error) != self._complained:
                     self._complained = str(error)

@@ -102,14 +102,6 @@ def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Probl
         before[step.name] = {"state": "", "outputs": dict.fromkeys(registry.kind_of(step).outputs, "0")}
 
 
-def _temporary(step: RunbookStep) -> Iterable[Problem]:
-    kind, field = registry.kind_of(step), f"`spec.steps[{step.name}].ttlSeconds`"
-    if kind.undo is None:
-        yield Problem("InvalidExpression", f"{field}: {step.action} can't be taken back, so it is never temporary")
-    elif not kind.temporary:
-        yield Problem("InvalidExpression", f"{field}: {step.action} ends by fields of its own; leave it out")
-
-
 def _fields(step: RunbookStep, before: Mapping[str, object], evaluate: Evaluate) -> Iterable[Problem]:
     """Conditions and queries among the fields of a step's action."""
     kind, params, place = registry.kind_of(step), registry.params_of(step), f"spec.steps[{step.name}].{step.action}"
