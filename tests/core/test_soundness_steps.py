@@ -27,8 +27,10 @@ def wrong(*steps: RunbookStep) -> list[str]:
         (RunbookStep(name="s", hold_git_ops={}), "`spec.steps`: step 's', holdGitOps: it needs ttlSeconds, after which it is taken back"),
         (
             RunbookStep(name="s", resize={"container": "app", "resource": "cpu", "most": "2"}, ttl_seconds=600),
-            "`spec.steps[s].ttlSeconds`: resize is never temporary: its end would make the pods anew once more; "
-            "change the manifest and let that end it",
+            (
+                "`spec.steps[s].ttlSeconds`: resize is never temporary: its end would make the pods anew once more; "
+                "change the manifest and let that end it"
+            ),
         ),
     ],
     ids=["a measure", "can't be taken back", "never temporary", "always temporary", "without its end", "no second restart"],
