@@ -85,5 +85,6 @@ KIND: Final = StepKind(
     plan=plan,
     undo=undo,
     must_end=True,
+    granted_by="manifests/hold-gitops",
     marks=gitops.KINDS,
 )
