@@ -160,6 +160,8 @@ def step(kind: StepKind[Any]) -> Iterator[str]:
     if kind.rights:
         yield from ("The acting account needs, by the kind of the target:", "")
         yield from (f"- `{right.verb}` of `{right.resource}{'.' if right.group else ''}{right.group}`" for right in kind.rights)
+    elif kind.granted_by:
+        yield f"What it needs is granted by `{kind.granted_by}`, in the namespace of what it changes."
     else:
         yield "It needs no right beyond the operator's reads."
     yield ""
@@ -169,6 +171,8 @@ def step(kind: StepKind[Any]) -> Iterator[str]:
     taken_back = "It can be taken back, and is only where what it wrote is still there." if kind.undo else "It can't be taken back."
     yield from ("People must approve it, whatever the mode: a Runbook with it never acts in Auto.", "") if kind.approval_always else ()
     yield from () if kind.impact in {StepImpact.READ, StepImpact.NOTIFY} else (taken_back, "")
+    yield from ("It always ends: `ttlSeconds` is mandatory.", "") if kind.must_end else ()
+    yield from (f"It is never a temporary measure: {kind.lasting}.", "") if kind.lasting else ()
 
 
 def _first_sentence(text: str | None) -> str:

@@ -21,7 +21,6 @@ OPTED_IN: list[Try] = [
     ("PATCH", f"{APPS}/namespaces/NS/statefulsets/db"),
     ("PATCH", f"{APPS}/namespaces/NS/daemonsets/agent"),
     ("DELETE", f"{CORE}/namespaces/NS/pods/web-1"),
-    ("POST", f"{CORE}/namespaces/NS/pods/web-1/eviction"),
     ("PATCH", f"{APPS}/namespaces/NS/replicasets/web-1/scale"),
     ("PATCH", "/apis/autoscaling/v2/namespaces/NS/horizontalpodautoscalers/x"),
 ]
@@ -69,6 +68,7 @@ CLUSTER_WIDE: list[Try] = [
     ("GET", f"{CORE}/namespaces/prunella-system/secrets/somebody-elses"),
     *((verb, f"{CORE}/namespaces/prunella-system/configmaps/somebody-elses") for verb in ("PATCH", "DELETE", "GET")),
     ("POST", f"{CORE}/namespaces/prunella-system/serviceaccounts/prunella/token"),
+    ("POST", f"{CORE}/namespaces/kube-system/pods/web-1/eviction"),
 ]
 
 

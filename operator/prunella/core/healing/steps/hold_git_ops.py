@@ -86,5 +86,6 @@ KIND: Final = StepKind(
     plan=plan,
     undo=undo,
     must_end=True,
+    granted_by="manifests/hold-gitops",
     marks=gitops.KINDS,
 )

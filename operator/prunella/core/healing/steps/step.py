@@ -198,6 +198,8 @@ class StepKind(Generic[P]):
     """Kinds of targets at which it may have several effects: there only an effect itself can say that it is the last."""
     must_end: bool = False
     """Whether it is only ever a temporary measure: ttlSeconds is mandatory."""
+    granted_by: str = ""
+    """The folder of manifests that grants what it needs apart from opting in, in another namespace than the target's; empty for none."""
     marks: tuple[tuple[str, str], ...] = ()
     """API version and kind of what its temporary measures are marked on, where that is not watched."""
     lasting: str = ""
