@@ -78,4 +78,13 @@ def undo(params: SilenceAlerts, raw: Json, record: StepStatus) -> Next:  # noqa:
     return EndSilence(target=record.intent.target_ref, silenced_by=record.intent.id, does=f"the silence of alert {name} ends")
 
 
-KIND: Final = StepKind(name="silence", params=SilenceAlerts, impact=StepImpact.LOW, rights=(), needs=nothing, plan=plan, undo=undo, lasting="it ends by fields of its own; leave it out")
+KIND: Final = StepKind(
+    name="silence",
+    params=SilenceAlerts,
+    impact=StepImpact.LOW,
+    rights=(),
+    needs=nothing,
+    plan=plan,
+    undo=undo,
+    lasting="it ends by fields of its own; leave it out",
+)
