@@ -245,7 +245,7 @@ def test_one_mistake_hides_no_other(tmp_path):
 
 def test_a_folder_is_searched_for_yaml_files():
     done = CliRunner().invoke(command, [str(ROOT / "runbooks")])
-    assert done.output.splitlines()[-1] == "3 files, 2 objects: 0 errors, 0 warnings"
+    assert done.output.splitlines()[-1] == "4 files, 3 objects: 0 errors, 0 warnings"
 
 
 def test_what_is_shipped_is_clean():

@@ -112,9 +112,7 @@ def _ended(one: Remediation, draft: Draft) -> Draft:
     if outcome is Outcome.REMEDIATED:
         return draft.note("Verified", message)
     if outcome is Outcome.SIMULATED:
-        return draft.note(
-            "RemediationSuggested", f"{one.status.plan}; see {'the diff in ' if one.status.diff else ''}Remediation {one.metadata.name}"
-        )
+        return draft.note("RemediationSuggested", f"{one.status.plan}; see the diff in Remediation {one.metadata.name}")
     if outcome in FAILED:
         draft = draft.note("RemediationFailed", f"{outcome}: {message}")
         if outcome in BREAKER_OUTCOMES:
