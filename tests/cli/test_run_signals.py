@@ -24,7 +24,7 @@ class Busy(EmptyCluster):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked = {plural: threading.Event() for plural in ("runbooks", "incidents", "healingpolicies")}
+        self.asked = {plural: threading.Event() for plural in ("runbooks", "escalationpolicies", "healingpolicies")}
         shipped: dict[str, Any] = yaml.safe_load((ROOT / "runbooks" / "roll-back-bad-rollout.yaml").read_text())
         meta = {"namespace": "prunella-system", "resourceVersion": "1", "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
         self._runbooks = [{**shipped, "metadata": {**meta, "name": f"r{number}", "uid": f"u{number}"}} for number in range(MANY)]

@@ -109,7 +109,7 @@ BREAKER = ("BreakerOpened", "automation stays away from this target until a pers
         (
             one(P.SUCCEEDED, Outcome.SIMULATED, effect=False, started_time=None),
             None,
-            [("RemediationSuggested", f"{PLAN}; see Remediation checkout-7f3kq-1")],
+            [("RemediationSuggested", f"{PLAN}; see the diff in Remediation checkout-7f3kq-1")],
         ),
     ],
     ids=[

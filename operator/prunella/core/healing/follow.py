@@ -114,9 +114,7 @@ def _ended(one: Remediation, draft: Draft) -> Draft:
     if outcome is Outcome.REMEDIATED:
         return draft.note("Verified", message)
     if outcome is Outcome.SIMULATED:
-        return draft.note(
-            "RemediationSuggested", f"{one.status.plan}; see {'the diff in ' if one.status.diff else ''}Remediation {one.metadata.name}"
-        )
+        return draft.note("RemediationSuggested", f"{one.status.plan}; see the diff in Remediation {one.metadata.name}")
     if approval.said(one) == approval.EXPIRED:
         return draft.note(approval.EXPIRED, f"{one.metadata.name}: {message}")
     if outcome in FAILED:
