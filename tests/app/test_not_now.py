@@ -211,27 +211,27 @@ def failures(place: Place, book: Runbook) -> None:
         place.api.apply(one.model_copy(update={"spec": one.spec.model_copy(update={"runbook_ref": ref})}))
 
 
-async def test_a_runbook_that_failed_elsewhere_too_often_only_suggests():
+async def test_a_runbook_that_failed_elsewhere_too_often_asks_people_first():
     book = shipped()
     place, operator = await broken(book)
     failures(place, book)
     await operator.run(90)
-    assert first(operator).status.outcome is Outcome.SIMULATED
-    assert operator.condition("RemediationAllowed") == ("False", "IneffectiveChain")
+    assert (first(operator).status.phase, said(first(operator))) == (RemediationPhase.PENDING, ("False", "AwaitingApproval"))
+    assert operator.condition("RemediationAllowed") == ("False", "AwaitingApproval")
     assert place.cluster.effects == []
-    assert operator.told().count("RemediationBlocked") == 1
+    assert operator.told().count("AwaitingApproval") == 1
     place.api.apply(book.model_copy(update={"spec": book.spec.model_copy(update={"title": "Mended"})}))
     await operator.run(90)
     assert operator.remediations[-1].status.outcome is Outcome.REMEDIATED, "a changed Runbook begins anew"
     await operator.close()
 
 
-async def test_a_runbook_that_fails_once_too_often_between_decision_and_effect_does_nothing_more():
+async def test_a_runbook_that_fails_once_too_often_between_decision_and_effect_asks_people_first():
     book = shipped()
     place, operator = await broken(book)
     once_made(place, lambda: failures(place, book))
     await operator.run(60)
     one = first(operator)
-    assert (one.status.phase, said(one)) == (RemediationPhase.PENDING, ("False", "IneffectiveChain"))
+    assert (one.status.phase, said(one)) == (RemediationPhase.PENDING, ("False", "AwaitingApproval"))
     assert (place.cluster.effects, one.status.started_time) == ([], None)
     await operator.close()
