@@ -17,7 +17,7 @@ from tests.harness.installation import kubectl
 from tests.harness.instants import now
 from tests.harness.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(900, func_only=True)
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900, func_only=True)]
 
 PARTITION = 2
 HUNGRY = ["sh", "-c", f"httpd -p 8080 -h /www; while ! test -e {workloads.SWITCH}; do sleep 0.2; done; x=$(head -c 200000000 /dev/zero | tr '\\0' a)"]
