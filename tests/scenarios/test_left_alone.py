@@ -176,6 +176,25 @@ def test_r28_a_missing_right_is_said_and_not_silent(make_arena):
     wait_for(arena.foreign_writes, 90, "with the right it is rolled back")
 
 
+NOWHERE: dict[str, dict[str, Object]] = {
+    "node that does not exist": {"pod": {"nodeSelector": {"example.com/disk": "none-has-it"}}},
+    "claim that does not exist": {"pod": {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "no-such-claim"}}]}},
+    "more memory than any node has": {"app": {"resources": {"requests": {"memory": "900Gi"}}}},
+}
+
+
+@pytest.mark.parametrize("change", NOWHERE.values(), ids=NOWHERE.keys())
+def test_a_rollout_whose_pods_no_node_takes_is_found_and_left_to_people(arena, change, request):
+    """The same template may find room in a minute: nobody is accused."""
+    made = workloads.deployment("homeless", arena.namespace)
+    arena.start(made)
+    bad = workloads.changed(workloads.with_pod_spec(made, **change.get("pod", {})), **change.get("app", {}))
+    arena.roll_out(bad)
+    incident = story.left_alone(arena, "homeless", "NoRunbookMatches", name=request.node.callspec.id, cause="Unschedulable", seconds=120)
+    assert "finds no node" in incident["status"]["summary"]
+    stays_alone(arena, incident, "NoRunbookMatches")
+
+
 def test_a_protected_namespace_is_never_acted_in(make_arena):
     arena = make_arena("monitoring", exact=True)
     made = workloads.deployment("guarded", arena.namespace)
