@@ -19,7 +19,7 @@ from tests.harness.installation import SYSTEM, Installation, escalation_policy
 from tests.harness.waiting import wait_for
 
 __all__ = ["arena", "box_lock", "make_arena"]
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240, func_only=True)]
+pytestmark = [pytest.mark.cluster, pytest.mark.nightly, pytest.mark.timeout(240, func_only=True)]
 AT_ONCE = ("VolumeClaimPending", "AutoscalerBlind", "DisruptionBudgetDeadlock", "ServiceWithoutEndpoints", "NodeNotReady")
 FAILS = {"restartPolicy": "Never", "containers": [workloads.container(command=workloads.CRASH, readinessProbe=None)]}
 
