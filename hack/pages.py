@@ -160,6 +160,8 @@ def step(kind: StepKind[Any]) -> Iterator[str]:
     if kind.rights:
         yield from ("The acting account needs, by the kind of the target:", "")
         yield from (f"- `{right.verb}` of `{right.resource}{'.' if right.group else ''}{right.group}`" for right in kind.rights)
+        if kind.granted_by:
+            yield from ("", f"Opting in does not grant it: `{kind.granted_by}` does.")
     elif kind.granted_by:
         yield f"What it needs is granted by `{kind.granted_by}`, in the namespace of what it changes."
     else:

@@ -1,6 +1,6 @@
-"""The role that lets Prunella change workloads, made of what the steps say they need.
+"""The roles that let Prunella act, made of what the steps say they need.
 
-The rule it protects: a namespace that opts in grants what the steps can do, and nothing else.
+The rule it protects: a namespace that opts in grants what the steps can do, and nothing else; what reaches further is granted apart.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ rules:
 
 
 def remediate() -> str:
-    """The manifest."""
-    return HEAD + "".join(_rules(right for kind in registry.KINDS.values() for right in kind.rights))
+    """The manifest of what opting in grants."""
+    return HEAD + "".join(_rules(right for kind in registry.KINDS.values() if not kind.granted_by for right in kind.rights))
 
 
 def _rules(rights: Iterable[Right]) -> Iterable[str]:

@@ -100,7 +100,7 @@ async def test_a_refusal_says_why(server: StandIn, api: Api, trouble: Any, reaso
     answer = await Effects(api).apply(CREATE, "5b1e", OURSELVES)
     assert isinstance(answer, NotApplied)
     assert answer.reason == reason
-    assert ("manifests/opt-in" in answer.message) is (reason == "MissingPermission")
+    assert ("manifests/run-jobs" in answer.message) is (reason == "MissingPermission")
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_the_verb_counts_where_it_is_held(prunella: Kubectl, attempt: dict[str, 
     elsewhere = f"t-{uuid4().hex[:10]}"
     prunella("create", "namespace", elsewhere)
     other = make(prunella, elsewhere)
-    assert "cannot patch resource" in prunella.by("ana").refused(*append(other, elsewhere, "ana"))
+    assert f'in the namespace "{elsewhere}"' in prunella.by("ana").refused(*append(other, elsewhere, "ana"))
     prunella("delete", "namespace", elsewhere, "--wait=false")
 
 

@@ -92,7 +92,18 @@ def test_the_role_grants_what_the_steps_need_and_nothing_else():
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
-    assert granted == {(right.verb, right.group, right.resource) for kind in registry.KINDS.values() for right in kind.rights}
+    needed = {(right.verb, right.group, right.resource) for kind in registry.KINDS.values() if not kind.granted_by for right in kind.rights}
+    assert granted == needed
+
+
+def test_what_opting_in_does_not_grant_is_granted_by_the_folder_that_the_step_names():
+    for folder in {kind.granted_by for kind in registry.KINDS.values() if kind.granted_by and kind.rights}:
+        [role] = [one for one in yaml.safe_load_all((ROOT / folder / "role.yaml").read_text()) if one["kind"] == "Role"]
+        granted = {
+            (verb, group, kind) for rule in role["rules"] for verb in rule["verbs"] for group in rule["apiGroups"] for kind in rule["resources"]
+        }
+        kinds = [kind for kind in registry.KINDS.values() if kind.granted_by == folder]
+        assert granted == {(right.verb, right.group, right.resource) for kind in kinds for right in kind.rights}
 
 
 def test_a_table_keeps_its_columns_whatever_stands_in_a_cell():

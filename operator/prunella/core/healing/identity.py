@@ -29,6 +29,7 @@ class Ourselves(Enum):
 
 
 OURSELVES: Final = Ourselves.OURSELVES
+RUN_JOBS: Final = "run-jobs"
 VERBS: Final = ("get", "impersonate")
 """What the operator must be permitted to do with an account that it acts as. Bindings outlive their account, so its name alone proves nothing."""
 
@@ -124,12 +125,21 @@ def lacks(acting: Actor, missing: Iterable[str], namespace: str) -> str:
     rights = tuple(missing)
     what = ", ".join(rights)
     if not isinstance(acting, Account):
-        return f"Prunella may not {what}; `kubectl apply -n {namespace} -k manifests/opt-in` grants it in {namespace}"
+        return f"Prunella may not {what}; `kubectl apply -n {namespace} -k manifests/{_grant(rights)}` grants it in {namespace}"
     ours = ", ".join(right for right in rights if right in acting.needed)
     if ours:
         return f"Prunella may not {ours}; `{_lend(acting)}` grants it"
-    bind = f"kubectl create rolebinding {acting.name}-prunella-remediate -n {acting.namespace}"
-    return f"{acting.user} may not {what}; `{bind} --clusterrole=prunella-remediate --serviceaccount={acting.namespace}:{acting.name}` grants it"
+    role = "--role=prunella-run-jobs" if _grant(rights) == RUN_JOBS else "--clusterrole=prunella-remediate"
+    bind = f"kubectl create rolebinding {acting.name}-{role.partition('=')[2]} -n {acting.namespace}"
+    grants = f"{bind} {role} --serviceaccount={acting.namespace}:{acting.name}"
+    first = f"kubectl apply -n {acting.namespace} -k manifests/{RUN_JOBS} && " if _grant(rights) == RUN_JOBS else ""
+    return f"{acting.user} may not {what}; `{first}{grants}` grants it"
+
+
+def _grant(rights: tuple[str, ...]) -> str:
+    """The folder of manifests that grants what is missing: that of workloads, unless nothing but Jobs is."""
+    jobs = all(right.split(" ")[1] in {"jobs.batch", "cronjobs.batch"} for right in rights)
+    return RUN_JOBS if rights and jobs else "opt-in"
 
 
 def _lend(account: Account) -> str:

@@ -66,6 +66,7 @@ KIND: Final = StepKind(
     params=CreateJobFrom,
     impact=StepImpact.DISRUPTIVE,
     rights=(jobs.READ_CRON_JOBS, *jobs.RUN_JOBS),
+    granted_by=jobs.GRANTED_BY,
     needs=needs,
     plan=plan,
     goes_on=True,

@@ -78,6 +78,7 @@ KIND: Final = StepKind(
     params=RunJob,
     impact=StepImpact.DISRUPTIVE,
     rights=jobs.RUN_JOBS,
+    granted_by=jobs.GRANTED_BY,
     needs=needs,
     plan=plan,
     goes_on=True,

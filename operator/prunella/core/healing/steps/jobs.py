@@ -27,6 +27,8 @@ JOB: Final = "Job"
 CRON_JOB: Final = "CronJob"
 LOOK: Final = timedelta(seconds=5)
 KEPT_SECONDS: Final = 86_400
+GRANTED_BY: Final = "manifests/run-jobs"
+"""Apart from what opting in grants: whoever makes a Job chooses its image and its account."""
 RUN_JOBS: Final = (Right(verb="create", group="batch", resource="jobs"), Right(verb="list", group="batch", resource="jobs"))
 READ_CRON_JOBS: Final = Right(verb="list", group="batch", resource="cronjobs")
 OUTPUTS: Final[Mapping[str, str]] = {"job": "The Job's name."}

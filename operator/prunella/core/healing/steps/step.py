@@ -166,7 +166,7 @@ class StepKind(Generic[P]):
     """Its fields; the first sentence of the docstring describes the action in `kubectl explain` and in the reference."""
     impact: StepImpact
     rights: tuple[Right, ...]
-    """All that it may ever need: the role that a namespace grants by opting in is made of these."""
+    """All that it may ever need: the role that a namespace grants by opting in is made of these, unless they are `granted_by` something else."""
     needs: Callable[[P, str], tuple[Right, ...]]
     """Those of them that it needs for a target of this kind."""
     plan: Callable[[P, LiveFacts, tuple[StepStatus, ...]], Next]
@@ -199,7 +199,7 @@ class StepKind(Generic[P]):
     must_end: bool = False
     """Whether it is only ever a temporary measure: ttlSeconds is mandatory."""
     granted_by: str = ""
-    """The folder of manifests that grants what it needs apart from opting in, in another namespace than the target's; empty for none."""
+    """The folder of manifests that grants what it needs, apart from opting in; empty where opting in does."""
     marks: tuple[tuple[str, str], ...] = ()
     """API version and kind of what its temporary measures are marked on, where that is not watched."""
     lasting: str = ""
