@@ -59,12 +59,17 @@ def shop(installation: Installation) -> Iterator[Arena]:
         ("all-down", "/secondary", 500, {}),
         ("all-down", "/ops-all", 503, {}),
     ):
-        fail(RECEIVER, path, f"deploy/{target}", status, **more)
+        fail(RECEIVER, path, about(target), status, **more)
     wait_for(lambda: len(arena.witness.current("Deployment")) == len(LADDERS), 20, "the targets are seen")
     alerts = [prometheus.alert({"alertname": "Errors", "severity": "critical", "namespace": arena.namespace, "deployment": one}) for one in LADDERS]
     wait_for(lambda: delivered(prometheus.body(*alerts), installation.token), 90, "the alerts are taken")
     yield arena
     arena.close()
+
+
+def about(target: str) -> str:
+    """How the title of what is told about a target reads. The text may name others, as what changed before."""
+    return f"] deploy/{target}: "
 
 
 def delivered(body: Object, token: str) -> bool:
@@ -89,7 +94,7 @@ def owned(arena: Arena, target: str, receivers: tuple[str, ...]) -> list[Object]
 
 def posts(shop: Arena, target: str, path: str) -> list[Post]:
     """What came in about a target at one address, delivered or not."""
-    return [one for one in shop.inbox.posts(delivered=False) if one.path == path and f"deploy/{target}" in one.raw]
+    return [one for one in shop.inbox.posts(delivered=False) if one.path == path and about(target) in one.raw]
 
 
 def pages(incident: Object) -> dict[str, Object]:
