@@ -276,12 +276,14 @@ async def test_a_standby_writes_few_incidents_at_a_time(two):
         await two.leader.take(alert("First", labels={"namespace": "shop", "deployment": name}))
     await two.run(3)
     real, now_writing, most = two.place.api.put_incident_status, 0, 0
+    full = asyncio.Barrier(AT_ONCE)  # a write ends once as many are under way as may be
 
     async def slow(one):
         nonlocal now_writing, most
         now_writing += 1
         most = max(most, now_writing)
-        await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            await full.wait()
         now_writing -= 1
         return await real(one)
 
