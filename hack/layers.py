@@ -13,10 +13,11 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import venue
 
@@ -76,7 +77,7 @@ def _check(*commands: Sequence[str], env: dict[str, str] | None = None) -> Run:
 
 def _tests(*folders: str, spread: Sequence[str] = ()) -> Run:
     def run(*, nightly: bool) -> Result:
-        return _pytest(folders, venue.Venue((), venue.bare_environment()), nightly=nightly, spread=spread)
+        return _pytest(_there(folders), venue.Venue((), venue.bare_environment()), nightly=nightly, spread=spread)
 
     return run
 
@@ -98,15 +99,43 @@ def _cluster_tests(folder: str, *, monitoring: bool, spread: Sequence[str] = ())
             return Result()
         try:
             with venue.opened(folder, monitoring=monitoring) as place:
-                return _pytest((folder,), place, nightly=nightly, spread=spread)
+                return _pytest(_there((folder,)), place, nightly=nightly, spread=spread)
         except venue.CannotRun as error:
             return _cannot((folder,), str(error))
 
     return run
 
 
-def _pytest(folders: Sequence[str], place: venue.Venue, *, nightly: bool, spread: Sequence[str]) -> Result:
-    there = _there(folders)
+def _halves(folder: str) -> Run:
+    """Every second file on a control plane of its own, beside the others: the tests share one each, and mostly wait for it."""
+
+    def half(files: Sequence[str], name: str, output: IO[str] | None, *, nightly: bool) -> Result:
+        try:
+            with venue.opened(name, monitoring=False) as place:
+                return _pytest(files, place, nightly=nightly, spread=(), output=output)
+        except venue.CannotRun as error:
+            return _cannot((folder,), str(error))
+
+    def run(*, nightly: bool) -> Result:
+        if venue.wanted() != "box":
+            return _cluster_tests(folder, monitoring=False)(nightly=nightly)
+        files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / folder).rglob("test_*.py"))
+        with tempfile.TemporaryFile("w+") as output, ThreadPoolExecutor(1) as beside:
+            other = beside.submit(half, files[1::2], "other", output, nightly=nightly)
+            one = half(files[::2], folder, None, nightly=nightly)
+            two = other.result()
+            output.seek(0)
+            print(output.read(), flush=True)
+        return one if one.why else two if two.why else _sum(one, two)
+
+    return run
+
+
+def _sum(one: Result, two: Result) -> Result:
+    return Result(passed=one.passed + two.passed, failed=one.failed + two.failed, skipped=one.skipped + two.skipped)
+
+
+def _pytest(there: Sequence[str], place: venue.Venue, *, nightly: bool, spread: Sequence[str], output: IO[str] | None = None) -> Result:
     if not there:
         return Result()
     with tempfile.TemporaryDirectory() as folder:
@@ -126,7 +155,7 @@ def _pytest(folders: Sequence[str], place: venue.Venue, *, nightly: bool, spread
         ]
         command += [] if nightly else ["-m", "not nightly"]
         command += spread
-        code = _call(command, place.environment)
+        code = _call(command, place.environment, output)
         if not report.exists():
             return Result(failed=1)
         result = _read(report)
@@ -156,9 +185,9 @@ def _cannot(folders: Sequence[str], why: str) -> Result:
     return Result(skipped=max(sum("::" in line for line in listed.stdout.splitlines()), 1), why=why)
 
 
-def _call(command: Sequence[str], environment: dict[str, str]) -> int:
-    """Run to the end; on Ctrl-C wait for the child, which got it as well, and go on raising."""
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+def _call(command: Sequence[str], environment: dict[str, str], output: IO[str] | None = None) -> int:
+    """Run to the end; on Ctrl-C wait for the child, which got it as well, and go on raising. Without `output` it prints as it goes."""
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as process:
         try:
             return process.wait()
         except BaseException:
@@ -195,7 +224,7 @@ LAYERS = (
     Layer("verify", "generated files are up to date", _check(["hack/generate.py", "--check"], env=CODE)),
     Layer("unit", "fast tests, no cluster", _tests(*FAST, spread=ON_EVERY_CORE)),
     Layer("box", "the cluster in a box, from outside", _box_tests),
-    Layer("cluster", "a real control plane", _cluster_tests("cluster", monitoring=False)),
+    Layer("cluster", "a real control plane", _halves("cluster")),
     Layer(
         "faults",
         "attacks on the way to the API server",

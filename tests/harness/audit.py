@@ -141,15 +141,22 @@ class Bill:
 
     @property
     def lines(self) -> str:
-        """All writes for whoever reads a failure."""
+        """All writes for whoever reads a failure: first what they were, then what each status said anew."""
         groups = {"": self.counted, " (hand-back)": self.hand_backs, " (own record)": self.own_records, " (Event)": self.events}
         before: dict[str, Any] = {}
-        rows = []
+        brief, whole = [], []
         for write, suffix in sorted(((one, suffix) for suffix, writes in groups.items() for one in writes), key=lambda one: one[0].time):
+            brief.append(f"{write.line}{suffix}{_said(write)}")
             status = write.body.get("status", {}) if isinstance(write.body, dict) and write.subresource == "status" else {}
-            rows.append(write.line + suffix + _news(before.get(write.name, {}), status))
+            whole.append(write.line + _news(before.get(write.name, {}), status))
             before[write.name] = status or before.get(write.name, {})
-        return "\n".join(rows)
+        return "\n".join([*brief, "", *whole])
+
+
+def _said(write: Write) -> str:
+    """The words of an Event."""
+    body = write.body if write.event and isinstance(write.body, dict) else {}
+    return f" {body.get('reason')}: {body.get('note') or body.get('message')}"[:160] if body else ""
 
 
 def _news(before: dict[str, Any], after: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ class Plan:
     cut_every: float
     sample_every: float
     outage_seconds: float
-    """One outage of the API server, which begins in the middle."""
+    """How long the API server is away, each time."""
     alert_rate: float = 5.0
     """A second."""
     targets: int = 20
@@ -34,9 +34,9 @@ class Plan:
         return self.seconds / 6
 
     @property
-    def outage_at(self) -> float:
-        """When the outage begins."""
-        return (self.seconds - self.outage_seconds) / 2
+    def outages_at(self) -> tuple[float, float]:
+        """When the API server goes away: in the warm-up, so that what comes after it has been seen once when memory begins to count, and in the middle."""
+        return self.warm_up / 2, (self.seconds - self.outage_seconds) / 2
 
     @property
     def alerts(self) -> int:

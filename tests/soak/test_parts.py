@@ -90,9 +90,9 @@ def test_a_length_that_can_not_be_is_refused(told):
         chosen({"SOAK_SECONDS": told})
 
 
-def test_the_outage_is_in_the_middle_after_the_warm_up_and_only_a_long_soak_judges_memory():
-    assert (FULL.warm_up, FULL.outage_at, FULL.alerts, FULL.judges_memory) == (600, 1770, 18_000, True)
-    assert (SHORT.warm_up, SHORT.outage_at, SHORT.alerts, SHORT.judges_memory) == (50, 135, 1500, False)
+def test_one_outage_is_in_the_warm_up_and_one_in_the_middle_and_only_a_long_soak_judges_memory():
+    assert (FULL.warm_up, FULL.outages_at, FULL.alerts, FULL.judges_memory) == (600, (300, 1770), 18_000, True)
+    assert (SHORT.warm_up, SHORT.outages_at, SHORT.alerts, SHORT.judges_memory) == (50, (25, 135), 1500, False)
 
 
 def test_every_target_has_its_hundred_signals_before_the_warm_up_of_an_hour_is_over():

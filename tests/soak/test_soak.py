@@ -1,4 +1,4 @@
-"""An hour of alerts, faults, errors, broken watches and an outage: nothing is lost, nothing is done twice, and memory does not grow."""
+"""An hour of alerts, faults, errors, broken watches and outages: nothing is lost, nothing is done twice, and memory does not grow."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def prepare(ground: Ground, plan: Plan) -> None:
         ground.put(ground.workload("Deployment", target(number, plan.targets), replicas=0))
 
 
-def outage(ground: Ground, errors: Sporadic, plan: Plan, futures: Sequence[Future[object]]) -> Outage:
-    """Wait for the middle, and let nobody answer for a while. Raises at once what one of the others has failed with."""
+def outages(ground: Ground, errors: Sporadic, plan: Plan, futures: Sequence[Future[object]]) -> list[int]:
+    """Let nobody answer for a while, each time. Returns how many asked meanwhile; raises at once what one of the others has failed with."""
 
     def well() -> bool:
         for one in futures:
@@ -48,12 +48,16 @@ def outage(ground: Ground, errors: Sporadic, plan: Plan, futures: Sequence[Futur
                 one.result()
         return True
 
-    holds_for(well, plan.outage_at, "alerts, heals and measurements go on", interval=1)
-    ground.proxy.remove(errors)  # during an outage nobody answers, not even with an error
-    with ground.proxy.rule(Outage()) as away:
-        holds_for(well, plan.outage_seconds, "they go on during the outage", interval=1)
-    ground.proxy.add(errors)
-    return away
+    asked, over = [], 0.0
+    for begin in plan.outages_at:
+        holds_for(well, begin - over, "alerts, heals and measurements go on", interval=1)
+        ground.proxy.remove(errors)  # during an outage nobody answers, not even with an error
+        with ground.proxy.rule(Outage()) as away:
+            holds_for(well, plan.outage_seconds, "they go on during the outage", interval=1)
+        ground.proxy.add(errors)
+        over = begin + plan.outage_seconds
+        asked.append(away.fired)
+    return asked
 
 
 def incidents_of_targets(ground: Ground) -> list[Object]:
@@ -81,7 +85,7 @@ def soak(ground: Ground, plan: Plan, seed: int) -> verdict.Seen:
         samples = pool.submit(sampled, lambda: ground.supervisor.pid, plan.sample_every, done)
         reading = pool.submit(effects.keep, plan.sample_every, done)
         try:
-            away = outage(ground, errors, plan, (alerts, faults, samples, reading))
+            away = outages(ground, errors, plan, (alerts, faults, samples, reading))
             deliveries = alerts.result(plan.seconds + PATIENCE_SECONDS + 60)
             broken = faults.result(plan.seconds + SETTLE_SECONDS + 60)
         finally:
@@ -108,7 +112,7 @@ def soak(ground: Ground, plan: Plan, seed: int) -> verdict.Seen:
             ("requests answered with an error", f"{errors.fired} of {errors.asked}"),
             ("  by status", ", ".join(f"{status}: {count}" for status, count in sorted(errors.answered.items()))),
             ("watches cut", str(cuts.fired)),
-            ("requests during the outage", str(away.fired)),
+            ("requests during the outages", " and ".join(str(one) for one in away)),
         ],
     )
 
