@@ -18,6 +18,7 @@ from prunella.app.errors import Retryable
 from prunella.core.healing.steps.capture_evidence import CaptureEvidence
 from prunella.core.healing.steps.escalate import Escalate
 from prunella.core.healing.steps.restart import Restart
+from prunella.core.story import story
 from prunella.core.world import QueryValue
 
 
@@ -56,6 +57,19 @@ async def test_a_bad_rollout_heals_within_its_budget_of_writes(kind, most, effec
     assert place.deliver.to(MessageKind.PAGE) == []
     assert place.deliver.to(MessageKind.NOTICE) == ["releases"]
     assert operator.retries == []
+    await operator.close()
+
+
+async def test_r34_thirty_days_later_its_story_is_still_there_and_nothing_was_written_since():
+    place, _, operator = await rolled_out()
+    before = [row.what for row in story(operator.incident, operator.remediations, place.clock.now()).rows]
+    await operator.run(3 * 3600)  # its watch window ends
+    place.api.writes.clear()
+    place.clock.advance(30 * 86_400)
+    await operator.run(60)
+    assert [row.what for row in story(operator.incident, operator.remediations, place.clock.now()).rows] == before
+    assert operator.condition("Resolved") == ("True", "Verified")
+    assert place.api.writes == []
     await operator.close()
 
 

@@ -27,6 +27,9 @@ SUSTAINED_MS = 250.0
 SECONDS_A_TRIAL = 5.0
 CPU_SECONDS = 10.0
 HEAL_SECONDS = 90.0
+RESTED_SECONDS = 90.0
+RESTING_SHARE = 0.05
+"""Of a core."""
 SETTLE_SECONDS = 5.0
 _pause = threading.Event()
 
@@ -198,6 +201,7 @@ class Effect:
 
     def _cpu(self, process: Process, bare: Process, rate: int) -> tuple[float, float]:
         """Microseconds of CPU an event: what the processes did under the load, less what they do in that time without it."""
+        wait_for(lambda: _rest(process, bare), RESTED_SECONDS, "they are at rest")
         began = process.cpu_seconds(), bare.cpu_seconds()
         _pause.wait(CPU_SECONDS + 1.0)
         rested = process.cpu_seconds(), bare.cpu_seconds()
@@ -208,3 +212,10 @@ class Effect:
             1e6 * ((after - middle) - (middle - before)) / told["done"] for before, middle, after in zip(began, rested, loaded, strict=True)
         )
         return mine, floor
+
+
+def _rest(*processes: Process) -> bool:
+    """Whether they do little by themselves. Right after a start they do much, and that would be taken off what the load costs."""
+    before = [one.cpu_seconds() for one in processes]
+    _pause.wait(1.0)
+    return all(one.cpu_seconds() - was < RESTING_SHARE for one, was in zip(processes, before, strict=True))

@@ -218,7 +218,7 @@ def test_r40_what_is_not_json_is_400_and_an_unknown_path_404(shop):
     assert prometheus.webhook({}, shop.installation.token, path="/api/v1/alertmanager/configs") == 404
 
 
-def test_r40_overload_is_answered_503_and_never_429(shop):
+def test_r01_r40_overload_is_answered_503_and_never_429(shop):
     head = f"POST /api/v1/alertmanager HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shop.installation.token}\r\nContent-Length: {8 * MIB}\r\n\r\n"
     held = [socket.create_connection((HOST, WEB_PORT), timeout=5) for _ in range(HELD)]
     try:

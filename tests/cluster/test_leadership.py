@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ __all__ = ["arena", "box_lock", "make_arena"]
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240, func_only=True)]
 NEXT_ACTION_SECONDS = 30
 HAND_OVER_SECONDS = 5
+ALERTS = 80
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +115,27 @@ def test_c30_a_killed_leader_is_replaced_within_30_s_and_no_alert_is_lost_meanwh
     names = {signal["labels"]["alertname"] for signal in shop.again(incident)["status"]["signals"]}
     assert names == {"Errors", "Slow"}
     holds_for(lambda: len(set(pages(shop))) == 1, 5, "one page")
+
+
+def test_r01_an_alert_that_was_answered_200_is_kept_though_the_process_is_killed_among_them(replicas, shop):
+    first = replicas.start()
+    wait_for(lambda: first.leads, NEXT_ACTION_SECONDS, "it leads", seen=first.last_words)
+    taken = threading.Semaphore(0)
+
+    def tell(number: int) -> int:
+        answer = first.post(firing(shop, f"Errors{number}"))
+        taken.release()
+        return answer
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(tell, number) for number in range(ALERTS)]
+        for _ in range(ALERTS // 4):
+            taken.acquire()
+        first.signal(signal.SIGKILL)
+    kept = {f"Errors{number}" for number, answer in enumerate(answers) if answer.result() == 200}
+    assert 0 < len(kept) < ALERTS, "it was killed among them"
+    [incident] = shop.incidents()
+    assert kept <= {one["labels"]["alertname"] for one in incident["status"]["signals"]}
 
 
 def attempt_of(arena: Arena, incident: Object) -> Object:

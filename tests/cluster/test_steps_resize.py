@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MORE = Resize(container="app", resource="memory", most="1Gi")
 
 
-async def test_one_limit_goes_up_and_comes_back():
+async def test_r29_of_several_containers_the_right_ones_limit_goes_up_and_comes_back():
     async with session() as api, own_namespace(api) as namespace:
         effects, live = Effects(api), LiveReads(api)
         path = f"/apis/apps/v1/namespaces/{namespace}/deployments"

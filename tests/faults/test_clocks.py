@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300, func_only=True)]
 
 
 @pytest.mark.parametrize("clock", ["an hour ahead", "an hour behind", "set back and forth"])
-def test_a_wrong_clock_makes_nobody_act_twice_or_keep_silent(campaign, clock):
+def test_r35_a_wrong_clock_makes_nobody_act_twice_or_keep_silent(campaign, clock):
     flow = FLOWS["deployment"]
     with campaign.ground("a-clock", without=f"a clock, {clock}") as ground:
         ground.ladder(second_after_seconds=600, wait_while_remediating_seconds=30)
