@@ -8,12 +8,14 @@ from datetime import timedelta
 from itertools import product
 from typing import Any
 
+import msgspec
 import pytest
 from pydantic import ValidationError
 from tests.core.builders import NOON
 from tests.core.incident_builders import TARGET
 
-from prunella.adapters.kubernetes.brief import brief
+from prunella.adapters.kubernetes import wire_incident
+from prunella.adapters.kubernetes.brief import brief as brief_of
 from prunella.api.incident import Incident
 from prunella.app import rest
 from prunella.core.incident import correlate
@@ -62,6 +64,11 @@ def stored(times: Object, changes: Object) -> Object:
     meta = {"name": "checkout-aaaaa", "namespace": "shop", "uid": "u", "generation": 1, "resourceVersion": "7", "creationTimestamp": T}
     spec = {"title": "errors", "targetRef": TARGET.wire(), "source": source, "impact": "Minor", "reporters": [{"name": "ana"}]}
     return {"metadata": {**meta, "managedFields": [{}], "labels": {"a": "b"}}, "spec": spec, "status": status | changes}
+
+
+def brief(given: Object) -> Incident:
+    """As a list or a watch brings it."""
+    return brief_of(msgspec.json.decode(msgspec.json.encode(given), type=wire_incident.Incident))
 
 
 TIMES: list[Object] = [{}, {"resolvedTime": T}, {"cancelledTime": T}, {"mitigatedTime": T}]

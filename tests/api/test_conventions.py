@@ -78,6 +78,11 @@ def test_every_list_says_how_it_is_merged():
     assert breaches(of_type("array"), lambda node: node.schema.get("x-kubernetes-list-type") in {"atomic", "map"}) == []
 
 
+def test_a_status_has_one_writer():
+    statuses = [node for node in nodes() if node.path.endswith(".status") and node.path.count(".") == 1]
+    assert {node.schema.get("x-kubernetes-map-type") for node in statuses} == {"atomic"}
+
+
 def test_the_keys_of_a_list_map_are_always_there():
     keyed = [node for node in of_type("array") if node.schema["x-kubernetes-list-type"] == "map"]
     assert breaches(keyed, lambda node: set(node.schema["x-kubernetes-list-map-keys"]) <= set(node.schema["items"]["required"])) == []

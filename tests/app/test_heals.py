@@ -62,8 +62,8 @@ async def test_a_bad_rollout_heals_within_its_budget_of_writes(kind, most, effec
 
 async def test_r34_thirty_days_later_its_story_is_still_there_and_nothing_was_written_since():
     place, _, operator = await rolled_out()
-    before = [row.what for row in story(operator.incident, operator.remediations, place.clock.now()).rows]
     await operator.run(3 * 3600)  # its watch window ends
+    before = [row.what for row in story(operator.incident, operator.remediations, place.clock.now()).rows]
     place.api.writes.clear()
     place.clock.advance(30 * 86_400)
     await operator.run(60)

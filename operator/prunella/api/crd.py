@@ -69,6 +69,8 @@ class Kind:
 
 
 API_VERSION_FIELD: Final = {"type": "string", "description": "Version of this schema, for example prunella.dev/v1alpha1."}
+ONE_WRITER: Final = {"x-kubernetes-map-type": "atomic"}
+"""Only the operator writes status: the API server need not keep who owns each of its fields, which would be a quarter of an Incident."""
 KIND_FIELD: Final = {"type": "string", "description": "Kind of the object, in CamelCase."}
 
 
@@ -78,7 +80,7 @@ def schema_of(kind: Kind) -> dict[str, Any]:
     for part, intent in (("spec", True), ("status", False)):
         if shape := kind.model.model_fields.get(part):
             style = Style(intent=intent, stored_defaults=kind.stored_defaults, actions=kind.actions)
-            properties[part] = structural(shape.annotation, f".{part}", style)
+            properties[part] = structural(shape.annotation, f".{part}", style) | ({} if intent else ONE_WRITER)
     whole: dict[str, Any] = {"type": "object", "description": kind.model.__doc__, "required": ["spec"], "properties": properties}
     if rules := kind.model.schema_rules():
         whole["x-kubernetes-validations"] = [rule.wire() for rule in rules]

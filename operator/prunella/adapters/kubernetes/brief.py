@@ -10,19 +10,21 @@ from typing import Any, Final
 
 from prunella.api.incident import Incident
 
+from . import wire, wire_incident
+
 KEPT: Final = (
     "phase",
     "priority",
     "cause",
     "times",
     "signals",
-    "remediationState",
-    "observedGeneration",
-    "lastHandledRetry",
-    "mergedInto",
+    "remediation_state",
+    "observed_generation",
+    "last_handled_retry",
+    "merged_into",
     "reporters",
 )
-OF_OPEN: Final = ("parentRef", "impact", "episode", "target")
+OF_OPEN: Final = ("parent_ref", "impact", "episode", "target")
 """What parent and children ask of each other, while neither is over."""
 CONDITIONS: Final = frozenset({"Resolved", "Mitigated", "RemediationAllowed", "NoResponder"})
 """The storm brake, the gauges and the children of a common cause ask for them."""
@@ -31,30 +33,46 @@ ENDS: Final = ("resolvedTime", "cancelledTime")
 Json = Mapping[str, Any]
 
 
-def brief(stored: Json) -> Incident:
+def brief(stored: wire_incident.Incident) -> Incident:
     """An Incident without its timeline, evidence, decisions and pages. Raises pydantic.ValidationError."""
-    meta, spec, status = stored.get("metadata"), stored.get("spec"), stored.get("status") or {}
-    kept = {key: status[key] for key in KEPT if key in status}
-    waiting = [one for one in (status.get("escalation") or {}).get("messages") or () if one.get("state") == "Pending"]
+    spec, status = stored.spec, stored.status
+    kept = _there(status, KEPT)
+    waiting = [one for one in status.escalation.messages or () if one.get("state") == "Pending"]
     if waiting:
         kept["escalation"] = {"messages": waiting}
-    if isinstance(meta, Mapping):
-        meta = _without(meta, "managedFields", "labels")
-    if _over(status) and isinstance(spec, Mapping):
+    if _over(status) and spec is not None:
         spec = {key: spec[key] for key in ("title", "targetRef") if key in spec} | _kind_of(spec)
-        kept["times"] = {key: value for key, value in kept["times"].items() if key in ENDS}
-        kept["signals"] = list(_alerts(status.get("signals") or ()))
+        kept["times"] = {key: value for key, value in (status.times or {}).items() if key in ENDS}
+        kept["signals"] = list(_alerts(status.signals or ()))
         kept.pop("reporters", None)
     else:
-        kept |= {key: status[key] for key in OF_OPEN if key in status}
-        kept["conditions"] = [_without(one, "message") for one in status.get("conditions") or () if one.get("type") in CONDITIONS]
-    return Incident.read({"metadata": meta, "spec": spec, "status": kept})
+        kept |= _there(status, OF_OPEN)
+        kept["conditions"] = [_without(one, "message") for one in status.conditions or () if one.get("type") in CONDITIONS]
+    return Incident.read({"metadata": _identity(stored.metadata), "spec": spec, "status": kept})
 
 
-def _over(status: Json) -> bool:
+def _there(status: wire_incident.Status, names: Iterable[str]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(status, name)) is not None}
+
+
+def _identity(meta: wire.Meta) -> dict[str, Any]:
+    """All but labels."""
+    return {
+        "name": meta.name,
+        "namespace": meta.namespace or None,
+        "uid": meta.uid,
+        "generation": meta.generation,
+        "resource_version": meta.resource_version,
+        "creation_timestamp": meta.creation_timestamp,
+        "deletion_timestamp": meta.deletion_timestamp,
+        "annotations": meta.annotations or {},
+    }
+
+
+def _over(status: wire_incident.Status) -> bool:
     """Whether it has ended, and nobody takes anything over from it."""
-    times = status.get("times") or {}
-    return any(times.get(key) for key in ENDS) and not status.get("mergedInto")
+    times = status.times or {}
+    return any(times.get(key) for key in ENDS) and not status.merged_into
 
 
 def _kind_of(spec: Json) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core import facts
 
-from . import decode, decode_things, resources, wire, wire_pod, wire_things, wire_workload
+from . import decode, decode_things, resources, wire, wire_incident, wire_pod, wire_things, wire_workload
 from .brief import brief
 from .resources import Resource
 from .shelf import Seen
@@ -111,7 +111,7 @@ CONTROLLER_REVISIONS: Final[Watched[facts.Revision]] = Watched(
 NAMESPACES: Final[Watched[facts.NamespaceFacts]] = Watched(resources.NAMESPACE, wire_things.Space, decode_things.namespace)
 AUTOSCALERS: Final[Watched[facts.AutoscalerFacts]] = Watched(resources.AUTOSCALER, wire.Autoscaler, decode.autoscaler)
 INCIDENTS: Final = _own(resources.INCIDENT, Incident)
-INCIDENTS_IN_BRIEF: Final[Watched[Incident]] = Watched(resources.INCIDENT, dict[str, Any], brief)
+INCIDENTS_IN_BRIEF: Final[Watched[Incident]] = Watched(resources.INCIDENT, wire_incident.Incident, brief)
 REMEDIATIONS: Final = _own(resources.REMEDIATION, Remediation)
 RUNBOOKS: Final = _own(resources.RUNBOOK, Runbook)
 HEALING_POLICIES: Final = _own(resources.HEALING_POLICY, HealingPolicy)
