@@ -36,6 +36,7 @@ P1_AFTER = 0.5
 FIRST_NUMBER = 1_000_000
 """So that no alert has the fingerprint of one of another measurement."""
 OTHERS = "alert/others"
+PLACES = ("bench-storm", "bench-storm-whole", "bench-storm-mixed")
 CORRECT_SECONDS = 90.0
 FLUSH_SECONDS = 12.0
 """Counts that were not worth a write of their own are written within ten seconds."""
@@ -93,8 +94,7 @@ class Storm:
 
     def run(self) -> None:
         """Prunella: in groups by target, again, in one body, mixed. Then the naive twin, with a tenth of the alerts."""
-        names = ("bench-storm", "bench-storm-whole", "bench-storm-mixed")
-        place, whole_place, mixed_place = (make_targets(self._api, name, self._targets) for name in names)
+        place, whole_place, mixed_place = (make_targets(self._api, name, self._targets) for name in PLACES)
         make_important(self._cast, place)
         groups, whole = self._bodies(place, self._alerts), self._bodies(whole_place, self._alerts)
         with self._cast.prunella() as process:

@@ -35,7 +35,7 @@ class Plan:
 
     @property
     def outages_at(self) -> tuple[float, float]:
-        """When the API server goes away: in the warm-up, so that what comes after it has been seen once when memory begins to count, and in the middle."""
+        """When the API server goes away: in the warm-up, so that what follows has been seen once when memory begins to count, and in the middle."""
         return self.warm_up / 2, (self.seconds - self.outage_seconds) / 2
 
     @property
