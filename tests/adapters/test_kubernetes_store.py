@@ -26,7 +26,7 @@ Write = Callable[[Objects], Awaitable[Any]]
 WRITES: dict[str, tuple[str, str, Write]] = {
     "a create": ("POST", f"{SHOP}/incidents", lambda store: store.create_incident(INCIDENT)),
     "a status": ("PUT", f"{SHOP}/incidents/web-7f3kq/status", lambda store: store.put_incident_status(INCIDENT)),
-    "a storm": ("PATCH", f"{OURS}/healingpolicies/default/status", lambda store: store.put_storm(None, None)),
+    "a storm": ("PATCH", f"{OURS}/healingpolicies/default/status", lambda store: store.put_storm(None, None, None)),
 }
 
 

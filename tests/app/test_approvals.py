@@ -431,3 +431,24 @@ async def test_a_policy_that_cannot_be_read_is_no_permission():
     assert place.api.one(HealingPolicy) is not None
     assert place.api.one(Incident).status.remediation_state is RemediationState.BLOCKED
     await operator.close()
+
+
+async def test_what_people_approved_hands_field_ownership_back_as_well():
+    place, _, operator = await asking()
+    say(operator, "ana")
+    await operator.run(120)
+    assert newest(operator).status.outcome is Outcome.REMEDIATED
+    assert place.cluster.hand_backs == 1
+    await operator.close()
+
+
+async def test_what_people_approved_to_be_told_is_told_once_and_asked_for_once():
+    tells = RunbookStep(name="tell", notify={"receiver": "ops", "message": "${target.name}: ${incident.cause}"})
+    place, _, operator = await asking(runbook(steps=(tells,), mode=Mode.APPROVE))
+    say(operator, "ana")
+    await operator.run(600)
+    told = [one for one in place.deliver.sent if one.text.startswith("checkout: RolloutCrashLoop")]
+    assert [one.receiver for one in told] == ["ops"]
+    assert len(operator.remediations) == 1, "people are not asked again"
+    assert operator.remediations[0].status.outcome is Outcome.SIMULATED
+    await operator.close()

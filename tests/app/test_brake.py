@@ -7,8 +7,10 @@ from tests.app.test_intake import alert
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import shipped
 
-from prunella.api.healing_policy import HealingPolicy
+from prunella.api.healing_policy import Concurrency, HealingPolicy, Storm
 from prunella.api.incident import Incident
+from prunella.api.names import Outcome
+from prunella.api.remediation import Remediation
 from prunella.app.errors import Retryable
 
 
@@ -67,7 +69,7 @@ async def test_after_the_calm_it_goes_off_by_itself_and_what_still_fails_is_heal
         await operator.brake.look()
     assert stored(place).storm_since_time is None
     assert [reason for reason, _, _ in events(place)] == ["StormStarted", "StormEnded"]
-    assert events(place)[1][1] == "it is calm again"
+    assert events(place)[1][1] == "it is calm again: attempts begin one at a time until one has healed"
     await operator.run(30)
     assert len(place.cluster.effects) == 1, "the one that is left, and nothing stale"
     await operator.close()
@@ -90,6 +92,33 @@ async def test_a_restart_does_not_let_go_of_the_brake():
     await operator.close()
 
 
+async def test_r19_where_three_of_ten_fail_they_are_left_alone_and_afterwards_one_at_a_time_is_healed():
+    place = shop(shipped(), storm=Storm(calm_seconds=60), concurrency=Concurrency(per_namespace=10, per_cluster=10))
+    made = []
+    for number in range(20):
+        made.append(place.cluster.create(f"w{number}"))
+    place.cluster.bad.add("shop/app:2")
+    operator = Operator(place)
+    await operator.run(30)
+    for one in made[:6]:
+        place.cluster.set_image(one, "shop/app:2")
+    await operator.run(120)
+    assert place.cluster.effects == [], "nothing is done to any of them"
+    assert [reason for reason, _, _ in events(place)] == ["StormStarted"]
+    for one in made[:4]:
+        place.cluster.set_image(one, "shop/app:1")
+    running: list[int] = []
+    for _ in range(240):
+        await operator.run(5)
+        await operator.brake.look()
+        if not any(one.status.outcome is Outcome.REMEDIATED for one in place.api.all(Remediation)):
+            running.append(sum(one.status.started_time is not None and one.status.outcome is None for one in place.api.all(Remediation)))
+    assert max(running) == 1, "one goes first, and the others wait until it has healed"
+    assert [reason for reason, _, _ in events(place)] == ["StormStarted", "StormEnded"]
+    assert sorted(effect.target.name for _, effect in place.cluster.effects) == ["w4", "w5"], "what still fails is healed, and nothing stale"
+    await operator.close()
+
+
 @pytest.mark.parametrize("fails", [1, 3])
 async def test_a_storm_that_could_not_be_stored_is_stored_later_and_told_once(fails):
     place, _, operator = await stormy(seconds=0)
@@ -102,7 +131,7 @@ async def test_a_storm_that_could_not_be_stored_is_stored_later_and_told_once(fa
             raise Retryable("503")
 
     place.api.gate = full
-    for _ in range(40):
+    for _ in range(20):
         try:
             await operator.run(1)
             await operator.brake.look()

@@ -6,6 +6,7 @@ import pytest
 from tests.fakes.operator import Operator
 from tests.fakes.runbooks import HEALTHY
 
+from prunella.api.healing_policy import HealingPolicy
 from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.api.names import Mode, Outcome
 from prunella.api.remediation import Remediation
@@ -156,4 +157,19 @@ async def test_one_that_can_not_be_ended_holds_up_no_other_and_is_not_asked_for_
     place.cluster.apply = real
     await operator.run(61)
     assert workload.raw["spec"]["replicas"] == 3
+    await operator.close()
+
+
+async def test_r20_a_storm_holds_back_no_end_of_a_measure():
+    place, workload, operator = await taken()
+    others = [place.cluster.create(f"w{number}", image="shop/app:1") for number in range(5)]
+    await operator.run(30)
+    for one in others:
+        place.cluster.set_image(one, "shop/app:2")
+    await operator.run(60)
+    assert place.api.one(HealingPolicy).status.storm_since_time is not None
+    await operator.run(TTL)
+    assert place.api.one(HealingPolicy).status.storm_since_time is not None, "it is still on"
+    assert workload.raw["spec"]["replicas"] == 3
+    assert MARK not in workload.annotations
     await operator.close()

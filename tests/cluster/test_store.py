@@ -192,13 +192,13 @@ async def test_conditions_are_written_without_touching_the_rest(api: Api, store:
 
 
 async def test_the_policy_is_read_live_and_its_storm_comes_and_goes(store: Objects):
-    await store.put_storm(NOON, "12 workloads are failing")
+    await store.put_storm(NOON, "12 workloads are failing", None)
     stormy = await store.healing_policy()
-    await store.put_storm(None, None)
+    await store.put_storm(None, None, NOON)
     calm = await store.healing_policy()
 
     assert (stormy.status.storm_since_time, stormy.status.storm_message) == (NOON, "12 workloads are failing")
-    assert (calm.status.storm_since_time, calm.status.storm_message) == (None, None)
+    assert (calm.status.storm_since_time, calm.status.storm_message, calm.status.storm_ended_time) == (None, None, NOON)
     assert calm.spec == stormy.spec
 
 

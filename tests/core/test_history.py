@@ -357,6 +357,12 @@ def elsewhere(name="cart-1", *, running=True, refused=False, made=30.0, **change
     return attempt(1, ended=None, **(given | state | changes))
 
 
+def healed_at(time):
+    """An attempt at another target that began then, and healed it."""
+    given = {"target_ref": ELSEWHERE, "name": "cart-2", "uid": "uid-cart-2", "started_time": time, "phase": RemediationPhase.SUCCEEDED}
+    return attempt(1, Outcome.REMEDIATED, ended=10, **given)
+
+
 @pytest.mark.parametrize(
     ("others", "limits", "message"),
     [
@@ -386,6 +392,26 @@ def test_few_act_at_once(others, limits, message):
     world = ill(all_remediations=others, policy=policy(concurrency=Concurrency(**limits)))
     expected = None if message is None else Refusal(reason="ConcurrencyReached", message=message, look_again_time=later(5))
     assert history.concurrency(world, plan_of()) == expected
+
+
+@pytest.mark.parametrize(
+    ("ended", "others", "refused"),
+    [
+        (None, (elsewhere(namespace="pay"),), False),
+        (later(-60), (), False),
+        (later(-60), (elsewhere(namespace="pay"),), True),
+        (later(-3600), (elsewhere(namespace="pay"),), False),
+        (later(-60), (elsewhere(namespace="pay"), healed_at(later(-30))), False),
+        (later(-60), (elsewhere(namespace="pay"), healed_at(later(-90))), True),
+    ],
+    ids=["no storm", "nobody acts", "one acts", "an hour later", "one has healed since", "one had healed before"],
+)
+def test_after_a_storm_one_at_a_time_until_one_has_healed(ended, others, refused):
+    made = policy()
+    made = made.model_copy(update={"status": made.status.model_copy(update={"storm_ended_time": ended})})
+    answer = history.concurrency(ill(all_remediations=others, policy=made), plan_of())
+    assert (answer is not None) == refused
+    assert answer is None or "until one of them has healed" in answer.message
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["none was asked yet", "all were refused for each other"])

@@ -126,10 +126,10 @@ class FakeApi:
         status = one.status.model_copy(update={"conditions": tuple(conditions), "observed_generation": generation})
         self._write("patch status", one.model_copy(update={"status": status}))
 
-    async def put_storm(self, since: datetime | None, message: str | None) -> None:
+    async def put_storm(self, since: datetime | None, message: str | None, ended: datetime | None) -> None:
         one = self.objects["HealingPolicy", "", "default"]
         assert isinstance(one, HealingPolicy)
-        status = one.status.model_copy(update={"storm_since_time": since, "storm_message": message})
+        status = one.status.model_copy(update={"storm_since_time": since, "storm_message": message, "storm_ended_time": ended})
         self._write("patch status", one.model_copy(update={"status": status}))
 
     async def emit_event(

@@ -20,7 +20,7 @@ from tests.harness.waiting import wait_for
 from . import invariants
 from .evidence import Evidence, gather
 from .exchange import Exchange
-from .flows import END_SECONDS, Flow, ending, quiet
+from .flows import Flow, ending, quiet
 from .ground import Ground, Stage
 from .rules import KillAfter, KillBefore, LoseReply, Match, Meanwhile, Rule
 
@@ -184,7 +184,7 @@ def play(
     *,
     ended: Callable[[], object] | None = None,
     may_end: int = 0,
-    seconds: float = END_SECONDS,
+    seconds: float | None = None,
 ) -> Played:
     """Play a story with these faults from the deed on. Every rule must fire.
 
@@ -199,7 +199,7 @@ def play(
     if ended is None:
         ending(flow, ground, seconds)
     else:
-        wait_for(ended, seconds, f"the story '{flow.name}' ends in its other way", seen=ground.story)
+        wait_for(ended, seconds or flow.seconds, f"the story '{flow.name}' ends in its other way", seen=ground.story)
     ground.supervisor.wait_until_ready()
     quiet(ground)
     for rule in rules:
@@ -216,7 +216,7 @@ def _fired(flow: Flow, ground: Ground, rules: Sequence[Rule]) -> None:
         return all(rule.done.is_set() for rule in rules)
 
     what = f"{', '.join(str(rule) for rule in rules)} fire"
-    wait_for(lambda: all_fired() or flow.over(ground), END_SECONDS, what, seen=ground.story)
+    wait_for(lambda: all_fired() or flow.over(ground), flow.seconds, what, seen=ground.story)
     if not all_fired():
         quiet(ground)
     if not all_fired():

@@ -21,6 +21,7 @@ from .flows import QUIET_SECONDS, Flow
 from .ground import RECEIVERS, Ground
 
 STAMP = "prunella.dev/intent-id"
+MARK = "/prunella.dev~1temporary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,12 @@ class Evidence:
 
     @property
     def effects(self) -> tuple[Effect, ...]:
-        return tuple(_effect(one) for one in self.writes if not one.ours and not one.event and not one.hand_back)
+        return tuple(_effect(one) for one in self.writes if not one.ours and not one.event and not one.hand_back and not _ends_measure(one))
+
+    @property
+    def endings(self) -> tuple[Write, ...]:
+        """Requests that ended a temporary measure after its run was over."""
+        return tuple(one for one in self.writes if _ends_measure(one))
 
     @property
     def intents(self) -> dict[str, list[Write]]:
@@ -105,6 +111,12 @@ def _effect(write: Write) -> Effect:
         uid = next((str(one.get("value")) for one in body if one["op"] == "test" and one["path"] == "/metadata/uid"), "")
         return Effect(write, _stamp(body), uid)
     return Effect(write, "", str((body or {}).get("preconditions", {}).get("uid", "")))
+
+
+def _ends_measure(write: Write) -> bool:
+    """Whether it takes a mark off without an intent: by the mark alone."""
+    body = write.body
+    return isinstance(body, list) and not _stamp(body) and any(one["op"] == "remove" and one["path"].endswith(MARK) for one in body)
 
 
 def _stamp(operations: list[Object]) -> str:

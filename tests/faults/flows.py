@@ -37,10 +37,14 @@ class Flow:
     """Whether the story has ended as it must."""
     effects: int
     """Writes to what is not Prunella's, the hand-back apart: no more and no less."""
+    endings: int = 0
+    """Temporary measures that must have ended by themselves."""
     paged: frozenset[str] = frozenset()
     """Who must be paged after the deed; nobody else may be."""
     others: frozenset[str] = frozenset()
     """Who may be paged as well, because the fault itself keeps automation from acting for a while."""
+    seconds: float = END_SECONDS
+    """From the deed to the end."""
 
     def after(self, prepare: Callable[[Ground], None], deed: Callable[[Ground], None]) -> Flow:
         """The same story with another beginning."""
@@ -234,10 +238,10 @@ def quiet(ground: Ground) -> None:
     wait_for(still, 60, "no more is written, and little is asked", seen=ground.story)
 
 
-def ending(flow: Flow, ground: Ground, seconds: float = END_SECONDS) -> None:
+def ending(flow: Flow, ground: Ground, seconds: float | None = None) -> None:
     """Wait for the end of the story, until everybody's receipt is stored as well."""
     what = f"the story '{flow.name}' ends"
-    wait_for(lambda: flow.over(ground) and not pending(ground), seconds, what, seen=lambda: _told(ground))
+    wait_for(lambda: flow.over(ground) and not pending(ground), seconds or flow.seconds, what, seen=lambda: _told(ground))
 
 
 def _told(ground: Ground) -> str:

@@ -1,4 +1,4 @@
-"""The invariants V1–V24 as far as they can be seen from outside, each a function that raises AssertionError with what it saw.
+"""The invariants V1–V24, and the promise I8, as far as they can be seen from outside, each a function that raises AssertionError with what it saw.
 
 `SHOWN` are asked after every attack. `NOT_SHOWN` says for the others why an attack of this kind can't show them, and which test does. Whoever adds an
 oracle adds to `DOCTORED` in `test_twins.py` how its evidence looks without the protection: a test asks that it fails then.
@@ -58,7 +58,9 @@ def v02_an_effect_insists_on_the_object_that_was_judged(seen: Evidence) -> None:
         if one.write.verb == "patch":
             assert one.uid in targets, f"{one.write.line} is for {one.uid}, the attempts are for {targets}"
             tests = {operation["path"] for operation in one.write.body if operation["op"] == "test"}
-            assert "/spec/template" in tests, f"{one.write.line} tests only {tests}"
+            replaced = {operation["path"] for operation in one.write.body if operation["op"] == "replace" and operation["path"].startswith("/spec/")}
+            assert replaced, f"{one.write.line} replaces nothing"
+            assert replaced <= tests, f"{one.write.line} replaces {replaced} and tests only {tests}"
         else:
             assert one.write.body["preconditions"].get("resourceVersion"), f"{one.write.line} does not insist on the state that was judged"
 
@@ -238,6 +240,15 @@ def v22_no_secret_stands_anywhere(seen: Evidence) -> None:
             assert secret not in text, f"a secret stands in {where}"
 
 
+def i08_every_temporary_measure_ends_once(seen: Evidence) -> None:
+    """By the audit log, and nothing of it is left on the workload; one whose attempt can't be known stays until a person has looked."""
+    held = any(one.get("status", {}).get("phase") == "Unknown" for one in seen.remediations)
+    lines = [one.line for one in seen.endings]
+    assert len(lines) == seen.flow.endings or (held and not lines), lines
+    for one in seen.workloads:
+        assert held or "prunella.dev/temporary" not in one["metadata"].get("annotations", {}), one["metadata"]
+
+
 SHOWN: Final[dict[str, Check]] = {
     "V1": v01_no_intents_effect_happens_twice,
     "V2": v02_an_effect_insists_on_the_object_that_was_judged,
@@ -256,6 +267,7 @@ SHOWN: Final[dict[str, Check]] = {
     "V19": v19_it_asks_little_once_nothing_happens,
     "V21": v21_states_move_by_the_table_and_times_in_order,
     "V22": v22_no_secret_stands_anywhere,
+    "I8": i08_every_temporary_measure_ends_once,
 }
 NOT_SHOWN: Final[dict[str, str]] = {
     "V10": "needs a second process that believes to lead: the tests of the election",

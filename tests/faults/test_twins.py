@@ -6,6 +6,7 @@ run is doctored the way it would look, and the oracle says so.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from collections.abc import Callable
@@ -111,6 +112,13 @@ def sent_twice(seen: Evidence) -> Evidence:
     return dataclasses.replace(seen, posts=(*seen.posts, *seen.posts))
 
 
+def left_marked(seen: Evidence) -> Evidence:
+    """A measure whose mark is still on the workload."""
+    workloads = copy.deepcopy(seen.workloads)
+    workloads[0]["metadata"].setdefault("annotations", {})["prunella.dev/temporary"] = "{}"
+    return dataclasses.replace(seen, workloads=workloads)
+
+
 DOCTORED: dict[str, Doctor] = {
     "V1": writes(lambda every, effects: [*every, changed(effects[0], time=effects[0].time + timedelta(seconds=1))]),
     "V2": writes(without_tests),
@@ -129,11 +137,12 @@ DOCTORED: dict[str, Doctor] = {
     "V19": lambda seen: dataclasses.replace(seen, quiet_requests=1000),
     "V21": lambda seen: dataclasses.replace(seen, sights=tuple(reversed(seen.sights))),
     "V22": lambda seen: dataclasses.replace(seen, words=f"token={seen.secrets[0]}"),
+    "I8": left_marked,
 }
 
 
 def test_every_invariant_is_shown_or_its_absence_is_explained():
-    assert set(SHOWN) | set(NOT_SHOWN) == {f"V{number}" for number in range(1, 25)}
+    assert set(SHOWN) | set(NOT_SHOWN) == {"I8", *(f"V{number}" for number in range(1, 25))}
     assert not set(SHOWN) & set(NOT_SHOWN)
     assert set(DOCTORED) == set(SHOWN)
 

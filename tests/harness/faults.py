@@ -52,7 +52,9 @@ def _hanging_init(good: Object) -> Object:
 
 def _crashing_sidecar(good: Object) -> Object:
     made = workloads.with_pod_spec(good)
-    sidecar = workloads.container(command=["sh", "-c", "echo 'no mesh' >&2; exit 3"], name="proxy", readinessProbe=None)
+    # Nothing answers its probe: else the pod is Ready for the moment that it runs, a good one is taken away for it, and capacity is really lost.
+    probe = workloads.answers(httpGet={"path": "/", "port": 8081})
+    sidecar = workloads.container(command=["sh", "-c", "echo 'no mesh' >&2; exit 3"], name="proxy", readinessProbe=probe)
     made["spec"]["template"]["spec"]["containers"].append(sidecar)
     return made
 

@@ -180,6 +180,8 @@ class HealingPolicyStatus(WireModel):
     """Since when a storm is on; absent when there is none."""
     storm_message: Sentence | None = None
     """What made it a storm."""
+    storm_ended_time: Instant | None = None
+    """When the last storm ended. For an hour after it attempts are begun one at a time in the whole cluster, until one of them has healed."""
     conditions: Annotated[tuple[Condition, ...], items(8, "type")] = ()
     """Ready says whether the policy is in force; if not, the message says what to change."""
 

@@ -54,13 +54,13 @@ class Brake:
             self._untold = None
 
     async def _tell(self, policy: HealingPolicy, before: StormState, after: StormState) -> None:
-        await self._store.put_storm(after.since, after.message or None)
         started = after.since is not None
+        await self._store.put_storm(after.since, after.message or None, None if started else self._clock.now())
         since = after.since or before.since or self._clock.now()
         reason = "StormStarted" if started else "StormEnded"
-        message = (
-            f"{after.message}: no new action starts until it has been calm for {policy.spec.storm.calm_seconds} s" if started else "it is calm again"
-        )
+        message = "it is calm again: attempts begin one at a time until one has healed"
+        if started:
+            message = f"{after.message}: no new action starts until it has been calm for {policy.spec.storm.calm_seconds} s"
         ref = ObjectRef(api_version=API_VERSION, kind="HealingPolicy", name=policy.metadata.name, uid=policy.metadata.uid)
         name = f"{policy.metadata.name}.{'storm' if started else 'calm'}.{int(since.timestamp())}"
         await self._store.emit_event(regarding=ref, name=name, reason=reason, message=message, warning=started, time=self._clock.now())

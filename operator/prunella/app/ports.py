@@ -188,7 +188,7 @@ class Store(Protocol):
     async def put_conditions(self, kind: str, namespace: str | None, name: str, generation: int, conditions: Sequence[Condition]) -> None:
         """Merge-patch status.conditions and observedGeneration of a kind that people apply."""
 
-    async def put_storm(self, since: datetime | None, message: str | None) -> None:
+    async def put_storm(self, since: datetime | None, message: str | None, ended: datetime | None) -> None:
         """Merge-patch the storm of the HealingPolicy's status."""
 
     async def emit_event(

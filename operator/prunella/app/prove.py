@@ -177,7 +177,7 @@ class Prover:
 
     async def hand_back(self, remediation: Remediation) -> None:
         """Remove our entries of managedFields from all that was patched, so that the user's next apply does not conflict with us. Idempotent."""
-        if remediation.spec.mode is not Mode.AUTO:
+        if remediation.spec.mode.rank < Mode.APPROVE.rank:
             return
         acting = identity.of_attempt(remediation.spec, self._gatherer.operator_namespace)
         if isinstance(acting, Refusal):

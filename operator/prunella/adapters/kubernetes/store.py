@@ -111,9 +111,10 @@ class Objects:
         status = {"observedGeneration": generation, "conditions": [condition.wire() for condition in conditions]}
         await self._patch_status(_BY_KIND[kind], namespace, name, status)
 
-    async def put_storm(self, since: datetime | None, message: str | None) -> None:
-        """Since when the storm brake is on, or that it is off."""
-        status = {"stormSinceTime": micro_time(since) if since else None, "stormMessage": message}
+    async def put_storm(self, since: datetime | None, message: str | None, ended: datetime | None) -> None:
+        """Since when the storm brake is on, or when it went off."""
+        times = {"stormSinceTime": since, "stormEndedTime": ended}
+        status = {"stormMessage": message, **{name: micro_time(time) if time else None for name, time in times.items()}}
         await self._patch_status(resources.HEALING_POLICY, None, POLICY_NAME, status)
 
     async def emit_event(

@@ -19,6 +19,8 @@ from prunella.core.world import World
 from .plan import Plan
 from .refusal import Refusal
 
+HALF_OPEN: Final = timedelta(hours=1)
+"""How long after a storm attempts begin one at a time, where none of them heals."""
 CONTRADICTED: Final = timedelta(seconds=10)
 """How long the watch is not believed where a live read said otherwise."""
 
@@ -233,6 +235,12 @@ def concurrency(world: World, plan: Plan) -> Refusal | None:
             message=f"{len(here)} attempts are under way in {plan.workload.namespace}; the limit is {limits.per_namespace}",
             look_again_time=again,
         )
+    if running and recovering(world):
+        return Refusal(
+            reason="ConcurrencyReached",
+            message="a storm has just ended: attempts begin one at a time in the cluster until one of them has healed",
+            look_again_time=again,
+        )
     if len(running) >= limits.per_cluster:
         return Refusal(
             reason="ConcurrencyReached",
@@ -240,6 +248,15 @@ def concurrency(world: World, plan: Plan) -> Refusal | None:
             look_again_time=again,
         )
     return None
+
+
+def recovering(world: World) -> bool:
+    """Whether the storm brake is half open: a storm ended lately, and nothing that was begun since has healed yet."""
+    ended = world.policy.status.storm_ended_time if isinstance(world.policy, HealingPolicy) else None
+    if ended is None or world.now - ended >= HALF_OPEN:
+        return False
+    healed = (one.status.started_time for one in _all(world) if one.status.outcome is Outcome.REMEDIATED)
+    return not any(started is not None and started >= ended for started in healed)
 
 
 def _goes_first(world: World, other: Remediation) -> bool:

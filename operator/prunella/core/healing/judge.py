@@ -135,7 +135,7 @@ def _suggested(world: World, made: plan.Plan) -> bool:
 def _told(world: World, draft: Draft, made: plan.Plan) -> bool:
     """Whether a Runbook that only tells has told it in this episode."""
     since = fault_since(draft.status)
-    done = (one for one in world.remediations if one.spec.plan_hash == made.hash and one.spec.mode is Mode.AUTO)
+    done = (one for one in world.remediations if one.spec.plan_hash == made.hash and one.spec.mode.rank >= Mode.APPROVE.rank)
     return any(one.status.outcome is Outcome.SIMULATED and (since is None or (one.status.ended_time or world.now) >= since) for one in done)
 
 
