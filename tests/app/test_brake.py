@@ -94,9 +94,7 @@ async def test_a_restart_does_not_let_go_of_the_brake():
 
 async def test_r19_where_three_of_ten_fail_they_are_left_alone_and_afterwards_one_at_a_time_is_healed():
     place = shop(shipped(), storm=Storm(calm_seconds=60), concurrency=Concurrency(per_namespace=10, per_cluster=10))
-    made = []
-    for number in range(20):
-        made.append(place.cluster.create(f"w{number}"))
+    made = [place.cluster.create(f"w{number}") for number in range(20)]
     place.cluster.bad.add("shop/app:2")
     operator = Operator(place)
     await operator.run(30)
