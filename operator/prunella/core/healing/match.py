@@ -76,21 +76,25 @@ def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal
 
 
 def _alert(world: World, status: IncidentStatus, match: Match) -> Signal | None:
+    """The first alert that fires and is one of those. Most are told apart by a label, without the engine: there may be a hundred of them."""
+    wanted = [_read(matcher) for matcher in match.alerts]
+    if not any(wanted):
+        return None
     for signal in status.signals:
         if signal.source is not SourceKind.ALERTMANAGER or signal.state is not SignalState.FIRING:
             continue
-        if any(_matches(world, matcher, signal.labels) for matcher in match.alerts):
+        if any(one is not None and _matches(world, *one, signal.labels) for one in wanted):
             return signal
     return None
 
 
-def _matches(world: World, matcher: str, labels: Mapping[str, str]) -> bool:
+def _read(matcher: str) -> tuple[tuple[matchers.Matcher, ...], str] | None:
     read, compiled = matchers.parse(matcher), matchers.compile_matcher(matcher)
-    if isinstance(read, matchers.BadMatcher) or isinstance(compiled, matchers.BadMatcher):
-        return False
-    if not all(one.may_hold(labels) for one in read):
-        return False
-    return world.evaluate(compiled, {"labels": dict(labels)}) is True
+    return None if isinstance(read, matchers.BadMatcher) or isinstance(compiled, matchers.BadMatcher) else (read, compiled)
+
+
+def _matches(world: World, read: tuple[matchers.Matcher, ...], compiled: str, labels: Mapping[str, str]) -> bool:
+    return all(one.may_hold(labels) for one in read) and world.evaluate(compiled, {"labels": dict(labels)}) is True
 
 
 def _target(match: Match, workload: Workload) -> Refusal | None:
