@@ -134,3 +134,13 @@ def deployment(
             "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 0}},
         },
     }
+
+
+async def numbered(api: Api, path: str, revision: int) -> dict[str, Any]:
+    """The Deployment, once its controller has written that revision's number: until then an annotation may come between two requests."""
+
+    async def there() -> dict[str, Any] | None:
+        stored = await must(api, "GET", path)
+        return stored if stored["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision") == str(revision) else None
+
+    return await eventually(there)

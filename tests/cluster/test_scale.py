@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.cluster.outside import deployment, must, needs_control_plane, own_namespace, session
+from tests.cluster.outside import deployment, must, needs_control_plane, numbered, own_namespace, session
 
 from prunella.adapters.absent import NoPrometheus
 from prunella.adapters.clock import SystemClock
@@ -75,6 +75,7 @@ async def shop() -> AsyncIterator[Shop]:
         made = deployment("web", "localhost/box:v1")
         made["spec"]["replicas"] = 1
         await must(api, "POST", place.path.removesuffix("/web"), made, fieldManager="kubectl-create")
+        await numbered(api, place.path, 1)
         yield place
 
 

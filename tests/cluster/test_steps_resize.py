@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.cluster.outside import deployment, must, needs_control_plane, own_namespace, session
+from tests.cluster.outside import deployment, must, needs_control_plane, numbered, own_namespace, session
 
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.reads import LiveReads
@@ -31,7 +31,8 @@ async def test_r29_of_several_containers_the_right_ones_limit_goes_up_and_comes_
         [app] = made["spec"]["template"]["spec"]["containers"]
         app["resources"] = {"limits": {"memory": "256Mi"}, "requests": {"memory": "256Mi"}}
         made["spec"]["template"]["spec"]["containers"] = [{"name": "first", "image": "localhost/box:v1"}, app]
-        before = await must(api, "POST", path, made)
+        await must(api, "POST", path, made)
+        before = await numbered(api, f"{path}/web", 1)
         ref = ObjectRef(api_version="apps/v1", kind="Deployment", namespace=namespace, name="web", uid=before["metadata"]["uid"])
 
         facts, raw = await live.workload(ref), await live.raw(ref)
@@ -41,6 +42,7 @@ async def test_r29_of_several_containers_the_right_ones_limit_goes_up_and_comes_
         assert isinstance(tried, DryRun)
         assert "384Mi" in tried.diff
         assert isinstance(await effects.apply(patch, "more", OURSELVES), Applied)
+        await numbered(api, f"{path}/web", 2)
         assert isinstance(await effects.apply(patch, "more", OURSELVES), NotApplied), "a second request changes nothing"
 
         stored = await must(api, "GET", f"{path}/web")
