@@ -79,6 +79,18 @@ def _calls() -> Iterator[Call]:
                 yield Call(path, node.lineno, name, first, keywords, _after_status(node.args))
 
 
+def assigned(name: str, folder: Path) -> dict[str, str]:
+    """What a variable of that name is set to anywhere in a folder of the package, where it is a literal, and where."""
+    return {
+        word: f"{shown(path)}:{node.lineno}"
+        for path in python_files("operator")
+        if path.is_relative_to(folder)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == name for one in node.targets)
+        for word in literals(node.value)
+    }
+
+
 def _after_status(arguments: list[ast.expr]) -> tuple[str, ...]:
     for status, reason in pairwise(arguments):
         if ast.unparse(status).startswith("ConditionStatus."):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from tests.structure.source import PACKAGE, PASCAL, calls, literals, python_files, tree
+from tests.structure.source import PACKAGE, PASCAL, assigned, calls, literals, python_files, tree
 
 from prunella.adapters.telemetry import METRICS
 from prunella.api.happenings import CAUSES, HAPPENINGS, INCIDENT, OUTCOMES, WORKLOAD
@@ -34,7 +34,7 @@ def given_reasons() -> dict[str, str]:
         elif call.name in {"condition", "allowed", "succeeded", "set_condition"}:
             words = call.after_status
         found.update({word: str(call) for word in words if PASCAL.fullmatch(word)})
-    return found
+    return found | {word: where for word, where in assigned("reason", PACKAGE / "core").items() if PASCAL.fullmatch(word)}
 
 
 def written_words(*but_not: Path) -> set[str]:

@@ -91,6 +91,11 @@ REFUSALS: Final = (
         "A disruption budget has no room for an eviction, or several are for one pod.",
         "It waits for room; of several remove all but one.",
     ),
+    Reason(
+        "QuotaHeadroom",
+        "The API server would refuse the change: a ResourceQuota of the namespace has no room for it.",
+        "Make room, or raise the quota; the message names it. It is tried again by itself.",
+    ),
     Reason("LastReadyReplica", "It would stop the last ready pod.", "Add a replica, or do it yourself."),
     Reason(
         "MissingPermission",
