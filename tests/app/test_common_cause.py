@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tests.app.test_intake import alert
 from tests.core.builders import ago
 from tests.core.incident_builders import entry
+from tests.core.thing_builders import node
 from tests.fakes.cluster import FakeWorkload
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import runbook, shipped
@@ -264,4 +266,47 @@ async def test_what_failed_before_its_dependency_did_fails_for_itself():
 async def test_two_that_need_each_other_are_held_back_by_neither():
     _, found, operator = await dependents(cyclic=True)
     assert (found["checkout"].status.parent_ref, found["ledger"].status.parent_ref) == (None, None)
+    await operator.close()
+
+
+async def without_a_node(*, everywhere: bool = False):
+    """checkout lost a pod with its node, or all of them, and an alert says that it lacks replicas."""
+    hasty = runbook("hasty-alert", RunbookStep(name="restart", restart=Restart()), match=Match(causes=(Cause.ALERT,), dwell_seconds=1))
+    place = shop(hasty, shipped())
+    checkout = place.cluster.create("checkout")
+    for pod in checkout.pods[1:]:
+        pod.node = "node-2"
+    operator = Operator(place)
+    await operator.run(30)
+    lost = node(ready=False, name="node-1", uid="uid-node-1", ready_since=place.clock.now())
+    place.cluster.lost_nodes = {"node-1", "node-2"} if everywhere else {"node-1"}
+    place.cluster.put(lost)
+    place.cluster.touch(checkout)
+    await operator.run(90)
+    await operator.take(alert("KubeDeploymentReplicasMismatch", labels={"namespace": "shop", "deployment": "checkout"}, starts=95))
+    await operator.run(10)
+    return place, operator, {one.spec.target_ref.kind: one for one in place.api.all(Incident)}
+
+
+async def test_what_lost_its_pods_with_their_node_is_told_with_the_node_and_not_treated():
+    place, operator, found = await without_a_node()
+    parent, child = found["Node"], found["Deployment"]
+    assert child.status.parent_ref == NamespacedRef(namespace="prunella-system", name=parent.metadata.name)
+    assert allowed(child) == "StormActive"
+    [told] = [one.message for one in child.status.timeline if one.what == "CommonCauseFound"]
+    assert told.startswith("node/node-1 is at fault: Incident prunella-system/")
+    assert not any(one.incident.spec.target_ref.kind == "Deployment" for one in place.deliver.sent if one.kind is MessageKind.PAGE)
+    assert place.api.all(Remediation) == []
+    place.cluster.lost_nodes = set()
+    place.cluster.put(node(name="node-1", uid="uid-node-1"))
+    place.cluster.touch(place.cluster.workloads["Deployment", "shop", "checkout"])
+    await operator.run(10)
+    child = next(one for one in place.api.all(Incident) if one.spec.target_ref.kind == "Deployment")
+    assert child.status.parent_ref is None, "it is judged anew"
+    await operator.close()
+
+
+async def test_where_a_pod_fails_on_a_node_that_is_well_the_node_is_not_to_blame():
+    _, operator, found = await without_a_node(everywhere=True)
+    assert found["Deployment"].status.parent_ref is None
     await operator.close()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -70,6 +70,7 @@ class FakePod:
     created: datetime
     bad: bool
     version: int = 1
+    node: str = "node-1"
     image: str = ""
     unpulled: str = ""
     """Why its image can't be pulled; such a pod is bad, and never starts."""
@@ -97,7 +98,7 @@ class FakePod:
             ready=not self.bad and age >= 1,
             ready_since=self.created + timedelta(seconds=0 if self.bad else 1),
             created_time=self.created,
-            node="node-1",
+            node=self.node,
             containers=(shown,),
         )
 
@@ -181,6 +182,8 @@ class FakeCluster:
     logs: str | UnknownT = "FATAL: unknown flag --cache-size"
     gate: Callable[[str, str], None] = field(default=lambda _when, _intent: None)
     """Called with 'before' or 'after' and the intent's id around every effect."""
+    lost_nodes: set[str] = field(default_factory=set)
+    """Nodes whose pods are not ready any more, and stay as they are."""
     budgets_full: bool = False
     """Whether a disruption budget has no room for any eviction."""
     lost_before: int = 0
@@ -277,6 +280,7 @@ class FakeCluster:
     def facts(self, one: FakeWorkload) -> WorkloadFacts:
         now = self.clock.now()
         pods = tuple(pod.facts(one, now) for pod in one.pods)
+        pods = tuple(replace(pod, ready=False, ready_since=now) if pod.node in self.lost_nodes else pod for pod in pods)
         newest = one.revisions[0][0]
         replicas = one.raw["spec"]["replicas"]
         updated = [pod for pod in pods if pod.revision == newest.hash]

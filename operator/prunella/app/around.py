@@ -94,7 +94,7 @@ class Around:
         kept = linked if linked is not None and common_cause.holds(linked) else None
         if seen.finding is UNKNOWN:
             return common_cause.as_parent(kept) if kept is not None else None
-        found = self._registry(seen) or self._down(seen, kept)
+        found = self._registry(seen) or self._lost_node(seen) or self._down(seen, kept)
         return common_cause.as_parent(found) if found is not None else None
 
     def _registry(self, seen: World) -> Incident | None:
@@ -106,6 +106,20 @@ class Around:
             if parent is not None:
                 return parent
         return None
+
+    def _lost_node(self, seen: World) -> Incident | None:
+        """The oldest Incident of the nodes that its pods are lost with, where every pod that is not ready is lost with one."""
+        facts = seen.workload
+        found = [self._not_ready(name) for name in sorted(common_cause.nodes_lacked(facts))] if facts is not None else []
+        lost = [one for one in found if one is not None and common_cause.fails_for(seen, one)]
+        if not lost or len(lost) < len(found):
+            return None
+        return min(lost, key=lambda one: (common_cause.began(one) or seen.now, one.metadata.name))
+
+    def _not_ready(self, node: str) -> Incident | None:
+        """The Incident of a node that is not Ready."""
+        known = (one for one in self._view.incidents_of("Node", "", node) if _cause(one) is Cause.NODE_NOT_READY)
+        return next((one for one in known if common_cause.holds(one)), None)
 
     def _down(self, seen: World, kept: Incident | None) -> Incident | None:
         """The oldest Incident of a dependency that is down, or was when the link was made."""

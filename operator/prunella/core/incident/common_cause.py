@@ -1,4 +1,4 @@
-"""Common cause first: many workloads that fail for one registry, or for a dependency that is down, are one fault with one parent Incident.
+"""Common cause first: what fails for a registry, for the node that it runs on, or for a dependency that is down, has its Incident as parent.
 
 The rule this module protects: a child is not treated and wakes nobody while its parent does, and never longer. What a workload brought upon itself is
 its own; nothing holds back what holds it back; and what could not be seen changes no link.
@@ -19,6 +19,7 @@ from prunella.core.around import Parent, Shared
 from prunella.core.draft import Draft
 from prunella.core.facts import WorkloadFacts
 from prunella.core.standing import firing
+from prunella.core.subject import CLUSTER_KINDS
 from prunella.core.world import World
 
 from .sources import WATCH
@@ -28,6 +29,7 @@ REGISTRY: Final = "Registry"
 NAMED: Final = 3
 """So many of the workloads stand in the parent's sentence by name."""
 CHILDREN: Final = 50
+ENDED_PHASES: Final = frozenset({"Failed", "Succeeded"})
 OWN_WHATEVER_ELSE_FAILS: Final = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.ROLLOUT_CONFIG_ERROR})
 """What a revision names and is not there is missing whether its dependencies are well or not."""
 
@@ -85,7 +87,7 @@ def as_parent(incident: Incident) -> Parent:
     """An Incident as the parent of others."""
     ref = incident.spec.target_ref
     what = incident.status.target or f"{ref.kind.lower()}/{ref.name}"
-    where = "" if is_shared(ref) else f" in {incident.target_namespace}"
+    where = "" if is_shared(ref) or ref.kind in CLUSTER_KINDS else f" in {incident.target_namespace}"
     unheard = any(one.type == "NoResponder" and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
     name = NamespacedRef(namespace=incident.metadata.namespace, name=incident.metadata.name)
     return Parent(ref=name, what=f"{what}{where}", told=not unheard)
@@ -113,6 +115,12 @@ def began(incident: Incident) -> datetime | None:
 def down(incident: Incident, facts: WorkloadFacts) -> bool:
     """Whether a dependency's workload lacks pods for the fault of its Incident. One that still serves in full makes nobody fail."""
     return holds(incident) and facts.workload.ready < facts.workload.desired
+
+
+def nodes_lacked(facts: WorkloadFacts) -> frozenset[str]:
+    """The nodes of all its pods that are not ready; empty where all are, or one of them never got to a node and so lacks something else."""
+    waiting = [pod for pod in facts.pods if not pod.ready and pod.phase not in ENDED_PHASES]
+    return frozenset(pod.node for pod in waiting) if all(pod.node for pod in waiting) else frozenset()
 
 
 def fails_for(world: World, dependency: Incident) -> bool:
