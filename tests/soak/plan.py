@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-JUDGED_SECONDS = 1800.0
-"""Over less than this a slope says nothing: it is told and not judged."""
+JUDGED_SECONDS = 3600.0
+"""Over less than this a slope says nothing, and Incidents still grow when memory begins to count: it is told and not judged."""
 MIB_PER_HOUR = 1.0
 VARIABLE = "SOAK_SECONDS"
 
@@ -35,8 +35,9 @@ class Plan:
 
     @property
     def outages_at(self) -> tuple[float, float]:
-        """When the API server goes away: in the warm-up, so that what follows has been seen once when memory begins to count, and in the middle."""
-        return self.warm_up / 2, (self.seconds - self.outage_seconds) / 2
+        """When the API server goes away: in the middle, and late in the warm-up, so that with Incidents as large as they get the same has been seen
+        once when memory begins to count."""
+        return self.warm_up * 3 / 4, (self.seconds - self.outage_seconds) / 2
 
     @property
     def alerts(self) -> int:

@@ -79,7 +79,9 @@ def test_a_process_that_has_ended_gives_no_sample_and_one_that_lives_does():
 # --- the plan ---
 
 
-@pytest.mark.parametrize(("told", "like", "seconds"), [("", FULL, 3600), ("300", SHORT, 300), ("900", SHORT, 900), ("1800", FULL, 1800)])
+@pytest.mark.parametrize(
+    ("told", "like", "seconds"), [("", FULL, 3600), ("300", SHORT, 300), ("900", SHORT, 900), ("1800", SHORT, 1800), ("7200", FULL, 7200)]
+)
 def test_a_soak_is_an_hour_unless_it_is_told_to_be_shorter(told, like, seconds):
     assert chosen({"SOAK_SECONDS": told} if told else {}) == dataclasses.replace(like, seconds=seconds)
 
@@ -91,12 +93,12 @@ def test_a_length_that_can_not_be_is_refused(told):
 
 
 def test_one_outage_is_in_the_warm_up_and_one_in_the_middle_and_only_a_long_soak_judges_memory():
-    assert (FULL.warm_up, FULL.outages_at, FULL.alerts, FULL.judges_memory) == (600, (300, 1770), 18_000, True)
-    assert (SHORT.warm_up, SHORT.outages_at, SHORT.alerts, SHORT.judges_memory) == (50, (25, 135), 1500, False)
+    assert (FULL.warm_up, FULL.outages_at, FULL.alerts, FULL.judges_memory) == (600, (450, 1770), 18_000, True)
+    assert (SHORT.warm_up, SHORT.outages_at, SHORT.alerts, SHORT.judges_memory) == (50, (37.5, 135), 1500, False)
 
 
-def test_every_target_has_its_hundred_signals_before_the_warm_up_of_an_hour_is_over():
-    assert FULL.warm_up * FULL.alert_rate / FULL.targets >= 100
+def test_every_target_has_its_hundred_signals_before_the_first_outage():
+    assert FULL.outages_at[0] * FULL.alert_rate / FULL.targets >= 100
 
 
 # --- rules ---
