@@ -29,6 +29,8 @@ IN_NAMESPACES_OF_THEIR_OWN = ("-n", "6", "--dist", "loadgroup")
 SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
 """Attacks mostly wait as well, and each test carries out many at once."""
 NOTHING_COLLECTED = 5
+UNDER_WAY: set[subprocess.Popen[bytes]] = set()
+"""What runs now: a layer in halves has two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +108,8 @@ def _cluster_tests(folder: str, *, monitoring: bool, spread: Sequence[str] = ())
     return run
 
 
-def _halves(folder: str) -> Run:
-    """Every second file on a control plane of its own, beside the others: the tests share one each, and mostly wait for it."""
+def _halves(folder: str, *apart: str) -> Run:
+    """The files of these patterns on a control plane of their own, beside the others: the tests of a half share one, and mostly wait for it."""
 
     def half(files: Sequence[str], name: str, output: IO[str] | None, *, nightly: bool) -> Result:
         try:
@@ -119,11 +121,18 @@ def _halves(folder: str) -> Run:
     def run(*, nightly: bool) -> Result:
         if venue.wanted() != "box":
             return _cluster_tests(folder, monitoring=False)(nightly=nightly)
-        files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / folder).rglob("test_*.py"))
+        files = sorted(path.relative_to(ROOT) for path in (ROOT / "tests" / folder).rglob("test_*.py"))
+        alone = [str(path) for path in files if any(path.match(f"tests/{folder}/{one}") for one in apart)]
+        others = [str(path) for path in files if str(path) not in alone]
         with tempfile.TemporaryFile("w+") as output, ThreadPoolExecutor(1) as beside:
-            other = beside.submit(half, files[1::2], "other", output, nightly=nightly)
-            one = half(files[::2], folder, None, nightly=nightly)
-            two = other.result()
+            other = beside.submit(half, alone, "other", output, nightly=nightly)
+            try:
+                one = half(others, folder, None, nightly=nightly)
+                two = other.result()
+            except BaseException:
+                for process in list(UNDER_WAY):
+                    process.terminate()  # the other half hears no signal that this process was sent
+                raise
             output.seek(0)
             print(output.read(), flush=True)
         return one if one.why else two if two.why else _sum(one, two)
@@ -188,6 +197,7 @@ def _cannot(folders: Sequence[str], why: str) -> Result:
 def _call(command: Sequence[str], environment: dict[str, str], output: IO[str] | None = None) -> int:
     """Run to the end; on Ctrl-C wait for the child, which got it as well, and go on raising. Without `output` it prints as it goes."""
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as process:
+        UNDER_WAY.add(process)
         try:
             return process.wait()
         except BaseException:
@@ -196,6 +206,8 @@ def _call(command: Sequence[str], environment: dict[str, str], output: IO[str] |
                 process.wait(20)
             process.kill()
             raise
+        finally:
+            UNDER_WAY.discard(process)
 
 
 def timed(layer: Layer, *, nightly: bool) -> Result:
@@ -224,7 +236,7 @@ LAYERS = (
     Layer("verify", "generated files are up to date", _check(["hack/generate.py", "--check"], env=CODE)),
     Layer("unit", "fast tests, no cluster", _tests(*FAST, spread=ON_EVERY_CORE)),
     Layer("box", "the cluster in a box, from outside", _box_tests),
-    Layer("cluster", "a real control plane", _halves("cluster")),
+    Layer("cluster", "a real control plane", _halves("cluster", "hostile/*", "test_cases_*")),
     Layer(
         "faults",
         "attacks on the way to the API server",
