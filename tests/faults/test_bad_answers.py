@@ -147,6 +147,7 @@ def test_after_a_429_it_waits_as_long_as_it_was_told(campaign, without):
         match = Match(verbs={"create"}, resource="incidents", namespace=ground.namespace)
         played = play(flow, ground, [Answer(429, match, nth=1, times=1, retry_after=5)])
         assert not played.wrong, "\n".join([*played.wrong, played.story])
-        refused, again = [one for one in played.seen.requests if one.words == "create incidents"]
-        waited = (again.time - refused.time).total_seconds()
+        refused, *again = [one for one in played.seen.requests if one.words == "create incidents"]
+        assert [one.status for one in again].count(201) == 1, played.story
+        waited = min((one.time - refused.time).total_seconds() for one in again)  # whoever lost the race to open it waited as well
         assert (waited >= 5) == (not without), f"asked again after {waited:.2f} s"
