@@ -1,4 +1,4 @@
-"""What earlier attempts permit: attempts, cooldown, budgets, breaker, flapping, concurrency. All of it is counted from what is stored (V14)."""
+"""What earlier attempts permit: attempts, cooldown, budgets, breaker, flapping. All of it is counted from what is stored (V14)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.fakes.runbooks import runbook
 
-from prunella.api.healing_policy import Budget, Budgets, Concurrency
+from prunella.api.healing_policy import Budget, Budgets
 from prunella.api.incident import Episode, Times
 from prunella.api.names import ConditionStatus, Outcome, RemediationPhase
 from prunella.api.runbook import Limits
@@ -347,93 +347,3 @@ def test_r13_another_attempt_at_the_target_must_have_ended(phase, own, shown):
     world = ill(all_remediations=(other,), own_remediation_uid=other.metadata.uid if own else "")
     message = f"checkout-7f3kq-1 is {shown} on deploy/checkout: one attempt at a time"
     assert history.in_progress(world, plan_of()) == (Refusal(reason="DuplicateInProgress", message=message) if shown else None)
-
-
-def elsewhere(name="cart-1", *, running=True, refused=False, made=30.0, **changes):
-    """An attempt at another target: it acts, or waits, and may be refused."""
-    said = (condition("RemediationAllowed", ConditionStatus.FALSE, "RecentlyRemediated"),) if refused else ()
-    state = {"started_time": ago(20)} if running else {"started_time": None, "phase": RemediationPhase.PENDING}
-    given = {"target_ref": ELSEWHERE, "name": name, "uid": f"uid-{name}", "creation_timestamp": ago(made), "conditions": said}
-    return attempt(1, ended=None, **(given | state | changes))
-
-
-def healed_at(time):
-    """An attempt at another target that began then, and healed it."""
-    given = {"target_ref": ELSEWHERE, "name": "cart-2", "uid": "uid-cart-2", "started_time": time, "phase": RemediationPhase.SUCCEEDED}
-    return attempt(1, Outcome.REMEDIATED, ended=10, **given)
-
-
-@pytest.mark.parametrize(
-    ("others", "limits", "message"),
-    [
-        ((elsewhere(),), {}, "1 attempts are under way in shop; the limit is 1"),
-        ((elsewhere(),), {"per_namespace": 2}, None),
-        ((elsewhere(namespace="pay"),), {}, None),
-        (tuple(elsewhere(f"a-{n}", namespace=f"n{n}") for n in range(3)), {}, "3 attempts are under way in the cluster; the limit is 3"),
-        (tuple(elsewhere(f"a-{n}", namespace=f"n{n}") for n in range(2)), {}, None),
-        ((elsewhere(running=False),), {}, "1 attempts are under way in shop; the limit is 1"),
-        ((elsewhere(running=False, refused=True),), {}, None),
-        ((elsewhere(phase=RemediationPhase.UNKNOWN),), {}, None),
-        ((elsewhere(phase=RemediationPhase.SUCCEEDED),), {}, None),
-    ],
-    ids=[
-        "one acts here",
-        "two are permitted",
-        "one acts elsewhere",
-        "three act in the cluster",
-        "two do",
-        "one is about to",
-        "one is refused",
-        "one that can't be known",
-        "one that ended",
-    ],
-)
-def test_few_act_at_once(others, limits, message):
-    world = ill(all_remediations=others, policy=policy(concurrency=Concurrency(**limits)))
-    expected = None if message is None else Refusal(reason="ConcurrencyReached", message=message, look_again_time=later(5))
-    assert history.concurrency(world, plan_of()) == expected
-
-
-@pytest.mark.parametrize(
-    ("ended", "others", "refused"),
-    [
-        (None, (elsewhere(namespace="pay"),), False),
-        (later(-60), (), False),
-        (later(-60), (elsewhere(namespace="pay"),), True),
-        (later(-3600), (elsewhere(namespace="pay"),), False),
-        (later(-60), (elsewhere(namespace="pay"), healed_at(later(-30))), False),
-        (later(-60), (elsewhere(namespace="pay"), healed_at(later(-90))), True),
-    ],
-    ids=["no storm", "nobody acts", "one acts", "an hour later", "one has healed since", "one had healed before"],
-)
-def test_after_a_storm_one_at_a_time_until_one_has_healed(ended, others, refused):
-    made = policy()
-    made = made.model_copy(update={"status": made.status.model_copy(update={"storm_ended_time": ended})})
-    answer = history.concurrency(ill(all_remediations=others, policy=made), plan_of())
-    assert (answer is not None) == refused
-    assert answer is None or "until one of them has healed" in answer.message
-
-
-@pytest.mark.parametrize("refused", [False, True], ids=["none was asked yet", "all were refused for each other"])
-def test_of_several_that_wait_exactly_one_goes_first(refused):
-    waiting = tuple(elsewhere(f"a-{n}", running=False, refused=refused and n > 0, made=30 - n) for n in range(5))
-    first = []
-    for own in waiting:
-        answer = history.concurrency(ill(all_remediations=waiting, own_remediation_uid=own.metadata.uid), plan_of())
-        if answer is None:
-            first.append(own.metadata.name)
-    assert first == ["a-0"] if not refused else "a-0" in first
-
-
-def test_of_two_that_were_made_in_the_same_second_the_uid_decides():
-    two = (elsewhere("b", running=False, made=10), elsewhere("a", running=False, made=10))
-    allowed = [
-        one.metadata.name for one in two if history.concurrency(ill(all_remediations=two, own_remediation_uid=one.metadata.uid), plan_of()) is None
-    ]
-    assert allowed == ["a"]
-
-
-def test_one_that_has_no_creation_time_yet_comes_first():
-    two = (elsewhere("b", running=False, made=10), elsewhere("a", running=False, creation_timestamp=None))
-    assert history.concurrency(ill(all_remediations=two, own_remediation_uid="uid-a"), plan_of()) is None
-    assert history.concurrency(ill(all_remediations=two, own_remediation_uid="uid-b"), plan_of()).reason == "ConcurrencyReached"

@@ -29,6 +29,7 @@ from .mailbox import Mailbox
 from .observe import Observer
 from .ports import AlertSource, Clock, Live, Queries, Store, View
 from .things import Things
+from .turns import Turns
 
 KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 ALERT_FRESH: Final = timedelta(seconds=600)
@@ -79,6 +80,7 @@ class Gatherer:
         self.operator_namespace = operator_namespace
         self._lagging = lagging
         self.attempts = Attempts(view, clock)
+        self.turns = Turns(clock)
         self.around = Around(view, operator_namespace)
         self._unseen: dict[str, datetime] = {}
         self.active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
@@ -176,6 +178,7 @@ class Gatherer:
         return replace(
             seen,
             all_remediations=self.attempts.all(),
+            waiting=self.turns.waiting(),
             storm_since=self.storm_since,
             healthy_since=sight.healthy_since if sight and same else None,
             restart_sights=dict(sight.restarts) if sight and same else {},
@@ -200,6 +203,7 @@ class Gatherer:
     def forget(self, uid: str) -> None:
         """The Incident is gone."""
         self._unseen.pop(uid, None)
+        self.turns.forget(uid)
 
     def _heard_of(self, incident: Incident, now: datetime) -> bool:
         """Whether what the cache says of the target can be believed. A thing asks for its own kind alone, and no other asks for a thing's."""

@@ -178,6 +178,7 @@ class Reconciler:
             judged = incident.model_copy(update={"status": draft.status})
             moved, look = await self._runner.drive(judged, self._mail[key], made, None if taken else attempts)
             draft = draft.again(look)
+            self._gatherer.turns.decided(judged, draft.look_again)
             if not moved:
                 if draft.look_again is not None:
                     self._again(key, max(draft.look_again, self._clock.now() + timedelta(milliseconds=20)))

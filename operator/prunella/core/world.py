@@ -15,7 +15,7 @@ from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.escalation_policy import EscalationPolicy
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident
-from prunella.api.names import Cause
+from prunella.api.names import Cause, Priority
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
@@ -67,6 +67,18 @@ class OpenIncident:
     namespace: str
     target: str
     cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """An Incident whose plan is due, and which only waits for a place among the attempts under way."""
+
+    uid: str
+    namespace: str
+    """Of its target."""
+    priority: Priority
+    since: datetime
+    """When it was triggered: of the same priority, who fails longer comes first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +181,8 @@ class World:
     """The attempt for which the guards are asked live; it does not stand in its own way."""
     all_remediations: tuple[Remediation, ...] = ()
     """Of the cluster, for budgets, concurrency and attempts."""
+    waiting: tuple[Waiting, ...] = ()
+    """Of the cluster, who waits for a place among the attempts; this Incident may be among them."""
     duplicates: tuple[Incident, ...] = ()
     """Other open Incidents of the same target, oldest first."""
     neighbours: Neighbours | None = None

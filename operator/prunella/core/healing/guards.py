@@ -16,7 +16,7 @@ from prunella.api.names import Mode, SignalState, SourceKind
 from prunella.core.facts import UNKNOWN
 from prunella.core.world import GONE, Preparation, World
 
-from . import approval, blockers, error_budget, history, identity, ownership, windows
+from . import approval, blockers, error_budget, history, identity, ownership, turns, windows
 from .accusation import SOON
 from .plan import Plan, runbook_sha256
 from .refusal import Asked, Refusal
@@ -158,7 +158,7 @@ def budget(world: World, plan: Plan) -> Refusal | None:
 
 def one_per_target(world: World, plan: Plan) -> Refusal | None:
     """One attempt at a target at a time, and few in a namespace and in the cluster."""
-    return history.in_progress(world, plan) or history.concurrency(world, plan)
+    return history.in_progress(world, plan) or turns.concurrency(world, plan)
 
 
 def target(world: World, plan: Plan) -> Refusal | None:

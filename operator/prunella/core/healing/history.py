@@ -19,8 +19,6 @@ from prunella.core.world import World
 from .plan import Plan
 from .refusal import Refusal
 
-HALF_OPEN: Final = timedelta(hours=1)
-"""How long after a storm attempts begin one at a time, where none of them heals."""
 CONTRADICTED: Final = timedelta(seconds=10)
 """How long the watch is not believed where a live read said otherwise."""
 
@@ -175,7 +173,7 @@ def budgets(world: World, plan: Plan) -> Refusal | None:
     """At most so many attempts per window: of the target, its namespace, the cluster."""
     limits = _policy(world).budgets
     namespace = plan.workload.namespace
-    others = [one for one in _all(world) if one.metadata.uid != world.own_remediation_uid]
+    others = [one for one in every(world) if one.metadata.uid != world.own_remediation_uid]
     started = [one for one in others if spent(one) and one.status.outcome is not Outcome.SIMULATED]
     scopes = (
         (f"target {plan.workload.short}", limits.per_target, [one for one in started if one.spec.target_ref.uid == plan.workload.uid]),
@@ -217,70 +215,20 @@ def flapping(world: World) -> Refusal | None:
 def in_progress(world: World, plan: Plan) -> Refusal | None:
     """Another attempt at the same object has not ended."""
     for one in of_target(world, plan.workload.uid):
-        if not _final(one) and one.metadata.uid != world.own_remediation_uid:
+        if not final(one) and one.metadata.uid != world.own_remediation_uid:
             phase = one.status.phase or RemediationPhase.PENDING
             return Refusal(reason="DuplicateInProgress", message=f"{one.metadata.name} is {phase} on {plan.workload.short}: one attempt at a time")
     return None
 
 
-def concurrency(world: World, plan: Plan) -> Refusal | None:
-    """Few at once, so that one mistake stays small."""
-    limits = _policy(world).concurrency
-    running = [one for one in _all(world) if one.metadata.uid != world.own_remediation_uid and _goes_first(world, one)]
-    here = [one for one in running if (one.metadata.namespace or "") == plan.workload.namespace]
-    again = world.now + timedelta(seconds=5)
-    if len(here) >= limits.per_namespace:
-        return Refusal(
-            reason="ConcurrencyReached",
-            message=f"{len(here)} attempts are under way in {plan.workload.namespace}; the limit is {limits.per_namespace}",
-            look_again_time=again,
-        )
-    if running and recovering(world):
-        return Refusal(
-            reason="ConcurrencyReached",
-            message="a storm has just ended: attempts begin one at a time in the cluster until one of them has healed",
-            look_again_time=again,
-        )
-    if len(running) >= limits.per_cluster:
-        return Refusal(
-            reason="ConcurrencyReached",
-            message=f"{len(running)} attempts are under way in the cluster; the limit is {limits.per_cluster}",
-            look_again_time=again,
-        )
-    return None
-
-
-def recovering(world: World) -> bool:
-    """Whether the storm brake is half open: a storm ended lately, and nothing that was begun since has healed yet."""
-    ended = world.policy.status.storm_ended_time if isinstance(world.policy, HealingPolicy) else None
-    if ended is None or world.now - ended >= HALF_OPEN:
-        return False
-    healed = (one.status.started_time for one in _all(world) if one.status.outcome is Outcome.REMEDIATED)
-    return not any(started is not None and started >= ended for started in healed)
-
-
-def _goes_first(world: World, other: Remediation) -> bool:
-    """Whether the other acts already, or was made earlier and nothing refuses it: of several that wait, exactly one is first."""
-    if _final(other) or other.status.phase is RemediationPhase.UNKNOWN:
-        return False
-    if spent(other):
-        return True
-    refused = any(condition.type == "RemediationAllowed" and condition.status == "False" for condition in other.status.conditions)
-    own = next((one for one in _all(world) if one.metadata.uid == world.own_remediation_uid), None)
-    return not refused and (own is None or _made(other) < _made(own))
-
-
-def _made(remediation: Remediation) -> tuple[str, str]:
-    created = remediation.metadata.creation_timestamp
-    return (created.isoformat() if created else "", remediation.metadata.uid)
-
-
-def _all(world: World) -> tuple[Remediation, ...]:
+def every(world: World) -> tuple[Remediation, ...]:
+    """Every attempt of the cluster. The live list of this Incident's own wins over the cache's copy."""
     merged = {one.metadata.uid: one for one in world.all_remediations} | {one.metadata.uid: one for one in world.remediations}
     return tuple(merged.values())
 
 
-def _final(remediation: Remediation) -> bool:
+def final(remediation: Remediation) -> bool:
+    """Whether it has ended."""
     return remediation.status.phase is not None and remediation.status.phase.final
 
 
