@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.bench import page
 from tests.bench.alerts import Alerts
 from tests.bench.effect import Effect
+from tests.bench.many import Many
 from tests.bench.results import Results
 from tests.bench.scale import FULL, QUICK
 from tests.bench.standing import Standing
@@ -33,6 +34,7 @@ def measurements(cast: Cast, results: Results) -> dict[str, Measurement]:
         "idle": effect.idle,
         "alerts": Alerts(cast, results).run,
         "storm": Storm(cast, results).run,
+        "many": Many(cast, results).run,
         "loaded": effect.loaded,
         "standing": Standing(cast, results).run,
     }

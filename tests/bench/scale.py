@@ -26,6 +26,8 @@ class Scale:
     alert_block: int
     storm_alerts: int
     storm_targets: int
+    many: int
+    """Deployments broken at once."""
     restarts: int
 
 
@@ -44,6 +46,7 @@ FULL = Scale(
     alert_block=1000,
     storm_alerts=10_000,
     storm_targets=100,
+    many=200,
     restarts=3,
 )
 QUICK = Scale(
@@ -61,5 +64,6 @@ QUICK = Scale(
     alert_block=100,
     storm_alerts=640,
     storm_targets=10,
+    many=20,
     restarts=1,
 )

@@ -1,0 +1,159 @@
+"""Measurement 8: two hundred Deployments broken at once, of which five may be healed at a time, the important ones first.
+
+Every tenth has a CatalogEntry of tier 1. The Runbook proves a heal within seconds, so that it ends within minutes. An attempt is under way from its
+first write to the target until its status says that it ended, by the stamps on the Remediations.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from tests.bench import ground
+from tests.bench.ground import Stage, each
+from tests.bench.heals import KNOWN_GOOD_SECONDS
+from tests.bench.results import Results, Row
+from tests.bench.subjects import Cast
+from tests.harness import audit, prometheus
+from tests.harness.api import Api, Object
+from tests.harness.installation import LIMITS, SYSTEM
+from tests.harness.waiting import Missed, wait_for
+
+PLACE = "bench-many"
+AT_ONCE = 5
+IMPORTANT_EACH = 10
+REQUESTS_GOAL = 50.0
+HEAL_SECONDS = 6.0
+"""Of one attempt, at most, where nothing waits."""
+RUNBOOK = "roll-back-bad-rollout"
+QUICK_PROOF: Object = {"stabilizeSeconds": 0, "intervalSeconds": 1, "successes": 2, "timeoutSeconds": 60}
+_pause = threading.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt."""
+
+    target: str
+    priority: str
+    began: datetime
+    ended: datetime
+
+
+class Many:
+    """The measurement, on one cast."""
+
+    def __init__(self, cast: Cast, results: Results) -> None:
+        self._cast = cast
+        self._results = results
+        self._api: Api = cast.installation.api
+        self._count = cast.scale.many
+
+    def run(self) -> None:
+        """Break them, let them be healed, and look at what was under way when."""
+        api = self._api
+        ground.namespace(api, PLACE, mode="Auto")
+        binding = copy.deepcopy(self._cast.installation.opt_in)
+        binding["metadata"]["namespace"] = PLACE
+        api.apply(binding)
+        proof = api.get("Runbook", RUNBOOK, SYSTEM)["spec"]["verify"]
+        api.patch("Runbook", RUNBOOK, {"spec": {"verify": QUICK_PROOF}}, SYSTEM)
+        self._cast.installation.set_policy(concurrency={"perCluster": AT_ONCE, "perNamespace": AT_ONCE})
+        try:
+            with self._cast.prunella():
+                self._measure()
+        finally:
+            self._cast.installation.set_policy(concurrency=LIMITS["concurrency"])
+            api.patch("Runbook", RUNBOOK, {"spec": {"verify": proof}}, SYSTEM)
+            ground.forget(api, [PLACE])
+
+    def _measure(self) -> None:
+        stages = self._broken()
+        requests, began = _requests(), time.monotonic()
+        each(lambda stage: stage.crash(2), stages)
+        deadline = self._count / AT_ONCE * HEAL_SECONDS + 120
+        try:
+            wait_for(lambda: self._resolved() >= self._count, deadline, f"{self._count} are healed", seen=self._resolved, interval=2.0)
+        except Missed:
+            self._results.note(f"Of the {self._count} broken at once {self._resolved()} were healed after {deadline:.0f} s.")
+        took = time.monotonic() - began
+        rate = (_requests() - requests) / took
+        self._tell(self._runs(), took, rate)
+
+    def _broken(self) -> list[Stage]:
+        """Deployments whose Incidents are open, and that only lack their second restart."""
+        stages = [Stage(self._api, PLACE, f"many-{number}") for number in range(self._count)]
+        each(self._api.apply, (_entry(one.name) for one in stages[::IMPORTANT_EACH]))
+        each(Stage.start, stages)
+        unready = set(range(self._count))
+
+        def all_ready() -> bool:
+            for number in list(unready):
+                if stages[number].heal_pods():
+                    unready.discard(number)
+            return not unready
+
+        wait_for(all_ready, 180, f"{self._count} Deployments have a pod each")
+        _pause.wait(KNOWN_GOOD_SECONDS)
+        each(Stage.roll_out, stages)
+        each(lambda stage: stage.crash(1), stages)
+        wait_for(lambda: len(self._incidents()) >= self._count, 120, f"{self._count} Incidents are open", interval=1.0)
+        return stages
+
+    def _incidents(self) -> list[Object]:
+        return self._api.list("Incident", PLACE)
+
+    def _resolved(self) -> int:
+        return sum(one.get("status", {}).get("phase") == "Resolved" for one in self._incidents())
+
+    def _runs(self) -> list[Run]:
+        """The attempts, in the order in which they began."""
+        priorities = {one["metadata"]["name"]: one["status"].get("priority", "") for one in self._incidents()}
+        made = []
+        for one in self._api.list("Remediation", PLACE):
+            status = one.get("status", {})
+            if status.get("startedTime") and status.get("endedTime"):
+                began, ended = (datetime.fromisoformat(status[name]) for name in ("startedTime", "endedTime"))
+                made.append(Run(one["spec"]["targetRef"]["name"], priorities[one["spec"]["incidentRef"]["name"]], began, ended))
+        return sorted(made, key=lambda run: run.began)
+
+    def _tell(self, runs: list[Run], took: float, rate: float) -> None:
+        words = f"{self._count} broken at once, {AT_ONCE} at a time"
+        add = self._results.add
+        add(Row(what=f"{words}: most attempts under way", measured=_most(runs), unit="", goal=AT_ONCE, goal_words=f"≤ {AT_ONCE}"))
+        add(Row(what=f"{words}: healed", measured=len({run.target for run in runs}), unit=""))
+        overtaken = _overtaken(runs[AT_ONCE:])
+        add(Row(what=f"{words}: attempts before a more important one", measured=overtaken, unit="", goal=0, goal_words="0 but for the first five"))
+        add(Row(what=f"{words}: requests to the API server", measured=rate, unit="/s", goal=REQUESTS_GOAL, goal_words=f"≤ {REQUESTS_GOAL:g}/s"))
+        add(Row(what=f"{words}: until all were healed", measured=took, unit="s"))
+        start = runs[0].began if runs else datetime.now().astimezone()
+        lines = [(run.target, run.priority, (run.began - start).total_seconds(), (run.ended - start).total_seconds()) for run in runs]
+        self._results.raw("many", ("target", "priority", "began_s", "ended_s"), lines)
+
+
+def _entry(name: str) -> Object:
+    spec = {"selector": {"matchLabels": {"app": name}}, "team": "shop", "tier": 1}
+    return {"apiVersion": f"{audit.OURS}/v1alpha1", "kind": "CatalogEntry", "metadata": {"name": name, "namespace": PLACE}, "spec": spec}
+
+
+def _most(runs: list[Run]) -> int:
+    """How many were under way at once, at most."""
+    changes = sorted([(run.began, 1) for run in runs] + [(run.ended, -1) for run in runs], key=lambda one: (one[0], one[1]))
+    now = most = 0
+    for _, change in changes:
+        now += change
+        most = max(most, now)
+    return most
+
+
+def _overtaken(runs: list[Run]) -> int:
+    """How many began although one of a higher priority began after them."""
+    return sum(any(later.priority < run.priority for later in runs[number + 1 :]) for number, run in enumerate(runs))
+
+
+def _requests() -> float:
+    """How many requests the operator has made so far, watches and all, by its own count."""
+    return sum(prometheus.metrics("prunella_api_requests_total").values())
