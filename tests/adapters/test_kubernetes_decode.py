@@ -13,6 +13,7 @@ from prunella.adapters.kubernetes.reads import selector_text
 from prunella.adapters.kubernetes.watched import Watched
 from prunella.adapters.kubernetes.wire_workload import Requirement, Selector
 from prunella.core import facts
+from prunella.core.subject import Owner
 
 STAMP = "2026-11-24T09:41:07Z"
 INSTANT = datetime(2026, 11, 24, 9, 41, 7, tzinfo=UTC)
@@ -186,7 +187,7 @@ def test_a_deployment_keeps_its_counts_conditions_and_owner():
         labels={"app": "web", "kustomize.toolkit.fluxcd.io/name": "shop"},
         annotations={"prunella.dev/mode": "Observe", "argocd.argoproj.io/tracking-id": "t"},
         selector={"app": "web"},
-        owner=facts.Owner(api_version="apps/v1", kind="Rollout", name="web"),
+        owner=Owner(api_version="apps/v1", kind="Rollout", name="web"),
         conditions=(
             facts.WorkloadCondition(
                 type="Progressing",

@@ -58,7 +58,7 @@ class Shop:
         uid = (await must(self.api, "GET", path))["metadata"]["uid"]
         ref, live = ObjectRef(api_version="apps/v1", kind="Deployment", namespace=self.namespace, name="web", uid=uid), LiveReads(self.api)
         facts, raw = await live.workload(ref), await live.raw(ref)
-        return await self.preparer.wants(step, LiveFacts(now=NOW, raw=raw, facts=facts, intent_time=NOW, intent_id=INTENT), done)
+        return await self.preparer.wants(step, LiveFacts(now=NOW, raw=raw, target=facts, intent_time=NOW, intent_id=INTENT), done)
 
     async def planned(self, step: RunbookStep) -> Create:
         wants = await self.wants(step)

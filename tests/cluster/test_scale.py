@@ -59,7 +59,7 @@ class Shop:
         """As a run makes it: from what was read live, with the mark of a temporary measure."""
         live, ref = LiveReads(self.api), await self.ref()
         facts, raw = await live.workload(ref), await live.raw(ref)
-        patch = await self.preparer.wants(MORE, LiveFacts(now=NOW, raw=raw, facts=facts, intent_time=NOW), ())
+        patch = await self.preparer.wants(MORE, LiveFacts(now=NOW, raw=raw, target=facts, intent_time=NOW), ())
         assert isinstance(patch, Patch)
         return measures.temporary(patch, remediation=f"{self.namespace}/web-1", until=NOW + timedelta(seconds=600))
 

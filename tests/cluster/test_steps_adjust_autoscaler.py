@@ -41,7 +41,7 @@ async def test_the_maximum_goes_up_for_a_while_and_comes_back_by_its_mark():
 
         async def plan() -> object:
             facts, raw = await live.workload(ref), await live.raw(ref)
-            return await preparer.wants(HIGHER, LiveFacts(now=NOW, raw=raw, facts=facts, intent_time=NOW), ())
+            return await preparer.wants(HIGHER, LiveFacts(now=NOW, raw=raw, target=facts, intent_time=NOW), ())
 
         assert isinstance(await plan(), Done), "it is not at its maximum"
         status = {"status": {"currentReplicas": 4, "desiredReplicas": 4}}

@@ -45,7 +45,7 @@ async def test_failed_pods_go_until_three_are_left():
 
         async def plan() -> object:
             facts = await live.workload(ref)
-            return clean_up.plan(CleanUp(), LiveFacts(now=later, raw={}, facts=facts, intent_time=later), ())
+            return clean_up.plan(CleanUp(), LiveFacts(now=later, raw={}, target=facts, intent_time=later), ())
 
         there = len([one for one in (await must(api, "GET", pods))["items"] if one["status"].get("phase") == "Failed"])
         gone = 0

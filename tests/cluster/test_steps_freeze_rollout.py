@@ -51,7 +51,7 @@ class Shop:
         live, ref = LiveReads(self.api), await self.ref()
         facts, raw = await live.workload(ref), await live.raw(ref)
         return freeze_rollout.plan(
-            FreezeRollout(), LiveFacts(now=NOW, raw=raw, facts=facts, accused_hash=self.bad, intent_time=NOW), tuple(self.done)
+            FreezeRollout(), LiveFacts(now=NOW, raw=raw, target=facts, accused_hash=self.bad, intent_time=NOW), tuple(self.done)
         )
 
     async def patch(self) -> Patch:

@@ -99,7 +99,7 @@ class Shop:
         uid = (await must(self.api, "GET", path))["metadata"]["uid"]
         ref = ObjectRef(api_version="apps/v1", kind="Deployment", namespace=self.namespace, name="web", uid=uid)
         facts, raw = await self.live.workload(ref), await self.live.raw(ref)
-        return await self.preparer.wants(HOLD, LiveFacts(now=NOW, raw=raw, facts=facts, intent_time=NOW), done)
+        return await self.preparer.wants(HOLD, LiveFacts(now=NOW, raw=raw, target=facts, intent_time=NOW), done)
 
     async def marked(self) -> Patch:
         patch = await self.plan()

@@ -36,7 +36,7 @@ async def test_r29_of_several_containers_the_right_ones_limit_goes_up_and_comes_
         ref = ObjectRef(api_version="apps/v1", kind="Deployment", namespace=namespace, name="web", uid=before["metadata"]["uid"])
 
         facts, raw = await live.workload(ref), await live.raw(ref)
-        patch = resize.plan(MORE, LiveFacts(now=NOW, raw=raw, facts=facts, intent_time=NOW), ())
+        patch = resize.plan(MORE, LiveFacts(now=NOW, raw=raw, target=facts, intent_time=NOW), ())
         assert isinstance(patch, Patch)
         tried = await effects.dry_run(patch, OURSELVES)
         assert isinstance(tried, DryRun)

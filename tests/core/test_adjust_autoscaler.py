@@ -27,7 +27,7 @@ def scaler(wants=8, **changes):
 
 
 def plan(*found, params=HIGHER, done=(), answers=None):
-    live = LiveFacts(now=NOON, raw={}, facts=crashed(), intent_time=NOON, answers={ASKED: found} if answers is None else answers)
+    live = LiveFacts(now=NOON, raw={}, target=crashed(), intent_time=NOON, answers={ASKED: found} if answers is None else answers)
     return adjust_autoscaler.plan(params, live, done)
 
 

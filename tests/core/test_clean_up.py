@@ -28,7 +28,7 @@ def facts(*pods):
 
 
 def plan(given, *done, params=OLD):
-    return clean_up.plan(params, LiveFacts(now=NOON, raw={}, facts=given, intent_time=NOON), done)
+    return clean_up.plan(params, LiveFacts(now=NOON, raw={}, target=given, intent_time=NOON), done)
 
 
 def record(effect: DeletePod, number: int) -> StepStatus:

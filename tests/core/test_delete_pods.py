@@ -33,7 +33,7 @@ def some(*pods: Pod) -> WorkloadFacts:
 
 
 def live(facts: WorkloadFacts) -> LiveFacts:
-    return LiveFacts(now=NOON, raw={}, facts=facts, intent_time=NOON)
+    return LiveFacts(now=NOON, raw={}, target=facts, intent_time=NOON)
 
 
 def record(effect, number=0) -> StepStatus:

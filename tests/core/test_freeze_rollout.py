@@ -35,7 +35,7 @@ def raw(kind="Deployment", **spec: Any) -> dict[str, Any]:
 
 
 def live(facts=None, stored=None, **changes: Any) -> LiveFacts:
-    return LiveFacts(now=NOON, raw=stored or raw(), facts=facts or crashed(), accused_hash="h3", intent_time=NOON, **changes)
+    return LiveFacts(now=NOON, raw=stored or raw(), target=facts or crashed(), accused_hash="h3", intent_time=NOON, **changes)
 
 
 def stateful(**changes: Any):

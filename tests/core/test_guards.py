@@ -13,11 +13,12 @@ from prunella.api.incident import Hold
 from prunella.api.names import Mode, Outcome, RemediationPhase, SignalState
 from prunella.api.runbook import Blocker, ErrorBudget, Limits, RunbookStep
 from prunella.api.windows import Window, Windows
-from prunella.core.facts import UNKNOWN, NamespaceFacts, Owner
+from prunella.core.facts import UNKNOWN, NamespaceFacts
 from prunella.core.healing import guards
 from prunella.core.healing.plan import runbook_sha256
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.healing.steps.restart import Restart
+from prunella.core.subject import Owner
 from prunella.core.world import GONE, Answers, QueryValue
 
 from .builders import ago, later
@@ -89,14 +90,14 @@ def test_missing_rights_are_a_reason_only_where_the_mode_would_act(mode, shown):
         ({"namespace": "kube-system"}, "namespace kube-system is protected: nothing is ever changed there"),
         ({"namespace": "monitoring"}, "namespace monitoring is protected: nothing is ever changed there"),
         ({"namespace": "healers"}, "namespace healers is protected: nothing is ever changed there"),
-        ({"kind": "ReplicaSet"}, "a ReplicaSet is not changed by automation"),
+        ({"kind": "ReplicaSet"}, "step 'rollback' (rollBack) is for DaemonSet, Deployment, StatefulSet, not for ReplicaSet"),
     ],
     ids=["kube-system", "another of the list", "the operator's own", "a kind that is none of ours"],
 )
 def test_protected_namespaces_and_kinds_are_left_alone(facts, message):
     world = ill(operator_namespace="healers", runbooks=(runbook(namespace="healers"),))
     made = planned(world)
-    made = replace(made, workload=replace(made.workload, **facts))
+    made = replace(made, subject=replace(made.subject, **facts))
     refusal = guards.protected(world, made)
     assert (refusal.reason, refusal.message) == ("UnmanagedResource", message)
 
@@ -104,7 +105,7 @@ def test_protected_namespaces_and_kinds_are_left_alone(facts, message):
 def test_the_operators_namespace_is_protected_even_if_the_policy_cannot_be_read():
     world = ill(policy=UNKNOWN)
     made = planned(world)
-    refusal = guards.protected(world, replace(made, workload=replace(made.workload, namespace="prunella-system")))
+    refusal = guards.protected(world, replace(made, subject=replace(made.subject, namespace="prunella-system")))
     assert refusal.reason == "UnmanagedResource"
 
 
@@ -250,7 +251,7 @@ def test_a_hold_keeps_automation_away_until_it_ends(until, refuses):
 def test_a_workload_may_opt_out_by_its_own_annotation(value, refuses):
     world = ill()
     made = planned(world)
-    made = replace(made, workload=replace(made.workload, annotations={"prunella.dev/mode": value}))
+    made = replace(made, subject=replace(made.subject, annotations={"prunella.dev/mode": value}))
     expected = Refusal(reason="HumanOverride", message="deploy/checkout is annotated prunella.dev/mode: Observe") if refuses else None
     assert guards.person(world, made) == expected
 
@@ -282,7 +283,7 @@ def test_a_plan_that_accuses_no_revision_asks_for_no_quarantine():
 def test_another_owner_would_change_it_back():
     world = ill()
     made = planned(world)
-    owned = replace(made, workload=replace(made.workload, owner=Owner(api_version="example.com/v1", kind="Shop", name="main")))
+    owned = replace(made, subject=replace(made.subject, owner=Owner(api_version="example.com/v1", kind="Shop", name="main")))
     assert guards.owner(world, owned).reason == "OwnedByOperator"
     assert guards.owner(world, made) is None
 
@@ -350,7 +351,7 @@ def test_the_target_must_still_be_that_object_and_still_be_ill(changes, plan, re
 )
 def test_a_restart_never_stops_the_last_ready_pods(facts, steps, refuses):
     made = planned(ill())
-    made = replace(made, runbook=runbook("r", *steps), workload=replace(made.workload, **facts))
+    made = replace(made, runbook=runbook("r", *steps), subject=replace(made.subject, **facts))
     refusal = guards.blast_radius(ill(), made)
     short = "sts/checkout" if "kind" in facts else "deploy/checkout"
     message = f"a restart would stop the last ready pods of {short} before new ones are there"

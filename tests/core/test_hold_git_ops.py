@@ -46,7 +46,7 @@ def kustomization(**spec: Any) -> dict[str, Any]:
 def plan(facts, *done: StepStatus, **answers: Any):
     found = {Listed(api_version=ARGO.api_version, kind="Application", namespace="argocd", name="shop"): answers["argo"]} if "argo" in answers else {}
     found |= {KUSTOMIZATION: answers["flux"]} if "flux" in answers else {}
-    return hold_git_ops.plan(HoldGitOps(), LiveFacts(now=NOON, raw={}, facts=facts, intent_time=NOON, answers=found), done)
+    return hold_git_ops.plan(HoldGitOps(), LiveFacts(now=NOON, raw={}, target=facts, intent_time=NOON, answers=found), done)
 
 
 def record(patch: Patch) -> StepStatus:
@@ -179,8 +179,8 @@ def test_the_guard_lets_a_runbook_pass_that_holds_git_before_it_changes_anything
 def test_an_operator_that_owns_the_target_is_not_held():
     world = ill(runbook("book", HOLD, ROLL_BACK))
     made = planned(world)
-    owned = replace(made.workload, owner=type("O", (), {"kind": "Postgres", "name": "main", "api_version": "x/v1"})())
-    refusal = guards.owner(world, replace(made, workload=owned))
+    owned = replace(made.subject, owner=type("O", (), {"kind": "Postgres", "name": "main", "api_version": "x/v1"})())
+    refusal = guards.owner(world, replace(made, subject=owned))
     assert refusal is not None
     assert refusal.reason == "OwnedByOperator"
 

@@ -52,7 +52,7 @@ def test_a_runbook_is_used_where_it_can_be_told_as_whom_it_acts(namespace, accou
         (Match(causes=(Cause.CRASH_LOOP, Cause.ROLLOUT_STUCK)), {}, "it is for CrashLoop, RolloutStuck; the cause is RolloutCrashLoop"),
         (Match(alerts=('{alertname="A"}',)), {}, "it is for its alerts; the cause is RolloutCrashLoop"),
         (Match(), {}, "it is for its alerts; the cause is RolloutCrashLoop"),
-        (Match(causes=CRASH), {"target": GONE}, "the target is no workload that could be acted on"),
+        (Match(causes=CRASH), {"target": GONE}, "the target is no object that could be acted on"),
         (Match(causes=CRASH, targets=TargetMatch()), {}, None),
         (Match(causes=CRASH, targets=TargetMatch(kinds=("Deployment", "DaemonSet"))), {}, None),
         (

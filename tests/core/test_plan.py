@@ -40,8 +40,8 @@ def test_a_plan_names_the_accused_and_the_known_good_revision_for_people():
 @pytest.mark.parametrize(
     ("changes", "reason", "message"),
     [
-        ({"target": GONE}, "NoRunbookMatches", "the target is no workload that could be acted on"),
-        ({"target": NOT_A_WORKLOAD}, "NoRunbookMatches", "the target is no workload that could be acted on"),
+        ({"target": GONE}, "NoRunbookMatches", "the target is no object that could be acted on"),
+        ({"target": NOT_A_WORKLOAD}, "NoRunbookMatches", "the target is no object that could be acted on"),
         (
             {"facts": replace(crashed(), revisions=())},
             "NoKnownGood",
@@ -266,7 +266,7 @@ def test_each_class_of_fault_has_its_dwell(cause, seconds):
 INGREDIENTS = {
     "Runbook's uid": {"runbook": runbook("another")},
     "Runbook's spec": {"runbook": runbook(title="Another title")},
-    "target": {"workload": workload(uid="another")},
+    "target": {"subject": workload(uid="another")},
     "accused revision": {"accused": revision(9)},
     "no accused revision": {"accused": None},
     "revision to go back to": {"to": revision(8)},
@@ -276,13 +276,13 @@ OTHERS = {
     "Runbook's status and labels": {
         "runbook": runbook().model_copy(update={"metadata": runbook().metadata.model_copy(update={"labels": {"a": "b"}})})
     },
-    "target's state": {"workload": workload(ready=1, generation=9, labels={"x": "y"})},
+    "target's state": {"subject": workload(ready=1, generation=9, labels={"x": "y"})},
     "number of a revision": {"accused": replace(revision(3), number=7)},
 }
 
 
 def hashed(**changes):
-    given = {"runbook": runbook(), "workload": workload(), "accused": revision(3), "to": revision(2)} | changes
+    given = {"runbook": runbook(), "subject": workload(), "accused": revision(3), "to": revision(2)} | changes
     return plan.plan_hash(**given)
 
 

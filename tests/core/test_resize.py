@@ -30,7 +30,7 @@ def raw(limit: object = "256Mi", request: object = "128Mi") -> dict[str, Any]:
 
 
 def plan(params: Resize = MORE, stored=None, facts=None, done=()):
-    return resize.plan(params, LiveFacts(now=NOON, raw=stored or raw(), facts=facts or crashed(), intent_time=NOON), done)
+    return resize.plan(params, LiveFacts(now=NOON, raw=stored or raw(), target=facts or crashed(), intent_time=NOON), done)
 
 
 def record(patch: Patch) -> StepStatus:

@@ -32,7 +32,7 @@ def scaler(name="hpa", least=2, most=8, target=("Deployment", "checkout"), **met
 
 def live(*scalers: dict[str, Any], facts=None, stored=None, answers=None) -> LiveFacts:
     found = {ASKED: scalers} if answers is None else answers
-    return LiveFacts(now=NOON, raw=stored or raw(), facts=facts or crashed(), intent_time=NOON, answers=found)
+    return LiveFacts(now=NOON, raw=stored or raw(), target=facts or crashed(), intent_time=NOON, answers=found)
 
 
 def record(patch: Patch) -> StepStatus:

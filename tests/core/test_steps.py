@@ -40,7 +40,7 @@ def live(facts: WorkloadFacts | None = None, **changes: Any) -> LiveFacts:
     defaults: dict[str, Any] = {
         "now": NOON,
         "raw": raw(),
-        "facts": facts or crashed(),
+        "target": facts or crashed(),
         "accused_hash": "h3",
         "to": revision(2),
         "to_template": OLD,

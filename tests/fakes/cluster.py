@@ -19,7 +19,6 @@ from prunella.core.facts import (
     Container,
     Look,
     NamespaceFacts,
-    Owner,
     Pod,
     Revision,
     Termination,
@@ -50,7 +49,7 @@ from prunella.core.healing.identity import OURSELVES, Account, Actor
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP
 from prunella.core.healing.steps.hand_back import hand_back
 from prunella.core.healing.steps.step import Listed
-from prunella.core.subject import Place, Thing, place
+from prunella.core.subject import Owner, Place, Thing, place
 
 from .clock import ManualClock
 from .pointer import TestFailedError, patched
@@ -443,6 +442,9 @@ class FakeCluster:
         return self.facts(one) if one is not None else None
 
     async def look(self, ref: ObjectRef) -> Look | UnknownT | None:
+        thing, raw = self.things.get(place(ref, ref.namespace or "")), await self.raw(ref)
+        if thing is not None and isinstance(raw, dict):
+            return Look(facts=thing, raw=raw)
         facts = await self.workload(ref)
         if not isinstance(facts, WorkloadFacts):
             return facts

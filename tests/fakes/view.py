@@ -64,6 +64,9 @@ class FakeView:
     def thing(self, kind: str, namespace: str, name: str) -> Thing | None:
         return self.cluster.things.get((kind, namespace, name))
 
+    def whole(self, thing: Thing) -> Thing:
+        return thing
+
     def sees(self, kind: str, namespace: str, now: datetime) -> bool:
         return kind not in self.unseen
 
@@ -99,7 +102,7 @@ class FakeView:
         for facts in self.workloads():
             if mark := facts.workload.annotations.get(TEMPORARY_ANNOTATION):
                 yield facts.workload.ref, mark
-        for one in self.cluster.autoscalers:
+        for one in (*self.cluster.autoscalers, *self.cluster.things.values()):
             if mark := one.annotations.get(TEMPORARY_ANNOTATION):
                 yield one.ref, mark
 

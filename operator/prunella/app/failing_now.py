@@ -10,7 +10,7 @@ from datetime import datetime
 
 from prunella.api.incident import Incident
 from prunella.api.names import Cause, ConditionStatus
-from prunella.core.healing.guards import KINDS
+from prunella.core.healing.steps.step import WORKLOADS
 from prunella.core.incident import correlate
 from prunella.core.world import OpenIncident
 
@@ -27,7 +27,7 @@ def open_incidents(view: View, now: datetime) -> tuple[OpenIncident, ...]:
             cause=one.status.cause or (one.spec.source.signal.cause if one.spec.source and one.spec.source.signal else Cause.REPORTED),
         )
         for one in view.unended_incidents()
-        if correlate.is_open(one, now) and not _over(one) and one.spec.target_ref.kind in KINDS
+        if correlate.is_open(one, now) and not _over(one) and one.spec.target_ref.kind in WORKLOADS
     )
 
 

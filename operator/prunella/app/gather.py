@@ -215,7 +215,7 @@ class Gatherer:
     async def _target(self, incident: Incident, *, live: bool) -> Look | WorkloadFacts | Thing | Absent | UnknownT:
         ref = incident.spec.target_ref
         if is_thing(ref):
-            return await self._things.target(targets.full_ref(incident))
+            return await self._things.target(targets.full_ref(incident), live=live)
         if ref.kind not in KINDS:
             return NOT_A_WORKLOAD
         cached = self._view.workload(ref.kind, incident.target_namespace, ref.name)

@@ -21,6 +21,7 @@ from prunella.core.facts import Revision, UnknownT, WorkloadFacts
 from prunella.core.healing import approval, blockers, guards, identity, match, plan
 from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
+from prunella.core.subject import Thing
 from prunella.core.world import GONE, Answers, Preparation, World
 
 from . import attempt
@@ -37,7 +38,7 @@ class Permitted:
     """The plan as it holds now, with every guard's yes."""
 
     plan: plan.Plan
-    facts: WorkloadFacts
+    target: WorkloadFacts | Thing
     guards: tuple[GuardVerdict, ...]
     preparation: Preparation | None
     world: World
@@ -115,17 +116,17 @@ class Permit:
         if world.target is GONE:
             ref = remediation.spec.target_ref
             return Refusal(reason="TargetChanged", message=f"{ref.kind} {ref.name} is gone or was made anew: the plan was for another object")
-        facts = world.workload
-        if facts is None:
+        subject, seen = world.subject, world.workload or world.thing
+        if subject is None or seen is None:
             return Refusal(reason="EvidenceMissing", message="the target could not be read")
-        if facts.workload.uid != remediation.spec.target_ref.uid:
-            return Refusal(reason="TargetChanged", message=f"{facts.workload.short} was made anew: the plan was for another object")
+        if subject.uid != remediation.spec.target_ref.uid:
+            return Refusal(reason="TargetChanged", message=f"{subject.short} was made anew: the plan was for another object")
         runbook = attempt.runbook_of(remediation, world.runbooks)
         if runbook is None:
             return Refusal(reason="EvidenceMissing", message="the Runbook could not be read as it was when the attempt was made")
         if _begun(remediation):
-            return self._going_on(world, remediation, facts, runbook)
-        made = await self._plan(world, remediation, facts)
+            return self._going_on(world, remediation, seen, runbook)
+        made = await self._plan(world, remediation)
         if isinstance(made, Refusal):
             return made
         known, ahead = guards.prepared(world, made), await asked_ahead
@@ -137,12 +138,12 @@ class Permit:
             # The dry run of the dwell still holds: the request bears its preconditions. A right may have been taken away since.
             reviewed = ahead.rights(made) if ahead is not None else None
             acting = identity.of_attempt(remediation.spec, world.operator_namespace)
-            missing, answered = reviewed or await self._preparer.rights(made.runbook, facts.workload.ref, acting)
+            missing, answered = reviewed or await self._preparer.rights(made.runbook, subject.ref, acting)
             if missing or not answered:
                 mail.preparation = replace(known, missing_rights=missing, rights_known=answered, prepared_time=world.now)
                 world = replace(world, preparation=mail.preparation)
         template = ahead.template_of(made) if ahead is not None else None
-        return _decided(world, remediation, made, facts, template)
+        return _decided(world, remediation, made, seen, template)
 
     def places(self, remediation: Remediation, permitted: Permitted) -> Refusal | None:
         """Whether budgets and concurrency still have a place, by what others began meanwhile. Asked right before the reservation."""
@@ -153,10 +154,11 @@ class Permit:
         approved = spent is not None and spent.reason == guards.MODE_LOWERED and permitted.plan.mode is not Mode.AUTO
         return (None if approved else spent) or guards.one_per_target(world, permitted.plan)
 
-    async def _plan(self, world: World, remediation: Remediation, facts: WorkloadFacts) -> plan.Plan | Refusal:
+    async def _plan(self, world: World, remediation: Remediation) -> plan.Plan | Refusal:
         """The same plan, made anew from live facts. Another plan than the one that was decided is somebody's change."""
-        faster = _faster(facts, remediation)
-        if faster is not None:
+        facts = world.workload
+        faster = _faster(facts, remediation) if facts is not None else None
+        if facts is not None and faster is not None:
             await self._rule_out_ours(facts, remediation)
             return faster
         if world.finding is None and not any(one.source == "Alertmanager" and one.state == "Firing" for one in world.incident.status.signals):
@@ -182,14 +184,15 @@ class Permit:
         if mark is not None and fresh is not None and any(one.intent is not None and one.intent.id == mark for one in fresh.status.steps):
             raise Conflict(f"{remediation.metadata.name} was carried out meanwhile, and by no person: it is read again")
 
-    def _going_on(self, world: World, remediation: Remediation, facts: WorkloadFacts, runbook: Runbook) -> Permitted | Refusal:
+    def _going_on(self, world: World, remediation: Remediation, seen: WorkloadFacts | Thing, runbook: Runbook) -> Permitted | Refusal:
         """After the first effect only what could make the next one wrong is asked: pause, control plane, evidence, a person's veto, the mode."""
-        accused = facts.revision(remediation.spec.accused_revision or "")
+        facts = seen if isinstance(seen, WorkloadFacts) else None
+        accused = facts.revision(remediation.spec.accused_revision or "") if facts is not None else None
         made = plan.Plan(
             runbook=runbook,
-            workload=facts.workload,
+            subject=seen.workload if isinstance(seen, WorkloadFacts) else seen,
             accused=accused,
-            to=_still_to(remediation, facts, runbook, accused),
+            to=_still_to(remediation, facts, runbook, accused) if facts is not None else None,
             summary=remediation.status.plan,
             hash=remediation.spec.plan_hash,
             mode=plan.effective_mode(runbook, world),
@@ -202,7 +205,7 @@ class Permit:
         lowered = _lowered(remediation, made)
         if lowered is not None:
             return lowered
-        return Permitted(plan=made, facts=facts, guards=remediation.status.guards, preparation=None, world=world)
+        return Permitted(plan=made, target=seen, guards=remediation.status.guards, preparation=None, world=world)
 
 
 def _still_to(remediation: Remediation, facts: WorkloadFacts, runbook: Runbook, accused: Revision | None) -> Revision | None:
@@ -231,7 +234,7 @@ def _lowered(remediation: Remediation, made: plan.Plan) -> Refusal | None:
     return guards.gate(made, None) if remediation.spec.mode.rank >= Mode.APPROVE.rank else None
 
 
-def _decided(world: World, remediation: Remediation, made: plan.Plan, facts: WorkloadFacts, template: Json | None) -> Permitted | Refusal:
+def _decided(world: World, remediation: Remediation, made: plan.Plan, seen: WorkloadFacts | Thing, template: Json | None) -> Permitted | Refusal:
     """What the guards and the mode say to the plan; and whether it still does what people were shown."""
     asked = guards.ask(world, made)
     refusal = first_refusal(asked) or _lowered(remediation, made)
@@ -241,7 +244,7 @@ def _decided(world: World, remediation: Remediation, made: plan.Plan, facts: Wor
     refusal = approval.swapped(remediation, diff) or refusal
     if refusal is not None:
         return _unapproved(refusal, world, remediation, made, _verdicts(asked), diff)
-    return Permitted(plan=made, facts=facts, guards=_verdicts(asked), preparation=world.preparation, world=world, template=template)
+    return Permitted(plan=made, target=seen, guards=_verdicts(asked), preparation=world.preparation, world=world, template=template)
 
 
 def _unapproved(refusal: Refusal, world: World, remediation: Remediation, made: plan.Plan, verdicts: tuple[GuardVerdict, ...], diff: str) -> Refusal:

@@ -85,6 +85,9 @@ class View(Protocol):
     def thing(self, kind: str, namespace: str, name: str) -> Thing | None:
         """One of them with what belongs to it, or None where it is not there."""
 
+    def whole(self, thing: Thing) -> Thing:
+        """A thing as it was just read, with what belongs to it by the cache."""
+
     def sees(self, kind: str, namespace: str, now: datetime) -> bool:
         """Whether what is said of things of that kind can be believed: the API server serves it, we may read it, and it was heard of lately."""
 
@@ -207,7 +210,7 @@ class Live(Protocol):
         """The workload with its revisions and pods; None on 404 or another uid."""
 
     async def look(self, ref: ObjectRef) -> Look | UnknownT | None:
-        """The same, and the JSON that its own facts were made of."""
+        """A workload or a thing (without what belongs to it), and the JSON that its own facts were made of; None on 404 or another uid."""
 
     async def listed(self, wanted: Listed) -> tuple[dict[str, Any], ...] | UnknownT:
         """Every object of a kind in a namespace, as JSON."""

@@ -23,6 +23,7 @@ from prunella.core.healing.identity import Account, Actor
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Ask, Listed, LiveFacts, Next, Queried, Right, Skip, Tell
+from prunella.core.subject import Thing
 from prunella.core.world import Answers, Capture, Preparation, World
 
 from .capture import captured
@@ -109,14 +110,14 @@ class Preparer:
     async def prepare(self, world: World, wish: Prepare) -> Preparation:
         """Rights and the dry run of one plan."""
         now = self._clock.now()
-        facts = world.workload
-        if facts is None:
+        subject, seen = world.subject, world.workload or world.thing
+        if subject is None or seen is None:
             return Preparation(plan_hash=wish.plan_hash, rights_known=False, prepared_time=now)
         acting = identity.of_runbook(wish.runbook, world.operator_namespace)
-        missing, known = await self.rights(wish.runbook, facts.workload.ref, acting)
+        missing, known = await self.rights(wish.runbook, subject.ref, acting)
         error, diff = "", ""
         if known and not missing and not isinstance(acting, Refusal):
-            error, diff = await self._dry_run(wish, facts, acting)
+            error, diff = await self._dry_run(wish, seen, acting)
         return Preparation(
             plan_hash=wish.plan_hash, to=wish.to, missing_rights=missing, rights_known=known, dry_run_error=error, diff=diff, prepared_time=now
         )
@@ -134,7 +135,7 @@ class Preparer:
         space = target.namespace or ""
         answers = await asyncio.gather(*(self._may(right, space, acting) for right in rights))
         missing = [
-            f"{right.verb} {right.resource}{'.' if right.group else ''}{right.group} in {space}"
+            f"{right.verb} {right.resource}{'.' if right.group else ''}{right.group} in {space or 'the cluster'}"
             for right, answer in zip(rights, answers, strict=True)
             if answer is False
         ]
@@ -144,11 +145,11 @@ class Preparer:
         resource, _, subresource = right.resource.partition("/")
         return await self._live.may(right.verb, right.group, resource, namespace, subresource=subresource, acting=acting)
 
-    async def _dry_run(self, wish: Prepare, facts: WorkloadFacts, acting: Actor) -> tuple[str, str]:
+    async def _dry_run(self, wish: Prepare, seen: WorkloadFacts | Thing, acting: Actor) -> tuple[str, str]:
         """Why the API server would refuse the first change, and what it would change."""
         now = self._clock.now()
         for step in wish.runbook.spec.steps:
-            live = await self.live_facts(facts, wish.accused_hash, wish.to, now=now, intent_time=now)
+            live = await self.live_facts(seen, wish.accused_hash, wish.to, now=now, intent_time=now)
             if live is None:
                 return "the target could not be read", ""
             following = await self.wants(step, live, ())
@@ -164,13 +165,14 @@ class Preparer:
         return "", ""
 
     async def live_facts(
-        self, facts: WorkloadFacts, accused_hash: str, to: Revision | None, *, now: datetime, intent_time: datetime
+        self, seen: WorkloadFacts | Thing, accused_hash: str, to: Revision | None, *, now: datetime, intent_time: datetime
     ) -> LiveFacts | None:
         """What a step reads: the object as JSON and the template to go back to. None where one of them could not be read."""
-        raw, template = await asyncio.gather(self._live.raw(facts.workload.ref), self.template(facts.workload.kind, to))
+        subject = seen.workload if isinstance(seen, WorkloadFacts) else seen
+        raw, template = await asyncio.gather(self._live.raw(subject.ref), self.template(subject.kind, to))
         if not isinstance(raw, dict) or isinstance(template, UnknownT):
             return None
-        return LiveFacts(now=now, raw=raw, facts=facts, accused_hash=accused_hash, to=to, to_template=template, intent_time=intent_time)
+        return LiveFacts(now=now, raw=raw, target=seen, accused_hash=accused_hash, to=to, to_template=template, intent_time=intent_time)
 
     async def wants(self, step: RunbookStep, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
         """What a step wants next; where it must know more, it is asked again with the answers. Raises PrunellaError where it asks without end."""

@@ -25,6 +25,7 @@ from prunella.core.healing.outside import Silence
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import hand_back
 from prunella.core.standing import froze
+from prunella.core.things.detect import is_thing
 from prunella.core.world import GONE, World
 
 from .errors import OutcomeUnknown
@@ -117,12 +118,7 @@ class Prover:
         elif check.alert_cleared is not None:
             look = await self._cleared(check, world, remediation)
         else:
-            facts: WorkloadFacts | UnknownT | None = world.workload if world.workload is not None else UNKNOWN
-            since = remediation.status.effect_time or world.now
-            if froze(remediation):
-                look = verify.kept_serving(facts, remediation.spec.accused_revision or "", since, check.name)
-            else:
-                look = verify.workload_healthy(facts, world.finding, since, check.name)
+            look = _healthy(world, remediation, check.name)
         course.measurements.append(
             Measurement(check=check.name, started_time=started, finished_time=self._clock.now(), value=look.value[:1024], result=look.result)
         )
@@ -151,7 +147,7 @@ class Prover:
     async def _overridden(self, world: World, remediation: Remediation) -> tuple[Outcome, str, str] | None:
         """Whether somebody took the target away or changed what we wrote. Unreadable means: look again."""
         ref = remediation.spec.target_ref
-        if world.target is GONE or (world.workload is not None and world.workload.workload.uid != ref.uid):
+        if world.target is GONE or (world.subject is not None and world.subject.uid != ref.uid):
             return Outcome.STALE, "TargetChanged", f"{ref.kind} {ref.name} is gone or was made anew"
         wrote = next(
             (one for one in reversed(remediation.status.steps) if one.state is StepState.APPLIED and one.intent and one.intent.action == "Patch"),
@@ -201,6 +197,17 @@ class Prover:
             if isinstance(answer, effects.Applied):
                 return
         log.warning("Field ownership could not be handed back", extra={"remediation": remediation, "object": f"{ref.kind} {ref.name}"})
+
+
+def _healthy(world: World, remediation: Remediation, check: str) -> verify.Look:
+    """Whether the target is well, by what its kind calls so."""
+    if is_thing(remediation.spec.target_ref):
+        return verify.thing_healthy(world.thing, world.finding, check)
+    facts: WorkloadFacts | UnknownT | None = world.workload if world.workload is not None else UNKNOWN
+    since = remediation.status.effect_time or world.now
+    if froze(remediation):
+        return verify.kept_serving(facts, remediation.spec.accused_revision or "", since, check)
+    return verify.workload_healthy(facts, world.finding, since, check)
 
 
 def _foreign(world: World, after: Mapping[str, str]) -> bool:

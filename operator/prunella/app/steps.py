@@ -62,7 +62,7 @@ class Steps:
 
     async def _free(self, steps: tuple[RunbookStep, ...], step: RunbookStep, live: LiveFacts) -> Refusal | None:
         """Why a target that Git manages must not be changed now: what manages it is not held, whatever the records say. None where it may be."""
-        refusal = ownership.owned(live.facts.workload)
+        refusal = ownership.owned(live.subject)
         if refusal is None or refusal.reason != "OwnedByGitOps":
             return None
         hold = next((one for one in steps[: steps.index(step)] if one.action == HOLD), None)
@@ -72,14 +72,14 @@ class Steps:
     async def _look(self, remediation: Remediation, permitted: Permitted, now: datetime) -> LiveFacts | None:
         """What a step reads; None where a part of it could not be had."""
         raw, to = permitted.world.raw, permitted.plan.to
-        template = permitted.template or await self._preparer.template(permitted.facts.workload.kind, to)
+        template = permitted.template or await self._preparer.template(permitted.plan.subject.kind, to)
         if raw is None or isinstance(template, UnknownT):
             return None
         accused = remediation.spec.accused_revision or ""
         return LiveFacts(
             now=now,
             raw=raw,
-            facts=permitted.facts,
+            target=permitted.target,
             accused_hash=accused,
             to=to,
             to_template=template,

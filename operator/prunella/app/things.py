@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from prunella.api.common import ObjectRef
-from prunella.core.facts import UNKNOWN, Finding, UnknownT
+from prunella.core.facts import UNKNOWN, Finding, Look, UnknownT
 from prunella.core.incident import correlate
 from prunella.core.subject import Thing
 from prunella.core.things.detect import detect
@@ -51,11 +51,16 @@ class Things:
         sight = self._sight(thing)
         return sight.finding if sight.settled else UNKNOWN
 
-    async def target(self, ref: ObjectRef) -> Thing | Absent | UnknownT:
-        """The thing that an Incident is about. It is gone only if the API server says so."""
+    async def target(self, ref: ObjectRef, *, live: bool = False) -> Look | Thing | Absent | UnknownT:
+        """The thing that an Incident is about. It is gone only if the API server says so.
+
+        `live`: as the API server shows it now. What belongs to it (a Job's pods, what answers for a Service) is the cache's all the same.
+        """
         kind, namespace, name = ref.kind, ref.namespace or "", ref.name
         if not self._view.sees(kind, namespace, self._clock.now()):
             return UNKNOWN
+        if live and kind != Space.kind:
+            return await self._look(ref)
         known = self._view.thing(kind, namespace, name)
         if known is not None and ref.uid in {None, known.uid}:
             return known
@@ -63,6 +68,14 @@ class Things:
         if read is None:
             return GONE
         return NOT_A_WORKLOAD if kind == Space.kind and read is not UNKNOWN else UNKNOWN  # only a Namespace that is going is a thing
+
+    async def _look(self, ref: ObjectRef) -> Look | Absent | UnknownT:
+        read = await self._live.look(ref)
+        if read is None:
+            return GONE
+        if isinstance(read, Look) and isinstance(read.facts, Thing):
+            return replace(read, facts=self._view.whole(read.facts))
+        return UNKNOWN
 
     async def observe(self, key: WorkloadKey) -> datetime | None:
         """Look at one thing. Returns when to look again without a change."""

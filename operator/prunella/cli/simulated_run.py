@@ -156,12 +156,12 @@ def _after(live: LiveFacts, effect: ClusterEffect) -> LiveFacts:
     if isinstance(effect, Create):
         return live
     if isinstance(effect, DeletePod | Evict):
-        return replace(live, facts=replace(facts, pods=tuple(pod for pod in facts.pods if pod.uid != effect.target.uid)))
+        return replace(live, target=replace(facts, pods=tuple(pod for pod in facts.pods if pod.uid != effect.target.uid)))
     if live.to is not None and facts.workload.kind == "StatefulSet":
         facts = replace(facts, workload=replace(facts.workload, update_revision=live.to.hash))
     if effect.target != facts.workload.ref:
         return live  # another object than the one that the next step reads
-    return replace(live, raw=patched(live.raw, effect.operations), facts=facts)
+    return replace(live, raw=patched(live.raw, effect.operations), target=facts)
 
 
 def _stored(live: LiveFacts, effect: Patch) -> Json:

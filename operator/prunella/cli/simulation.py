@@ -222,7 +222,7 @@ class Simulation:
         live = LiveFacts(
             now=world.now,
             raw=world.raw,
-            facts=facts,
+            target=facts,
             accused_hash=made.accused.hash if made.accused is not None else "",
             to=to,
             to_template=stored_template(facts.workload.kind, stored),

@@ -13,7 +13,7 @@ from typing import ClassVar, Final, TypeAlias
 
 from prunella.api.common import ObjectRef
 
-from .subject import Thing, short
+from .subject import Owner, Thing, short
 
 
 class Unknown(Enum):
@@ -126,15 +126,6 @@ class WorkloadCondition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
-    """The controller of a workload, where it has one."""
-
-    api_version: str
-    kind: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """A pruned Deployment, StatefulSet or DaemonSet. `desired` is what should run: spec.replicas, or desiredNumberScheduled."""
 
@@ -214,11 +205,11 @@ class WorkloadFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """A workload as the API server showed it to one read: what is judged by the facts is what stands in the JSON."""
+    """A target as the API server showed it to one read: what is judged by the facts is what stands in the JSON."""
 
-    facts: WorkloadFacts
+    facts: WorkloadFacts | Thing
     raw: Mapping[str, object]
-    """The workload itself, whole."""
+    """The object itself, whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

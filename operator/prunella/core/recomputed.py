@@ -176,7 +176,7 @@ def _would_refuse(world: World, asks: Asks) -> Iterator[Row]:
         return
     supposed = plan.Plan(
         runbook=runbook,
-        workload=facts.workload,
+        subject=facts.workload,
         accused=None,
         to=None,
         summary=f"act on {facts.workload.short}",

@@ -58,6 +58,15 @@ def place(ref: ObjectRef, incident_namespace: str) -> Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """The controller of an object, where it has one."""
+
+    api_version: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Thing:
     """An object that is no workload. Each kind adds the few fields that decide something."""
 
@@ -74,6 +83,7 @@ class Thing:
     deletion_time: datetime | None = None
     """deletionTimestamp: when it was to be gone, its grace period included. None while nobody deletes it."""
     finalizers: tuple[str, ...] = ()
+    owner: Owner | None = None
 
     @property
     def ref(self) -> ObjectRef:

@@ -121,6 +121,10 @@ class Cache:
         """One of them, with what belongs to it."""
         return self._things.get(kind, namespace, name)
 
+    def whole(self, thing: Thing) -> Thing:
+        """A thing as it was just read, with what belongs to it."""
+        return self._things.whole(thing)
+
     def sees(self, kind: str, namespace: str, now: datetime) -> bool:
         """Whether every watch that tells of things of that kind there was heard of lately."""
         told_by = [one for one in (*self._reflectors, *self._of_things) if one.name in NEEDS[kind] and one.covers(namespace)]
@@ -166,14 +170,12 @@ class Cache:
         return [autoscaler for autoscaler in self._autoscalers.values() if autoscaler.namespace == namespace]
 
     def marked(self) -> Iterator[tuple[ObjectRef, str]]:
-        """Every workload and autoscaler that bears the mark of a temporary measure."""
+        """Every workload and thing that bears the mark of a temporary measure."""
         for shelf in self._workloads.values():
             for workload in shelf.values():
                 if mark := workload.annotations.get(TEMPORARY_ANNOTATION):
                     yield workload.ref, mark
-        for one in self._autoscalers.values():
-            if mark := one.annotations.get(TEMPORARY_ANNOTATION):
-                yield one.ref, mark
+        yield from self._things.marked()
 
     def incidents(self) -> Iterable[Incident]:
         """Every Incident that could be read, in brief."""

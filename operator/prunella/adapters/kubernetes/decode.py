@@ -12,6 +12,7 @@ import msgspec
 from prunella.api.marks import IRREVERSIBLE_ANNOTATION
 from prunella.core import facts
 from prunella.core.failing import quiet
+from prunella.core.subject import Owner
 
 from . import wire, wire_pod, wire_workload
 from .probes import probe_budget, probe_kills
@@ -23,8 +24,10 @@ KEPT_ANNOTATIONS = (
     "kustomize.toolkit.fluxcd.io/",
     "helm.toolkit.fluxcd.io/",
     "reconcile.fluxcd.io/",
+    "cluster.x-k8s.io/machine",
+    "machine.openshift.io/machine",
 )
-"""Only these decide something: ours, and those of the tools that own a workload."""
+"""Only these decide something: ours, and those of the tools that own a workload or mend a node."""
 
 REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
 REPLICA_SET_HASH = "pod-template-hash"
@@ -147,7 +150,7 @@ def _workload(kind: str, stored: wire_workload.Workload) -> facts.Workload:
         labels=_interned(meta.labels),
         annotations={key: value for key, value in (meta.annotations or {}).items() if key.startswith(KEPT_ANNOTATIONS)},
         selector=_interned(spec.selector.match_labels),
-        owner=facts.Owner(api_version=owner.api_version, kind=owner.kind, name=owner.name) if owner else None,
+        owner=Owner(api_version=owner.api_version, kind=owner.kind, name=owner.name) if owner else None,
         conditions=tuple(_workload_condition(condition) for condition in status.conditions or ()),
         strategy=intern(strategy.type) if strategy else "",
         partition=strategy.rolling_update.partition if strategy and strategy.rolling_update else 0,

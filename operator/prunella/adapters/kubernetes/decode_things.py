@@ -8,6 +8,7 @@ from sys import intern
 from typing import Any, Final
 
 from prunella.core.facts import NamespaceFacts, WorkloadCondition
+from prunella.core.subject import Owner
 from prunella.core.things.api_service import APIService
 from prunella.core.things.budget import Budget
 from prunella.core.things.claim import Claim
@@ -168,6 +169,7 @@ def complaint(stored: wire.Event) -> Complaint:
 
 def identity(meta: wire.ThingMeta) -> dict[str, Any]:
     """What all things have."""
+    owner = meta.controller
     return {
         "namespace": intern(meta.namespace),
         "name": meta.name,
@@ -177,6 +179,7 @@ def identity(meta: wire.ThingMeta) -> dict[str, Any]:
         "created_time": meta.creation_timestamp,
         "deletion_time": meta.deletion_timestamp,
         "finalizers": tuple(map(intern, meta.finalizers or ())),
+        "owner": Owner(api_version=intern(owner.api_version), kind=intern(owner.kind), name=intern(owner.name)) if owner else None,
     }
 
 

@@ -19,8 +19,9 @@ from prunella.core import facts
 from prunella.core.facts import UNKNOWN, Look, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
 from prunella.core.healing.identity import OURSELVES, Actor
 from prunella.core.healing.steps.step import Listed
+from prunella.core.subject import Thing
 
-from . import decode, decode_things, resources, watched, wire_things, wire_workload
+from . import decode, decode_things, resources, watched, watched_things, wire_things, wire_workload
 from .acting import Acting
 from .answers import Answer
 from .client import Api
@@ -93,9 +94,20 @@ class LiveReads:
 
     @_unknown_when_unanswered
     async def look(self, ref: ObjectRef) -> Look | None:
-        """The same, with the workload as JSON: one answer, decoded twice."""
+        """A workload, the same, or a thing without what belongs to it, each with its JSON: one answer, decoded twice."""
+        if ref.kind in watched_things.OF_THING:
+            return await self._thing(ref, watched_things.OF_THING[ref.kind])
         seen = await self._workload(ref)
         return Look(facts=seen[1], raw=seen[0].object()) if seen else None
+
+    async def _thing(self, ref: ObjectRef, kind: Watched[Thing]) -> Look | None:
+        answer = await self._api.ask(kind.resource.call("get", ref.namespace, ref.name))
+        if answer is None:
+            return None
+        seen = kind.one(answer.raw)
+        if seen.value is None:
+            raise Permanent(f"{ref.kind} {ref.name} can't be read: {seen.why}")
+        return Look(facts=seen.value, raw=answer.object()) if ref.uid in {None, seen.uid} else None
 
     async def _workload(self, ref: ObjectRef) -> tuple[Answer, WorkloadFacts] | None:
         answer = await self._api.ask(WORKLOADS[ref.kind].call("get", ref.namespace, ref.name)) if ref.kind in WORKLOADS else None

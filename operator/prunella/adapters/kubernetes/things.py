@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 
+from prunella.api.common import ObjectRef
+from prunella.api.marks import TEMPORARY_ANNOTATION
 from prunella.core.facts import AutoscalerFacts, NamespaceFacts
 from prunella.core.subject import Thing
 from prunella.core.things.claim import Claim
@@ -77,9 +79,17 @@ class Things:
             space = self._spaces.get(("", name))
             return space.going if space is not None else None
         shelf = self._shelves.get(kind)
-        return self._whole(shelf.get((namespace, name))) if shelf is not None else None
+        thing = shelf.get((namespace, name)) if shelf is not None else None
+        return self.whole(thing) if thing is not None else None
 
-    def _whole(self, thing: Thing | None) -> Thing | None:
+    def marked(self) -> Iterator[tuple[ObjectRef, str]]:
+        """Every thing that bears the mark of a temporary measure, and the mark. Jobs bear none: there may be tens of thousands of them."""
+        for one in (one for kind, shelf in self._shelves.items() if kind != Job.kind for one in shelf.values()):
+            if mark := one.annotations.get(TEMPORARY_ANNOTATION):
+                yield one.ref, mark
+
+    def whole(self, thing: Thing) -> Thing:
+        """The thing with what belongs to it."""
         match thing:
             case Job():
                 return self._with_pods(thing)

@@ -48,7 +48,7 @@ class Watched(Generic[T]):
             listed = self._page.decode(raw)
         except msgspec.ValidationError:
             rough = _ROUGH_PAGE.decode(raw)
-            return [self._one(item) for item in rough.items or ()], rough.metadata.resource_version, rough.metadata.continue_
+            return [self.one(item) for item in rough.items or ()], rough.metadata.resource_version, rough.metadata.continue_
         return [self._seen(item) for item in listed.items or ()], listed.metadata.resource_version, listed.metadata.continue_
 
     def event(self, line: bytes) -> tuple[str, Seen[T] | wire.Status]:
@@ -59,12 +59,13 @@ class Watched(Generic[T]):
             rough = _ROUGH_EVENT.decode(line)
             if rough.type == "ERROR":
                 return rough.type, msgspec.json.decode(rough.object, type=wire.Status)
-            return rough.type, self._one(rough.object)
+            return rough.type, self.one(rough.object)
         if event.type == "ERROR":
             return event.type, msgspec.json.decode(_ROUGH_EVENT.decode(line).object, type=wire.Status)
         return event.type, self._seen(event.object)
 
-    def _one(self, raw: msgspec.Raw) -> Seen[T]:
+    def one(self, raw: msgspec.Raw | bytes) -> Seen[T]:
+        """One object. Raises msgspec.DecodeError where it isn't one."""
         try:
             return self._seen(self._item.decode(raw))
         except msgspec.ValidationError as error:

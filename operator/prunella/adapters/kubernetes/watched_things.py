@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from prunella.core.things.api_service import APIService
 from prunella.core.things.budget import Budget
@@ -18,7 +18,7 @@ from . import decode_things as decode
 from . import resources
 from . import wire_things as wire
 from .endpoints import Endpoints
-from .watched import Watched
+from .watched import AUTOSCALERS, Watched
 
 JOBS: Final[Watched[Job]] = Watched(resources.JOB, wire.Job, decode.job)
 CRON_JOBS: Final[Watched[CronJob]] = Watched(resources.CRON_JOB, wire.CronJob, decode.cron_job)
@@ -30,6 +30,11 @@ ENDPOINT_SLICES: Final[Watched[Endpoints]] = Watched(resources.ENDPOINT_SLICE, w
 NODES: Final[Watched[Node]] = Watched(resources.NODE, wire.Node, decode.node)
 API_SERVICES: Final[Watched[APIService]] = Watched(resources.API_SERVICE, wire.APIService, decode.api_service)
 COMPLAINTS: Final[Watched[Complaint]] = Watched(resources.EVENT, wire.Event, decode.complaint)
+
+OF_THING: Final[dict[str, Watched[Any]]] = {
+    one.resource.kind: one for one in (JOBS, CRON_JOBS, CLAIMS, AUTOSCALERS, QUOTAS, BUDGETS, SERVICES, NODES, API_SERVICES)
+}
+"""By kind of thing, how it is read."""
 
 OF_CLAIMS: Final = "involvedObject.kind=PersistentVolumeClaim,type=Warning"
 OF_CREATION: Final = "reason=FailedCreate"

@@ -114,7 +114,7 @@ def denied_before(world: World, plan: Plan) -> Refusal | None:
     voided = len(_ended_so(world, plan, CHANGED))
     if voided < MOST_VOIDED:
         return None
-    message = f"{plan.workload.short} was changed {voided} times while people were asked about this plan: whoever changes it has it; {_RETRY}"
+    message = f"{plan.subject.short} was changed {voided} times while people were asked about this plan: whoever changes it has it; {_RETRY}"
     return Refusal(reason="HumanOverride", message=message)
 
 

@@ -14,15 +14,15 @@ from prunella.api.healing_policy import HealingPolicy
 from prunella.api.marks import MODE_LABEL
 from prunella.api.names import Mode, SignalState, SourceKind
 from prunella.core.facts import UNKNOWN
+from prunella.core.things.node import Node
 from prunella.core.world import GONE, Preparation, World
 
-from . import approval, blockers, error_budget, history, identity, ownership, turns, windows
+from . import approval, blockers, error_budget, history, identity, nodes, ownership, turns, windows
 from .accusation import SOON
-from .plan import Plan, runbook_sha256
+from .plan import Plan, home, runbook_sha256
 from .refusal import Asked, Refusal
 from .steps import registry
 
-KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 MIN_RULE_FOR_SECONDS: Final = 120
 ANSWER_HOLDS: Final = timedelta(seconds=60)
 REFUSAL_HOLDS: Final = timedelta(seconds=15)
@@ -33,18 +33,21 @@ Guard = Callable[[World, Plan], Refusal | None]
 
 def protected(world: World, plan: Plan) -> Refusal | None:
     """Protected namespaces and kinds, and ourselves."""
-    workload = plan.workload
+    subject = plan.subject
     listed = world.policy.spec.protected_namespaces if isinstance(world.policy, HealingPolicy) else ()
-    if workload.namespace in {*listed, world.operator_namespace}:
-        return Refusal(reason="UnmanagedResource", message=f"namespace {workload.namespace} is protected: nothing is ever changed there")
-    if workload.kind not in KINDS:
-        return Refusal(reason="UnmanagedResource", message=f"a {workload.kind} is not changed by automation")
+    if subject.namespace in {*listed, world.operator_namespace}:
+        return Refusal(reason="UnmanagedResource", message=f"namespace {subject.namespace} is protected: nothing is ever changed there")
+    unfit = registry.unfit(plan.runbook.spec.steps, subject.kind)
+    if unfit is not None:
+        return Refusal(reason="UnmanagedResource", message=unfit)
+    if isinstance(subject, Node) and nodes.control_plane(subject) and not plan.tells_only:
+        return Refusal(reason="UnmanagedResource", message=f"{subject.short} carries the control plane: automation never changes it")
     return None
 
 
 def pause(world: World, plan: Plan) -> Refusal | None:
     """Somebody paused automation: everywhere or here."""
-    return paused(world.policy if isinstance(world.policy, HealingPolicy) else None, plan.workload.namespace)
+    return paused(world.policy if isinstance(world.policy, HealingPolicy) else None, home(world, plan))
 
 
 def paused(policy: HealingPolicy | None, namespace: str) -> Refusal | None:
@@ -131,18 +134,18 @@ def person(world: World, plan: Plan) -> Refusal | None:
 
 
 def veto(world: World, plan: Plan) -> Refusal | None:
-    """A person keeps automation away: a hold on the Incident, or the workload's own annotation."""
+    """A person keeps automation away: a hold on the Incident, or the target's own annotation."""
     hold = world.incident.spec.hold
     if hold is not None and (hold.until_time is None or hold.until_time > world.now):
         return Refusal(reason="HumanOverride", message=f"{hold.by} holds it: {hold.reason}", look_again_time=hold.until_time)
-    if plan.workload.annotations.get(MODE_LABEL) == Mode.OBSERVE:
-        return Refusal(reason="HumanOverride", message=f"{plan.workload.short} is annotated {MODE_LABEL}: Observe")
+    if plan.subject.annotations.get(MODE_LABEL) == Mode.OBSERVE:
+        return Refusal(reason="HumanOverride", message=f"{plan.subject.short} is annotated {MODE_LABEL}: Observe")
     return None
 
 
 def owner(world: World, plan: Plan) -> Refusal | None:  # noqa: ARG001 - every guard has one shape
     """Somebody else's controller owns what would be changed, and would change it back; unless the Runbook holds it first."""
-    refusal = ownership.owned(plan.workload)
+    refusal = ownership.owned(plan.subject)
     held = refusal is not None and refusal.reason == "OwnedByGitOps" and registry.holds_first(plan.runbook)
     return None if held else refusal
 
@@ -164,17 +167,22 @@ def one_per_target(world: World, plan: Plan) -> Refusal | None:
 def target(world: World, plan: Plan) -> Refusal | None:
     """The target is still that object, and still ill."""
     if world.target is GONE:
-        return Refusal(reason="TargetChanged", message=f"{plan.workload.short} is gone or was made anew: the plan was for another object")
+        return Refusal(reason="TargetChanged", message=f"{plan.subject.short} is gone or was made anew: the plan was for another object")
     firing = [one for one in world.incident.status.signals if one.state is SignalState.FIRING and one.source is SourceKind.ALERTMANAGER]
     if world.finding is None and plan.by_alert is None and not firing:
-        return Refusal(reason="TargetHealthy", message=f"{plan.workload.short} shows no fault any more")
+        return Refusal(reason="TargetHealthy", message=f"{plan.subject.short} shows no fault any more")
     return None
 
 
 def blast_radius(world: World, plan: Plan) -> Refusal | None:  # noqa: ARG001 - every guard has one shape
-    """Never the last ready replica."""
+    """Never the last ready replica. How many nodes may be out at once is asked by the step itself, which reads them all."""
     workload = plan.workload
-    if plan.restarts and workload.ready > 0 and (workload.strategy == "Recreate" or (workload.kind == "StatefulSet" and workload.desired == 1)):
+    if (
+        workload is not None
+        and plan.restarts
+        and workload.ready > 0
+        and (workload.strategy == "Recreate" or (workload.kind == "StatefulSet" and workload.desired == 1))
+    ):
         return Refusal(reason="LastReadyReplica", message=f"a restart would stop the last ready pods of {workload.short} before new ones are there")
     return None
 
@@ -202,7 +210,7 @@ def _answered_no(world: World, plan: Plan, preparation: Preparation) -> Refusal 
     if isinstance(acting, Refusal):
         return acting
     if preparation.missing_rights:
-        message = identity.lacks(acting, preparation.missing_rights, plan.workload.namespace)
+        message = identity.lacks(acting, preparation.missing_rights, plan.subject.namespace)
         return Refusal(reason="MissingPermission", message=message[:1024])
     if not preparation.rights_known:
         return Refusal(reason="EvidenceMissing", message=f"the API server did not say whether {identity.called(acting)} has the rights for it")

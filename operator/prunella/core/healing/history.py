@@ -16,7 +16,7 @@ from prunella.core.standing import flapping_until, recoveries
 from prunella.core.subject import short
 from prunella.core.world import World
 
-from .plan import Plan
+from .plan import Plan, home
 from .refusal import Refusal
 
 CONTRADICTED: Final = timedelta(seconds=10)
@@ -47,7 +47,7 @@ def retried_since(world: World) -> datetime | None:
 def breaker(world: World, plan: Plan) -> Refusal | None:
     """Open after an attempt that did harm, did nothing, was reverted or can't be known, until a person says retry."""
     retried = retried_since(world)
-    for one in of_target(world, plan.workload.uid):
+    for one in of_target(world, plan.subject.uid):
         unknown = one.status.phase is RemediationPhase.UNKNOWN
         bad = unknown or (one.status.outcome in BREAKER_OUTCOMES)
         ended = unknown_since(one) if unknown else one.status.ended_time
@@ -118,7 +118,7 @@ def _counted(world: World, plan: Plan) -> tuple[Remediation, ...]:
     retried = retried_since(world)
     chain: list[Remediation] = []
     last = _failing_since(world)
-    for one in reversed(of_target(world, plan.workload.uid)):
+    for one in reversed(of_target(world, plan.subject.uid)):
         if one.metadata.uid == world.own_remediation_uid:  # recovered after a crash, it goes on: it is no attempt before itself
             continue
         if not spent(one) or one.spec.accused_revision != accused or one.status.outcome is Outcome.SIMULATED:
@@ -148,7 +148,7 @@ def attempts(world: World, plan: Plan) -> Refusal | None:
     limit = plan.runbook.spec.limits.max_attempts
     if done < limit:
         return None
-    return Refusal(reason="ConsecutiveFailures", message=f"{done} of {limit} attempts at {plan.workload.short} are spent: a person has to look")
+    return Refusal(reason="ConsecutiveFailures", message=f"{done} of {limit} attempts at {plan.subject.short} are spent: a person has to look")
 
 
 def cooldown(world: World, plan: Plan) -> Refusal | None:
@@ -172,11 +172,11 @@ def cooldown(world: World, plan: Plan) -> Refusal | None:
 def budgets(world: World, plan: Plan) -> Refusal | None:
     """At most so many attempts per window: of the target, its namespace, the cluster."""
     limits = _policy(world).budgets
-    namespace = plan.workload.namespace
+    namespace = home(world, plan)
     others = [one for one in every(world) if one.metadata.uid != world.own_remediation_uid]
     started = [one for one in others if spent(one) and one.status.outcome is not Outcome.SIMULATED]
     scopes = (
-        (f"target {plan.workload.short}", limits.per_target, [one for one in started if one.spec.target_ref.uid == plan.workload.uid]),
+        (f"target {plan.subject.short}", limits.per_target, [one for one in started if one.spec.target_ref.uid == plan.subject.uid]),
         (f"namespace {namespace}", limits.per_namespace, [one for one in started if (one.metadata.namespace or "") == namespace]),
         ("cluster", limits.per_cluster, started),
     )
@@ -214,10 +214,10 @@ def flapping(world: World) -> Refusal | None:
 
 def in_progress(world: World, plan: Plan) -> Refusal | None:
     """Another attempt at the same object has not ended."""
-    for one in of_target(world, plan.workload.uid):
+    for one in of_target(world, plan.subject.uid):
         if not final(one) and one.metadata.uid != world.own_remediation_uid:
             phase = one.status.phase or RemediationPhase.PENDING
-            return Refusal(reason="DuplicateInProgress", message=f"{one.metadata.name} is {phase} on {plan.workload.short}: one attempt at a time")
+            return Refusal(reason="DuplicateInProgress", message=f"{one.metadata.name} is {phase} on {plan.subject.short}: one attempt at a time")
     return None
 
 

@@ -41,8 +41,8 @@ def judge(world: World, draft: Draft) -> Draft:
         return _settled(world, draft)
     if under_way is not None:
         return _under_way(under_way, draft)
-    if world.workload is not None and world.finding is None and not firing(draft.status) and not reported(world.incident):
-        healthy = Refusal(reason="TargetHealthy", message=f"{world.workload.workload.short} shows no fault any more: there is nothing to do")
+    if world.subject is not None and world.finding is None and not firing(draft.status) and not reported(world.incident):
+        healthy = Refusal(reason="TargetHealthy", message=f"{world.subject.short} shows no fault any more: there is nothing to do")
         return _blocked(_decide(_unblocked(draft), []), healthy)
     status = draft.status
     chosen, left = match.choose(world, status)
@@ -144,7 +144,7 @@ def _attempt(world: World, draft: Draft, made: plan.Plan) -> Draft:
     runbook = made.runbook
     spec = RemediationSpec(
         incident_ref=IncidentRef(name=incident.metadata.name, uid=incident.metadata.uid),
-        target_ref=made.workload.ref,
+        target_ref=made.subject.ref,
         runbook_ref=RunbookRef(
             namespace=runbook.metadata.namespace or "",
             name=runbook.metadata.name,

@@ -10,6 +10,8 @@ from prunella.api.incident import IncidentStatus, Signal
 from prunella.api.names import Cause, SignalState, SourceKind
 from prunella.api.runbook import Match, Runbook
 from prunella.core.facts import Workload
+from prunella.core.subject import Thing
+from prunella.core.things.node import Node
 from prunella.core.world import Unevaluable, World
 
 from . import identity, matchers, ownership
@@ -48,7 +50,7 @@ def usable(runbook: Runbook, operator_namespace: str, kinds: Mapping[str, StepKi
 
 
 def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal:
-    """Whether one Runbook fits, in the order: usable, cause or alert, kind, labels, condition, steps."""
+    """Whether one Runbook fits, in the order: usable, cause or alert, kind, labels, condition, steps, and whether these are for the target."""
     unusable = usable(runbook, world.operator_namespace)
     if unusable is not None:
         return unusable
@@ -57,10 +59,10 @@ def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal
     if not alert and status.cause not in match.causes:
         wanted = ", ".join(match.causes) or "its alerts"
         return Refusal(reason="NoRunbookMatches", message=f"it is for {wanted}; the cause is {status.cause}")
-    facts = world.workload
-    if facts is None:
-        return Refusal(reason="NoRunbookMatches", message="the target is no workload that could be acted on")
-    outside = _target(match, facts.workload)
+    subject = world.subject
+    if subject is None:
+        return Refusal(reason="NoRunbookMatches", message="the target is no object that could be acted on")
+    outside = _target(match, subject)
     if outside is not None:
         return outside
     if match.when is not None:
@@ -69,10 +71,16 @@ def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal
             return Refusal(reason="PreconditionFalse", message=f"its condition '{match.when}' could not be told: {verdict.why}")
         if not verdict:
             return Refusal(reason="PreconditionFalse", message=f"its condition '{match.when}' is false")
-    unknown = next((wrong for step in runbook.spec.steps if (wrong := registry.wrong_with(step)) is not None), None)
-    if unknown is not None:
-        return Refusal(reason="NoRunbookMatches", message=f"it can't be used: {unknown}")
+    unfit = _steps(runbook, subject.kind)
+    if unfit is not None:
+        return Refusal(reason="NoRunbookMatches", message=unfit)
     return Fit(runbook=runbook, by_alert=None if status.cause in match.causes else alert)
+
+
+def _steps(runbook: Runbook, kind: str) -> str | None:
+    """Why its steps can't be used on such a target."""
+    unknown = next((wrong for step in runbook.spec.steps if (wrong := registry.wrong_with(step)) is not None), None)
+    return f"it can't be used: {unknown}" if unknown is not None else registry.unfit(runbook.spec.steps, kind)
 
 
 def _alert(world: World, status: IncidentStatus, match: Match) -> Signal | None:
@@ -97,14 +105,14 @@ def _matches(world: World, read: tuple[matchers.Matcher, ...], compiled: str, la
     return all(one.may_hold(labels) for one in read) and world.evaluate(compiled, {"labels": dict(labels)}) is True
 
 
-def _target(match: Match, workload: Workload) -> Refusal | None:
+def _target(match: Match, subject: Workload | Thing) -> Refusal | None:
     targets = match.targets
     if targets is None:
         return None
-    if targets.kinds and workload.kind not in targets.kinds:
-        return Refusal(reason="NoRunbookMatches", message=f"it is for {', '.join(targets.kinds)}, not for a {workload.kind}")
+    if targets.kinds and subject.kind not in targets.kinds:
+        return Refusal(reason="NoRunbookMatches", message=f"it is for {', '.join(targets.kinds)}, not for a {subject.kind}")
     if targets.selector is not None:
-        missing = [f"{key}={value}" for key, value in targets.selector.match_labels.items() if workload.labels.get(key) != value]
+        missing = [f"{key}={value}" for key, value in targets.selector.match_labels.items() if subject.labels.get(key) != value]
         if missing:
             return Refusal(reason="NoRunbookMatches", message=f"the target lacks its labels {', '.join(missing)}")
     return None
@@ -112,9 +120,9 @@ def _target(match: Match, workload: Workload) -> Refusal | None:
 
 def variables(world: World, status: IncidentStatus, alert: Signal | None) -> dict[str, object]:
     """What a condition may read: `incident`, `target`, `alert`. Only strings, numbers, true or false, and maps of them."""
-    facts = world.workload
+    facts, subject = world.workload, world.subject
     newest = facts.newest if facts else None
-    workload = facts.workload if facts else None
+    ready, desired = _counts(subject)
     return {
         "incident": {
             "name": world.incident.metadata.name,
@@ -124,18 +132,29 @@ def variables(world: World, status: IncidentStatus, alert: Signal | None) -> dic
             "episode": status.episode,
         },
         "target": {
-            "kind": workload.kind if workload else world.incident.spec.target_ref.kind,
-            "name": workload.name if workload else world.incident.spec.target_ref.name,
-            "namespace": workload.namespace if workload else world.incident.target_namespace,
-            "labels": dict(workload.labels) if workload else {},
+            "kind": subject.kind if subject else world.incident.spec.target_ref.kind,
+            "name": subject.name if subject else world.incident.spec.target_ref.name,
+            "namespace": subject.namespace if subject else world.incident.target_namespace,
+            "labels": dict(subject.labels) if subject else {},
             "failingRevision": status.accused_revision or "",
             "newestRevision": newest.hash if newest else "",
-            "ready": workload.ready if workload else 0,
-            "desired": workload.desired if workload else 0,
-            "ownedByGitOps": bool(workload and ownership.gitops(workload)),
+            "ready": ready,
+            "desired": desired,
+            "ownedByGitOps": bool(subject and ownership.gitops(subject)),
         },
         "alert": {"labels": dict(alert.labels) if alert else {}, "summary": alert.summary if alert else ""},
     }
+
+
+def _counts(subject: Workload | Thing | None) -> tuple[int, int]:
+    """How much of the target serves, and of how much. A Node is one, and serves while it is Ready and nothing presses on it."""
+    match subject:
+        case Workload():
+            return subject.ready, subject.desired
+        case Node():
+            return int(subject.serves), 1
+        case _:
+            return 0, 0
 
 
 def choose(world: World, status: IncidentStatus) -> tuple[Fit | Refusal, tuple[Considered, ...]]:

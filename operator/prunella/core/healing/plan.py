@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import IncidentStatus, Signal
@@ -18,6 +18,7 @@ from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core import rollout
 from prunella.core.facts import NamespaceFacts, Revision, Workload, WorkloadFacts
+from prunella.core.subject import Thing
 from prunella.core.world import World
 
 from . import accusation, error_budget, freezing, known_good
@@ -27,6 +28,7 @@ from .steps import registry
 from .steps.step import StepKind
 
 MODE_LABEL = "prunella.dev/mode"
+NODE_CAUSES: Final = frozenset({Cause.NODE_NOT_READY, Cause.NODE_FLAPPING, Cause.NODE_PRESSURE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,8 @@ class Plan:
     """One intention. `due_time` is None while a condition that no clock brings is still missing (restarts)."""
 
     runbook: Runbook
-    workload: Workload
+    subject: Workload | Thing
+    """The target."""
     accused: Revision | None
     to: Revision | None
     summary: str
@@ -47,6 +50,11 @@ class Plan:
     by_alert: Signal | None = None
     demoted: Refusal | None = None
     """Why the mode is Approve although everybody permits Auto: the Runbook failed too often."""
+
+    @property
+    def workload(self) -> Workload | None:
+        """The target, where it is a workload."""
+        return self.subject if isinstance(self.subject, Workload) else None
 
     @property
     def rolls_back(self) -> bool:
@@ -64,8 +72,16 @@ class Plan:
         return any(kind.name in {"restart", "resize"} for kind in registry.kinds_of(self.runbook))
 
 
+def home(world: World, plan: Plan) -> str:
+    """The namespace whose pauses, budgets and limits hold for the target: the operator's where it has none, because its Incident lives there."""
+    return plan.subject.namespace or world.operator_namespace
+
+
 def effective_mode(runbook: Runbook, world: World) -> Mode:
-    """The lowest of Runbook, namespace and HealingPolicy, and never Auto with a step that people must approve. Unknown counts as Observe."""
+    """The lowest of Runbook, namespace and HealingPolicy, and never Auto with a step that people must approve. Unknown counts as Observe.
+
+    What has no namespace has the label of its Incident's: the operator's own.
+    """
     namespace = world.namespace
     label = namespace.labels.get(MODE_LABEL, "") if isinstance(namespace, NamespaceFacts) else ""
     by_namespace = Mode(label) if label in set(Mode) else Mode.OBSERVE
@@ -81,36 +97,22 @@ def highest_mode(kinds: Iterable[StepKind[Any]]) -> Mode:
 
 def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
     """The plan of the Runbook that fits."""
-    facts = world.workload
-    if facts is None:
-        return Refusal(reason="NoRunbookMatches", message="the target is no workload that could be acted on")
-    rolls_back = any(kind.accuses for kind in registry.kinds_of(fit.runbook))
-    accused = accusation.accuse(world, fit) if rolls_back else None
-    if isinstance(accused, Refusal):
-        return accused
-    to: Revision | None = None
-    not_before = world.now
-    if accused is not None:
-        ground = _rollback_ground(world, facts, accused)
-        if isinstance(ground, Refusal):
-            return ground
-        to, not_before = ground
-    freezes = accused is not None and freezing.instead((kind.name for kind in registry.kinds_of(fit.runbook)), facts, accused.revision)
-    if freezes:
-        to = None
-    refusal = _target_refuses(facts, accused.revision if accused else None, rolls_back=rolls_back, freezes=freezes, now=world.now)
-    if refusal is not None:
-        return refusal
+    subject = world.subject
+    if subject is None:
+        return Refusal(reason="NoRunbookMatches", message="the target is no object that could be acted on")
+    ground = _ground(world, fit)
+    if isinstance(ground, Refusal):
+        return ground
     since, mode = _since(world, status, fit), effective_mode(fit.runbook, world)
     demoted = error_budget.demotion(world, fit.runbook, runbook_sha256(fit.runbook)) if mode is Mode.AUTO else None
-    due, waiting_for = _due(world, status, fit, max(not_before, since + timedelta(seconds=_dwell(status, fit))))
+    due, waiting_for = _due(world, status, fit, max(ground.not_before, since + timedelta(seconds=_dwell(status, fit))))
     return Plan(
         runbook=fit.runbook,
-        workload=facts.workload,
-        accused=accused.revision if accused else None,
-        to=to,
-        summary=summary(facts.workload, fit.runbook, accused.revision if accused else None, to),
-        hash=plan_hash(fit.runbook, facts.workload, accused.revision if accused else None, to),
+        subject=subject,
+        accused=ground.accused,
+        to=ground.to,
+        summary=summary(subject, fit.runbook, ground.accused, ground.to),
+        hash=plan_hash(fit.runbook, subject, ground.accused, ground.to),
         mode=mode if demoted is None else Mode.APPROVE,
         since=since,
         due_time=due,
@@ -118,6 +120,34 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
         by_alert=fit.by_alert,
         demoted=demoted,
     )
+
+
+class _Ground(NamedTuple):
+    """What the plan rests on."""
+
+    accused: Revision | None
+    to: Revision | None
+    not_before: datetime
+
+
+def _ground(world: World, fit: Fit) -> _Ground | Refusal:
+    """Which revision is accused and which one is gone back to, where a step does that; or why the target is left alone."""
+    facts = world.workload
+    kinds = registry.kinds_of(fit.runbook)
+    rolls_back = any(kind.accuses for kind in kinds)
+    accused = accusation.accuse(world, fit) if rolls_back else None
+    if isinstance(accused, Refusal):
+        return accused
+    if facts is None:
+        return _Ground(None, None, world.now)
+    found = _rollback_ground(world, facts, accused) if accused is not None else None
+    if isinstance(found, Refusal):
+        return found
+    to, not_before = found if found is not None else (None, world.now)
+    revision = accused.revision if accused is not None else None
+    freezes = revision is not None and freezing.instead((kind.name for kind in kinds), facts, revision)
+    refusal = _target_refuses(facts, revision, rolls_back=rolls_back, freezes=freezes, now=world.now)
+    return refusal if refusal is not None else _Ground(revision, None if freezes else to, not_before)
 
 
 def _rollback_ground(world: World, facts: WorkloadFacts, accused: accusation.Accused) -> tuple[Revision, datetime] | Refusal:
@@ -180,19 +210,21 @@ def _watch_signal(status: IncidentStatus) -> Signal | None:
 
 def class_dwell(cause: Cause | None) -> int:
     """Seconds that a signal must hold where the Runbook sets none."""
+    if cause in NODE_CAUSES:
+        return 300
     return 120 if cause in {Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE} else 60
 
 
-def summary(workload: Workload, runbook: Runbook, accused: Revision | None, to: Revision | None) -> str:
+def summary(subject: Workload | Thing, runbook: Runbook, accused: Revision | None, to: Revision | None) -> str:
     """One sentence for people."""
     if accused is not None and to is not None:
-        back = f"{workload.short} {accused.number} ({short_hash(accused)}) -> {to.number} ({short_hash(to)})"
+        back = f"{subject.short} {accused.number} ({short_hash(accused)}) -> {to.number} ({short_hash(to)})"
         return f"ask for a revert in Git of {back}" if registry.tells_only(runbook) else f"roll back {back}"
     if accused is not None:
-        return f"freeze the rollout of {workload.short} at revision {accused.number} ({short_hash(accused)}): what serves now goes on"
+        return f"freeze the rollout of {subject.short} at revision {accused.number} ({short_hash(accused)}): what serves now goes on"
     if any(kind.name == "restart" for kind in registry.kinds_of(runbook)):
-        return f"restart the pods of {workload.short}"
-    return f"{runbook.spec.title[:1].lower()}{runbook.spec.title[1:]}: {workload.short}"
+        return f"restart the pods of {subject.short}"
+    return f"{runbook.spec.title[:1].lower()}{runbook.spec.title[1:]}: {subject.short}"
 
 
 def short_hash(revision: Revision) -> str:
@@ -200,9 +232,9 @@ def short_hash(revision: Revision) -> str:
     return revision.hash.rsplit("-", 1)[-1]
 
 
-def plan_hash(runbook: Runbook, workload: Workload, accused: Revision | None, to: Revision | None) -> str:
+def plan_hash(runbook: Runbook, subject: Workload | Thing, accused: Revision | None, to: Revision | None) -> str:
     """Six hex digits over everything that makes it this plan: Runbook, target and both revisions."""
-    parts = (runbook.metadata.uid, runbook_sha256(runbook), workload.uid, accused.hash if accused else "", to.uid if to else "")
+    parts = (runbook.metadata.uid, runbook_sha256(runbook), subject.uid, accused.hash if accused else "", to.uid if to else "")
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:6]
 
 

@@ -16,7 +16,7 @@ from prunella.api.remediation import Remediation
 from prunella.core.world import Waiting, World
 
 from .history import every, final, spent
-from .plan import Plan
+from .plan import Plan, home
 from .refusal import Refusal
 
 REASON: Final = "ConcurrencyReached"
@@ -33,7 +33,7 @@ def concurrency(world: World, plan: Plan) -> Refusal | None:
     """Few at once, and of those that wait the most important first."""
     limits = _limits(world)
     running = [one for one in every(world) if one.metadata.uid != world.own_remediation_uid and _goes_first(world, one)]
-    namespace = _namespace(plan)
+    namespace = home(world, plan)
     there = Counter(one.metadata.namespace or "" for one in running)
     if there[namespace] >= limits.per_namespace:
         return _waits(world, f"{there[namespace]} attempts are under way in {namespace}; the limit is {limits.per_namespace}", limits)
@@ -63,10 +63,6 @@ def recovering(world: World) -> bool:
 
 def _limits(world: World) -> Concurrency:
     return (world.policy.spec if isinstance(world.policy, HealingPolicy) else HealingPolicySpec()).concurrency
-
-
-def _namespace(plan: Plan) -> str:
-    return plan.workload.namespace
 
 
 def _waits(world: World, message: str, limits: Concurrency) -> Refusal:

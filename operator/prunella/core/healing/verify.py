@@ -13,6 +13,8 @@ from prunella.api.names import CheckResult, Outcome
 from prunella.api.runbook import Check, Verify
 from prunella.core import rollout
 from prunella.core.facts import Finding, Pod, UnknownT, WorkloadFacts
+from prunella.core.subject import Thing
+from prunella.core.things.node import Node
 from prunella.core.world import QueryValue, Unevaluable, World
 
 from . import known_good
@@ -68,6 +70,19 @@ def workload_healthy(facts: WorkloadFacts | UnknownT | None, finding: Finding | 
     if not healthy:
         return Look(check=check, result=CheckResult.FAILURE, value=count)
     return Look(check=check, result=CheckResult.SUCCESS, value=f"{count}, 0 restarts")
+
+
+def thing_healthy(thing: Thing | None, finding: Finding | UnknownT | None, check: str) -> Look:
+    """Whether the detectors find nothing on an object that is no workload. A Node must also say that it is Ready, with nothing that presses on it."""
+    if thing is None or isinstance(finding, UnknownT):
+        return Look(check=check, result=CheckResult.INCONCLUSIVE, value="the target could not be read", pending=True)
+    if isinstance(thing, Node) and thing.ready_since is None:
+        return Look(check=check, result=CheckResult.INCONCLUSIVE, value=f"{thing.short} does not say whether it is Ready", pending=True)
+    if finding is not None:
+        return Look(check=check, result=CheckResult.FAILURE, value=finding.summary[:1024])
+    if isinstance(thing, Node) and not thing.serves:
+        return Look(check=check, result=CheckResult.FAILURE, value=f"{thing.short} is not Ready, or under pressure")
+    return Look(check=check, result=CheckResult.SUCCESS, value="Ready, no pressure" if isinstance(thing, Node) else "no fault is seen")
 
 
 def kept_serving(facts: WorkloadFacts | UnknownT | None, accused_hash: str, effect_time: datetime, check: str) -> Look:

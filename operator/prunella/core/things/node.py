@@ -25,3 +25,8 @@ class Node(Thing):
     pressures: tuple[WorkloadCondition, ...] = ()
     """MemoryPressure, DiskPressure and PIDPressure, where they are True."""
     cordoned: bool = False
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is Ready and nothing presses on it."""
+        return self.ready and not self.pressures

@@ -12,7 +12,7 @@ from prunella.api.remediation import StepStatus
 from prunella.api.runbook import Expression
 from prunella.core.world import Unevaluable
 
-from .step import Condition, Done, Failed, LiveFacts, Next, Note, StepKind, nothing
+from .step import ANY, Condition, Done, Failed, LiveFacts, Next, Note, StepKind, nothing
 
 
 class Assert(WireModel):
@@ -39,4 +39,4 @@ def conditions(params: Assert) -> tuple[Condition, ...]:
     return (Condition(field="that", expression=params.that),)
 
 
-KIND: Final = StepKind(name="assert", params=Assert, impact=StepImpact.READ, rights=(), needs=nothing, plan=plan, conditions=conditions)
+KIND: Final = StepKind(name="assert", params=Assert, impact=StepImpact.READ, kinds=ANY, rights=(), needs=nothing, plan=plan, conditions=conditions)

@@ -15,7 +15,7 @@ from prunella.api.remediation import StepStatus
 from prunella.core.healing.outside import Call
 from prunella.core.healing.sentences import filled
 
-from .step import Done, Failed, LiveFacts, Next, StepKind, nothing
+from .step import ANY, Done, Failed, LiveFacts, Next, StepKind, nothing
 
 Parameters = Annotated[dict[str, Annotated[str, Field(max_length=512)]], entries(16)]
 
@@ -31,17 +31,17 @@ class CallReceiver(WireModel):
 
 def plan(params: CallReceiver, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
     """Once."""
-    workload, incident = live.facts.workload, live.incident
+    subject, incident = live.subject, live.incident
     if done:
         return Done(message=f"{params.receiver} answered")
     if incident is None:
         return Failed(message="which Incident it is for is not known yet")
     body: dict[str, object] = {
         "incident": {"namespace": incident.metadata.namespace or "", "name": incident.metadata.name, "uid": incident.metadata.uid},
-        "target": {"kind": workload.kind, "namespace": workload.namespace, "name": workload.name, "uid": workload.uid},
+        "target": {"kind": subject.kind, "namespace": subject.namespace, "name": subject.name, "uid": subject.uid},
         "parameters": {name: filled(text, live.variables) for name, text in params.parameters.items()},
     }
-    return Call(target=workload.ref, receiver=params.receiver, body=body, does=f"receiver {params.receiver} is called about {workload.short}")
+    return Call(target=subject.ref, receiver=params.receiver, body=body, does=f"receiver {params.receiver} is called about {subject.short}")
 
 
 def texts(params: CallReceiver) -> tuple[tuple[str, str], ...]:
@@ -58,6 +58,7 @@ KIND: Final = StepKind(
     name="call",
     params=CallReceiver,
     impact=StepImpact.DISRUPTIVE,
+    kinds=ANY,
     rights=(),
     needs=nothing,
     plan=plan,

@@ -10,7 +10,7 @@ from prunella.api.base import WireModel
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 
-from .step import Done, Evidence, LiveFacts, Next, StepKind, nothing
+from .step import ANY, Done, Evidence, LiveFacts, Next, StepKind, nothing
 
 
 class CaptureEvidence(WireModel):
@@ -25,4 +25,6 @@ def plan(params: CaptureEvidence, live: LiveFacts, done: tuple[StepStatus, ...])
     return Done(message="evidence was taken") if done else Evidence(tail_lines=params.tail_lines)
 
 
-KIND: Final = StepKind(name="captureEvidence", params=CaptureEvidence, impact=StepImpact.READ, rights=(), needs=nothing, plan=plan, bounded=True)
+KIND: Final = StepKind(
+    name="captureEvidence", params=CaptureEvidence, impact=StepImpact.READ, kinds=ANY, rights=(), needs=nothing, plan=plan, bounded=True
+)

@@ -10,7 +10,7 @@ from prunella.api.base import WireModel
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 
-from .step import Done, LiveFacts, Next, PageNow, StepKind, nothing
+from .step import ANY, Done, LiveFacts, Next, PageNow, StepKind, nothing
 
 
 class Escalate(WireModel):
@@ -24,7 +24,7 @@ def plan(params: Escalate, live: LiveFacts, done: tuple[StepStatus, ...]) -> Nex
     """Once."""
     if done:
         return Done(message="the owner was paged")
-    return PageNow(message=params.message or f"{live.facts.workload.short}: the Runbook asks for a person")
+    return PageNow(message=params.message or f"{live.subject.short}: the Runbook asks for a person")
 
 
-KIND: Final = StepKind(name="escalate", params=Escalate, impact=StepImpact.NOTIFY, rights=(), needs=nothing, plan=plan, bounded=True)
+KIND: Final = StepKind(name="escalate", params=Escalate, impact=StepImpact.NOTIFY, kinds=ANY, rights=(), needs=nothing, plan=plan, bounded=True)

@@ -11,7 +11,7 @@ from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.healing.sentences import filled
 
-from .step import Done, LiveFacts, Next, StepKind, Tell, nothing
+from .step import ANY, Done, LiveFacts, Next, StepKind, Tell, nothing
 
 
 class Notify(WireModel):
@@ -40,4 +40,6 @@ def receivers(params: Notify) -> tuple[str, ...]:
     return (params.receiver,) if params.receiver is not None else ()
 
 
-KIND: Final = StepKind(name="notify", params=Notify, impact=StepImpact.NOTIFY, rights=(), needs=nothing, plan=plan, texts=texts, receivers=receivers)
+KIND: Final = StepKind(
+    name="notify", params=Notify, impact=StepImpact.NOTIFY, kinds=ANY, rights=(), needs=nothing, plan=plan, texts=texts, receivers=receivers
+)

@@ -11,7 +11,7 @@ from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.healing.queries import Unfillable, about_target
 
-from .step import Ask, Done, Failed, LiveFacts, Next, Note, Queried, StepKind, nothing
+from .step import ANY, Ask, Done, Failed, LiveFacts, Next, Note, Queried, StepKind, nothing
 
 PromQL = Annotated[str, Field(min_length=1, max_length=2048)]
 
@@ -40,8 +40,8 @@ def plan(params: Query, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
 
 def question(promql: str, live: LiveFacts) -> Queried | Unfillable:
     """The query about the target, as it is sent."""
-    workload = live.facts.workload
-    filled = about_target(promql, workload.kind, workload.namespace, workload.name)
+    subject = live.subject
+    filled = about_target(promql, subject.kind, subject.namespace, subject.name)
     return filled if isinstance(filled, Unfillable) else Queried(filled)
 
 
@@ -54,6 +54,7 @@ KIND: Final = StepKind(
     name="query",
     params=Query,
     impact=StepImpact.READ,
+    kinds=ANY,
     rights=(),
     needs=nothing,
     plan=plan,

@@ -55,6 +55,15 @@ def boundless(runbook: Runbook, kinds: Mapping[str, StepKind[Any]] = KINDS) -> R
     return next((step for step in known if not kinds[step.action].rights and not kinds[step.action].bounded), None)
 
 
+def unfit(steps: Iterable[RunbookStep], kind: str) -> str | None:
+    """Which step is not for targets of that kind, in a sentence; None where all are. One that is not known is for none: `wrong_with` says so."""
+    for step in steps:
+        known = KINDS.get(step.action)
+        if known is not None and not known.is_for(kind):
+            return f"step '{step.name}' ({step.action}) is for {', '.join(sorted(known.kinds))}, not for {kind}"
+    return None
+
+
 def tells_only(runbook: Runbook) -> bool:
     """Whether nothing that it does changes anything: each of its steps reads or tells."""
     kinds = kinds_of(runbook)

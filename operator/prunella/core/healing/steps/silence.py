@@ -18,7 +18,7 @@ from prunella.api.remediation import StepStatus
 from prunella.core.healing.effects import Json
 from prunella.core.healing.outside import EndSilence, Silence
 
-from .step import Done, Failed, LiveFacts, Next, Skip, StepKind, nothing
+from .step import ANY, Done, Failed, LiveFacts, Next, Skip, StepKind, nothing
 
 ALERT: Final = "alert"
 WATCHDOG: Final = "Watchdog"
@@ -38,12 +38,12 @@ class SilenceAlerts(WireModel):
 def plan(params: SilenceAlerts, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
     """One silence for each alert, one after the other."""
     silenced = {one.intent.before.get(ALERT) for one in done if one.intent is not None and one.state is StepState.APPLIED}
-    incident, workload = live.incident, live.facts.workload
+    incident, subject = live.incident, live.subject
     if incident is None:
         return Failed(message="which alerts the Incident has is not known yet")
-    firing = [one for one in incident.status.signals if _may_be_silenced(one, workload.namespace)]
+    firing = [one for one in incident.status.signals if _may_be_silenced(one, subject.namespace)]
     if len(firing) > params.most:
-        return Failed(message=f"{len(firing)} alerts of {workload.short} fire, and at most {params.most} may be silenced")
+        return Failed(message=f"{len(firing)} alerts of {subject.short} fire, and at most {params.most} may be silenced")
     left = [one for one in firing if one.key not in silenced]
     if not left:
         return (
@@ -54,12 +54,12 @@ def plan(params: SilenceAlerts, live: LiveFacts, done: tuple[StepStatus, ...]) -
     signal, until = left[0], live.now + timedelta(seconds=params.ttl_seconds)
     name = signal.labels.get("alertname", "")
     return Silence(
-        target=workload.ref,
+        target=subject.ref,
         labels=dict(signal.labels),
         start_time=live.now,
         end_time=until,
         comment=f"Incident {incident.metadata.namespace}/{incident.metadata.name}: {params.reason}",
-        does=f"alert {name} of {workload.short} is silenced until {micro_time(until)}",
+        does=f"alert {name} of {subject.short} is silenced until {micro_time(until)}",
         before={ALERT: signal.key, "alertname": name, "endTime": micro_time(until)},
     )
 
@@ -82,6 +82,7 @@ KIND: Final = StepKind(
     name="silence",
     params=SilenceAlerts,
     impact=StepImpact.LOW,
+    kinds=ANY,
     rights=(),
     needs=nothing,
     plan=plan,

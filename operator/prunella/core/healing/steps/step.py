@@ -11,9 +11,10 @@ from prunella.api.base import WireModel
 from prunella.api.incident import Incident
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.facts import Revision, UnknownT, WorkloadFacts
+from prunella.core.facts import Revision, UnknownT, Workload, WorkloadFacts
 from prunella.core.healing.effects import Effect, Json
 from prunella.core.healing.refusal import Refusal
+from prunella.core.subject import Thing
 from prunella.core.world import Evaluate, QueryValue, Unevaluable
 
 
@@ -40,11 +41,11 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveFacts:
-    """What was read for this step a moment ago: the object as JSON, its pods and revisions, the template to go back to."""
+    """What was read for this step a moment ago: the target as JSON and what is known of it, the template to go back to."""
 
     now: datetime
     raw: Json
-    facts: WorkloadFacts
+    target: WorkloadFacts | Thing
     accused_hash: str = ""
     to: Revision | None = None
     to_template: Json | None = None
@@ -60,6 +61,18 @@ class LiveFacts:
     variables: Mapping[str, object] = field(default_factory=dict)
     """What a condition may read: `incident`, `target`, `alert`, `steps`."""
     evaluate: Evaluate = field(default=lambda _expression, _variables: Unevaluable("no CEL engine"))
+
+    @property
+    def facts(self) -> WorkloadFacts:
+        """The workload with its revisions and pods. Raises TypeError at another object: a step that asks for it names workloads as its `kinds`."""
+        if not isinstance(self.target, WorkloadFacts):
+            raise TypeError(f"{self.target.short} is no workload: a step that is for it reads `subject` and `raw`")
+        return self.target
+
+    @property
+    def subject(self) -> Workload | Thing:
+        """The target itself: its identity, labels and annotations."""
+        return self.target.workload if isinstance(self.target, WorkloadFacts) else self.target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +149,12 @@ Next: TypeAlias = Effect | Refusal | Done | Wait | Evidence | PageNow | Tell | N
 
 P = TypeVar("P", bound=WireModel)
 
+RESOURCES: Final = {"DaemonSet": "daemonsets", "Deployment": "deployments", "StatefulSet": "statefulsets"}
+WORKLOADS: Final = frozenset(RESOURCES)
+"""Kinds of targets that a step is for unless it says otherwise."""
+ANY: Final = frozenset({"*"})
+"""Every kind of target: for steps that only read, wait or tell."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Right:
@@ -165,6 +184,8 @@ class StepKind(Generic[P]):
     params: type[P]
     """Its fields; the first sentence of the docstring describes the action in `kubectl explain` and in the reference."""
     impact: StepImpact
+    kinds: frozenset[str] = WORKLOADS
+    """Kinds of targets that it is for. A Runbook does not fit where one of its steps is not for the target."""
     rights: tuple[Right, ...]
     """All that it may ever need: the role that a namespace grants by opting in is made of these, unless they are `granted_by` something else."""
     needs: Callable[[P, str], tuple[Right, ...]]
@@ -205,10 +226,13 @@ class StepKind(Generic[P]):
     lasting: str = ""
     """Why it is never a temporary measure although it can be taken back; empty where it may be one."""
 
+    def is_for(self, kind: str) -> bool:
+        """Whether it is for targets of that kind."""
+        return self.kinds == ANY or kind in self.kinds
+
 
 SETTLE: Final = timedelta(seconds=2)
 """How soon a step looks again at what was not there yet."""
-RESOURCES: Final = {"DaemonSet": "daemonsets", "Deployment": "deployments", "StatefulSet": "statefulsets"}
 PATCH_WORKLOAD: Final = tuple(Right(verb="patch", group="apps", resource=resource) for resource in RESOURCES.values())
 
 

@@ -19,7 +19,7 @@ from prunella.core.healing.queries import Unfillable
 from prunella.core.world import Unevaluable
 
 from .query import PromQL, question
-from .step import Ask, Condition, Done, Failed, LiveFacts, Next, Note, StepKind, Wait, nothing
+from .step import ANY, Ask, Condition, Done, Failed, LiveFacts, Next, Note, StepKind, Wait, nothing
 
 WAITED: Final = "waitedSeconds"
 
@@ -89,6 +89,7 @@ KIND: Final = StepKind(
     name="waitFor",
     params=WaitFor,
     impact=StepImpact.READ,
+    kinds=ANY,
     rights=(),
     needs=nothing,
     plan=plan,
