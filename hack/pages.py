@@ -22,7 +22,7 @@ from prunella.api.schema import Style, structural
 from prunella.cli import approve, deny, explain, install, lint, plan, run, simulate
 from prunella.cli.kinds import KINDS
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import StepKind
+from prunella.core.healing.steps.step import ANY, StepKind
 
 HEADER = "<!-- Written by `make generate`. Do not edit: change the code and run it again. -->\n"
 FOLDER = "docs/reference"
@@ -150,10 +150,14 @@ def steps() -> Iterator[str]:
     yield from _table(("field", "type", "meaning"), _fields(structural(RunbookStep, ".spec.steps[]", Style()), ""))
 
 
+def _targets(kind: StepKind[Any]) -> str:
+    return "every kind" if kind.kinds == ANY else ", ".join(sorted(kind.kinds))
+
+
 def step(kind: StepKind[Any]) -> Iterator[str]:
     """One action: fields, rights, outputs, and whether it is taken back."""
     schema = structural(kind.params, f".spec.steps[].{kind.name}", Style())
-    yield from (f"# {kind.name}", "", inspect.cleandoc(kind.params.__doc__ or ""), "", f"Impact: {kind.impact}.", "")
+    yield from (f"# {kind.name}", "", inspect.cleandoc(kind.params.__doc__ or ""), "", f"Impact: {kind.impact}. Targets: {_targets(kind)}.", "")
     fields = list(_fields(schema, ""))
     yield from _table(("field", "type", "meaning"), fields) if fields else ("It has no fields.", "")
     yield from (f"The API server holds every writer to: {rule}" for rule in _rules(schema, kind.name))

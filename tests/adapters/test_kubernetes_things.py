@@ -21,6 +21,7 @@ from prunella.adapters.kubernetes.resources import EVENT, FOREIGN, OWN, THINGS
 from prunella.adapters.kubernetes.watch import Tempo
 from prunella.adapters.kubernetes.watched_things import NEEDS
 from prunella.core.facts import AutoscalerFacts
+from prunella.core.subject import Owner
 from prunella.core.things.budget import Budget
 from prunella.core.things.claim import Claim
 from prunella.core.things.complaint import Complaint
@@ -153,7 +154,10 @@ def test_of_services_slices_nodes_and_apis_only_what_decides_is_kept():
     conditions = [condition("Ready", "Unknown", "Lost", "gone"), condition("DiskPressure"), condition("MemoryPressure", "False"), condition("Else")]
     node = stored("n1", spec={"unschedulable": True}, status={"conditions": conditions, "images": [{"names": ["x"]}]})
     node["metadata"].pop("namespace")
+    node["metadata"]["annotations"] = {"cluster.x-k8s.io/machine": "m-7", "node.alpha.kubernetes.io/ttl": "0"}
+    node["metadata"]["ownerReferences"] = [{"apiVersion": "x/v1", "kind": "Pool", "name": "p", "uid": "u", "controller": True}]
     read = decode.node(msgspec.convert(node, wire.Node, strict=False))
+    assert (read.annotations, read.owner) == ({"cluster.x-k8s.io/machine": "m-7"}, Owner(api_version="x/v1", kind="Pool", name="p"))
     assert (read.ready, read.ready_since, read.ready_reason, read.ready_message, read.cordoned) == (
         False,
         NOON - timedelta(hours=1),

@@ -10,7 +10,7 @@ import pytest
 
 from prunella.api.common import ObjectRef
 from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
-from prunella.core.healing import measures
+from prunella.core.healing import measures, unmark
 from prunella.core.healing.effects import Patch
 
 from .builders import later
@@ -106,10 +106,10 @@ def test_a_mark_that_says_something_else_is_none(mark):
 
 def test_taking_an_effect_back_takes_its_mark_off_too():
     mark = marked()
-    back = measures.unmarked(patch(5, 3), stored(5, **{MARK: mark}))
+    back = unmark.unmarked(patch(5, 3), stored(5, **{MARK: mark}))
     assert back.operations[-2:] == ({"op": "test", "path": AT, "value": mark}, {"op": "remove", "path": AT})
-    assert measures.unmarked(patch(5, 3), stored(5)) == patch(5, 3)
-    assert measures.unmarked(patch(5, 3), {}) == patch(5, 3)
+    assert unmark.unmarked(patch(5, 3), stored(5)) == patch(5, 3)
+    assert unmark.unmarked(patch(5, 3), {}) == patch(5, 3)
 
 
 def test_marks_that_are_there_stay():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.fakes.runbooks import runbook
 
-from prunella.api.runbook import RunbookStep
+from prunella.api.names import Cause
+from prunella.api.runbook import Match, RunbookStep, TargetMatch
 from prunella.core.healing.soundness import problems
 
 
-def wrong(*steps: RunbookStep) -> list[str]:
-    found = problems(runbook("book", *steps), lambda _expression, _variables: True, lambda _name: None, "prunella-system")
+def wrong(*steps: RunbookStep, **spec: Any) -> list[str]:
+    found = problems(runbook("book", *steps, **spec), lambda _expression, _variables: True, lambda _name: None, "prunella-system")
     return [one.message for one in found]
 
 
@@ -37,3 +40,26 @@ def wrong(*steps: RunbookStep) -> list[str]:
 )
 def test_a_time_to_live_stands_where_it_can_be_kept(step, said):
     assert wrong(step) == ([] if said is None else [said])
+
+
+CORDON = RunbookStep(name="out", cordon={}, ttl_seconds=600)
+TELL = RunbookStep(name="tell", notify={"message": "look"})
+
+
+@pytest.mark.parametrize(
+    ("steps", "kinds", "said"),
+    [
+        ((CORDON, TELL), ("Node",), []),
+        ((CORDON, TELL), ("Node", "Deployment"), ["`spec.match.targets.kinds`: step 'out' (cordon) is for Node, not for Deployment"]),
+        (
+            (CORDON, RunbookStep(name="s", restart={})),
+            (),
+            ["`spec.steps`: no target is one that all of its steps are for: make two Runbooks of them"],
+        ),
+        ((TELL,), ("Job", "Node"), []),
+    ],
+    ids=["for what it is", "for what it is not", "for nothing", "for anything"],
+)
+def test_steps_are_for_the_targets_of_their_runbook(steps, kinds, said):
+    match = Match(causes=(Cause.NODE_PRESSURE,), targets=TargetMatch(kinds=kinds))
+    assert wrong(*steps, match=match) == said

@@ -308,8 +308,10 @@ def test_each_kind_of_step_says_how_much_it_disturbs():
         "call": "Disruptive",
         "captureEvidence": "Read",
         "cleanUp": "Low",
+        "cordon": "Low",
         "createJobFrom": "Disruptive",
         "deletePods": "Disruptive",
+        "drain": "Disruptive",
         "escalate": "Notify",
         "freezeRollout": "Disruptive",
         "holdGitOps": "Low",
@@ -323,6 +325,7 @@ def test_each_kind_of_step_says_how_much_it_disturbs():
         "rollBack": "Disruptive",
         "scale": "Low",
         "silence": "Low",
+        "uncordon": "Low",
         "waitFor": "Read",
     }
 

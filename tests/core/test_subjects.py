@@ -68,6 +68,12 @@ def test_a_step_that_is_not_for_the_target_makes_its_runbook_no_fit_and_says_so(
     assert (refusal.reason, message in refusal.message) == ("NoRunbookMatches", True), refusal.message
 
 
+def test_a_teams_runbook_takes_out_no_node():
+    mine = runbook("mine", RunbookStep(name="out", cordon={}, ttl_seconds=600), namespace="shop", service_account_name="healer")
+    refusal = refused(match.usable(mine, "prunella-system"))
+    assert refusal.message == "step 'out' (cordon) reaches beyond shop: only a Runbook of prunella-system may use it"
+
+
 def test_only_what_reads_waits_or_tells_is_for_every_kind():
     anywhere = {name for name, kind in registry.KINDS.items() if kind.kinds == ANY}
     assert {"notify", "escalate", "assert", "query", "waitFor", "captureEvidence"} <= anywhere

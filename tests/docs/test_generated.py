@@ -98,7 +98,7 @@ def test_the_role_grants_what_the_steps_need_and_nothing_else():
 
 def test_what_opting_in_does_not_grant_is_granted_by_the_folder_that_the_step_names():
     for folder in {kind.granted_by for kind in registry.KINDS.values() if kind.granted_by and kind.rights}:
-        [role] = [one for one in yaml.safe_load_all((ROOT / folder / "role.yaml").read_text()) if one["kind"] == "Role"]
+        [role] = [one for one in yaml.safe_load_all((ROOT / folder / "role.yaml").read_text()) if one["kind"] in {"Role", "ClusterRole"}]
         granted = {
             (verb, group, kind) for rule in role["rules"] for verb in rule["verbs"] for group in rule["apiGroups"] for kind in rule["resources"]
         }

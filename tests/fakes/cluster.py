@@ -50,6 +50,7 @@ from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP
 from prunella.core.healing.steps.hand_back import hand_back
 from prunella.core.healing.steps.step import Listed
 from prunella.core.subject import Owner, Place, Thing, place
+from prunella.core.things.node import Node
 
 from .clock import ManualClock
 from .pointer import TestFailedError, patched
@@ -212,6 +213,8 @@ class FakeCluster:
         """Make a thing, or change it."""
         where = place(thing.ref, thing.namespace)
         self.things[where] = thing
+        if isinstance(thing, Node):
+            self.others[where] = _raw_node(thing)
         self.touched(where)
 
     def drop(self, thing: Thing) -> None:
@@ -430,9 +433,11 @@ class FakeCluster:
         return tuple(
             copy.deepcopy(raw)
             for (kind, space, name), raw in self.others.items()
-            if (kind, space) == (wanted.kind, wanted.namespace)
+            if kind == wanted.kind
+            and wanted.namespace in {"", space}
             and wanted.name in {"", name}
             and (not wanted.label or (raw["metadata"].get("labels") or {}).get(wanted.label) == "true")
+            and wanted.node in {"", raw.get("spec", {}).get("nodeName")}
         )
 
     async def workload(self, ref: ObjectRef) -> WorkloadFacts | UnknownT | None:
@@ -532,7 +537,8 @@ class FakeCluster:
                 else Settled.CHANGED
             )
         if action in GOES:
-            return Settled.NOT_APPLIED if self._find_pod(effect_target) is not None else Settled.APPLIED
+            there = self._find_pod(effect_target) is not None or self._other(effect_target) is not None
+            return Settled.NOT_APPLIED if there else Settled.APPLIED
         raw = await self.raw(effect_target)
         if not isinstance(raw, dict):
             return Settled.GONE
@@ -583,7 +589,8 @@ class FakeCluster:
             raise Retryable("the disruption budget has no room", delay=5.0)
         found = self._find_pod(effect.target)
         if found is None:
-            return Applied(after={"pod": "gone"})
+            held = self.others.pop((effect.target.kind, effect.target.namespace or "", effect.target.name), None)
+            return Applied(after={"pod": "evicted" if held is not None else "gone"})
         owner, pod = found
         owner.pods.remove(pod)
         self._react(owner)
@@ -655,7 +662,11 @@ class FakeCluster:
         made["metadata"].setdefault("annotations", {}).update({**effect.marks, **({INTENT: intent_id} if effect.stamped else {})})
         if effect.labels:
             made["metadata"].setdefault("labels", {}).update(effect.labels)
-        self.others[effect.target.kind, effect.target.namespace or "", effect.target.name] = made
+        where = (effect.target.kind, effect.target.namespace or "", effect.target.name)
+        self.others[where] = made
+        if isinstance(thing := self.things.get(where), Node):
+            self.things[where] = replace(thing, cordoned=made["spec"].get("unschedulable", False), annotations=dict(made["metadata"]["annotations"]))
+            self.touched(where)
         self.effects_elsewhere += 1
         return Applied(after={"guardedSha256": _judged(effect, made)})
 
@@ -692,11 +703,17 @@ class FakeCluster:
     def _other(self, ref: ObjectRef) -> dict[str, Any] | None:
         thing = self.things.get((ref.kind, ref.namespace or "", ref.name))
         held = self.others.get((ref.kind, ref.namespace or "", ref.name)) or self._replica_set(ref)
-        raw = held if thing is None else {"metadata": {"uid": thing.uid}}
+        raw = held if thing is None or isinstance(thing, Node) else {"metadata": {"uid": thing.uid}}
         return raw if raw is not None and ref.uid in {None, raw["metadata"]["uid"]} else None
 
     def _find_pod(self, ref: ObjectRef) -> tuple[FakeWorkload, FakePod] | None:
         return next(((one, pod) for one in self.workloads.values() for pod in one.pods if pod.uid == ref.uid), None)
+
+
+def _raw_node(node: Node) -> dict[str, Any]:
+    meta = {"name": node.name, "uid": node.uid, "labels": dict(node.labels), "annotations": dict(node.annotations), "managedFields": []}
+    ready = {"type": "Ready", "status": "True" if node.ready else "Unknown"}
+    return {"metadata": meta, "spec": {"unschedulable": True} if node.cordoned else {}, "status": {"conditions": [ready]}}
 
 
 def owned_by(kind: str = "Postgres", name: str = "main") -> Owner:

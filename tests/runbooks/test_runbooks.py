@@ -51,8 +51,9 @@ def test_a_rollback_is_for_what_a_rollout_brought_and_nothing_else():
     assert spec.match.when == "target.failingRevision == target.newestRevision"
 
 
-NOBODYS = set(Cause) - ROLLOUT_CAUSES - {Cause.CRASH_LOOP}
-"""What no rollout brought and no restart mends."""
+NODES = {Cause.NODE_FLAPPING, Cause.NODE_PRESSURE}
+NOBODYS = set(Cause) - ROLLOUT_CAUSES - {Cause.CRASH_LOOP} - NODES
+"""What no rollout brought, no restart mends, and is no node's."""
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)
@@ -79,6 +80,12 @@ def test_each_proves_recovery_by_the_workload_itself(name):
 @pytest.mark.parametrize("name", RUNBOOKS)
 def test_each_gives_up_after_few_attempts(name):
     assert RUNBOOKS[name].spec.limits.max_attempts <= 2
+
+
+def test_a_node_is_only_ever_kept_from_new_pods_for_a_while_and_only_if_people_agree():
+    spec = RUNBOOKS["cordon-ailing-node"].spec
+    assert (spec.mode, set(spec.match.causes), [one.action for one in spec.steps]) == (Mode.APPROVE, NODES, ["cordon"])
+    assert spec.steps[0].ttl_seconds == spec.verify.timeout_seconds
 
 
 def test_no_two_of_them_can_tie():

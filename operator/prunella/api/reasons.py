@@ -73,6 +73,7 @@ REFUSALS: Final = (
     Reason("OwnedByGitOps", "Argo CD or Flux would undo the change.", "Revert in Git; or a Runbook holds them first: `holdGitOps`."),
     Reason("OwnedByAutoscaler", "An autoscaler owns the number of replicas, and is not Prunella's to change.", "Change what made the autoscaler."),
     Reason("OwnedByOperator", "Another controller owns the workload and would undo the change.", "Change its owner."),
+    Reason("DelegatedToNodeRepair", "Something else mends this node, or is at work on it.", "Look there; the message names it."),
     Reason("RecentlyRemediated", "The last attempt at this revision is too recent.", "It looks again at `status.retryAfterTime`."),
     Reason("ConsecutiveFailures", "As many attempts as the Runbook allows have been made.", "A person is needed."),
     Reason(
@@ -95,6 +96,11 @@ REFUSALS: Final = (
         "QuotaHeadroom",
         "The API server would refuse the change: a ResourceQuota of the namespace has no room for it.",
         "Make room, or raise the quota; the message names it. It is tried again by itself.",
+    ),
+    Reason(
+        "SelectionTooWide",
+        "Too many nodes would be out at once, or the last one that takes pods.",
+        "It is tried again by itself once fewer are out; `most` of the step, and never more than one node in ten, but one.",
     ),
     Reason("LastReadyReplica", "It would stop the last ready pod.", "Add a replica, or do it yourself."),
     Reason(

@@ -47,7 +47,7 @@ class Match(WireModel):
     when: Expression | None = None
     """CEL over `incident`, `target`, `alert`: must be true as well."""
     dwell_seconds: Seconds | None = None
-    """Least time that the signal holds before an action, from its first sight. Default: 120 for image pulls, else 60."""
+    """Least time that the signal holds before an action, from its first sight. Default: 120 for image pulls, 300 for nodes, else 60."""
     min_restarts: Annotated[int, Field(ge=0, le=100)] | None = None
     """Least restarts before an action, for crash loops. Default: 3."""
 
@@ -178,7 +178,7 @@ class RunbookStep(WireModel):
 
 
 class WorkloadHealthy(WireModel):
-    """observedGeneration current, updated = available = desired, no restart since the effect."""
+    """observedGeneration current, updated = available = desired, no restart since the effect; no fault of another kind of target is seen."""
 
 
 class PromQL(WireModel):
@@ -207,7 +207,7 @@ class Check(OneOf):
     optional: bool = False
     """It may be Inconclusive, never a Failure."""
     workload_healthy: WorkloadHealthy | None = None
-    """The target has every replica updated and available, and none restarted since the effect."""
+    """The target has every replica updated and available, none restarted since the effect. No workload: nothing is found wrong; a Node is Ready."""
     promql: PromQL | None = None
     """A Prometheus query whose single value decides."""
     alert_cleared: AlertCleared | None = None

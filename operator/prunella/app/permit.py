@@ -17,11 +17,10 @@ from prunella.api.names import Mode, StepState
 from prunella.api.remediation import GuardVerdict, Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
-from prunella.core.facts import Revision, UnknownT, WorkloadFacts
+from prunella.core.facts import Revision, Seen, UnknownT, WorkloadFacts, subject_of
 from prunella.core.healing import approval, blockers, guards, identity, match, plan
 from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
-from prunella.core.subject import Thing
 from prunella.core.world import GONE, Answers, Preparation, World
 
 from . import attempt
@@ -38,7 +37,7 @@ class Permitted:
     """The plan as it holds now, with every guard's yes."""
 
     plan: plan.Plan
-    target: WorkloadFacts | Thing
+    target: Seen
     guards: tuple[GuardVerdict, ...]
     preparation: Preparation | None
     world: World
@@ -116,7 +115,7 @@ class Permit:
         if world.target is GONE:
             ref = remediation.spec.target_ref
             return Refusal(reason="TargetChanged", message=f"{ref.kind} {ref.name} is gone or was made anew: the plan was for another object")
-        subject, seen = world.subject, world.workload or world.thing
+        subject, seen = world.subject, world.seen
         if subject is None or seen is None:
             return Refusal(reason="EvidenceMissing", message="the target could not be read")
         if subject.uid != remediation.spec.target_ref.uid:
@@ -184,13 +183,13 @@ class Permit:
         if mark is not None and fresh is not None and any(one.intent is not None and one.intent.id == mark for one in fresh.status.steps):
             raise Conflict(f"{remediation.metadata.name} was carried out meanwhile, and by no person: it is read again")
 
-    def _going_on(self, world: World, remediation: Remediation, seen: WorkloadFacts | Thing, runbook: Runbook) -> Permitted | Refusal:
+    def _going_on(self, world: World, remediation: Remediation, seen: Seen, runbook: Runbook) -> Permitted | Refusal:
         """After the first effect only what could make the next one wrong is asked: pause, control plane, evidence, a person's veto, the mode."""
         facts = seen if isinstance(seen, WorkloadFacts) else None
         accused = facts.revision(remediation.spec.accused_revision or "") if facts is not None else None
         made = plan.Plan(
             runbook=runbook,
-            subject=seen.workload if isinstance(seen, WorkloadFacts) else seen,
+            subject=subject_of(seen),
             accused=accused,
             to=_still_to(remediation, facts, runbook, accused) if facts is not None else None,
             summary=remediation.status.plan,
@@ -234,7 +233,7 @@ def _lowered(remediation: Remediation, made: plan.Plan) -> Refusal | None:
     return guards.gate(made, None) if remediation.spec.mode.rank >= Mode.APPROVE.rank else None
 
 
-def _decided(world: World, remediation: Remediation, made: plan.Plan, seen: WorkloadFacts | Thing, template: Json | None) -> Permitted | Refusal:
+def _decided(world: World, remediation: Remediation, made: plan.Plan, seen: Seen, template: Json | None) -> Permitted | Refusal:
     """What the guards and the mode say to the plan; and whether it still does what people were shown."""
     asked = guards.ask(world, made)
     refusal = first_refusal(asked) or _lowered(remediation, made)

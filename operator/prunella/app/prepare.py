@@ -15,15 +15,14 @@ from prunella.api.common import ObjectRef
 from prunella.api.remediation import StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.draft import AskBlockers, Prepare
-from prunella.core.facts import UNKNOWN, AlertFacts, Pod, Revision, UnknownT, WorkloadFacts
-from prunella.core.healing import identity, measures
+from prunella.core.facts import UNKNOWN, AlertFacts, Pod, Revision, Seen, UnknownT, WorkloadFacts, subject_of
+from prunella.core.healing import identity, unmark
 from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import DryRun, Evict, Patch
 from prunella.core.healing.identity import Account, Actor
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Ask, Listed, LiveFacts, Next, Queried, Right, Skip, Tell
-from prunella.core.subject import Thing
 from prunella.core.world import Answers, Capture, Preparation, World
 
 from .capture import captured
@@ -110,11 +109,11 @@ class Preparer:
     async def prepare(self, world: World, wish: Prepare) -> Preparation:
         """Rights and the dry run of one plan."""
         now = self._clock.now()
-        subject, seen = world.subject, world.workload or world.thing
-        if subject is None or seen is None:
+        seen = world.seen
+        if seen is None:
             return Preparation(plan_hash=wish.plan_hash, rights_known=False, prepared_time=now)
         acting = identity.of_runbook(wish.runbook, world.operator_namespace)
-        missing, known = await self.rights(wish.runbook, subject.ref, acting)
+        missing, known = await self.rights(wish.runbook, subject_of(seen).ref, acting)
         error, diff = "", ""
         if known and not missing and not isinstance(acting, Refusal):
             error, diff = await self._dry_run(wish, seen, acting)
@@ -145,7 +144,7 @@ class Preparer:
         resource, _, subresource = right.resource.partition("/")
         return await self._live.may(right.verb, right.group, resource, namespace, subresource=subresource, acting=acting)
 
-    async def _dry_run(self, wish: Prepare, seen: WorkloadFacts | Thing, acting: Actor) -> tuple[str, str]:
+    async def _dry_run(self, wish: Prepare, seen: Seen, acting: Actor) -> tuple[str, str]:
         """Why the API server would refuse the first change, and what it would change."""
         now = self._clock.now()
         for step in wish.runbook.spec.steps:
@@ -164,11 +163,9 @@ class Preparer:
                 return "", following.diff
         return "", ""
 
-    async def live_facts(
-        self, seen: WorkloadFacts | Thing, accused_hash: str, to: Revision | None, *, now: datetime, intent_time: datetime
-    ) -> LiveFacts | None:
+    async def live_facts(self, seen: Seen, accused_hash: str, to: Revision | None, *, now: datetime, intent_time: datetime) -> LiveFacts | None:
         """What a step reads: the object as JSON and the template to go back to. None where one of them could not be read."""
-        subject = seen.workload if isinstance(seen, WorkloadFacts) else seen
+        subject = subject_of(seen)
         raw, template = await asyncio.gather(self._live.raw(subject.ref), self.template(subject.kind, to))
         if not isinstance(raw, dict) or isinstance(template, UnknownT):
             return None
@@ -213,7 +210,7 @@ class Preparer:
         if raw is None:
             return Skip(message=f"{record.intent.target_ref.name} is gone")
         following: Next = kind.undo(registry.params_of(step), raw, record)
-        return measures.unmarked(following, raw) if isinstance(following, Patch) else following
+        return unmark.unmarked(following, raw) if isinstance(following, Patch) else following
 
     async def template(self, kind: str, to: Revision | None) -> dict[str, Any] | UnknownT | None:
         """The pod template to go back to; None where there is none, or it is gone."""

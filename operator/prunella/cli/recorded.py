@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from prunella.adapters.alertmanager.webhook_body import WebhookBody, decode_webhook
-from prunella.adapters.kubernetes import watched
+from prunella.adapters.kubernetes import watched, watched_things
 from prunella.adapters.kubernetes.resources import AUTOSCALER, FOREIGN
 from prunella.adapters.kubernetes.watched import Watched
 from prunella.api.base import GROUP
@@ -47,10 +47,11 @@ WATCHED: Final[Mapping[tuple[str, str], Watched[Any]]] = {
         watched.ESCALATION_POLICIES,
         watched.CATALOG_ENTRIES,
         watched.WORKLOAD_RECORDS,
+        watched_things.NODES,
     )
 }
-KNOWN_BY_UID: Final = frozenset(one.kind for one in FOREIGN if one.namespaced and one is not AUTOSCALER)
-CLUSTER_WIDE: Final = frozenset({"Namespace", "HealingPolicy"})
+KNOWN_BY_UID: Final = frozenset({"Node"}) | {one.kind for one in FOREIGN if one.namespaced and one is not AUTOSCALER}
+CLUSTER_WIDE: Final = frozenset({"Namespace", "HealingPolicy", "Node"})
 ALERTS: Final = "alerts"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 PAST: Final = frozenset(

@@ -65,8 +65,8 @@ def command(*, files: tuple[Path, ...], runbooks: tuple[Path, ...], at: datetime
     """
     held, count = _held(files)
     wanted = _runbooks(held, runbooks)
-    if not any(held.of.get(kind) for kind in ("Deployment", "StatefulSet", "DaemonSet")) and not held.bodies:
-        _stop(f"there is no Deployment, StatefulSet, DaemonSet or alert in the files: record them with `{RECORD}`")
+    if not any(held.of.get(kind) for kind in ("Deployment", "StatefulSet", "DaemonSet", "Node")) and not held.bodies:
+        _stop(f"there is no Deployment, StatefulSet, DaemonSet, Node or alert in the files: record them with `{RECORD}`")
     newest = held.newest or at
     if newest is None:
         _stop("nothing in the files says when it was: give --at")

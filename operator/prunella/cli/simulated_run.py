@@ -19,11 +19,12 @@ from prunella.adapters.kubernetes.eviction import eviction_call
 from prunella.adapters.kubernetes.executor import delete_call, patch_call
 from prunella.adapters.kubernetes.pointer import MISSING, part
 from prunella.adapters.kubernetes.reads import template_of
+from prunella.adapters.kubernetes.refusals import where_is
 from prunella.adapters.kubernetes.resources import Call, resource_of
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
-from prunella.core.facts import UnknownT
+from prunella.core.facts import UnknownT, WorkloadFacts
 from prunella.core.healing import match, run
 from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import ClusterEffect, DeletePod, Effect, Evict, Json, Patch
@@ -115,7 +116,9 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
 
 def _asks(wants: Ask) -> str:
     """What a step wants to know that stands in no file."""
-    missing = (f"for every {one.kind} in {one.namespace}" if isinstance(one, Listed) else f"Prometheus: {one.query}" for one in wants.reads)
+    missing = (
+        f"for every {one.kind} in {one.namespace or 'the cluster'}" if isinstance(one, Listed) else f"Prometheus: {one.query}" for one in wants.reads
+    )
     return f"can't be told: it asks {', '.join(missing)}, and the files don't say"
 
 
@@ -123,7 +126,7 @@ def _deed(step: str, effect: ClusterEffect, live: LiveFacts) -> Deed:
     resource = resource_of(effect.target)
     if resource is None:
         return Deed(step=step, said=f"a {effect.target.kind} can't be changed", stops=True)
-    where = f"{effect.target.kind} {effect.target.namespace}/{effect.target.name}"
+    where = where_is(effect.target)
     if isinstance(effect, Create):
         return Deed(step=step, said=f"create {where}", call=create_call(resource, effect, INTENT))
     if isinstance(effect, DeletePod):
@@ -152,9 +155,12 @@ def _at(document: Json, pointer: str) -> object:
 
 def _after(live: LiveFacts, effect: ClusterEffect) -> LiveFacts:
     """What the next step would read."""
-    facts = live.facts
     if isinstance(effect, Create):
         return live
+    if not isinstance(live.target, WorkloadFacts):
+        mine = isinstance(effect, Patch) and effect.target == live.subject.ref
+        return replace(live, raw=patched(live.raw, effect.operations)) if isinstance(effect, Patch) and mine else live
+    facts = live.target
     if isinstance(effect, DeletePod | Evict):
         return replace(live, target=replace(facts, pods=tuple(pod for pod in facts.pods if pod.uid != effect.target.uid)))
     if live.to is not None and facts.workload.kind == "StatefulSet":

@@ -14,7 +14,7 @@ from typing import Final
 from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident, OpeningSignal
 from prunella.api.names import Cause, SourceKind
-from prunella.core.facts import AlertFacts, Finding, WorkloadFacts
+from prunella.core.facts import AlertFacts, Finding, Seen, WorkloadFacts
 from prunella.core.incident import alert_facts, alert_target, correlate, sources
 from prunella.core.recomputed import unopened
 
@@ -57,7 +57,7 @@ def signals_of(
 
 
 def incident_for(
-    ref: ObjectRef | None, facts: WorkloadFacts | None, known: Sequence[Incident], finding: Finding | None, said: Signalled, seen: datetime
+    ref: ObjectRef | None, facts: Seen | None, known: Sequence[Incident], finding: Finding | None, said: Signalled, seen: datetime
 ) -> tuple[Incident, str]:
     """The Incident of a target and why it is that one; a stand-in and no reason where none opens."""
     firing = [one for one in said.alerts if one.state == "firing"]

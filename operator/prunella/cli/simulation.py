@@ -17,22 +17,26 @@ from prunella.adapters.zones import zone_of
 from prunella.api.common import Metadata
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import Incident
-from prunella.api.marks import MODE_LABEL
+from prunella.api.marks import MODE_LABEL, OPERATOR_NAMESPACE
 from prunella.api.names import Cause, Mode
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app import targets
 from prunella.core.decide import decide
 from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
-from prunella.core.facts import UNKNOWN, NamespaceFacts, UnknownT, WorkloadFacts
+from prunella.core.facts import UNKNOWN, NamespaceFacts, Seen, UnknownT, Workload, WorkloadFacts, subject_of
 from prunella.core.healing import guards, match, plan, record
 from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Refusal
-from prunella.core.healing.steps import scale
+from prunella.core.healing.steps import nodes, scale
 from prunella.core.healing.steps.step import Listed, LiveFacts
 from prunella.core.healing.storm import StormState, brake
 from prunella.core.incident import alert_target, correlate
+from prunella.core.subject import Thing
+from prunella.core.things import detect as things
 from prunella.core.things.detect import is_thing
+from prunella.core.things.node import Node
+from prunella.core.things.sighting import At
 from prunella.core.world import NOT_A_WORKLOAD, OpenIncident, World
 
 from .recorded import Recorded
@@ -55,17 +59,24 @@ class Simulation:
         self._runbooks = tuple(_with_mode(one, mode) for one in sorted(runbooks, key=lambda one: one.metadata.name))
         self._policy = self._policy_of()
         self._workloads = {facts.workload.uid: facts for facts in self._families()}
-        self._namespaces = {facts.workload.namespace: self._namespace(facts.workload.namespace) for facts in self._workloads.values()}
-        if self._workloads:
+        farm: list[Node] = held.of.get("Node", [])
+        self._targets: dict[str, Seen] = {**self._workloads, **{one.uid: one for one in farm}}
+        homes = dict.fromkeys(subject_of(one).namespace or OPERATOR_NAMESPACE for one in self._targets.values())
+        self._namespaces = {name: self._namespace(name) for name in homes}
+        if self._targets:
             self._suppose(f"Prunella began to watch at {newest:%H:%M:%S}", "what it would have seen before is not in the files")
-            self._suppose("the rights of manifests/opt-in, and an API server that is well and takes the request", "no cluster was asked")
-        self._first = {uid: self._detect(facts, newest, pulling=False) for uid, facts in self._workloads.items()}
+            granted = [name for name, there in (("opt-in", self._workloads), ("nodes", farm)) if there]
+            self._suppose(
+                f"the rights of manifests/{' and manifests/'.join(granted)}, and an API server that is well and takes the request",
+                "no cluster was asked",
+            )
+        self._first = {uid: self._detect(seen, newest, pulling=False) for uid, seen in self._targets.items()}
 
     def cases(self) -> list[Case]:
-        """Every workload of the files and every alert that stands for itself, in the order of their names."""
+        """Every workload of the files, every Node, and every alert that stands for itself, in the order of their names."""
         found = signals_of(self._held, self._newest, list(self._workloads.values()), self._known_namespace)
-        opened = [self._opened(facts, found.get(uid, Signalled())) for uid, facts in self._workloads.items()]
-        alone = (one for uid, one in found.items() if uid not in self._workloads)
+        opened = [self._opened(seen, found.get(uid, Signalled())) for uid, seen in self._targets.items()]
+        alone = (one for uid, one in found.items() if uid not in self._targets)
         opened += [self._opened(None, one) for one in alone if any(alert.state == "firing" for alert in one.alerts)]
         storm = self._storm([case for case in opened if case.draft is not None])
         return [self._decided(replace(case, world=replace(case.world, storm_since=storm))) if case.draft else case for case in opened]
@@ -111,16 +122,20 @@ class Simulation:
         )
         return next((one for one in stored if one.spec.target_ref.uid == uid), None)
 
-    def _detect(self, facts: WorkloadFacts, now: datetime, *, pulling: bool) -> Detection:
-        settings = Settings(open_after_seconds={str(one.cause): one.open_after_seconds for one in self._policy.spec.detectors})
+    def _detect(self, facts: Seen, now: datetime, *, pulling: bool) -> Detection:
+        patience = {str(one.cause): one.open_after_seconds for one in self._policy.spec.detectors}
+        if isinstance(facts, Thing):
+            sight = things.detect(facts, At(now=now, open_after_seconds=patience))
+            return Detection(finding=sight.finding, look_again=sight.look_again, settled=sight.settled)
+        settings = Settings(open_after_seconds=patience)
         return detect(facts, now, settings, Surroundings(record=self._record(facts), pull_failures_elsewhere=pulling))
 
-    def _look(self, facts: WorkloadFacts, now: datetime) -> Detection:
+    def _look(self, facts: Seen, now: datetime) -> Detection:
         """What is wrong with it, beside the others: two workloads that can't pull accuse the registry."""
-        others = (one.finding for uid, one in self._first.items() if uid != facts.workload.uid)
+        others = (one.finding for uid, one in self._first.items() if uid != subject_of(facts).uid)
         return self._detect(facts, now, pulling=any(one is not None and one.cause in PULL_CAUSES for one in others))
 
-    def _seen(self, facts: WorkloadFacts) -> tuple[datetime, Detection]:
+    def _seen(self, facts: Seen) -> tuple[datetime, Detection]:
         """When the fault would first be seen: in the newest state that the files show, or when it has held long enough since."""
         now, detection = self._newest, self._look(facts, self._newest)
         while True:
@@ -132,12 +147,12 @@ class Simulation:
                 return now, detection
             now, detection = later, self._look(facts, later)
 
-    def _opened(self, facts: WorkloadFacts | None, said: Signalled) -> Case:
+    def _opened(self, facts: Seen | None, said: Signalled) -> Case:
         """The first look at a target: where something is wrong, the Incident opens, and is decided for the first time."""
         seen, detection = self._seen(facts) if facts is not None else (self._newest, Detection())
         finding = detection.finding if detection.finding is not None and detection.finding.open_time <= seen else None
         now = max(seen, self._at or seen)
-        ref = facts.workload.ref if facts is not None else said.target
+        ref = subject_of(facts).ref if facts is not None else said.target
         known = targets.about(self._held.of.get("Incident", ()), ref) if ref is not None else []
         incident, why = incident_for(ref, facts, known, finding, said, seen)
         world = self._world(incident, facts, seen, detection, said)
@@ -147,10 +162,10 @@ class Simulation:
         incident = incident.model_copy(update={"status": draft.status})
         return Case(world=replace(world, incident=incident, alerts=()), opens=why, joins=joins, detection=detection, draft=draft)
 
-    def _world(self, incident: Incident, facts: WorkloadFacts | None, now: datetime, detection: Detection, said: Signalled) -> World:
+    def _world(self, incident: Incident, facts: Seen | None, now: datetime, detection: Detection, said: Signalled) -> World:
         of, namespace = self._held.of, incident.target_namespace
         mine = [one for one in of.get("Remediation", ()) if one.spec.incident_ref.uid == incident.metadata.uid]
-        raw = self._held.raw.get(facts.workload.uid) if facts is not None else None
+        raw = self._held.raw.get(subject_of(facts).uid) if facts is not None else None
         finding = detection.finding if detection.settled else UNKNOWN
         return World(
             now=now,
@@ -159,7 +174,7 @@ class Simulation:
             raw=raw,
             finding=finding if facts is not None else None,
             alerts=said.alerts,
-            record=self._record(facts) if facts is not None else None,
+            record=self._record(facts) if isinstance(facts, WorkloadFacts) else None,
             policy=self._policy,
             namespace=self._namespaces[namespace] if facts is not None else UNKNOWN,
             entries=tuple(one for one in of.get("CatalogEntry", ()) if one.metadata.namespace == namespace),
@@ -175,10 +190,10 @@ class Simulation:
             zone_of=zone_of,
         )
 
-    def _duplicates(self, incident: Incident, facts: WorkloadFacts | None, now: datetime) -> tuple[Incident, ...]:
+    def _duplicates(self, incident: Incident, facts: Seen | None, now: datetime) -> tuple[Incident, ...]:
         if facts is None:
             return ()
-        others = targets.about(self._held.of.get("Incident", ()), facts.workload.ref)
+        others = targets.about(self._held.of.get("Incident", ()), subject_of(facts).ref)
         return tuple(one for one in others if one.metadata.uid != incident.metadata.uid and correlate.is_open(one, now))
 
     def _storm(self, cases: Sequence[Case]) -> datetime | None:
@@ -197,7 +212,7 @@ class Simulation:
         seen, draft = case.world.now, case.draft
         due = draft.status.plan.due_time if draft is not None and draft.status.plan is not None else None
         now = self._at or max(seen, due or seen)
-        facts = case.world.workload
+        facts = case.world.seen
         detection = self._look(facts, now) if facts is not None else case.detection
         finding = (detection.finding if detection.settled else UNKNOWN) if facts is not None else None
         world = replace(case.world, now=now, finding=finding)
@@ -215,7 +230,7 @@ class Simulation:
         return replace(case, world=decided, detection=detection, draft=draft, made=after, verdicts=verdicts, deeds=done if after is not None else ())
 
     def _deeds(self, world: World, made: plan.Plan) -> tuple[Deed, ...]:
-        facts, to = world.workload, made.to
+        facts, to = world.seen, made.to
         if facts is None or world.raw is None:
             return ()
         stored = self._held.raw.get(to.uid) if to is not None else None
@@ -225,16 +240,20 @@ class Simulation:
             target=facts,
             accused_hash=made.accused.hash if made.accused is not None else "",
             to=to,
-            to_template=stored_template(facts.workload.kind, stored),
+            to_template=stored_template(subject_of(facts).kind, stored),
             intent_time=world.now,
-            answers=self._asked(facts.workload.namespace),
+            answers=self._asked(subject_of(facts)),
             incident=world.incident,
             evaluate=world.evaluate,
         )
         return deeds(world, made, live)
 
-    def _asked(self, namespace: str) -> dict[Listed, tuple[Json, ...] | UnknownT]:
-        """What steps may ask for besides: the autoscalers of the namespace, by the files."""
+    def _asked(self, target: Workload | Thing) -> dict[Listed, tuple[Json, ...] | UnknownT]:
+        """What steps may ask for besides, by the files: the autoscalers of the namespace; of a Node all others, and that medik8s leaves it alone."""
+        if isinstance(target, Node):
+            every = tuple(raw for one in self._held.of.get("Node", ()) if (raw := self._held.raw.get(one.uid)) is not None)
+            return {nodes.ALL: every, nodes.lease_of(target.name): ()}
+        namespace = target.namespace
         known = [one for one in self._held.of.get("HorizontalPodAutoscaler", ()) if one.namespace == namespace]
         found = tuple(raw for one in known if (raw := self._held.raw.get(one.uid)) is not None)
         return {Listed(scale.AUTOSCALING, scale.AUTOSCALER, namespace): found}
@@ -251,8 +270,8 @@ def _with_mode(runbook: Runbook, mode: Mode | None) -> Runbook:
     return runbook if mode is None else runbook.model_copy(update={"spec": runbook.spec.model_copy(update={"mode": mode})})
 
 
-def _scales(one: Any, facts: WorkloadFacts | None) -> bool:
-    target = facts.workload if facts is not None else None
+def _scales(one: Any, facts: Seen | None) -> bool:
+    target = subject_of(facts) if facts is not None else None
     return target is not None and (one.namespace, one.target_kind, one.target_name) == (target.namespace, target.kind, target.name)
 
 

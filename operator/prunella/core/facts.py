@@ -203,11 +203,20 @@ class WorkloadFacts:
         return next((revision for revision in self.revisions if revision.hash == revision_hash), None)
 
 
+Seen: TypeAlias = WorkloadFacts | Thing
+"""What is known of a target that is there."""
+
+
+def subject_of(seen: Seen) -> Workload | Thing:
+    """The object itself: its identity, labels and annotations."""
+    return seen.workload if isinstance(seen, WorkloadFacts) else seen
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """A target as the API server showed it to one read: what is judged by the facts is what stands in the JSON."""
 
-    facts: WorkloadFacts | Thing
+    facts: Seen
     raw: Mapping[str, object]
     """The object itself, whole."""
 

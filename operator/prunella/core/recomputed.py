@@ -16,7 +16,7 @@ from prunella.api.marks import MODE_LABEL
 from prunella.api.names import Cause, Mode, SignalState, SourceKind
 from prunella.api.runbook import Runbook
 
-from .facts import Finding, NamespaceFacts, WorkloadFacts
+from .facts import Finding, NamespaceFacts, Seen, WorkloadFacts, subject_of
 from .healing import guards, identity, match, plan
 from .healing.refusal import Asked, Refusal, first_refusal
 from .incident import correlate
@@ -44,10 +44,10 @@ def opened(finding: Finding, now: datetime) -> Incident:
     return correlate.new_incident(name=name, target=finding.subject.ref, source=SourceKind.WATCH, signal=signal, title=finding.summary)
 
 
-def unopened(facts: WorkloadFacts) -> Incident:
-    """A stand-in for a workload that nothing is wrong with, so that guards can be asked about it."""
+def unopened(facts: Seen) -> Incident:
+    """A stand-in for a target that nothing is wrong with, so that guards can be asked about it."""
     seen = OpeningSignal(key="watch/none", started_time=datetime(1970, 1, 1, tzinfo=UTC), cause=Cause.REPORTED)
-    return correlate.new_incident(name="none", target=facts.workload.ref, source=SourceKind.PERSON, signal=seen, title="nothing is wrong")
+    return correlate.new_incident(name="none", target=subject_of(facts).ref, source=SourceKind.PERSON, signal=seen, title="nothing is wrong")
 
 
 def recompute(world: World, before: Incident | None, asks: Asks) -> Tale:

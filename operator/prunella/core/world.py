@@ -21,7 +21,7 @@ from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 
 from .around import Neighbours, Parent, Shared
-from .facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, Revision, UnknownT, Workload, WorkloadFacts
+from .facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, Revision, Seen, UnknownT, Workload, WorkloadFacts, subject_of
 from .subject import Thing
 
 Evaluate = Callable[[str, Mapping[str, object]], "bool | Unevaluable"]
@@ -231,7 +231,12 @@ class World:
     @property
     def subject(self) -> Workload | Thing | None:
         """What is there of the target, whatever its kind: its identity, labels and annotations."""
-        return self.workload.workload if self.workload is not None else self.thing
+        return subject_of(self.seen) if self.seen is not None else None
+
+    @property
+    def seen(self) -> Seen | None:
+        """All that is known of the target where it is there."""
+        return self.workload or self.thing
 
     @property
     def known_finding(self) -> Finding | None:

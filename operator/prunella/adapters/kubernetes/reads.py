@@ -75,7 +75,7 @@ class LiveReads:
             answer = await self._api.ask(resource.call("get", wanted.namespace, wanted.name))
             return (answer.object(),) if answer is not None else ()
         found: list[dict[str, Any]] = []
-        token, query = "", {"limit": "500", **({"labelSelector": f"{wanted.label}=true"} if wanted.label else {})}
+        token, query = "", {"limit": "500", **_only(wanted)}
         while True:
             answer = await self._api.ask(resource.call("list", wanted.namespace, query={**query, **({"continue": token} if token else {})}))
             if answer is None:
@@ -197,6 +197,12 @@ _OF_WORKLOAD: Final[Mapping[str, Callable[[wire_workload.Workload], facts.Worklo
     "StatefulSet": decode.stateful_set,
     "DaemonSet": decode.daemon_set,
 }
+
+
+def _only(wanted: Listed) -> dict[str, str]:
+    """The selectors of what is wanted, as the query wants them."""
+    label = {"labelSelector": f"{wanted.label}=true"} if wanted.label else {}
+    return label | ({"fieldSelector": f"spec.nodeName={wanted.node}"} if wanted.node else {})
 
 
 async def fetch(api: Api, resource: Resource, ref: ObjectRef) -> dict[str, Any] | None:

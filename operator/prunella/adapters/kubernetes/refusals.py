@@ -60,6 +60,9 @@ def forbidden(resource: Resource, effect: Patch | DeletePod, answer: Answer, act
     if isinstance(acting, Account):
         said = identity.lacks(acting, (f"{verb} {resource.words} in {namespace}",), namespace)
         return NotApplied(reason="MissingPermission", message=f"{said} ({answer.message})"[:1024])
+    if not namespace:
+        said = identity.lacks(acting, (f"{verb} {resource.words} in the cluster",), "")
+        return NotApplied(reason="MissingPermission", message=f"{said} ({answer.message})"[:1024])
     return NotApplied(
         reason="MissingPermission",
         message=f"Prunella may not {verb} {resource.words} in {namespace}; the namespace's owner grants it with "
@@ -78,4 +81,4 @@ def gone(target: ObjectRef) -> NotApplied:
 
 def where_is(target: ObjectRef) -> str:
     """For sentences: Deployment shop/checkout."""
-    return f"{target.kind} {target.namespace}/{target.name}"
+    return f"{target.kind} {target.namespace}/{target.name}" if target.namespace else f"{target.kind} {target.name}"

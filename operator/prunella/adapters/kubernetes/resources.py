@@ -153,8 +153,8 @@ FOREIGN: Final = (POD, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, CONTRO
 """Kinds of the cluster that are watched."""
 THINGS: Final = (JOB, CRON_JOB, CLAIM, QUOTA, BUDGET, SERVICE, ENDPOINT_SLICE, NODE, API_SERVICE)
 """Kinds of the cluster that are watched where they are served and may be read; the operator does without them."""
-STEPS_READ: Final = (APPLICATION, KUSTOMIZATION, HELM_RELEASE)
-"""Kinds that are not watched: steps read and change them."""
+STEPS_READ: Final = (APPLICATION, KUSTOMIZATION, HELM_RELEASE, LEASE)
+"""Kinds that are not watched: steps read them, and change all but Leases."""
 WORKLOADS: Final = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET}
 
 _BY_KIND: Final = {(resource.api_version, resource.kind): resource for resource in (*FOREIGN, *THINGS, *STEPS_READ, *OWN)}

@@ -30,6 +30,8 @@ class Ourselves(Enum):
 
 OURSELVES: Final = Ourselves.OURSELVES
 RUN_JOBS: Final = "run-jobs"
+NODES: Final = "nodes"
+"""The folder of manifests that grants what has no namespace."""
 VERBS: Final = ("get", "impersonate")
 """What the operator must be permitted to do with an account that it acts as. Bindings outlive their account, so its name alone proves nothing."""
 
@@ -121,9 +123,11 @@ def called(acting: Actor) -> str:
 
 
 def lacks(acting: Actor, missing: Iterable[str], namespace: str) -> str:
-    """Who may not do what, in kubectl's words, and the command that grants it."""
+    """Who may not do what, in kubectl's words, and the command that grants it. Without a namespace it is of the cluster, where none but us acts."""
     rights = tuple(missing)
     what = ", ".join(rights)
+    if not namespace:
+        return f"Prunella may not {what}; `kubectl apply -k manifests/{NODES}` grants it"
     if not isinstance(acting, Account):
         return f"Prunella may not {what}; `kubectl apply -n {namespace} -k manifests/{_grant(rights)}` grants it in {namespace}"
     ours = ", ".join(right for right in rights if right in acting.needed)

@@ -38,7 +38,7 @@ class Considered:
 
 
 def usable(runbook: Runbook, operator_namespace: str, kinds: Mapping[str, StepKind[Any]] = registry.KINDS) -> Refusal | None:
-    """Why a Runbook is not used, wherever the fault is: it does not say as whom it acts, or one of a team has a step that no account bounds."""
+    """Why a Runbook is not used, wherever the fault is: it does not say as whom it acts, or one of a team has a step that reaches beyond the team."""
     acting = identity.of_runbook(runbook, operator_namespace)
     if isinstance(acting, Refusal):
         return acting

@@ -7,7 +7,6 @@ mark is taken off. One request does both, and insists on the mark: it can't be d
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -18,8 +17,8 @@ from prunella.api.marks import MARKED_LABEL, TEMPORARY_ANNOTATION
 
 from .effects import Json, Patch, guarded_sha256, part_of
 from .steps import registry
+from .unmark import MARK, label_off
 
-_AT: Final = f"/metadata/annotations/{TEMPORARY_ANNOTATION.replace('/', '~1')}"
 LONGEST: Final = 16_384
 """Characters of a mark that are read."""
 
@@ -71,23 +70,6 @@ def temporary(patch: Patch, *, remediation: str, until: datetime, account: str |
     return replace(patch, marks=marks, labels={**patch.labels, MARKED_LABEL: "true"} if unwatched else patch.labels)
 
 
-def unmarked(patch: Patch, raw: Json) -> Patch:
-    """A patch that takes an effect back, with the mark of it taken off in the same request."""
-    metadata = raw.get("metadata")
-    mark = (metadata.get("annotations") or {}).get(TEMPORARY_ANNOTATION) if isinstance(metadata, dict) else None
-    if mark is None:
-        return patch
-    off: tuple[Json, ...] = ({"op": "test", "path": _AT, "value": mark}, {"op": "remove", "path": _AT})
-    return replace(patch, operations=(*patch.operations, *off, *_label_off(raw)))
-
-
-def _label_off(raw: Json) -> tuple[Json, ...]:
-    metadata = raw.get("metadata")
-    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
-    there = isinstance(labels, Mapping) and MARKED_LABEL in labels
-    return ({"op": "remove", "path": f"/metadata/labels/{MARKED_LABEL.replace('/', '~1')}"},) if there else ()
-
-
 def read(mark: str) -> Measure | None:
     """The measure of a mark; None where it is none of ours: nobody guesses what was meant."""
     if len(mark) > LONGEST:
@@ -122,12 +104,12 @@ def _back(measure: Measure, present: object) -> Json:
 
 def undo(measure: Measure, ref: ObjectRef, raw: Json, mark: str) -> Patch:
     """Take it back and take the mark off; only the mark where somebody has changed it since."""
-    operations: list[Json] = [{"op": "test", "path": "/metadata/uid", "value": ref.uid}, {"op": "test", "path": _AT, "value": mark}]
+    operations: list[Json] = [{"op": "test", "path": "/metadata/uid", "value": ref.uid}, {"op": "test", "path": MARK, "value": mark}]
     if stands(measure, raw):
         operations.append({"op": "test", "path": measure.path, "value": part_of(raw, measure.path)})
         operations.append(_back(measure, part_of(raw, measure.path)))
         does = f"{ref.kind} {ref.name} is as it was before {measure.remediation}"
     else:
         does = f"{ref.kind} {ref.name} was changed by somebody else since {measure.remediation}: it stays as it is"
-    operations += [{"op": "remove", "path": _AT}, *_label_off(raw)]
+    operations += [{"op": "remove", "path": MARK}, *label_off(raw)]
     return Patch(target=ref, operations=tuple(operations), guarded_path=measure.path, stamped=False, does=does)

@@ -15,6 +15,7 @@ from prunella.core.world import Evaluate, Unevaluable, ZoneOf
 
 from . import match, matchers, queries, sentences, windows
 from .steps import registry
+from .steps.step import ANY
 
 SAMPLE: Final[Mapping[str, Mapping[str, object]]] = {
     "incident": {"name": "", "namespace": "", "cause": "", "priority": "", "episode": 1},
@@ -57,6 +58,7 @@ def problems(runbook: Runbook, evaluate: Evaluate, zone_of: ZoneOf, operator_nam
     for blocker in runbook.spec.block_if:
         yield from _blocker(blocker, evaluate)
     yield from _steps(runbook.spec.steps, evaluate)
+    yield from _kinds(runbook)
     yield from _verify(runbook.spec.verify, evaluate)
 
 
@@ -100,6 +102,18 @@ def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Probl
             message = f"`spec.steps[{step.name}].onFailure.goTo`: '{step.on_failure.go_to}' is no later step; {where}"
             yield Problem("UnknownReference", message)
         before[step.name] = {"state": "", "outputs": dict.fromkeys(registry.kind_of(step).outputs, "0")}
+
+
+def _kinds(runbook: Runbook) -> Iterable[Problem]:
+    """Kinds of targets that it names although one of its steps is not for them, and steps that are for no target together."""
+    targets = runbook.spec.match.targets
+    for kind in targets.kinds if targets is not None else ():
+        unfit = registry.unfit(runbook.spec.steps, kind)
+        if unfit is not None:
+            yield Problem("UnknownReference", f"`spec.match.targets.kinds`: {unfit}")
+    wanted = [kind.kinds for kind in registry.kinds_of(runbook) if kind.kinds != ANY]
+    if wanted and not frozenset.intersection(*wanted):
+        yield Problem("UnknownReference", "`spec.steps`: no target is one that all of its steps are for: make two Runbooks of them")
 
 
 def _fields(step: RunbookStep, before: Mapping[str, object], evaluate: Evaluate) -> Iterable[Problem]:

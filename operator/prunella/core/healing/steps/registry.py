@@ -16,6 +16,7 @@ from prunella.api.base import WireModel
 from prunella.api.marks import HOLD
 from prunella.api.names import StepImpact
 from prunella.api.runbook import Runbook, RunbookStep
+from prunella.core.subject import CLUSTER_KINDS
 
 from .step import Right, StepKind
 
@@ -50,9 +51,9 @@ def kinds_of(runbook: Runbook) -> tuple[StepKind[Any], ...]:
 
 
 def boundless(runbook: Runbook, kinds: Mapping[str, StepKind[Any]] = KINDS) -> RunbookStep | None:
-    """The first step that no account bounds: what it does goes out with the operator's means, and may reach whatever those do."""
-    known = (step for step in runbook.spec.steps if step.action in kinds)
-    return next((step for step in known if not kinds[step.action].rights and not kinds[step.action].bounded), None)
+    """The first step that no account of a namespace bounds: it goes out with the operator's means, or is for what has no namespace."""
+    known = ((step, kinds[step.action]) for step in runbook.spec.steps if step.action in kinds)
+    return next((step for step, kind in known if (not kind.rights and not kind.bounded) or kind.kinds <= CLUSTER_KINDS), None)
 
 
 def unfit(steps: Iterable[RunbookStep], kind: str) -> str | None:

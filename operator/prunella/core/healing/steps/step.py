@@ -11,7 +11,7 @@ from prunella.api.base import WireModel
 from prunella.api.incident import Incident
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.facts import Revision, UnknownT, Workload, WorkloadFacts
+from prunella.core.facts import Revision, Seen, UnknownT, Workload, WorkloadFacts, subject_of
 from prunella.core.healing.effects import Effect, Json
 from prunella.core.healing.refusal import Refusal
 from prunella.core.subject import Thing
@@ -28,7 +28,7 @@ class Queried:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Objects of a kind in a namespace, all of them: a step asks for them as `Ask`, and finds them in its `LiveFacts`."""
+    """Objects of a kind in a namespace, or in all of them where it is empty: a step asks for them as `Ask`, and finds them in its `LiveFacts`."""
 
     api_version: str
     kind: str
@@ -37,6 +37,8 @@ class Listed:
     """Only the one of that name, if it is there."""
     label: str = ""
     """Only those that bear this label with the value `true`."""
+    node: str = ""
+    """Only pods on that node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class LiveFacts:
 
     now: datetime
     raw: Json
-    target: WorkloadFacts | Thing
+    target: Seen
     accused_hash: str = ""
     to: Revision | None = None
     to_template: Json | None = None
@@ -72,7 +74,7 @@ class LiveFacts:
     @property
     def subject(self) -> Workload | Thing:
         """The target itself: its identity, labels and annotations."""
-        return self.target.workload if isinstance(self.target, WorkloadFacts) else self.target
+        return subject_of(self.target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

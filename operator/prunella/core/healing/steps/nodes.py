@@ -1,0 +1,101 @@
+"""What the steps that take a node out have in common: whether it may be taken out now, and by whose hand it is cordoned.
+
+The rules this module protects: few nodes are out at once, whoever took them out; the last one that takes pods stays; a node that medik8s is at work
+on is left to it; and a cordon without our mark is a person's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.marks import TEMPORARY_ANNOTATION
+from prunella.core.facts import UnknownT
+from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.refusal import Refusal
+
+from .step import SETTLE, Ask, Listed, LiveFacts, Right, Wait
+
+NODE: Final = frozenset({"Node"})
+UNSCHEDULABLE: Final = "/spec/unschedulable"
+GRANTED_BY: Final = "manifests/nodes"
+"""Apart from what opting in grants: nodes are of the whole cluster."""
+PATCH: Final = Right(verb="patch", group="", resource="nodes")
+READ_LEASES: Final = Right(verb="get", group="coordination.k8s.io", resource="leases")
+ALL: Final = Listed("v1", "Node", "")
+SHARE: Final = 10
+"""One node in so many may be out at once, rounded down; one always may."""
+NAMED: Final = 3
+AGAIN: Final = timedelta(seconds=30)
+
+
+def lease_of(node: str) -> Listed:
+    """The Lease by which medik8s holds a node."""
+    return Listed("coordination.k8s.io/v1", "Lease", "medik8s-leases", name=f"node-{node}")
+
+
+def taken_out(live: LiveFacts, most: int) -> Refusal | Ask | Wait | None:
+    """Why the target must not be taken out now; None where it may be."""
+    lease = lease_of(live.subject.name)
+    if ALL not in live.answers or lease not in live.answers:
+        return Ask(reads=(ALL, lease))
+    nodes, held = live.answers[ALL], live.answers[lease]
+    if isinstance(nodes, UnknownT) or isinstance(held, UnknownT):
+        what = "the nodes of the cluster" if isinstance(nodes, UnknownT) else "the Lease of medik8s for the node"
+        return Wait(until_time=live.now + SETTLE, message=f"{what} could not be read")
+    holder = next((who for one in held if (who := _holder(one, live.now))), "")
+    if holder:
+        message = f"{live.subject.short} is held by {holder} with a Lease of medik8s: it is left to it"
+        return Refusal(reason="DelegatedToNodeRepair", message=message, look_again_time=live.now + AGAIN)
+    others = [one for one in nodes if part_of(one, "/metadata/uid") != live.subject.uid]
+    return _too_many(live, others, min(most, max(1, len(nodes) // SHARE)))
+
+
+def _too_many(live: LiveFacts, others: list[Json], allowed: int) -> Refusal | None:
+    out = sorted(str(part_of(one, "/metadata/name")) for one in others if part_of(one, UNSCHEDULABLE) is True or not _ready(one))
+    if len(out) == len(others):
+        message = f"no other node takes pods: {live.subject.short} stays"
+    elif len(out) >= allowed:
+        message = (
+            f"out already: {', '.join(out[:NAMED])}{' and more' if len(out) > NAMED else ''}; with {live.subject.short} more than {allowed} would be"
+        )
+    else:
+        return None
+    return Refusal(reason="SelectionTooWide", message=message, look_again_time=live.now + AGAIN)
+
+
+def _ready(node: Json) -> bool:
+    """Whether it says that it is: silence is no health."""
+    conditions = part_of(node, "/status/conditions")
+    listed = conditions if isinstance(conditions, list | tuple) else ()
+    return any(part_of(one, "/type") == "Ready" and part_of(one, "/status") == "True" for one in listed)
+
+
+def _holder(lease: Json, now: datetime) -> str:
+    """Who holds it now; empty where nobody does. One whose end can't be told is held."""
+    holder, renewed, seconds = (part_of(lease, f"/spec/{key}") for key in ("holderIdentity", "renewTime", "leaseDurationSeconds"))
+    if not isinstance(holder, str) or not holder:
+        return ""
+    try:
+        over = datetime.fromisoformat(str(renewed)) + timedelta(seconds=int(str(seconds))) <= now
+    except (ValueError, TypeError, OverflowError):
+        over = False
+    return "" if over else holder
+
+
+def cordoned(raw: Json) -> bool:
+    """Whether it takes no pods, by whoever's hand."""
+    return part_of(raw, UNSCHEDULABLE) is True
+
+
+def ours(raw: Json) -> bool:
+    """Whether the cordon is ours: the mark of a temporary measure on it says that this is what was written."""
+    annotations = part_of(raw, "/metadata/annotations")
+    mark = annotations.get(TEMPORARY_ANNOTATION) if isinstance(annotations, Mapping) else None
+    try:
+        told = json.loads(mark) if isinstance(mark, str) else None
+    except (ValueError, RecursionError):
+        return False
+    return cordoned(raw) and isinstance(told, dict) and told.get("path") == UNSCHEDULABLE

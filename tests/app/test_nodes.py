@@ -1,0 +1,142 @@
+"""A Node's Incident is acted on: cordoned, proven well by the Node itself, and given back; drained only as far as disruption budgets allow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.core.test_drain import pod
+from tests.core.thing_builders import node, said
+from tests.fakes.operator import Operator, Place, shop
+from tests.fakes.runbooks import HEALTHY, runbook
+
+from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
+from prunella.api.names import ApprovalVerdict, Cause, Mode, Outcome, Phase, StepState
+from prunella.api.remediation import Approval
+from prunella.api.runbook import Match, RunbookStep, StepFailure, Verify
+
+TTL = 900
+PRESSED = (said("DiskPressure", "True", "KubeletHasDiskPressure", since=600),)
+CORDON = RunbookStep(name="cordon", cordon={}, ttl_seconds=TTL)
+WHERE = ("Node", "", "n1")
+
+
+def book(*steps: RunbookStep, **spec: Any):
+    verify = Verify(stabilize_seconds=5, interval_seconds=5, successes=3, timeout_seconds=300, checks=(HEALTHY,))
+    match = Match(causes=(Cause.NODE_PRESSURE,), dwell_seconds=10)
+    return runbook("care", *(steps or (CORDON,)), **({"title": "Take a node out", "match": match, "verify": verify} | spec))
+
+
+async def pressed(one: Any = None, mode: str = "Auto", forbidden: tuple[tuple[str, str], ...] = ()) -> tuple[Place, Operator]:
+    """A cluster of three nodes, one of which is short of disk."""
+    place = shop(one or book())
+    place.cluster.namespaces["prunella-system"] = {"prunella.dev/mode": mode} if mode else {}
+    place.cluster.forbidden |= set(forbidden)
+    for name in ("n2", "n3"):
+        place.cluster.put(node(name=name, uid=f"uid-{name}"))
+    place.cluster.put(node(pressures=PRESSED))
+    operator = Operator(place)
+    await operator.run(30)
+    return place, operator
+
+
+def cordoned(place: Place) -> tuple[bool, bool]:
+    """Whether it takes no pods, and whether our mark says that."""
+    one = place.cluster.things[WHERE]
+    return one.cordoned, MARK in one.annotations
+
+
+async def test_a_node_under_pressure_is_cordoned_proven_well_and_given_back():
+    place, operator = await pressed()
+    assert operator.incident.metadata.namespace == "prunella-system"
+    assert cordoned(place) == (True, True)
+    [attempt] = operator.remediations
+    assert (attempt.metadata.namespace, attempt.spec.target_ref.kind) == ("prunella-system", "Node")
+    assert [(one.name, one.state, one.message) for one in attempt.status.steps] == [
+        ("cordon", StepState.APPLIED, "node/n1 is cordoned: it takes no new pods")
+    ]
+    await operator.run(60)
+    assert operator.remediations[0].status.outcome is None, "the pressure is still there: that is no health"
+    place.cluster.put(replace(place.cluster.things[WHERE], pressures=()))
+    await operator.run(30)
+    assert operator.remediations[0].status.outcome is Outcome.REMEDIATED
+    assert operator.remediations[0].status.message == "healthy 3 of 3 times: healthy Ready, no pressure"
+    assert operator.incident.status.phase is Phase.RESOLVED
+    await operator.run(TTL)
+    assert cordoned(place) == (False, False)
+    assert [one.reason for one in place.api.events].count("MeasureUndone") == 1
+    await operator.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "forbidden", "reason"),
+    [("", (), "ModeObserve"), ("Suggest", (), "ModeSuggest"), ("Auto", (("patch", "nodes"),), "MissingPermission")],
+    ids=["not opted in", "only suggested", "not granted"],
+)
+async def test_without_the_label_or_the_right_a_node_is_left_alone(mode, forbidden, reason):
+    place, operator = await pressed(mode=mode, forbidden=forbidden)
+    await operator.run(60)
+    assert cordoned(place) == (False, False)
+    assert operator.condition("RemediationAllowed") == ("False", reason)
+    if forbidden:
+        said_so = next(one.message for one in operator.incident.status.conditions if one.type == "RemediationAllowed")
+        assert said_so == "Prunella may not patch nodes in the cluster; `kubectl apply -k manifests/nodes` grants it"
+    await operator.close()
+
+
+async def test_a_person_who_lets_the_node_take_pods_again_ends_the_attempt():
+    place, operator = await pressed()
+    where = place.cluster.others[WHERE]
+    place.cluster.others[WHERE] = {**where, "spec": {}}
+    place.cluster.things[WHERE] = replace(place.cluster.things[WHERE], cordoned=False)
+    await operator.run(30)
+    assert operator.remediations[0].status.outcome in {Outcome.REVERTED, Outcome.SUPERSEDED}
+    await operator.run(TTL)
+    assert cordoned(place) == (False, False)
+    await operator.close()
+
+
+DRAIN = RunbookStep(name="drain", drain={}, on_failure=StepFailure(action="Undo"))
+
+
+async def draining(*pods: dict[str, Any], full: bool = False) -> tuple[Place, Operator]:
+    """People have approved that it is cordoned and drained."""
+    place, operator = await pressed(book(CORDON, DRAIN))
+    for one in pods:
+        place.cluster.others["Pod", "shop", one["metadata"]["name"]] = one
+    place.cluster.budgets_full = full
+    [attempt] = operator.remediations
+    assert (attempt.spec.mode, cordoned(place)) == (Mode.APPROVE, (False, False)), "people are asked, in Auto too"
+    word = Approval(by="jane@example.com", plan_hash=attempt.spec.plan_hash, verdict=ApprovalVerdict.APPROVED)
+    place.api.apply(attempt.model_copy(update={"spec": attempt.spec.model_copy(update={"approvals": (word,)})}))
+    await operator.run(30)
+    return place, operator
+
+
+async def test_an_approved_drain_cordons_first_and_evicts_one_pod_after_the_other():
+    place, operator = await draining(pod("a"), pod("b"), pod("agent", "DaemonSet"))
+    assert [effect.action for _, effect in place.cluster.effects] == ["Patch", "Evict", "Evict"]
+    assert [effect.target.name for _, effect in place.cluster.effects] == ["n1", "a", "b"]
+    assert ("Pod", "shop", "agent") in place.cluster.others
+    await operator.close()
+
+
+async def test_a_budget_without_room_is_waited_for_and_never_gone_around():
+    place, operator = await draining(pod("a"), full=True)
+    assert [effect.action for _, effect in place.cluster.effects] == ["Patch"]
+    assert any(one.reason == "PDBBlocked" for one in operator.remediations[0].status.conditions)
+    place.cluster.budgets_full = False
+    await operator.run(60)
+    assert [effect.action for _, effect in place.cluster.effects] == ["Patch", "Evict"]
+    await operator.close()
+
+
+async def test_a_drain_that_is_impossible_gives_the_node_back():
+    place, operator = await draining(pod("a"), pod("bare", None))
+    assert cordoned(place) == (False, False)
+    [attempt] = operator.remediations
+    assert attempt.status.outcome is Outcome.ABORTED
+    assert attempt.status.message.endswith("what was done was taken back")
+    assert {effect.action for _, effect in place.cluster.effects} == {"Patch"}, "no pod went"
+    await operator.close()

@@ -1,0 +1,143 @@
+"""cordon, uncordon and drain on a real API server: the mark ends the cordon, a drain evicts, and a disruption budget holds the next pod."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from tests.cluster.outside import eventually, must, needs_control_plane, own_namespace, session
+
+from prunella.adapters.absent import NoPrometheus
+from prunella.adapters.clock import SystemClock
+from prunella.adapters.kubernetes.client import Api
+from prunella.adapters.kubernetes.executor import Effects
+from prunella.adapters.kubernetes.reads import LiveReads
+from prunella.api.common import ObjectRef
+from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
+from prunella.api.runbook import RunbookStep
+from prunella.app.prepare import Preparer
+from prunella.core.facts import UNKNOWN, Look, UnknownT
+from prunella.core.healing import measures
+from prunella.core.healing.effects import Applied, DryRun, Evict, Patch, Settled
+from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.steps.step import LiveFacts, Next
+from prunella.core.things.node import Node
+
+pytestmark = needs_control_plane
+INTENT = "5b1e0000-0000-4000-8000-000000000005"
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+CORDON = RunbookStep(name="cordon", cordon={}, ttl_seconds=600)
+UNCORDON = RunbookStep(name="uncordon", uncordon={})
+DRAIN = RunbookStep(name="drain", drain={})
+
+
+class Farm:
+    """A node that no kubelet serves, and what runs on it by its own word."""
+
+    def __init__(self, api: Api, namespace: str, node: str) -> None:
+        self.api = api
+        self.namespace = namespace
+        self.path = f"/api/v1/nodes/{node}"
+        self.ref = ObjectRef(api_version="v1", kind="Node", name=node)
+        self.effects = Effects(api)
+        self.live = LiveReads(api)
+        self.preparer = Preparer(self.live, self.effects, SystemClock(), NoPrometheus(), self._polled)
+
+    async def _polled(self) -> UnknownT:
+        return UNKNOWN
+
+    async def look(self) -> Look:
+        seen = await self.live.look(self.ref)
+        assert isinstance(seen, Look)
+        return seen
+
+    async def wants(self, step: RunbookStep) -> Next:
+        seen = await self.look()
+        return await self.preparer.wants(step, LiveFacts(now=NOW, raw=seen.raw, target=seen.facts, intent_time=NOW), ())
+
+    async def cordon(self) -> None:
+        patch = await self.wants(CORDON)
+        assert isinstance(patch, Patch), patch
+        marked = measures.temporary(patch, remediation=f"{self.namespace}/n-1", until=NOW + timedelta(seconds=600))
+        assert isinstance(await self.effects.apply(marked, INTENT, OURSELVES), Applied)
+        assert await self.effects.settle(patch.target, INTENT, patch.record, "Patch") is Settled.APPLIED
+
+    async def two_pods(self) -> None:
+        """Two pods on the node that say they are ready, of a controller that makes no new ones; one of them must stay."""
+        core = f"/api/v1/namespaces/{self.namespace}"
+        owner = await must(self.api, "POST", f"{core}/configmaps", {"metadata": {"name": "owner"}})
+        budget = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
+        await must(
+            self.api, "POST", f"/apis/policy/v1/namespaces/{self.namespace}/poddisruptionbudgets", {"metadata": {"name": "keep"}, "spec": budget}
+        )
+        by = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"], "controller": True}
+        spec = {"nodeName": self.ref.name, "terminationGracePeriodSeconds": 0, "containers": [{"name": "app", "image": "localhost/box:v1"}]}
+        ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+        for name in ("web-1", "web-2"):
+            meta = {"name": name, "labels": {"app": "web"}, "ownerReferences": [by]}
+            await must(self.api, "POST", f"{core}/pods", {"metadata": meta, "spec": spec})
+            await must(self.api, "PATCH", f"{core}/pods/{name}/status", ready, "application/strategic-merge-patch+json")
+
+        async def room() -> bool:
+            found: dict[str, Any] = await must(self.api, "GET", f"/apis/policy/v1/namespaces/{self.namespace}/poddisruptionbudgets/keep")
+            return found.get("status", {}).get("disruptionsAllowed") == 1
+
+        await eventually(room)
+
+
+@pytest.fixture
+async def farm() -> AsyncIterator[Farm]:
+    async with session() as api, own_namespace(api) as namespace:
+        node = f"t-{uuid4().hex[:10]}"
+        await must(api, "POST", "/api/v1/nodes", {"metadata": {"name": node}})
+        status = {"status": {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-24T11:00:00Z"}]}}
+        await must(api, "PATCH", f"/api/v1/nodes/{node}/status", status, "application/strategic-merge-patch+json")
+        yield Farm(api, namespace, node)
+        await api.request("DELETE", f"/api/v1/nodes/{node}")
+
+
+async def test_a_cordon_bears_its_end_and_is_taken_back_with_its_mark(farm: Farm):
+    await farm.cordon()
+    seen = await farm.look()
+    assert isinstance(seen.facts, Node)
+    assert seen.facts.cordoned
+    mark = seen.facts.annotations[MARK]
+    measure = measures.read(mark)
+    assert measure is not None
+    back = measures.undo(measure, seen.facts.ref, seen.raw, mark)
+    assert isinstance(await farm.effects.apply(back, "", OURSELVES), Applied)
+    after = (await farm.look()).facts
+    assert isinstance(after, Node)
+    assert (after.cordoned, MARK in after.annotations) == (False, False)
+
+
+async def test_uncordon_is_for_our_cordon_alone(farm: Farm):
+    await must(farm.api, "PATCH", farm.path, {"spec": {"unschedulable": True}}, "application/merge-patch+json")
+    assert getattr(await farm.wants(UNCORDON), "reason", "") == "HumanOverride"
+    await must(farm.api, "PATCH", farm.path, {"spec": {"unschedulable": None}}, "application/merge-patch+json")
+    await farm.cordon()
+    patch = await farm.wants(UNCORDON)
+    assert isinstance(patch, Patch)
+    assert isinstance(await farm.effects.apply(patch, INTENT, OURSELVES), Applied)
+    after = (await farm.look()).facts
+    assert isinstance(after, Node)
+    assert (after.cordoned, MARK in after.annotations) == (False, False)
+
+
+async def test_a_drain_evicts_and_waits_where_a_budget_has_no_room(farm: Farm):
+    await farm.two_pods()
+    await farm.cordon()
+    first = await farm.wants(DRAIN)
+    assert isinstance(first, Evict), first
+    assert first.target.namespace == farm.namespace
+    assert await farm.effects.apply(first, INTENT, OURSELVES) == Applied(after={"pod": "evicted"})
+
+    async def held() -> bool:
+        following = await farm.wants(DRAIN)
+        tried = await farm.effects.dry_run(following, OURSELVES) if isinstance(following, Evict) else None
+        return isinstance(tried, DryRun) and tried.waits
+
+    await eventually(held)
