@@ -204,7 +204,8 @@ async def test_a_target_that_cannot_be_read_is_said(cluster):
 
 async def test_a_step_that_refuses_says_why(cluster):
     _, world, _ = await live(cluster)
-    assert (await preparer(cluster).prepare(world, wish())).dry_run_error == "the revision to go back to is not stored any more"
+    found = await preparer(cluster).prepare(world, wish())
+    assert (found.step_refuses, found.dry_run_error) == ("NoKnownGood", "the revision to go back to is not stored any more")
 
 
 async def test_steps_that_change_nothing_are_passed_over_to_the_one_that_does(cluster):

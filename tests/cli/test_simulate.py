@@ -411,7 +411,7 @@ def test_without_the_template_of_the_revision_before_nothing_is_done(tmp_path):
         del items[1]["spec"]["template"]["spec"], items[1]["spec"]["template"]
 
     case = told(changed(ROLLOUT, tmp_path, trim))
-    assert (case["outcome"], case["reason"]) == ("Nothing", "EvidenceMissing")
+    assert (case["outcome"], case["reason"]) == ("Nothing", "NoKnownGood")
     assert "the revision to go back to is not stored any more" in case["message"]
 
 

@@ -376,10 +376,11 @@ def test_a_restart_never_stops_the_last_ready_pods(facts, steps, refuses):
             "the API server would refuse the change: exceeded quota: pods",
             15,
         ),
+        ({"step_refuses": "SelectionTooWide", "dry_run_error": "n2 is out"}, "SelectionTooWide", "n2 is out", 15),
         ({"dry_run_error": "denied by policy"}, "EvidenceMissing", "the API server would refuse the change: denied by policy", 15),
         ({}, None, None, None),
     ],
-    ids=["not asked", "asked for another plan", "rights missing", "rights unknown", "quota", "refused", "permitted"],
+    ids=["not asked", "asked for another plan", "rights missing", "rights unknown", "quota", "the step refuses", "refused", "permitted"],
 )
 def test_r28_the_api_server_must_permit_it(preparation, reason, message, again):
     world = ill()

@@ -17,7 +17,7 @@ import replays  # noqa: E402 - it stands in hack/, which is no package
 ACTS, NOTHING = 0, 3
 EXPECTED = {
     "cordon-ailing-node": (ACTS, ("Ask", "AwaitingApproval"), ("Nothing", "TargetHealthy"), ("Nothing", "TargetHealthy")),
-    "cordon-ailing-node.another-is-out": (NOTHING, ("Nothing", "EvidenceMissing"), ("Nothing", "TargetHealthy"), ("Nothing", "NoRunbookMatches")),
+    "cordon-ailing-node.another-is-out": (NOTHING, ("Nothing", "SelectionTooWide"), ("Nothing", "TargetHealthy"), ("Nothing", "NoRunbookMatches")),
     "request-revert-of-gitops-rollout": (ACTS, ("Act", "Allowed")),
     "request-revert-of-gitops-rollout.old-revision-fails": (NOTHING, ("Nothing", "OldRevisionFails")),
     "restart-crash-looping-pods": (ACTS, ("Suggest", "ModeSuggest")),

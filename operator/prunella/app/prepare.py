@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from prunella.api.common import ObjectRef
 from prunella.api.remediation import StepStatus
@@ -37,6 +37,15 @@ QUESTIONS: Final = 3
 
 Poll = Callable[[], Awaitable[Mapping[str, AlertFacts] | UnknownT]]
 """Asks every Alertmanager now."""
+
+
+class _Tried(NamedTuple):
+    """What came of the dry run."""
+
+    error: str = ""
+    step_refuses: str = ""
+    """The reason where it is the step that refuses."""
+    diff: str = ""
 
 
 class Preparer:
@@ -114,11 +123,18 @@ class Preparer:
             return Preparation(plan_hash=wish.plan_hash, rights_known=False, prepared_time=now)
         acting = identity.of_runbook(wish.runbook, world.operator_namespace)
         missing, known = await self.rights(wish.runbook, subject_of(seen).ref, acting)
-        error, diff = "", ""
+        tried = _Tried()
         if known and not missing and not isinstance(acting, Refusal):
-            error, diff = await self._dry_run(wish, seen, acting)
+            tried = await self._dry_run(wish, seen, acting)
         return Preparation(
-            plan_hash=wish.plan_hash, to=wish.to, missing_rights=missing, rights_known=known, dry_run_error=error, diff=diff, prepared_time=now
+            plan_hash=wish.plan_hash,
+            to=wish.to,
+            missing_rights=missing,
+            rights_known=known,
+            dry_run_error=tried.error,
+            step_refuses=tried.step_refuses,
+            diff=tried.diff,
+            prepared_time=now,
         )
 
     async def rights(self, runbook: Runbook, target: ObjectRef, acting: Actor | Refusal) -> tuple[tuple[str, ...], bool]:
@@ -144,24 +160,24 @@ class Preparer:
         resource, _, subresource = right.resource.partition("/")
         return await self._live.may(right.verb, right.group, resource, namespace, subresource=subresource, acting=acting)
 
-    async def _dry_run(self, wish: Prepare, seen: Seen, acting: Actor) -> tuple[str, str]:
-        """Why the API server would refuse the first change, and what it would change."""
+    async def _dry_run(self, wish: Prepare, seen: Seen, acting: Actor) -> _Tried:
+        """Whether the first change would be taken, and what it would change."""
         now = self._clock.now()
         for step in wish.runbook.spec.steps:
             live = await self.live_facts(seen, wish.accused_hash, wish.to, now=now, intent_time=now)
             if live is None:
-                return "the target could not be read", ""
+                return _Tried(error="the target could not be read")
             following = await self.wants(step, live, ())
             if isinstance(following, Patch | Create):
                 answer = await self._executor.dry_run(following, acting)
                 if isinstance(answer, UnknownT):
-                    return "the API server did not answer the dry run", ""
-                return ("" if answer.accepted else answer.message), answer.diff
+                    return _Tried(error="the API server did not answer the dry run")
+                return _Tried(error="" if answer.accepted else answer.message, diff=answer.diff)
             if isinstance(following, Refusal):
-                return following.message, ""
+                return _Tried(error=following.message, step_refuses=following.reason)
             if isinstance(following, Tell) and following.diff:
-                return "", following.diff
-        return "", ""
+                return _Tried(diff=following.diff)
+        return _Tried()
 
     async def live_facts(self, seen: Seen, accused_hash: str, to: Revision | None, *, now: datetime, intent_time: datetime) -> LiveFacts | None:
         """What a step reads: the object as JSON and the template to go back to. None where one of them could not be read."""

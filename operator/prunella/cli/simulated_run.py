@@ -33,7 +33,7 @@ from prunella.core.healing.outside import EndSilence, Silence
 from prunella.core.healing.plan import Plan
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, Listed, LiveFacts, Note, PageNow, Skip, Tell, Wait
+from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, Listed, LiveFacts, Next, Note, PageNow, Skip, Tell, Wait
 from prunella.core.world import Preparation, Unevaluable, World
 
 INTENT: Final = "written-when-it-is-done"
@@ -53,6 +53,8 @@ class Deed:
     """Of a patch: the changed lines of the part that it is guarded by."""
     stops: bool = False
     """Whether the run would go no further."""
+    reason: str = ""
+    """Of a refusal."""
     unknown: bool = False
     """Whether it stops here only because the files don't tell how it goes on."""
 
@@ -108,10 +110,14 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
                 yield Deed(step=name, said=_asks(wants), stops=True, unknown=True), (), live
                 return
             case Wait() | Refusal() | Failed() | Skip():
-                yield Deed(step=name, said=wants.message, stops=True, unknown=isinstance(wants, Wait)), (), live
+                yield Deed(step=name, said=wants.message, stops=True, unknown=isinstance(wants, Wait), reason=_reason(wants)), (), live
                 return
         done = (*done, record)
         yield deed, (record,), live
+
+
+def _reason(wants: Next) -> str:
+    return wants.reason if isinstance(wants, Refusal) else ""
 
 
 def _asks(wants: Ask) -> str:
@@ -144,8 +150,9 @@ def _deed(step: str, effect: ClusterEffect, live: LiveFacts) -> Deed:
 def prepared(made: Plan, done: Sequence[Deed], now: datetime) -> Preparation:
     """What the API server would say: the rights are granted, and the request is accepted if the first step can make one."""
     refused = done[0].said if done and done[0].stops and not done[0].unknown else ""
+    reason = done[0].reason if refused else ""
     diff = next((one.diff for one in done if one.diff), "")
-    return Preparation(plan_hash=made.hash, to=made.to, dry_run_error=refused, diff=diff, prepared_time=now)
+    return Preparation(plan_hash=made.hash, to=made.to, dry_run_error=refused, step_refuses=reason, diff=diff, prepared_time=now)
 
 
 def _at(document: Json, pointer: str) -> object:

@@ -115,6 +115,8 @@ class Preparation:
     rights_known: bool = True
     dry_run_error: str = ""
     """Why the API server would refuse the request; empty where it would accept it."""
+    step_refuses: str = ""
+    """The reason where it is the step itself that makes no request; then `dry_run_error` is its sentence."""
     diff: str = ""
     """What the request would change."""
     prepared_time: datetime

@@ -214,6 +214,8 @@ def _answered_no(world: World, plan: Plan, preparation: Preparation) -> Refusal 
         return Refusal(reason="MissingPermission", message=message[:1024])
     if not preparation.rights_known:
         return Refusal(reason="EvidenceMissing", message=f"the API server did not say whether {identity.called(acting)} has the rights for it")
+    if preparation.step_refuses:
+        return Refusal(reason=preparation.step_refuses, message=preparation.dry_run_error[:1024])
     if preparation.dry_run_error:
         reason = "QuotaHeadroom" if "exceeded quota" in preparation.dry_run_error else "EvidenceMissing"
         return Refusal(reason=reason, message=f"the API server would refuse the change: {preparation.dry_run_error}"[:1024])
