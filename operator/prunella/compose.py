@@ -8,7 +8,6 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -61,9 +60,11 @@ from prunella.app.readiness import Readiness
 from prunella.app.reconcile import Reconciler
 from prunella.app.recorder import Recorder
 from prunella.app.remediate import Runner
+from prunella.app.requests import Requests
 from prunella.app.things import Things
 from prunella.core.facts import AlertFacts
 from prunella.core.people.message import envelope
+from prunella.settings import Settings
 from prunella.web.alertmanager import AlertmanagerWebhook
 from prunella.web.probes import Probes
 from prunella.web.server import Server, application, serve
@@ -71,22 +72,6 @@ from prunella.web.tokens import Tokens
 
 log = logging.getLogger(__name__)
 KINDS: Final = ("incidents", "remediations", "runbooks", "escalationpolicies", "catalogentries", "workloadrecords", "healingpolicies")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Where things are. How to behave stands in resources."""
-
-    kubeconfig: str | None = None
-    context: str | None = None
-    namespace: str = "prunella-system"
-    watch_namespaces: tuple[str, ...] = ()
-    listen: str = ":8080"
-    token_dir: str | None = None
-    tls_dir: str | None = None
-    prometheus_url: str | None = None
-    alertmanager_urls: tuple[str, ...] = ()
-    crds_timeout_seconds: int = 300
 
 
 Elect = Callable[[Api, PrometheusTelemetry, Settings, Callable[[], int]], Election]
@@ -115,7 +100,10 @@ class Operator:
         self._prometheus = PrometheusQueries(settings.prometheus_url, self._clock) if settings.prometheus_url else None
         self._queries: Queries = self._prometheus or NoPrometheus()
         self._queues = Queues(
-            Queue("incidents", self._clock, telemetry), Queue("workloads", self._clock, telemetry), Queue("policies", self._clock, telemetry)
+            Queue("incidents", self._clock, telemetry),
+            Queue("workloads", self._clock, telemetry),
+            Queue("policies", self._clock, telemetry),
+            Queue("requests", self._clock, telemetry),
         )
         self._outbox = Outbox(
             deliver=Transports(reader(api, settings.namespace), self._clock),
@@ -150,7 +138,7 @@ class Operator:
             operator_namespace=self._settings.namespace,
             lagging=self._heartbeat.lagging,
         )
-        reconciler = self._deciding(gatherer)
+        reconciler, requests = self._deciding(gatherer)
         organs = Organs(
             cache=self._cache,
             live=self._live,
@@ -159,6 +147,7 @@ class Operator:
             things=things,
             gatherer=gatherer,
             reconciler=reconciler,
+            requests=requests,
             readiness=Readiness(self._cache, self._store, self._clock, self._evaluate, zone_of, self._settings.namespace),
             brake=Brake(self._cache, self._store, gatherer, self._clock, self._telemetry),
             commons=Commons(self._cache, gatherer.around, intake, self._clock, self._wake),
@@ -189,6 +178,7 @@ class Operator:
         self._queues.incidents.handle = organs.reconciler.reconcile
         self._queues.workloads.handle = heart.observe
         self._queues.policies.handle = organs.readiness.settle
+        self._queues.requests.handle = organs.requests.serve
         self._cache.subscribe(on_change=heart.changed, on_workload_change=heart.workload_changed)
         return heart
 
@@ -201,8 +191,8 @@ class Operator:
         if self._election.leads:
             self._queues.incidents.add(key)
 
-    def _deciding(self, gatherer: Gatherer) -> Reconciler:
-        """Deciding around the attempts."""
+    def _deciding(self, gatherer: Gatherer) -> tuple[Reconciler, Requests]:
+        """Deciding around the attempts: those at faults, and those that people ask for."""
         preparer = Preparer(self._live, self._executor, self._clock, self._queries, gatherer.poll)
         quarantine = Quarantine(self._store, self._clock)
         once = Once(self._store, self._executor, quarantine, self._clock, self._telemetry, self._election)
@@ -213,7 +203,18 @@ class Operator:
         runner = Runner(
             view=self._cache, store=self._store, gatherer=gatherer, preparer=preparer, permit=permit, once=once, prover=prover, clock=self._clock
         )
-        return Reconciler(
+        requests = Requests(
+            view=self._cache,
+            store=self._store,
+            gatherer=gatherer,
+            preparer=preparer,
+            runner=runner,
+            once=once,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            queue=self._queues.requests,
+        )
+        reconciler = Reconciler(
             view=self._cache,
             store=self._store,
             gatherer=gatherer,
@@ -227,6 +228,7 @@ class Operator:
             again=self._queues.incidents.add_at,
             pace=Pace(),
         )
+        return reconciler, requests
 
     async def run(self) -> None:
         """Listen, so that probes answer, and live until cancelled."""

@@ -54,9 +54,14 @@ class Body:
         self.election = Sole(leads=leads)
         self.operator = Operator(self.place, self.election)
         clock, telemetry = self.place.clock, self.place.telemetry
-        self.queues = Queues(Queue("incidents", clock, telemetry), Queue("workloads", clock, telemetry), Queue("policies", clock, telemetry))
+        self.queues = Queues(
+            Queue("incidents", clock, telemetry),
+            Queue("workloads", clock, telemetry),
+            Queue("policies", clock, telemetry),
+            Queue("requests", clock, telemetry),
+        )
         self.served: list[Any] = []
-        self.queues.incidents.handle = self.queues.policies.handle = self._serve
+        self.queues.incidents.handle = self.queues.policies.handle = self.queues.requests.handle = self._serve
         self.missing = list(missing)
         self.ends = asyncio.Event()
         self.beats = self.kopfs = self.asked = 0
@@ -68,6 +73,7 @@ class Body:
             things=self.operator.things,
             gatherer=self.operator.gatherer,
             reconciler=self.operator.reconciler,
+            requests=self.operator.requests,
             readiness=Readiness(self.place.view, self.place.api, clock, cel(), zone_of, "prunella-system"),
             brake=self.operator.brake,
             commons=self.operator.commons,

@@ -81,8 +81,12 @@ def cluster() -> Iterator[Cluster]:
             return self._say(404, {"kind": "Status", "message": "not found", "reason": "NotFound"})
 
         def do_POST(self) -> None:
-            assert json.loads(self._body())["kind"] == "SelfSubjectReview"
-            self._say(201, {"kind": "SelfSubjectReview", "status": {"userInfo": {"username": "ana"}}})
+            body = json.loads(self._body())
+            if body["kind"] == "Remediation":
+                held.written.append((self.path, self.headers["Content-Type"], body))
+                return self._say(held.answer[0], held.answer[1] or body | {"metadata": {"name": "restart-x7f2k", "namespace": "shop"}})
+            assert body["kind"] == "SelfSubjectReview"
+            return self._say(201, {"kind": "SelfSubjectReview", "status": {"userInfo": {"username": "ana"}}})
 
         def do_PATCH(self) -> None:
             held.written.append((self.path, self.headers["Content-Type"], json.loads(self._body())))
@@ -207,3 +211,57 @@ def test_what_admission_refuses_is_said_in_its_words(cluster, tmp_path):
     done = cluster.run(tmp_path, "approve", "checkout-7f3kq", "--yes")
     assert done.exit_code == 1
     assert "You may not patch remediations.prunella.dev in shop: whoever asked for an attempt may not approve it" in done.output
+
+
+def test_to_ask_for_a_run_is_one_create_in_your_own_name_and_its_kubectl_line_is_the_same(cluster, tmp_path):
+    done = cluster.run(tmp_path, "ask", "restart", "deploy/checkout", "-p", "depth=2")
+    assert done.exit_code == 0, done.output
+    [(path, _, body)] = cluster.written
+    assert path.partition("?")[0] == "/apis/prunella.dev/v1alpha1/namespaces/shop/remediations"
+    assert body["metadata"] == {"generateName": "restart-"}
+    assert body["spec"] == {
+        "requestedBy": "ana",
+        "runbookRef": {"namespace": "prunella-system", "name": "restart"},
+        "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"},
+        "parameters": {"depth": "2"},
+    }
+    line, document = done.output.split("$ ")[1].split("EOF", 2)[:2]
+    assert line == "kubectl create -n shop -f - <<'"
+    assert json.loads(document.removeprefix("'")) == body
+    assert "ana asked for it: remediation/restart-x7f2k" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("restart", "pod/checkout"), "'pod/checkout' is no target: write it as deploy/<name>, sts/<name> or ds/<name>"),
+        (("restart", "checkout"), "'checkout' is no target"),
+        (("restart", "deploy/checkout", "-p", "depth"), "'depth' is no parameter: write it as name=value"),
+    ],
+)
+def test_what_can_not_be_asked_for_is_not_sent(cluster, tmp_path, arguments, words):
+    done = cluster.run(tmp_path, "ask", *arguments)
+    assert (done.exit_code, words in done.output, cluster.written) == (2, True, [])
+
+
+def test_a_run_is_approved_by_the_plan_that_was_pinned_and_the_first_word_makes_the_list(cluster, tmp_path):
+    asked = {key: value for key, value in SPEC.items() if key not in {"incidentRef", "attempt", "mode", "planHash", "approvals"}} | {
+        "requestedBy": "dana"
+    }
+    pinned = {
+        "targetRef": REF,
+        "runbookRef": SPEC["runbookRef"],
+        "attempt": 1,
+        "mode": "Approve",
+        "planHash": "a41c9e",
+        "dueTime": "2026-11-24T10:02:24Z",
+    }
+    cluster.add("restart-x7f2k", pinned=pinned)
+    cluster.remediations["restart-x7f2k"]["spec"] = asked
+    done = cluster.run(tmp_path, "approve", "restart-x7f2k", "--plan-hash", "a41c9e")
+    assert done.exit_code == 0, done.output
+    [(_, _, operations)] = cluster.written
+    assert operations == [
+        {"op": "test", "path": "/status/pinned/planHash", "value": "a41c9e"},
+        {"op": "add", "path": "/spec/approvals", "value": [{"by": "ana", "planHash": "a41c9e", "verdict": "Approved"}]},
+    ]

@@ -18,7 +18,7 @@ from tests.harness.api import Api, Refused
 pytestmark = pytest.mark.cluster
 
 SOURCE = "spec.source.kind must be Person, or spec.source absent: Watch and Alertmanager are written by the operator alone"
-MADE_BY_OPERATOR = "Remediations are made by the operator; self-service comes later"
+MADE_BY_OPERATOR = "an attempt at an Incident is made by the operator"
 ONLY_STATUS = "status is written by the operator alone; say what you want in spec: acknowledgement, hold, resolution"
 ANNOTATION = (
     "annotation {} is the operator's: leave it as it is, and out of what you create; people write prunella.dev/retry and prunella.dev/re-evaluate"
@@ -43,6 +43,7 @@ MOST = {
     "edit": ("patch", "incidents"),
     "admin": ("patch", "incidents"),
     "prunella-approve": ("approve", "remediations"),
+    "prunella-ask": ("create", "remediations"),
 }
 """A right that each role has at last, when its aggregation is complete."""
 PARTS: dict[str, dict[str, str]] = {
@@ -309,6 +310,10 @@ def test_people_may_take_a_revision_out_of_quarantine(ana: Kubectl, namespace: s
         ("prunella-approve", "create", "remediations", False),
         ("prunella-approve", "delete", "remediations", False),
         ("prunella-approve", "update", "remediations/status", False),
+        ("prunella-ask", "create", "remediations", True),
+        ("prunella-ask", "delete", "remediations", False),
+        ("prunella-ask", "patch", "remediations", False),
+        ("prunella-ask", "run", "runbooks", False),
     ],
 )
 def test_people_get_these_rights_by_aggregation(prunella: Kubectl, namespace: str, role: str, verb: str, resource: str, allowed: bool):

@@ -96,19 +96,20 @@ class FakeApi:
         return self._put_status(incident)
 
     async def remediation(self, namespace: str, name: str) -> Remediation | None:
-        return self._get(Remediation, namespace, name)
+        found = self._get(Remediation, namespace, name)
+        return found.with_pinned() if found is not None else None
 
     async def remediations_of(self, incident: Incident) -> Sequence[Remediation]:
         return (await self.remediations_in(incident.metadata.namespace or "")).of(incident)
 
     async def remediations_in(self, namespace: str) -> Listing:
-        return Listing(tuple(one for one in self.all(Remediation) if one.metadata.namespace == namespace), str(self.version))
+        return Listing(tuple(one.with_pinned() for one in self.all(Remediation) if one.metadata.namespace == namespace), str(self.version))
 
     async def create_remediation(self, remediation: Remediation) -> Remediation:
         return self._create(remediation.model_copy(update={"status": RemediationStatus()}))
 
     async def put_remediation_status(self, remediation: Remediation) -> Remediation:
-        return self._put_status(remediation)
+        return self._put_status(remediation).with_pinned()
 
     async def record(self, namespace: str, name: str) -> WorkloadRecord | None:
         return self._get(WorkloadRecord, namespace, name)

@@ -28,7 +28,7 @@ from prunella.app.commons import Commons
 from prunella.app.errors import Conflict, OutcomeUnknown, Retryable
 from prunella.app.gather import Gatherer
 from prunella.app.intake import Intake
-from prunella.app.keys import IncidentKey, WorkloadKey
+from prunella.app.keys import IncidentKey, RequestKey, WorkloadKey
 from prunella.app.measures import Measures
 from prunella.app.observe import Observer
 from prunella.app.once import Once
@@ -43,6 +43,7 @@ from prunella.app.quarantine import Quarantine
 from prunella.app.reconcile import Reconciler
 from prunella.app.recorder import Recorder
 from prunella.app.remediate import Runner
+from prunella.app.requests import Requests
 from prunella.app.things import Things
 from prunella.core.facts import AlertFacts
 from prunella.core.people.message import envelope
@@ -110,9 +111,9 @@ class Operator:
         self.place = place
         self.pace = pace or Pace(turn=0)
         self.tenure = tenure or Sole()
-        self.pending: dict[IncidentKey | WorkloadKey, str] = {}
+        self.pending: dict[IncidentKey | RequestKey | WorkloadKey, str] = {}
         """What waits to be served. A version: woken by nothing but the event of that version."""
-        self.timers: dict[IncidentKey | WorkloadKey, datetime] = {}
+        self.timers: dict[IncidentKey | RequestKey | WorkloadKey, datetime] = {}
         self.retries: list[Exception] = []
         self.served = 0
         place.api.changed = self._stored
@@ -175,6 +176,17 @@ class Operator:
             view=view,
             pace=self.pace,
         )
+        self.requests = Requests(
+            view=view,
+            store=api,
+            gatherer=self.gatherer,
+            preparer=preparer,
+            runner=runner,
+            once=once,
+            clock=clock,
+            telemetry=place.telemetry,
+            queue=Woken(self),
+        )
         self.recorder = Recorder(api, Publisher(api, place.telemetry), clock, Pace(turn=0), polled=False)
         self.intake.deliver = self._deliver
         self.brake = Brake(view, api, self.gatherer, clock, place.telemetry)
@@ -185,17 +197,18 @@ class Operator:
     async def _deliver(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
         await (self.reconciler.deliver_alerts if self.tenure.leads else self.recorder.keep)(key, alerts)
 
-    def wake(self, key: IncidentKey | WorkloadKey) -> None:
+    def wake(self, key: IncidentKey | RequestKey | WorkloadKey) -> None:
         if self.tenure.leads or isinstance(key, WorkloadKey):
             self.pending[key] = ""
 
-    def wake_at(self, key: IncidentKey | WorkloadKey, at: datetime) -> None:
+    def wake_at(self, key: IncidentKey | RequestKey | WorkloadKey, at: datetime) -> None:
         """An earlier timer of the key stands."""
         self.timers[key] = min(at, self.timers.get(key, at))
 
     def wake_all(self) -> None:
         for incident in self.place.api.all(Incident):
             self.wake(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))
+        self.requests.wake()
 
     def _stored(self, one: Stored) -> None:
         """What the watches tell."""
@@ -204,7 +217,8 @@ class Operator:
             key = IncidentKey(namespace, one.metadata.name)
             self.pending[key] = "" if self.pending.get(key) == "" else one.metadata.resource_version
         elif isinstance(one, Remediation):
-            self.wake(IncidentKey(namespace, one.spec.incident_ref.name))
+            ref = one.spec.incident_ref
+            self.wake(RequestKey(namespace, one.metadata.name) if ref is None else IncidentKey(namespace, ref.name))
         elif type(one).__name__ != "WorkloadRecord":
             self.wake_all()
 
@@ -237,12 +251,14 @@ class Operator:
             await asyncio.sleep(0)
         self.served += served
 
-    async def _serve(self, key: IncidentKey | WorkloadKey) -> None:
+    async def _serve(self, key: IncidentKey | RequestKey | WorkloadKey) -> None:
         try:
             if isinstance(key, WorkloadKey):
                 again = await (self.things if key.kind in THINGS else self.observer).observe(key)
                 if again is not None:
                     self.wake_at(key, again)
+            elif isinstance(key, RequestKey):
+                await self.requests.serve(key)
             else:
                 await self.reconciler.reconcile(key)
         except Conflict as error:
@@ -297,3 +313,16 @@ class Operator:
 
     def told(self) -> list[str]:
         return [one.what for one in self.incident.status.timeline]
+
+
+@dataclass(frozen=True)
+class Woken:
+    """The queue of requests, played by the test as well."""
+
+    operator: Operator
+
+    def add(self, key: RequestKey) -> None:
+        self.operator.wake(key)
+
+    def add_at(self, key: RequestKey, at: datetime) -> None:
+        self.operator.wake_at(key, at)

@@ -51,7 +51,7 @@ class FakeView:
 
     def _all(self, kind: type[Some]) -> list[Some]:
         objects = self.api.objects if self._objects is None else self._objects
-        return [one for one in objects.values() if isinstance(one, kind)]
+        return [one.with_pinned() if isinstance(one, Remediation) else one for one in objects.values() if isinstance(one, kind)]
 
     def workloads(self) -> Iterable[WorkloadFacts]:
         if self._workloads is not None:
@@ -121,7 +121,10 @@ class FakeView:
         return [one for one, known in times if known.resolved_time is None and known.cancelled_time is None]
 
     def remediations(self) -> Iterable[Remediation]:
-        return self._all(Remediation)
+        return [one for one in self._all(Remediation) if one.accepted]
+
+    def requests(self) -> Iterable[Remediation]:
+        return [one for one in self._all(Remediation) if one.is_request]
 
     def runbooks(self) -> Iterable[Runbook]:
         return self._all(Runbook)

@@ -207,7 +207,7 @@ class Arena:
         """The attempts, oldest first."""
         found = self.witness.current("Remediation")
         uid = incident["metadata"]["uid"] if incident else None
-        kept = [one for one in found if uid is None or one["spec"]["incidentRef"]["uid"] == uid]
+        kept = [one for one in found if uid is None or one["spec"].get("incidentRef", {}).get("uid") == uid]
         return sorted(kept, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]))
 
     def record(self, kind: str, name: str) -> Object | None:

@@ -12,7 +12,8 @@ from tests.fakes.tenure import Sole
 from prunella.adapters.kubernetes.client import Api
 from prunella.adapters.log import configure
 from prunella.adapters.telemetry import PrometheusTelemetry
-from prunella.compose import Settings, start
+from prunella.compose import start
+from prunella.settings import Settings
 
 
 @click.command()

@@ -119,5 +119,6 @@ OUTCOMES: Final = {
     Outcome.STOPPED: "A person stopped it, or denied the plan.",
     Outcome.SUPERSEDED: "A person was faster.",
     Outcome.STALE: "The target is gone, or another object bears its name.",
+    Outcome.REFUSED: "A run that a person asked for may not begin: nothing was done.",
 }
 """How an attempt ends."""

@@ -223,6 +223,7 @@ class Outcome(StrEnum):
     STOPPED = "Stopped"
     SUPERSEDED = "Superseded"
     STALE = "Stale"
+    REFUSED = "Refused"
 
 
 PHASE_OF: Final = {
@@ -237,6 +238,7 @@ PHASE_OF: Final = {
     Outcome.STOPPED: RemediationPhase.CANCELLED,
     Outcome.SUPERSEDED: RemediationPhase.CANCELLED,
     Outcome.STALE: RemediationPhase.CANCELLED,
+    Outcome.REFUSED: RemediationPhase.CANCELLED,
 }
 
 BREAKER_OUTCOMES: Final = frozenset({Outcome.WORSENED, Outcome.REVERTED, Outcome.INEFFECTIVE})
@@ -288,3 +290,11 @@ class OnFailure(StrEnum):
     CONTINUE = "Continue"
     UNDO = "Undo"
     ESCALATE = "Escalate"
+
+
+class ParameterType(StrEnum):
+    """What the text of a parameter means."""
+
+    STRING = "String"
+    INTEGER = "Integer"
+    BOOLEAN = "Boolean"

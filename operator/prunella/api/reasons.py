@@ -23,6 +23,10 @@ REFUSALS: Final = (
     # The plan: is there something that could be done?
     Reason("NoRunbookMatches", "No Runbook is for this cause and this target.", "Look yourself; write a Runbook if it will come again."),
     Reason("RunbooksTied", "Several Runbooks fit with the same priority.", "Give one of them a higher `spec.priority`."),
+    Reason("RunNotPermitted", "The Runbook is not for people who ask for runs, or not for this target.", "Its owner sets `spec.selfService`."),
+    Reason(
+        "ParameterInvalid", "A parameter of the run is missing, unknown or not permitted.", "Ask again; the message names it and what is permitted."
+    ),
     Reason("PreconditionFalse", "The Runbook's condition `when` is false, or could not be told.", "`prunella lint` checks it."),
     Reason("ServiceAccountRequired", "A Runbook outside the operator's namespace names no ServiceAccount.", "Name one of its own namespace."),
     Reason(

@@ -1,113 +1,38 @@
 """Remediation: one attempt to mend one target.
 
-The create under the name `<incident>-<n>` is the election. `spec` never changes but for the approvals that people append; `status.steps` is
-the once-only protocol's memory: an intent is stored before its effect, the outcome after it; without one it is settled by looking at the target.
+The create under the name `<incident>-<n>` is the election. A person asks for a run by one without `incidentRef`: what the operator makes of it is
+pinned in status. `spec` never changes but for the approvals that people append; `status.steps` is the once-only protocol's memory: an intent is
+stored before its effect, the outcome after it; without one it is settled by looking at the target.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
-from pydantic.alias_generators import to_camel
 
 from .base import Instant, Name, Rule, Sentence, ShortName, Text, WireModel, entries, items
 from .common import Condition, Metadata, ObjectRef
-from .names import ApprovalVerdict, CheckResult, Mode, Outcome, RemediationPhase, StepState
+from .names import CheckResult, Mode, Outcome, RemediationPhase, StepState
+from .remediation_spec import Approval, Hash, IncidentRef, RemediationSpec, RunbookRef
 
-Hash = Annotated[str, Field(max_length=64)]
+__all__ = [
+    "Approval",
+    "GuardVerdict",
+    "Hash",
+    "IncidentRef",
+    "Intent",
+    "Measurement",
+    "Pinned",
+    "Remediation",
+    "RemediationSpec",
+    "RemediationStatus",
+    "RunbookRef",
+    "StepOutcome",
+    "StepStatus",
+]
+
 Facts = Annotated[dict[str, Annotated[str, Field(max_length=1024)]], entries(16)]
-
-
-class IncidentRef(WireModel):
-    """The Incident that this attempt is for. Not an ownerReference: the audit outlives the Incident."""
-
-    name: Name
-    """Name of the Incident, in the same namespace."""
-    uid: Annotated[str, Field(min_length=1, max_length=64)]
-    """Uid of the Incident."""
-
-
-class RunbookRef(WireModel):
-    """The Runbook exactly as it was when the attempt was made."""
-
-    namespace: Annotated[str, Field(max_length=63)]
-    """Namespace of the Runbook."""
-    name: Name
-    """Name of the Runbook."""
-    uid: Annotated[str, Field(max_length=64)] = ""
-    """Uid of the Runbook."""
-    generation: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] = 0
-    """The Runbook's metadata.generation when the attempt was made."""
-    sha256: Hash = ""
-    """Hash of the Runbook's spec."""
-    service_account_name: Name | None = None
-    """ServiceAccount of the Runbook's namespace that the attempt acts as; absent where it acts as the operator."""
-
-
-class Approval(WireModel):
-    """What one person said to the plan. Appended by that person, and never changed."""
-
-    by: Name
-    """Your user name; the API server refuses any other, and whoever asked for the attempt."""
-    plan_hash: Annotated[str, Field(min_length=1, max_length=64)]
-    """The plan that you saw: spec.planHash. What is said to another plan counts for nothing."""
-    verdict: ApprovalVerdict
-    """Approved permits the plan; one Denied ends the attempt."""
-    comment: Sentence | None = None
-    """Why, for whoever reads it later."""
-    time: Instant | None = None
-    """When you said it, by your clock; nothing is decided by it."""
-
-
-def _unchanged(name: str, required: bool) -> str:  # noqa: FBT001
-    """CEL that says so of one field. An optional value of CEL would say it shorter, and its cost can't be bounded."""
-    same = f"self.{name} == oldSelf.{name}"
-    return same if required else f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || {same})"
-
-
-class RemediationSpec(WireModel):
-    """What is to be done to what, and for whom. Only approvals are ever added."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(oldSelf.approvals) || (has(self.approvals) && oldSelf.approvals.all(said, said in self.approvals))",
-            "must keep every approval as it was said: approvals are only appended; to stop automation set spec.hold on the Incident",
-        ),
-    )
-
-    @classmethod
-    def schema_rules(cls) -> tuple[Rule, ...]:
-        """All rules, with the one that holds every field but approvals as it was planned."""
-        fixed = (_unchanged(to_camel(name), field.is_required()) for name, field in cls.model_fields.items() if name != "approvals")
-        return (
-            Rule(
-                " && ".join(fixed),
-                "must not change: a Remediation is one attempt, exactly as it was planned; to stop automation set spec.hold on the Incident",
-            ),
-            *cls.rules,
-        )
-
-    incident_ref: IncidentRef
-    """The Incident that this attempt is for. Not an owner: the audit outlives the Incident."""
-    target_ref: ObjectRef
-    """What is mended: this very object, and no other of the same name."""
-    runbook_ref: RunbookRef
-    """The Runbook exactly as it was when the attempt was made."""
-    attempt: Annotated[int, Field(ge=1, le=1000)]
-    """Which attempt at this target and this bad revision it is."""
-    accused_revision: Annotated[str, Field(max_length=253)] | None = None
-    """Hash of the revision that is accused."""
-    mode: Mode
-    """The effective mode when the attempt was made. Suggest only shows what would be done."""
-    requested_by: Name
-    """Who asked for it: a user, or prunella."""
-    plan_hash: Hash
-    """Hash of the plan that the Incident showed."""
-    due_time: Instant | None = None
-    """When the effect is due."""
-    approvals: Annotated[tuple[Approval, ...], items(20, "by")] = ()
-    """What people said to the plan, one word each; only appended. For the mode Approve."""
 
 
 class GuardVerdict(WireModel):
@@ -191,6 +116,25 @@ class Measurement(WireModel):
     """Success needs data; no data is Inconclusive, a failed question is Error."""
 
 
+class Pinned(WireModel):
+    """What the operator made of a run that a person asked for, before anything was done. It stands in for what `spec` leaves out."""
+
+    target_ref: ObjectRef
+    """The very object that the run is for."""
+    runbook_ref: RunbookRef
+    """The Runbook exactly as it was then."""
+    attempt: Annotated[int, Field(ge=1, le=1000)]
+    """Which attempt at this target and this bad revision it is."""
+    accused_revision: Annotated[str, Field(max_length=253)] | None = None
+    """Hash of the revision that is accused."""
+    mode: Mode
+    """The effective mode."""
+    plan_hash: Hash
+    """Hash of the plan: an approval names it."""
+    due_time: Instant
+    """When the run was accepted: quotas count from here."""
+
+
 class RemediationStatus(WireModel):
     """Where the attempt stands."""
 
@@ -204,6 +148,8 @@ class RemediationStatus(WireModel):
     """Where it stands, in a sentence."""
     epoch: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
     """Highest number of a leader's term that wrote here, by the Lease: a process of an earlier term stores no intent; its other writes keep it."""
+    pinned: Pinned | None = None
+    """What was made of a run that a person asked for; absent until it was accepted, and where the operator made the attempt."""
     plan_hash: Hash = ""
     """Hash of the plan that was made from the live target."""
     plan: Sentence = ""
@@ -237,6 +183,40 @@ class RemediationStatus(WireModel):
 class Remediation(WireModel):
     """One attempt to mend one target: its plan, its guards, its steps with intent and outcome, and its proof."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.spec.incidentRef) || !self.metadata.name.matches('-[0-9]+$')",
+            "must not have a name that ends in '-' and a number: attempts at Incidents are called so; choose another name",
+        ),
+    )
+
     metadata: Metadata
     spec: RemediationSpec
     status: RemediationStatus = RemediationStatus()
+
+    @classmethod
+    def read(cls, stored: object) -> Self:
+        """What the API server stored; of a run that a person asked for, with what was pinned in the places that the person left out."""
+        return super().read(stored).with_pinned()
+
+    def with_pinned(self) -> Self:
+        """The same, as all who read attempts know them: what was pinned stands in spec. The API server takes no spec where a status is written."""
+        pinned = self.status.pinned
+        if pinned is None or not self.is_request:
+            return self
+        return self.model_copy(update={"spec": self.spec.model_copy(update={name: getattr(pinned, name) for name in type(pinned).model_fields})})
+
+    @property
+    def is_request(self) -> bool:
+        """Whether a person asks for this run; else the operator made it for an Incident."""
+        return self.spec.incident_ref is None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it counts as an attempt: the operator made it, or took it on."""
+        return not self.is_request or self.status.pinned is not None
+
+    @property
+    def story_uid(self) -> str:
+        """Uid of what tells its story: its Incident, or itself."""
+        return self.spec.incident_ref.uid if self.spec.incident_ref is not None else self.metadata.uid

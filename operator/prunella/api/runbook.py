@@ -12,7 +12,33 @@ from pydantic.json_schema import SkipJsonSchema
 from .base import Name, OneOf, Rule, Seconds, ShortName, WireModel, items
 from .common import Condition, LabelSelector, Metadata
 from .names import Cause, Mode, OnFailure
+from .runbook_limits import ApprovalTerms, ErrorBudget, Limits
+from .self_service import Parameter, SelfService
 from .windows import Windows
+
+__all__ = [
+    "ACCOUNT_NAME",
+    "AlertCleared",
+    "ApprovalTerms",
+    "Blocker",
+    "Check",
+    "ErrorBudget",
+    "Expression",
+    "Limits",
+    "Match",
+    "Parameter",
+    "PositiveSeconds",
+    "PromQL",
+    "Runbook",
+    "RunbookSpec",
+    "RunbookStatus",
+    "RunbookStep",
+    "SelfService",
+    "StepFailure",
+    "TargetMatch",
+    "Verify",
+    "WorkloadHealthy",
+]
 
 ACCOUNT_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"  # of a ServiceAccount
 Expression = Annotated[str, Field(min_length=1, max_length=1024)]
@@ -73,47 +99,6 @@ class Blocker(OneOf):
     """Why it blocks, for whoever wonders at 3 a.m."""
 
 
-_FAILURES, _OF = 3, 5
-
-
-class ErrorBudget(WireModel):
-    """How often a Runbook may fail before a person has to look at the Runbook itself."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            f"(has(self.failures) ? self.failures : {_FAILURES}) <= (has(self.of) ? self.of : {_OF})",
-            "must not ask for more failures than attempts: lower failures or raise of",
-        ),
-    )
-
-    failures: Annotated[int, Field(ge=1, le=100)] = _FAILURES
-    """So many failed attempts among the last ones are too many: Auto acts as Approve for a day."""
-    of: Annotated[int, Field(ge=1, le=100)] = _OF
-    """How many of its last attempts are looked at, whatever their target; those of a day at most, and since the Runbook was changed."""
-
-
-class Limits(WireModel):
-    """What stands here wins over the HealingPolicy."""
-
-    max_attempts: Annotated[int, Field(ge=1, le=10)] = 2
-    """Attempts per target and bad revision, then a person."""
-    min_healthy_seconds: Seconds = 3600
-    """A relapse within it is the next attempt; after it the count starts anew."""
-    cooldown_seconds: Seconds | None = None
-    """Least time between two attempts at one target and one bad revision."""
-    error_budget: ErrorBudget = ErrorBudget()
-    """How often it may fail, over all targets, before Auto acts as Approve."""
-
-
-class ApprovalTerms(WireModel):
-    """Who must agree before anything is changed, where the effective mode is Approve."""
-
-    required: Annotated[int, Field(ge=1, le=10)] = 1
-    """How many different people must approve the plan. Whoever asked for it is none of them."""
-    expires_seconds: Annotated[int, Field(ge=60, le=86_400)] = 1800
-    """After so long an attempt that has not begun ends, and somebody is paged. It never approves itself."""
-
-
 class StepFailure(WireModel):
     """What a failed step does to the run: an action, or the step to go on with."""
 
@@ -141,7 +126,7 @@ class RunbookStep(WireModel):
     name: ShortName
     """Unique in the Runbook."""
     when: Expression | None = None
-    """CEL over `incident`, `target`, `alert`, `steps`: the step is skipped where it is false. Where it can't be told, the step fails."""
+    """CEL over `incident`, `target`, `alert`, `parameters`, `steps`: the step is skipped where it is false, and fails where it can't be told."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """Longest time that the step may take, retries included."""
     on_failure: StepFailure = StepFailure()
@@ -277,6 +262,10 @@ class RunbookSpec(WireModel):
     """How often it may try; what stands here wins over the HealingPolicy."""
     approval: ApprovalTerms = ApprovalTerms()
     """What an approval takes where the effective mode is Approve."""
+    parameters: Annotated[tuple[Parameter, ...], items(16, "name")] = ()
+    """What whoever asks for a run may choose; conditions of steps read `parameters.<name>`. A run that a fault began has the defaults."""
+    self_service: SelfService | None = None
+    """People may ask for runs of it, by a Remediation of their own; absent forbids it."""
     steps: Annotated[tuple[RunbookStep, ...], items(20, "name", minimum=1)]
     """What it does, in this order; exactly one action a step."""
     verify: Verify

@@ -30,6 +30,7 @@ from .ports import Clock, Election, Live, Telemetry, View
 from .queues import Queues
 from .readiness import PolicyKey, Readiness
 from .reconcile import Reconciler
+from .requests import Requests
 from .things import Things
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Organs:
     things: Things
     gatherer: Gatherer
     reconciler: Reconciler
+    requests: Requests
     readiness: Readiness
     brake: Brake
     commons: Commons
@@ -134,6 +136,7 @@ class Heart:
         organs, rested = self._organs, self._organs.election.until_leading
         organs.intake.remember()
         group.create_task(organs.queues.incidents.run(WORKERS, rested))
+        group.create_task(organs.queues.requests.run(WORKERS, rested))
         group.create_task(organs.queues.policies.run(1, rested))
         group.create_task(self._every(BRAKE_SECONDS, organs.brake.look, rested))
         group.create_task(self._every(COMMONS_SECONDS, organs.commons.look, rested))
@@ -151,7 +154,7 @@ class Heart:
             return
         try:
             async with asyncio.timeout(PARTING_SECONDS):
-                await self._organs.reconciler.park()
+                await asyncio.gather(self._organs.reconciler.park(), self._organs.requests.park())
         except TimeoutError:
             log.warning("A step is still under way: the lease is left to run out")
         else:
@@ -167,6 +170,7 @@ class Heart:
             self._wake_parent(namespace, name)
         elif kind == "Remediation" and self._organs.election.leads:
             self._organs.queues.incidents.add(IncidentKey(namespace, name.rpartition("-")[0]))  # an attempt is called <incident>-<n>
+            self._organs.requests.wake()
         elif kind == "WorkloadRecord":
             workload_kind, _, workload = name.partition("-")
             for key_kind in ("Deployment", "StatefulSet", "DaemonSet"):
@@ -274,6 +278,7 @@ class Heart:
         for incident in self._organs.cache.incidents():
             if rest.restless(incident, now):
                 self._organs.queues.incidents.add(IncidentKey(incident.metadata.namespace or "", incident.metadata.name))
+        self._organs.requests.wake()
 
     def _wake_policies(self) -> None:
         """References cross objects: each change may make another object ready."""

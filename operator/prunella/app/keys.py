@@ -12,6 +12,13 @@ class IncidentKey(NamedTuple):
     name: str
 
 
+class RequestKey(NamedTuple):
+    """A Remediation by which a person asks for a run."""
+
+    namespace: str
+    name: str
+
+
 class WorkloadKey(NamedTuple):
     """A watched workload, or another object that is watched."""
 

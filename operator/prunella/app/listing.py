@@ -26,7 +26,7 @@ class Listing:
     """The list's resourceVersion: every write up to it shows in the list."""
 
     def of(self, incident: Incident) -> tuple[Remediation, ...]:
-        """Those of that very Incident, by uid, in the order of their numbers."""
+        """Those of that very Incident, by uid, in the order of their numbers. A run that a person asked for is its own story."""
         return tuple(sorted(_own(self.attempts, incident.metadata.uid), key=_number))
 
     def shows_all_before(self, version: str) -> bool:
@@ -50,7 +50,7 @@ async def attempts_of(incident: Incident, listing: Awaitable[Listing], store: Li
 
 
 def _own(attempts: Iterable[Remediation], uid: str) -> Iterable[Remediation]:
-    return (one for one in attempts if one.spec.incident_ref.uid == uid)
+    return (one for one in attempts if one.story_uid == uid)
 
 
 def _number(remediation: Remediation) -> tuple[int, str]:

@@ -31,8 +31,9 @@ class Orphans:
         uid = incident.metadata.uid if incident is not None else ""
         ended = True
         for one in list(self._view.remediations()):
-            of_name = (one.metadata.namespace, one.spec.incident_ref.name) == key
-            if of_name and one.spec.incident_ref.uid != uid and not _over(one):
+            ref = one.spec.incident_ref
+            of_name = ref is not None and (one.metadata.namespace, ref.name) == key
+            if of_name and one.story_uid != uid and not _over(one):
                 ended = await self._end(one) and ended
         return ended
 

@@ -18,7 +18,7 @@ from prunella.api.remediation import GuardVerdict, Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
 from prunella.core.facts import Revision, Seen, UnknownT, WorkloadFacts, subject_of
-from prunella.core.healing import approval, blockers, guards, identity, match, plan
+from prunella.core.healing import approval, blockers, guards, identity, match, plan, self_service
 from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.world import GONE, Answers, Preparation, World
@@ -125,7 +125,7 @@ class Permit:
             return Refusal(reason="EvidenceMissing", message="the Runbook could not be read as it was when the attempt was made")
         if _begun(remediation):
             return self._going_on(world, remediation, seen, runbook)
-        made = await self._plan(world, remediation)
+        made = await self._plan(world, remediation, runbook)
         if isinstance(made, Refusal):
             return made
         known, ahead = guards.prepared(world, made), await asked_ahead
@@ -153,16 +153,22 @@ class Permit:
         approved = spent is not None and spent.reason == guards.MODE_LOWERED and permitted.plan.mode is not Mode.AUTO
         return (None if approved else spent) or guards.one_per_target(world, permitted.plan)
 
-    async def _plan(self, world: World, remediation: Remediation) -> plan.Plan | Refusal:
+    def _chosen(self, world: World, remediation: Remediation, runbook: Runbook) -> match.Fit | Refusal:
+        """The Runbook that fits what is seen now; of a run that a person asked for, the one that was named."""
+        if remediation.is_request:
+            return self_service.fit(remediation, runbook, world)
+        if world.finding is None and not any(one.source == "Alertmanager" and one.state == "Firing" for one in world.incident.status.signals):
+            return Refusal(reason="TargetHealthy", message="the target shows no fault any more")
+        return match.choose(world, world.incident.status)[0]
+
+    async def _plan(self, world: World, remediation: Remediation, runbook: Runbook) -> plan.Plan | Refusal:
         """The same plan, made anew from live facts. Another plan than the one that was decided is somebody's change."""
         facts = world.workload
         faster = _faster(facts, remediation) if facts is not None else None
         if facts is not None and faster is not None:
             await self._rule_out_ours(facts, remediation)
             return faster
-        if world.finding is None and not any(one.source == "Alertmanager" and one.state == "Firing" for one in world.incident.status.signals):
-            return Refusal(reason="TargetHealthy", message="the target shows no fault any more")
-        chosen, _ = match.choose(world, world.incident.status)
+        chosen = self._chosen(world, remediation, runbook)
         if isinstance(chosen, Refusal):
             return chosen
         made = plan.make(world, world.incident.status, chosen)
@@ -211,7 +217,11 @@ def _still_to(remediation: Remediation, facts: WorkloadFacts, runbook: Runbook, 
     """The revision that the plan was made for, while a rollback of it is still to come: the one that makes the plan's hash what it is."""
     if any(one.intent is not None and "toHash" in one.intent.before for one in remediation.status.steps):
         return None
-    same = (one for one in facts.revisions if plan.plan_hash(runbook, facts.workload, accused, one) == remediation.spec.plan_hash)
+    same = (
+        one
+        for one in facts.revisions
+        if plan.plan_hash(runbook, facts.workload, accused, one, remediation.spec.parameters) == remediation.spec.plan_hash
+    )
     return next(same, None)
 
 
@@ -242,19 +252,20 @@ def _decided(world: World, remediation: Remediation, made: plan.Plan, seen: Seen
     diff = world.preparation.diff if world.preparation is not None else ""
     refusal = approval.swapped(remediation, diff) or refusal
     if refusal is not None:
-        return _unapproved(refusal, world, remediation, made, _verdicts(asked), diff)
-    return Permitted(plan=made, target=seen, guards=_verdicts(asked), preparation=world.preparation, world=world, template=template)
+        return _unapproved(refusal, world, remediation, made, verdicts(asked), diff)
+    return Permitted(plan=made, target=seen, guards=verdicts(asked), preparation=world.preparation, world=world, template=template)
 
 
-def _unapproved(refusal: Refusal, world: World, remediation: Remediation, made: plan.Plan, verdicts: tuple[GuardVerdict, ...], diff: str) -> Refusal:
+def _unapproved(refusal: Refusal, world: World, remediation: Remediation, made: plan.Plan, told: tuple[GuardVerdict, ...], diff: str) -> Refusal:
     """The refusal, with what people are to be shown where it only asks them."""
     if refusal.reason != approval.AWAITS:
         return refusal
     deadline = approval.deadline_of(remediation, made, world.now)
-    return Unapproved(reason=refusal.reason, message=refusal.message, plan=made, diff=diff, guards=verdicts, deadline=deadline)
+    return Unapproved(reason=refusal.reason, message=refusal.message, plan=made, diff=diff, guards=told, deadline=deadline)
 
 
-def _verdicts(asked: tuple[Asked, ...]) -> tuple[GuardVerdict, ...]:
+def verdicts(asked: tuple[Asked, ...]) -> tuple[GuardVerdict, ...]:
+    """Every guard's answer, as it is stored."""
     return tuple(
         GuardVerdict(
             name=one.guard,

@@ -128,7 +128,10 @@ class View(Protocol):
         """The Incidents that are neither resolved nor cancelled."""
 
     def remediations(self) -> Iterable[Remediation]:
-        """Every Remediation."""
+        """Every attempt: what a person asks for is one once it was accepted."""
+
+    def requests(self) -> Iterable[Remediation]:
+        """Every run that a person asked for, accepted or not."""
 
     def runbooks(self) -> Iterable[Runbook]:
         """Every Runbook that could be read."""

@@ -46,7 +46,7 @@ class Quarantine:
                 ref,
                 revision_hash=accused,
                 revision=int(number) if number.isdigit() else 0,
-                incident=remediation.spec.incident_ref.name,
+                incident=remediation.spec.incident_ref.name if remediation.spec.incident_ref is not None else remediation.metadata.name,
                 reason=f"rolled back by {remediation.metadata.name}",
                 now=self._clock.now(),
             )

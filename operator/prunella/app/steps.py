@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from prunella.api.marks import HOLD
-from prunella.api.remediation import Remediation, StepStatus
+from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
-from prunella.core.healing import match, measures, ownership, run
+from prunella.core.healing import match, measures, ownership, parameters, run
 from prunella.core.healing.effects import ClusterEffect, Evict, Patch
 from prunella.core.healing.identity import Actor
 from prunella.core.healing.refusal import Refusal
@@ -37,7 +37,7 @@ class Steps:
         step, live = run.current(steps, records), await self._look(remediation, permitted, now)
         while step is not None:
             done = run.records_of(step, records)
-            verdict = True if done else self._wanted(step, records, permitted)
+            verdict = True if done else self._wanted(step, remediation, permitted)
             if isinstance(verdict, Unevaluable):
                 return step, Failed(message=f"its condition '{step.when}' could not be told: {verdict.why}")
             if not verdict:
@@ -90,10 +90,16 @@ class Steps:
 
     def _of_step(self, live: LiveFacts, step: RunbookStep, remediation: Remediation, permitted: Permitted) -> LiveFacts:
         """With what depends on the step: what came before it, and the identity of its next effect."""
-        records, world = remediation.status.steps, permitted.world
-        variables = {**match.variables(world, world.incident.status, permitted.plan.by_alert), "steps": run.told(records)}
+        records = remediation.status.steps
+        variables = {**_variables(remediation, permitted), "steps": run.told(records)}
         return replace(live, variables=variables, intent_id=run.intent_id(remediation.metadata.uid, run.next_name(step, records)))
 
-    def _wanted(self, step: RunbookStep, records: tuple[StepStatus, ...], permitted: Permitted) -> bool | Unevaluable:
-        world = permitted.world
-        return run.wanted(step, match.variables(world, world.incident.status, permitted.plan.by_alert), records, world.evaluate)
+    def _wanted(self, step: RunbookStep, remediation: Remediation, permitted: Permitted) -> bool | Unevaluable:
+        return run.wanted(step, _variables(remediation, permitted), remediation.status.steps, permitted.world.evaluate)
+
+
+def _variables(remediation: Remediation, permitted: Permitted) -> dict[str, object]:
+    """What a condition of a step may read, but for the steps before."""
+    world, made = permitted.world, permitted.plan
+    chosen = parameters.values(made.runbook.spec.parameters, remediation.spec.parameters)
+    return {**match.variables(world, world.incident.status, made.by_alert), "parameters": chosen}

@@ -1,4 +1,4 @@
-"""What `plan`, `approve` and `deny` share: find the attempt that asks, show it, and say a person's word to its plan.
+"""What `plan`, `approve`, `deny` and `ask` share: find the attempt that asks, show it, and say a person's word.
 
 The rule it protects: a word is bound to the plan that was just shown. The write is the plain kubectl line that is printed, and the API server judges
 who may say it.
@@ -53,7 +53,7 @@ class Place:
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of all three."""
+    """The options of all of them."""
     for option in (
         click.option("--context", metavar="NAME", help="Context of the kubeconfig.  [default: the current one]"),
         click.option("--kubeconfig", envvar="KUBECONFIG", metavar="FILE", help="Kubeconfig.  [default: ~/.kube/config]"),
@@ -89,6 +89,24 @@ def say(attempt: Remediation, verdict: ApprovalVerdict, place: Place, *, plan_ha
     click.echo(f"{you}: {verdict}, plan {attempt.spec.plan_hash} of {attempt.metadata.name}")
 
 
+def create(place: Place, made: Callable[[str], dict[str, Any]]) -> str:
+    """Create a Remediation in the person's own name, and print the plain kubectl line before. Its name."""
+    you = _run(_with(place, lambda api, _: _who(api)))
+    namespace = place.namespace or namespace_of(place.path, place.context)
+    body = made(you)
+    click.echo("$ " + place.line(commands.create(body, namespace)))
+    stored = _run(_with(place, lambda api, _: _create(api, namespace, body)))
+    click.echo(f"{you} asked for it: remediation/{stored}")
+    return stored
+
+
+async def _create(api: Api, namespace: str, body: dict[str, Any]) -> str:
+    answer = await api.ask(resources.REMEDIATION.call("create", namespace, body=body))
+    if answer is None:
+        raise Permanent("the API server does not serve remediations.prunella.dev: are the CRDs installed?")
+    return str(answer.object()["metadata"]["name"])
+
+
 async def _attempt(api: Api, namespace: str, name: str) -> Remediation:
     """The attempt of that name; or of the Incident of that name the one that asks, else the newest."""
     store = Objects(api)
@@ -117,7 +135,7 @@ async def _who(api: Api) -> str:
 
 
 async def _write(api: Api, attempt: Remediation, verdict: ApprovalVerdict, you: str, comment: str | None) -> None:
-    operations = commands.saying(attempt.spec.plan_hash, verdict, by=you, comment=comment)
+    operations = commands.saying(attempt, verdict, by=you, comment=comment)
     metadata = attempt.metadata
     call = resources.REMEDIATION.call("patch", metadata.namespace, metadata.name, body=operations, content_type=resources.JSON_PATCH)
     await api.ask(call)

@@ -95,7 +95,7 @@ class Reading:
             policy=policy,
             namespace=labels if isinstance(labels, NamespaceFacts) else UNKNOWN,
             runbooks=tuple(runbooks),
-            all_remediations=tuple(attempts),
+            all_remediations=tuple(one for one in attempts if one.accepted),
             storm_since=policy.status.storm_since_time if isinstance(policy, HealingPolicy) else None,
             began_before_our_eyes=True,
             evaluate=CelEvaluate(),

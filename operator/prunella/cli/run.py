@@ -12,7 +12,8 @@ import click
 
 from prunella.adapters.log import configure
 from prunella.app.errors import PrunellaError
-from prunella.compose import Settings, start
+from prunella.compose import start
+from prunella.settings import Settings
 
 from . import flags
 

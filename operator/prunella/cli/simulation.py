@@ -164,7 +164,7 @@ class Simulation:
 
     def _world(self, incident: Incident, facts: Seen | None, now: datetime, detection: Detection, said: Signalled) -> World:
         of, namespace = self._held.of, incident.target_namespace
-        mine = [one for one in of.get("Remediation", ()) if one.spec.incident_ref.uid == incident.metadata.uid]
+        mine = [one for one in of.get("Remediation", ()) if one.story_uid == incident.metadata.uid]
         raw = self._held.raw.get(subject_of(facts).uid) if facts is not None else None
         finding = detection.finding if detection.settled else UNKNOWN
         return World(
@@ -181,7 +181,7 @@ class Simulation:
             escalation_policies=tuple(of.get("EscalationPolicy", ())),
             runbooks=self._runbooks,
             remediations=tuple(sorted(mine, key=lambda one: (one.spec.attempt, one.metadata.name))),
-            all_remediations=tuple(of.get("Remediation", ())),
+            all_remediations=tuple(one for one in of.get("Remediation", ()) if one.accepted),
             duplicates=self._duplicates(incident, facts, now),
             alert_rules=self._held.rules.known(),
             restart_sights={detection.finding.restarts: now} if detection.finding is not None else {},

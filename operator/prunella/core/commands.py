@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 
 from prunella.api.incident import Incident
 from prunella.api.names import ApprovalVerdict
@@ -33,15 +34,26 @@ def approve(name: str, namespace: str | None) -> str:
 
 def say(remediation: Remediation, verdict: ApprovalVerdict, *, by: str = "<you>", comment: str | None = None) -> str:
     """The plain command that says so to the attempt's plan: refused by the API server where the plan is another one."""
-    body = json.dumps(saying(remediation.spec.plan_hash, verdict, by=by, comment=comment), separators=(",", ":"))
+    body = json.dumps(saying(remediation, verdict, by=by, comment=comment), separators=(",", ":"))
     where = f" -n {remediation.metadata.namespace}" if remediation.metadata.namespace else ""
     return f"kubectl patch remediation {remediation.metadata.name}{where} --type=json -p {shlex.quote(body)}"
 
 
-def saying(plan_hash: str, verdict: ApprovalVerdict, *, by: str, comment: str | None = None) -> list[dict[str, object]]:
-    """The JSON patch of it."""
+def saying(remediation: Remediation, verdict: ApprovalVerdict, *, by: str, comment: str | None = None) -> list[dict[str, object]]:
+    """The JSON patch of it. A run that a person asked for has its plan in status, and no list before the first word; admission takes no word out."""
+    plan_hash = remediation.spec.plan_hash
     said = {"by": by, "planHash": plan_hash, "verdict": str(verdict)} | ({"comment": comment} if comment else {})
-    return [{"op": "test", "path": "/spec/planHash", "value": plan_hash}, {"op": "add", "path": "/spec/approvals/-", "value": said}]
+    planned = "/status/pinned/planHash" if remediation.is_request else "/spec/planHash"
+    first = remediation.is_request and not remediation.spec.approvals
+    add: dict[str, object] = (
+        {"op": "add", "path": "/spec/approvals", "value": [said]} if first else {"op": "add", "path": "/spec/approvals/-", "value": said}
+    )
+    return [{"op": "test", "path": planned, "value": plan_hash}, add]
+
+
+def create(body: Mapping[str, object], namespace: str) -> str:
+    """The command that creates an object."""
+    return f"kubectl create -n {namespace} -f - <<'EOF'\n{json.dumps(body, indent=2)}\nEOF"
 
 
 def explain(incident: Incident) -> str:

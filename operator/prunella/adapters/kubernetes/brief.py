@@ -21,6 +21,7 @@ KEPT: Final = (
     "remediation_state",
     "observed_generation",
     "last_handled_retry",
+    "last_handled_retry_time",
     "merged_into",
     "reporters",
 )

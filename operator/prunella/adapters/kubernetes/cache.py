@@ -194,8 +194,12 @@ class Cache:
         return self._by_target.unended()
 
     def remediations(self) -> Iterable[Remediation]:
-        """Every Remediation that could be read."""
-        return self._remediations.values()
+        """Every attempt that could be read: what a person asks for is one once it was accepted."""
+        return (one for one in self._remediations.values() if one.accepted)
+
+    def requests(self) -> Iterable[Remediation]:
+        """Every run that a person asked for, accepted or not."""
+        return (one for one in self._remediations.values() if one.is_request)
 
     def runbooks(self) -> Iterable[Runbook]:
         """Every Runbook that could be read."""

@@ -29,6 +29,7 @@ class Status(msgspec.Struct, rename="camel", frozen=True):
     remediation_state: Any = None
     observed_generation: Any = None
     last_handled_retry: Any = None
+    last_handled_retry_time: Any = None
     merged_into: Any = None
     reporters: Any = None
     parent_ref: Any = None

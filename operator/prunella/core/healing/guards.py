@@ -165,11 +165,11 @@ def one_per_target(world: World, plan: Plan) -> Refusal | None:
 
 
 def target(world: World, plan: Plan) -> Refusal | None:
-    """The target is still that object, and still ill."""
+    """The target is still that object, and still ill, unless a person asked for the run."""
     if world.target is GONE:
         return Refusal(reason="TargetChanged", message=f"{plan.subject.short} is gone or was made anew: the plan was for another object")
     firing = [one for one in world.incident.status.signals if one.state is SignalState.FIRING and one.source is SourceKind.ALERTMANAGER]
-    if world.finding is None and plan.by_alert is None and not firing:
+    if world.finding is None and plan.by_alert is None and not firing and not plan.requested:
         return Refusal(reason="TargetHealthy", message=f"{plan.subject.short} shows no fault any more")
     return None
 

@@ -213,9 +213,9 @@ def flapping(world: World) -> Refusal | None:
 
 
 def in_progress(world: World, plan: Plan) -> Refusal | None:
-    """Another attempt at the same object has not ended."""
+    """Another attempt at the same object has not ended. What a person asked for holds it from its first intent: until then healing goes first."""
     for one in of_target(world, plan.subject.uid):
-        if not final(one) and one.metadata.uid != world.own_remediation_uid:
+        if not final(one) and (spent(one) or not one.is_request) and one.metadata.uid != world.own_remediation_uid:
             phase = one.status.phase or RemediationPhase.PENDING
             return Refusal(reason="DuplicateInProgress", message=f"{one.metadata.name} is {phase} on {plan.subject.short}: one attempt at a time")
     return None

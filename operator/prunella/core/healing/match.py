@@ -27,6 +27,8 @@ class Fit:
     runbook: Runbook
     by_alert: Signal | None = None
     """The alert that it matched; None where the cause did."""
+    asked: Mapping[str, str] | None = None
+    """What the person chose who asked for the run; None where a fault did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,9 @@ def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal
     subject = world.subject
     if subject is None:
         return Refusal(reason="NoRunbookMatches", message="the target is no object that could be acted on")
-    outside = _target(match, subject)
-    if outside is not None:
-        return outside
+    beyond = outside(match, subject)
+    if beyond is not None:
+        return beyond
     if match.when is not None:
         verdict = world.evaluate(match.when, variables(world, status, alert))
         if isinstance(verdict, Unevaluable):
@@ -105,7 +107,8 @@ def _matches(world: World, read: tuple[matchers.Matcher, ...], compiled: str, la
     return all(one.may_hold(labels) for one in read) and world.evaluate(compiled, {"labels": dict(labels)}) is True
 
 
-def _target(match: Match, subject: Workload | Thing) -> Refusal | None:
+def outside(match: Match, subject: Workload | Thing) -> Refusal | None:
+    """Why a Runbook is not for this target, by its kind or labels; None where it may be."""
     targets = match.targets
     if targets is None:
         return None

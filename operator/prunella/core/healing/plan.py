@@ -6,9 +6,10 @@ A plan is made from facts alone, has a hash, and is the same plan until one of i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
@@ -48,6 +49,8 @@ class Plan:
     due_time: datetime | None
     waiting_for: str = ""
     by_alert: Signal | None = None
+    requested: bool = False
+    """A person asked for it, so that the target need not be ill."""
     demoted: Refusal | None = None
     """Why the mode is Approve although everybody permits Auto: the Runbook failed too often."""
 
@@ -112,12 +115,13 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
         accused=ground.accused,
         to=ground.to,
         summary=summary(subject, fit.runbook, ground.accused, ground.to),
-        hash=plan_hash(fit.runbook, subject, ground.accused, ground.to),
+        hash=plan_hash(fit.runbook, subject, ground.accused, ground.to, fit.asked or {}),
         mode=mode if demoted is None else Mode.APPROVE,
         since=since,
         due_time=due,
         waiting_for=waiting_for,
         by_alert=fit.by_alert,
+        requested=fit.asked is not None,
         demoted=demoted,
     )
 
@@ -185,7 +189,9 @@ def _since(world: World, status: IncidentStatus, fit: Fit) -> datetime:
 
 
 def _dwell(status: IncidentStatus, fit: Fit) -> int:
-    """Seconds for which the signal has to hold."""
+    """Seconds for which the signal has to hold: whoever asks for a run has waited long enough."""
+    if fit.asked is not None:
+        return 0
     seconds = fit.runbook.spec.match.dwell_seconds
     return seconds if seconds is not None else class_dwell(status.cause)
 
@@ -232,9 +238,12 @@ def short_hash(revision: Revision) -> str:
     return revision.hash.rsplit("-", 1)[-1]
 
 
-def plan_hash(runbook: Runbook, subject: Workload | Thing, accused: Revision | None, to: Revision | None) -> str:
-    """Six hex digits over everything that makes it this plan: Runbook, target and both revisions."""
-    parts = (runbook.metadata.uid, runbook_sha256(runbook), subject.uid, accused.hash if accused else "", to.uid if to else "")
+def plan_hash(
+    runbook: Runbook, subject: Workload | Thing, accused: Revision | None, to: Revision | None, asked: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Six hex digits over everything that makes it this plan: Runbook, target, both revisions, and what a person chose."""
+    parts = [runbook.metadata.uid, runbook_sha256(runbook), subject.uid, accused.hash if accused else "", to.uid if to else ""]
+    parts += [f"{name}={value}" for name, value in sorted(asked.items())]
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:6]
 
 

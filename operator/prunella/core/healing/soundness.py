@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from prunella.api.runbook import Blocker, Runbook, RunbookStep, Verify
+from prunella.api.runbook import Blocker, Parameter, Runbook, RunbookStep, Verify
 from prunella.api.windows import Windows
 from prunella.core.world import Evaluate, Unevaluable, ZoneOf
 
-from . import match, matchers, queries, sentences, windows
+from . import match, matchers, parameters, queries, sentences, windows
 from .steps import registry
 from .steps.step import ANY
 
@@ -57,7 +57,8 @@ def problems(runbook: Runbook, evaluate: Evaluate, zone_of: ZoneOf, operator_nam
     yield from frozen(runbook.spec.windows, zone_of)
     for blocker in runbook.spec.block_if:
         yield from _blocker(blocker, evaluate)
-    yield from _steps(runbook.spec.steps, evaluate)
+    yield from _parameters(runbook.spec.parameters)
+    yield from _steps(runbook.spec.steps, {"parameters": parameters.sample(runbook.spec.parameters)}, evaluate)
     yield from _kinds(runbook)
     yield from _verify(runbook.spec.verify, evaluate)
 
@@ -85,7 +86,15 @@ def _blocker(one: Blocker, evaluate: Evaluate) -> Iterable[Problem]:
             yield Problem("InvalidExpression", f"`{field}.alert`: {why}")
 
 
-def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Problem]:
+def _parameters(declared: tuple[Parameter, ...]) -> Iterable[Problem]:
+    for one in declared:
+        for field, text in (("default", one.default), *(("values", value) for value in one.values)):
+            wrong = parameters.refused(one, text) if text is not None else None
+            if wrong is not None:
+                yield Problem("InvalidExpression", f"`spec.parameters[{one.name}].{field}`: {wrong}")
+
+
+def _steps(steps: tuple[RunbookStep, ...], given: Mapping[str, object], evaluate: Evaluate) -> Iterable[Problem]:
     before: dict[str, object] = {}
     for index, step in enumerate(steps):
         wrong = registry.wrong_with(step)
@@ -94,8 +103,8 @@ def _steps(steps: tuple[RunbookStep, ...], evaluate: Evaluate) -> Iterable[Probl
             continue
         yield from _ttl(step)
         if step.when is not None:
-            yield from _condition(f"spec.steps[{step.name}].when", step.when, evaluate, {"steps": before})
-        yield from _fields(step, before, evaluate)
+            yield from _condition(f"spec.steps[{step.name}].when", step.when, evaluate, {**given, "steps": before})
+        yield from _fields(step, before, given, evaluate)
         later = [one.name for one in steps[index + 1 :]]
         if step.on_failure.go_to is not None and step.on_failure.go_to not in later:
             where = f"it may be {', '.join(later)}" if later else "no step comes after it"
@@ -116,14 +125,14 @@ def _kinds(runbook: Runbook) -> Iterable[Problem]:
         yield Problem("UnknownReference", "`spec.steps`: no target is one that all of its steps are for: make two Runbooks of them")
 
 
-def _fields(step: RunbookStep, before: Mapping[str, object], evaluate: Evaluate) -> Iterable[Problem]:
+def _fields(step: RunbookStep, before: Mapping[str, object], given: Mapping[str, object], evaluate: Evaluate) -> Iterable[Problem]:
     """Conditions and queries among the fields of a step's action."""
     kind, params, place = registry.kind_of(step), registry.params_of(step), f"spec.steps[{step.name}].{step.action}"
     for one in kind.conditions(params):
         if one.of_value:
             yield from _of_value(f"{place}.{one.field}", one.expression, evaluate)
         else:
-            yield from _condition(f"{place}.{one.field}", one.expression, evaluate, {"steps": before})
+            yield from _condition(f"{place}.{one.field}", one.expression, evaluate, {**given, "steps": before})
     for field, query in kind.queries(params):
         wrong = queries.wrong_with(query)
         if wrong is not None:

@@ -1,0 +1,21 @@
+"""Settings: where things are. How to behave stands in resources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where things are. How to behave stands in resources."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str = "prunella-system"
+    watch_namespaces: tuple[str, ...] = ()
+    listen: str = ":8080"
+    token_dir: str | None = None
+    tls_dir: str | None = None
+    prometheus_url: str | None = None
+    alertmanager_urls: tuple[str, ...] = ()
+    crds_timeout_seconds: int = 300
