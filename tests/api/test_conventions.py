@@ -30,6 +30,7 @@ BOOLEANS = {
     "Incident.status.provenance[].lowerBound",
     "Remediation.status.guards[].allowed",
     "Runbook.spec.verify.checks[].optional",
+    "Runbook.spec.verify.undoOnFailure",
 }
 BOUND_OF = {"string": "maxLength", "array": "maxItems", "integer": "maximum"}
 ANNOTATION_LIMIT = 262_144

@@ -117,6 +117,37 @@ async def test_r19_where_three_of_ten_fail_they_are_left_alone_and_afterwards_on
     await operator.close()
 
 
+async def test_where_what_is_tried_first_after_a_storm_fails_the_brake_goes_on_again():
+    place = shop(shipped(), storm=Storm(calm_seconds=60), concurrency=Concurrency(per_namespace=10, per_cluster=10))
+    made = [place.cluster.create(f"w{number}") for number in range(20)]
+    place.cluster.bad.add("shop/app:2")
+    operator = Operator(place)
+    await operator.run(30)
+    for one in made[:6]:
+        place.cluster.set_image(one, "shop/app:2")
+    await operator.run(30)
+    for one in made[:4]:
+        place.cluster.set_image(one, "shop/app:1")
+    place.cluster.heals = False  # what they all need is still gone
+    for _ in range(300):
+        await operator.run(5)
+        await operator.brake.look()
+        if len(events(place)) > 2:
+            break
+    [attempt] = [one for one in place.api.all(Remediation) if one.status.started_time is not None]
+    assert attempt.status.outcome is not Outcome.REMEDIATED
+    assert [reason for reason, _, _ in events(place)] == ["StormStarted", "StormEnded", "StormStarted"]
+    assert events(place)[2][1].startswith(f"{attempt.metadata.name} was tried after a storm, and did not heal: no new action starts until")
+    assert stored(place).storm_ended_time is None
+    await operator.run(30)
+    assert len(place.cluster.effects) == 1, "the other one is left alone"
+    for _ in range(60):
+        await operator.run(5)
+        await operator.brake.look()
+    assert stored(place).storm_since_time is None, "it releases itself again"
+    await operator.close()
+
+
 @pytest.mark.parametrize("fails", [1, 3])
 async def test_a_storm_that_could_not_be_stored_is_stored_later_and_told_once(fails):
     place, _, operator = await stormy(seconds=0)

@@ -11,7 +11,7 @@ from tests.fakes.runbooks import ROLL_BACK, runbook, shipped
 
 from prunella.adapters.zones import zone_of
 from prunella.api.catalog_entry import CatalogEntry
-from prunella.api.common import Metadata, NamespacedRef
+from prunella.api.common import LocalRef, Metadata, NamespacedRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.names import Cause
 from prunella.api.runbook import Blocker, Check, Match, PromQL, Runbook, Verify
@@ -336,3 +336,10 @@ def test_what_depends_on_itself_is_told_the_way(place):
     way = "shop/checkout -> shop/ledger -> shop/checkout"
     said = f"it depends on itself ({way}): what lies on that way counts as no dependency; remove one of them from `spec.dependsOn`"
     assert found(one, place) == [("Cycle", said)]
+
+
+async def test_a_runbook_is_ready_once_the_one_that_it_names_as_its_next_is_there(place):
+    first = place.api.apply(runbook("first", next_ref=LocalRef(name="then")))
+    assert [reason for reason, _ in found(first, place)] == ["UnknownRunbook"]
+    place.api.apply(runbook("then"))
+    assert found(first, place) == []

@@ -277,3 +277,31 @@ def test_an_account_that_can_be_none_is_refused(tmp_path):
     code, said = lint(tmp_path, of_team)
     assert code == 1
     assert "must name a ServiceAccount of the Runbook's own namespace in serviceAccountName" in said
+
+
+THEN = "  nextRef: {name: then}\n"
+
+
+@pytest.mark.parametrize(
+    ("texts", "code", "said"),
+    [
+        ((RUNBOOK + THEN,), 0, "0.yaml:15:13: warning: `spec.nextRef.name`: there is no Runbook 'then' in its namespace; it may be in the cluster"),
+        ((RUNBOOK + THEN, swapped("name: mine", "name: then")), 0, None),
+        (
+            (RUNBOOK + THEN, swapped("name: mine", "name: then") + "  nextRef: {name: mine}\n"),
+            1,
+            "0.yaml:15:13: error: `spec.nextRef.name`: it leads back (mine -> then -> mine): each has one turn, so take the last arrow away",
+        ),
+        (
+            (RUNBOOK + THEN, swapped("name: mine", "name: then").replace("RolloutCrashLoop", "CrashLoop")),
+            1,
+            "0.yaml:15:13: error: `spec.nextRef.name`: then never fits where this one does: they have no cause in common",
+        ),
+    ],
+    ids=["not among the files", "fine", "a loop", "it never fits"],
+)
+def test_what_is_tried_next_must_be_there_and_must_be_able_to_have_its_turn(tmp_path, texts, code, said):
+    found, output = lint(tmp_path, *texts)
+    assert found == code
+    assert said is None or said in output.splitlines()
+    assert said is not None or "nextRef" not in output

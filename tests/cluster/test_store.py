@@ -20,8 +20,9 @@ from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.adapters.kubernetes.store import Objects
 from prunella.api.common import Condition, Metadata, ObjectRef
 from prunella.api.incident import Incident, IncidentSpec, IncidentStatus, TimelineEntry
-from prunella.api.names import ConditionStatus, Mode, Phase, RemediationPhase
+from prunella.api.names import ConditionStatus, Mode, Phase, RemediationPhase, ShadowVerdict
 from prunella.api.remediation import IncidentRef, Remediation, RemediationSpec, RemediationStatus, RunbookRef
+from prunella.api.runbook_status import Shadow, ShadowIncident
 from prunella.api.workload_record import HealthyRevision, WorkloadRecord, WorkloadRecordSpec
 from prunella.app.errors import AlreadyExists, Conflict, Permanent
 from prunella.core.facts import UNKNOWN
@@ -189,6 +190,43 @@ async def test_conditions_are_written_without_touching_the_rest(api: Api, store:
     assert stored["spec"]["team"] == "shop"
     with pytest.raises(Conflict):
         await store.put_conditions("CatalogEntry", namespace, "gone", 1, [ready])
+
+
+async def test_what_a_runbook_would_have_done_is_written_under_its_version_and_shown(api: Api, store: Objects, namespace: str):
+    path = f"/apis/prunella.dev/v1alpha1/namespaces/{namespace}/runbooks"
+    spec = {
+        "title": "Restart it",
+        "serviceAccountName": "healer",
+        "match": {"causes": ["CrashLoop"]},
+        "steps": [{"name": "again", "restart": {}}],
+        "verify": {"checks": [{"name": "healthy", "workloadHealthy": {}}]},
+        "nextRef": {"name": "other"},
+    }
+    await must(api, "POST", path, {"apiVersion": "prunella.dev/v1alpha1", "kind": "Runbook", "metadata": {"name": "again"}, "spec": spec})
+    ready = Condition(type="Ready", status=ConditionStatus.TRUE, last_transition_time=NOON, reason="Accepted", message="in use")
+    await store.put_conditions("Runbook", namespace, "again", 1, [ready])
+    read = await store.runbook(namespace, "again")
+    assert read is not None
+    mine = ShadowIncident(uid="u-1", name=f"{namespace}/web-7f3kq", verdict=ShadowVerdict.RIGHT, time=NOON)
+    first = Shadow(sha256="a" * 64, would_have_acted=4, right=1, wrong=2, incidents=(mine,))
+
+    await store.put_shadow(read, first)
+
+    stored = await store.runbook(namespace, "again")
+    assert stored is not None
+    assert (stored.status.shadow, stored.status.conditions) == (first, (ready,))
+    assert (stored.metadata.generation, stored.spec) == (1, read.spec)
+    with pytest.raises(Conflict):
+        await store.put_shadow(read, Shadow(sha256="b" * 64))
+    row = (await kubectl("get", "runbooks", "again", "-n", namespace)).splitlines()
+    assert [line.split()[:6] for line in row] == [["NAME", "MODE", "READY", "WOULD", "RIGHT", "WRONG"], ["again", "Observe", "True", "4", "1", "2"]]
+
+    await store.put_shadow(stored, Shadow(sha256="b" * 64))
+
+    anew = await store.runbook(namespace, "again")
+    assert anew is not None
+    assert anew.status.shadow == Shadow(sha256="b" * 64)
+    assert await store.runbook(namespace, "none") is None
 
 
 async def test_the_policy_is_read_live_and_its_storm_comes_and_goes(store: Objects):

@@ -83,7 +83,7 @@ def test_an_expiry_pages_at_once_and_is_no_proof_that_it_still_hurts():
     """Nothing was done, so a signal that went quiet is believed."""
     expired = asks("ApprovalExpired", RemediationPhase.FAILED, Outcome.ABORTED, ended_time=later(15))
     seen = world(watched(), at=20, remediations=(expired,))
-    assert automation.failed_since(seen, later(0)) is True
+    assert automation.failed_since(seen, draft_of(seen), later(0)) is True
     episode = Episode(number=1, started_time=later(0), triggered_time=later(0), reason="Opened")
     quiet = draft_of(seen).with_status(signals=(), healthy_since_time=later(16), episodes=(episode,))
     assert automation.hurts(seen, quiet)[0] is False

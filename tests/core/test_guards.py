@@ -535,3 +535,15 @@ def test_what_is_spent_is_said_before_the_runbooks_own_record():
     book = runbook(limits=Limits(error_budget=ErrorBudget(failures=1, of=5)))
     world = permitted(book, all_remediations=failing(book, 8000), remediations=(attempt(1, ended=3000), attempt(2, ended=1700)))
     assert guards.budget(world, planned(world)).reason == "ConsecutiveFailures"
+
+
+@pytest.mark.parametrize(("ended", "refuses"), [(300, True), (None, False), (50, False)], ids=["half open", "no storm", "it began before the calm"])
+def test_an_attempt_that_fails_after_a_storm_holds_everything_back_before_the_brake_is_on(ended, refuses):
+    given = policy()
+    given = given.model_copy(update={"status": given.status.model_copy(update={"storm_ended_time": ago(ended) if ended else None})})
+    other = attempt(outcome=Outcome.INCONCLUSIVE, ended=30, started=60, name="cart-1", uid="uid-cart-1")
+    other = other.model_copy(update={"spec": other.spec.model_copy(update={"target_ref": other.spec.target_ref.model_copy(update={"uid": "cart"})})})
+    world = permitted(policy=given, all_remediations=(other,))
+    answer = guards.storm(world, planned(world))
+    message = "cart-1 was tried after a storm, and did not heal: it is not over; people look first"
+    assert answer == (Refusal(reason="StormActive", message=message) if refuses else None)

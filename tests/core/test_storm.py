@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from prunella.api.healing_policy import Storm
-from prunella.api.names import Cause
-from prunella.core.healing.storm import CLASS_OF, StormState, brake, over_threshold
+from prunella.api.names import Cause, Outcome, RemediationPhase
+from prunella.core.healing.storm import CLASS_OF, StormState, brake, failed_trial, over_threshold
 from prunella.core.things.sighting import OPEN_AFTER
 from prunella.core.world import OpenIncident
 
 from .builders import NOON, ago, later
+from .healing_builders import attempt
 
 CRASH, PULL, REGISTRY = Cause.ROLLOUT_CRASH_LOOP, Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE
 
@@ -93,3 +94,62 @@ def test_the_brake_goes_off_by_itself_after_a_calm(before, incidents, after):
 
 def test_a_storm_that_returns_after_the_calm_is_another_one():
     assert brake(StormState(), MANY, 5, Storm(), later(5)).since == later(5)
+
+
+def begun(outcome, *, started=60.0, **changes):
+    """An attempt that began so many seconds ago and ended so."""
+    return attempt(1, outcome, ended=10, started_time=ago(started), **changes)
+
+
+HEALED = {"phase": RemediationPhase.SUCCEEDED, "name": "web-1", "uid": "uid-web-1"}
+
+
+@pytest.mark.parametrize(
+    ("attempts", "calm", "failed"),
+    [
+        ((), 120, ""),
+        ((begun(Outcome.INEFFECTIVE),), 120, "checkout-7f3kq-1"),
+        ((begun(Outcome.WORSENED),), 120, "checkout-7f3kq-1"),
+        ((begun(Outcome.INCONCLUSIVE),), 120, "checkout-7f3kq-1"),
+        ((begun(Outcome.ABORTED),), 120, "checkout-7f3kq-1"),
+        ((attempt(ended=None, started_time=ago(60), phase=RemediationPhase.UNKNOWN),), 120, "checkout-7f3kq-1"),
+        ((attempt(ended=None, started_time=ago(60)),), 120, ""),
+        ((begun(Outcome.REVERTED),), 120, ""),
+        ((begun(Outcome.SUPERSEDED, phase=RemediationPhase.CANCELLED),), 120, ""),
+        ((begun(Outcome.SIMULATED, phase=RemediationPhase.SUCCEEDED),), 120, ""),
+        ((attempt(1, Outcome.ABORTED, ended=10, started_time=None),), 120, ""),
+        ((begun(Outcome.INEFFECTIVE, started=130),), 120, ""),
+        ((begun(Outcome.INEFFECTIVE),), None, ""),
+        ((begun(Outcome.INEFFECTIVE),), 3600, ""),
+        ((begun(Outcome.INEFFECTIVE), begun(Outcome.REMEDIATED, **HEALED)), 120, ""),
+        ((begun(Outcome.INEFFECTIVE), begun(Outcome.REMEDIATED, started=130, **HEALED)), 120, "checkout-7f3kq-1"),
+    ],
+    ids=[
+        "none was made",
+        "no help",
+        "worse",
+        "no data",
+        "a step failed",
+        "unknown",
+        "under way",
+        "somebody reverts it",
+        "a person was faster",
+        "only shown",
+        "never begun",
+        "begun before the calm",
+        "no storm",
+        "an hour later",
+        "another has healed",
+        "another had healed before",
+    ],
+)
+def test_what_is_tried_after_a_storm_and_fails_says_that_it_is_not_over(attempts, calm, failed):
+    assert failed_trial(attempts, ago(calm) if calm is not None else None, NOON) == failed
+
+
+def test_a_failed_trial_turns_it_on_once_and_the_calm_begins_anew():
+    on = brake(StormState(), (), 10, Storm(calm_seconds=60), NOON, trial="web-1")
+    assert on == StormState(since=NOON, message="web-1 was tried after a storm, and did not heal")
+    below = brake(on, (), 10, Storm(calm_seconds=60), later(5), trial="web-1")
+    assert below.below_since == later(5), "what turned it on does not hold it on"
+    assert brake(below, (), 10, Storm(calm_seconds=60), later(65), trial="web-1") == StormState()

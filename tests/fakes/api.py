@@ -17,6 +17,7 @@ from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident, IncidentStatus
 from prunella.api.remediation import Remediation, RemediationStatus
 from prunella.api.runbook import Runbook
+from prunella.api.runbook_status import Shadow
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.errors import AlreadyExists, Conflict, Permanent
 from prunella.app.listing import Listing
@@ -126,6 +127,16 @@ class FakeApi:
         one: Any = self.objects[kind, namespace or "", name]
         status = one.status.model_copy(update={"conditions": tuple(conditions), "observed_generation": generation})
         self._write("patch status", one.model_copy(update={"status": status}))
+
+    async def runbook(self, namespace: str, name: str) -> Runbook | None:
+        return self._get(Runbook, namespace, name)
+
+    async def put_shadow(self, runbook: Runbook, shadow: Shadow) -> None:
+        one = self.objects["Runbook", runbook.metadata.namespace or "", runbook.metadata.name]
+        assert isinstance(one, Runbook)
+        if one.metadata.resource_version != runbook.metadata.resource_version:
+            raise Conflict(f"Runbook {runbook.metadata.name} was changed meanwhile")
+        self._write("patch status", one.model_copy(update={"status": one.status.model_copy(update={"shadow": shadow})}))
 
     async def put_storm(self, since: datetime | None, message: str | None, ended: datetime | None) -> None:
         one = self.objects["HealingPolicy", "", "default"]

@@ -13,7 +13,21 @@ from pydantic import Field
 from .base import Instant, Rule, Sentence, WireModel, items
 from .common import Condition, Metadata, NamespacedRef
 from .incident_changes import Change
-from .incident_facts import Count, Decision, Durations, Episode, Evidence, Owner, Plan, Provenance, RemediationSummary, Signal, TimelineEntry, Times
+from .incident_facts import (
+    Count,
+    Decision,
+    Durations,
+    Episode,
+    Evidence,
+    Owner,
+    Plan,
+    Provenance,
+    RemediationSummary,
+    ShadowPlan,
+    Signal,
+    TimelineEntry,
+    Times,
+)
 from .incident_spec import Acknowledgement, Hold, IncidentSpec, OpeningSignal, Reporter, Resolution, Source
 from .incident_telling import Escalation, Message
 from .names import Cause, Impact, Phase, Priority, RemediationState, SourceKind, Urgency
@@ -38,6 +52,7 @@ __all__ = [
     "RemediationSummary",
     "Reporter",
     "Resolution",
+    "ShadowPlan",
     "Signal",
     "Source",
     "TimelineEntry",
@@ -106,6 +121,8 @@ class IncidentStatus(WireModel):
     """What changed within half an hour before this episode began, newest first, and which of it is suspected."""
     plan: Plan | None = None
     """What automation would do, or is about to do."""
+    shadow: ShadowPlan | None = None
+    """The first plan that only the mode kept back, and whether it would have been right."""
     decisions: Annotated[tuple[Decision, ...], items(20)] = ()
     """Each Runbook that was considered, with what was decided about it and why."""
     remediations: Annotated[tuple[RemediationSummary, ...], items(20)] = ()

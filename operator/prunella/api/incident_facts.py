@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .base import Instant, Name, Sentence, ShortName, Text, WireModel
+from .base import Instant, Name, Sentence, ShortName, Text, WireModel, items
 from .common import Labels, NamespacedRef
-from .names import Cause, Outcome, RemediationPhase, SignalState, SourceKind, Verdict
+from .names import Cause, Outcome, RemediationPhase, ShadowVerdict, SignalState, SourceKind, Verdict
 
 Count = Annotated[int, Field(ge=0, le=9_007_199_254_740_991)]
 Timing = Annotated[int, Field(ge=0, le=2_147_483_647)]
@@ -225,3 +225,28 @@ class Plan(WireModel):
     """Since when the fault holds that the plan is about: the dwell counts from here."""
     due_time: Instant | None = None
     """When the effect is due: dwell over and conditions hold."""
+
+
+class ShadowPlan(WireModel):
+    """A plan that was due, to which every guard agreed, and that only the mode kept from being carried out; and whether it would have been right."""
+
+    runbook_ref: NamespacedRef
+    """The Runbook that made the plan."""
+    sha256: Annotated[str, Field(max_length=64)]
+    """Hash of the Runbook's spec without the mode."""
+    summary: Sentence
+    """What it would have done."""
+    actions: Annotated[tuple[ShortName, ...], items(20)] = ()
+    """The actions of its steps, in order."""
+    revision: Annotated[str, Field(max_length=253)] | None = None
+    """Hash of the revision that was there."""
+    to_revision: Annotated[str, Field(max_length=253)] | None = None
+    """Hash of the revision that it would have gone back to."""
+    due_time: Instant
+    """When it would have begun."""
+    verdict: ShadowVerdict | None = None
+    """Whether it would have been right; reached once, when the Incident ends."""
+    verdict_time: Instant | None = None
+    """When that was told."""
+    reason: Sentence = ""
+    """Why, in a sentence."""

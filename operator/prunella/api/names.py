@@ -152,6 +152,14 @@ class Verdict(StrEnum):
     REFUSED = "Refused"
 
 
+class ShadowVerdict(StrEnum):
+    """Whether a plan that only the mode kept back would have been right."""
+
+    RIGHT = "Right"
+    WRONG = "Wrong"
+    UNDECIDED = "Undecided"
+
+
 class RemediationState(StrEnum):
     """Automation's part of an Incident in one word."""
 

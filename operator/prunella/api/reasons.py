@@ -79,7 +79,11 @@ REFUSALS: Final = (
     Reason("OwnedByOperator", "Another controller owns the workload and would undo the change.", "Change its owner."),
     Reason("DelegatedToNodeRepair", "Something else mends this node, or is at work on it.", "Look there; the message names it."),
     Reason("RecentlyRemediated", "The last attempt at this revision is too recent.", "It looks again at `status.retryAfterTime`."),
-    Reason("ConsecutiveFailures", "As many attempts as the Runbook allows have been made.", "A person is needed."),
+    Reason(
+        "ConsecutiveFailures",
+        "As many attempts as the Runbook allows have been made, or each of those that follow each other had its turn.",
+        "A person is needed.",
+    ),
     Reason(
         "IneffectiveChain",
         "The Runbook failed too often lately: Auto acts as Approve for a day.",
@@ -157,6 +161,8 @@ CONDITION_REASONS: Final = (
     Reason("NoData", "Every signal is over, but whether the target is healthy can't be told.", "Look yourself, then write `spec.resolution`."),
     Reason("Accepted", "The object is in use."),
     Reason("UnknownReference", "It names something that does not exist.", "The message names the nearest that does."),
+    Reason("UnknownRunbook", "Its `spec.nextRef` names a Runbook that is not in its namespace.", "The message names the nearest that is."),
+    Reason("NeverFits", "The Runbook that it names as its next one can never have its turn after it.", "The message says what keeps it."),
     Reason(
         "InvalidExpression",
         "A CEL expression, a matcher, a query or a schedule can't be used.",
@@ -165,7 +171,11 @@ CONDITION_REASONS: Final = (
     Reason(
         "UnknownTimeZone", "A window names a time zone that does not exist: it holds everything back.", "The message names the nearest that does."
     ),
-    Reason("Cycle", "A CatalogEntry depends on itself, by way of others.", "The message has the way: remove one `spec.dependsOn` of it."),
+    Reason(
+        "Cycle",
+        "A CatalogEntry depends on itself, or a Runbook follows itself, by way of others.",
+        "The message has the way: remove one `spec.dependsOn` or `spec.nextRef` of it.",
+    ),
     Reason("NotDefault", "Only the HealingPolicy named default is in force.", "Rename it, or delete it."),
 )
 """Reasons of the other conditions. A Remediation's `Succeeded` gives its outcome; one that is set only while it is true gives its own name."""

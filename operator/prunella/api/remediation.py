@@ -146,6 +146,10 @@ class RemediationStatus(WireModel):
     """How the attempt ended; absent until then."""
     message: Sentence = ""
     """Where it stands, in a sentence."""
+    ending: Outcome | None = None
+    """How it will end, once what it did has been taken back; absent where nothing is taken back because recovery was not proved."""
+    target_generation: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
+    """metadata.generation of the target when an attempt ended that did not help: whoever changes it afterwards has it."""
     epoch: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
     """Highest number of a leader's term that wrote here, by the Lease: a process of an earlier term stores no intent; its other writes keep it."""
     pinned: Pinned | None = None

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from .base import Instant, Name, Rule, Sentence, WireModel, entries, items
 from .common import ObjectRef
-from .names import ApprovalVerdict, Mode
+from .names import ApprovalVerdict, Cause, Mode
 from .self_service import Value
 
 Hash = Annotated[str, Field(max_length=64)]
@@ -63,6 +63,7 @@ def _unchanged(name: str, required: bool) -> str:  # noqa: FBT001
 
 
 _PLANNED = ("attempt", "mode", "planHash")
+_FOUND = ("accusedRevision", "dueTime", "cause", "after")
 
 
 def _any(*names: str, of: str = "self") -> str:
@@ -84,9 +85,9 @@ class RemediationSpec(WireModel):
             "must keep every approval as it was said: approvals are only appended; to stop automation set spec.hold on the Incident",
         ),
         Rule(
-            f"has(self.incidentRef) ? {_all(*_PLANNED)} : !({_any(*_PLANNED, 'accusedRevision', 'dueTime')})",
-            "must have attempt, mode and planHash with incidentRef, and none of them, accusedRevision or dueTime without: what a run that a person "
-            "asks for would do is found out by the operator",
+            f"has(self.incidentRef) ? {_all(*_PLANNED)} : !({_any(*_PLANNED, *_FOUND)})",
+            "must have attempt, mode and planHash with incidentRef, and none of them, accusedRevision, dueTime, cause or after without: what a run that "
+            "a person asks for would do is found out by the operator",
         ),
         Rule(
             "has(self.incidentRef) || !(has(self.targetRef.uid) || "
@@ -132,5 +133,9 @@ class RemediationSpec(WireModel):
     """Hash of the plan that the Incident showed."""
     due_time: Instant | None = None
     """When the effect is due."""
+    cause: Cause | None = None
+    """What was wrong when the attempt was made."""
+    after: Annotated[tuple[Name, ...], items(20)] = ()
+    """The attempts that did not help, and after which this one is tried, as the `nextRef` of their Runbooks says."""
     approvals: Annotated[tuple[Approval, ...], items(20, "by")] = ()
     """What people said to the plan, one word each; only appended. For the mode Approve."""

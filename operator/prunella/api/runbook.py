@@ -10,10 +10,11 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
 
 from .base import Name, OneOf, Rule, Seconds, ShortName, WireModel, items
-from .common import Condition, LabelSelector, Metadata
+from .common import LabelSelector, LocalRef, Metadata
 from .names import Cause, Mode, OnFailure
 from .runbook_limits import ApprovalTerms, ErrorBudget, Limits
 from .self_service import Parameter, SelfService
+from .runbook_status import RunbookStatus
 from .windows import Windows
 
 __all__ = [
@@ -229,6 +230,8 @@ class Verify(WireModel):
     """Looks without an answer that end it as Inconclusive, which counts as a failed attempt; a controller that is slow may take until the timeout."""
     watch_seconds: Seconds = 600
     """Afterwards a relapse reopens the Incident."""
+    undo_on_failure: bool = False
+    """Where recovery is not proved, take back once what the steps did and can be taken back; never a rollback."""
     checks: Annotated[tuple[Check, ...], items(16, "name", minimum=1)]
     """All of them must succeed in a look."""
 
@@ -270,15 +273,8 @@ class RunbookSpec(WireModel):
     """What it does, in this order; exactly one action a step."""
     verify: Verify
     """How recovery is proved."""
-
-
-class RunbookStatus(WireModel):
-    """Whether the Runbook can be used."""
-
-    observed_generation: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
-    """metadata.generation that this status was made from."""
-    conditions: Annotated[tuple[Condition, ...], items(8, "type")] = ()
-    """Ready says whether the Runbook is used; if not, the message says what to change."""
+    next_ref: LocalRef | None = None
+    """What is tried where this one did not help: once an episode, by its own match and limits, and after what this one did was taken back."""
 
 
 class Runbook(WireModel):

@@ -79,6 +79,27 @@ def verifying(remediation: Remediation, now: datetime) -> Remediation:
     return remediation.model_copy(update={"status": status})
 
 
+def waiting(remediation: Remediation, refusal: Refusal, again: datetime, now: datetime) -> Remediation:
+    """The attempt that a refusal holds up until then. Why one takes back what it did is not forgotten over it."""
+    status = remediation.status
+    said = refusal.message[:1024] if status.ending is None else status.message
+    status = status.model_copy(update={"phase": status.phase or RemediationPhase.PENDING, "message": said, "next_eligible_time": again})
+    return remediation.model_copy(update={"status": allowed(status, ConditionStatus.FALSE, refusal.reason, refusal.message, now)})
+
+
+def taking_back(remediation: Remediation, outcome: Outcome, message: str) -> Remediation:
+    """The attempt that did not prove recovery, before what it did is taken back: how it will end is known."""
+    return remediation.model_copy(update={"status": remediation.status.model_copy(update={"ending": outcome, "message": message[:1024]})})
+
+
+def ending(remediation: Remediation, runbook: Runbook) -> tuple[Outcome, str] | None:
+    """How an attempt that takes back what it did will end, and why; None for one that goes on."""
+    if remediation.status.ending is not None:
+        return remediation.status.ending, remediation.status.message
+    failed = run.takes_back(runbook.spec.steps, remediation.status.steps)
+    return (Outcome.ABORTED, f"step {failed.name} failed: {failed.message}") if failed is not None else None
+
+
 def retried(incident: Incident, remediation: Remediation) -> bool:
     """Whether a person said retry after it was found that the attempt's effect can't be known."""
     said, since = incident.status.last_handled_retry_time, history.unknown_since(remediation)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from prunella.api.base import API_VERSION
 from prunella.api.common import ObjectRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
-from prunella.core.healing.storm import StormState, brake
+from prunella.core.healing.storm import StormState, brake, failed_trial
 
 from .failing_now import open_incidents, opted_in_workloads
 from .gather import Gatherer
@@ -41,7 +41,9 @@ class Brake:
         now = self._clock.now()
         before = self._state if self._state is not None else _stored(policy)
         limits = policy.spec.storm if policy is not None else HealingPolicySpec().storm
-        after = brake(before, open_incidents(self._view, now), opted_in_workloads(self._view), limits, now)
+        ended = policy.status.storm_ended_time if policy is not None else None
+        trial = failed_trial(tuple(self._view.remediations()), ended, now) if ended is not None else ""
+        after = brake(before, open_incidents(self._view, now), opted_in_workloads(self._view), limits, now, trial=trial)
         self._state = after
         self._gatherer.storm_since = after.since
         self._telemetry.gauge("storm_active", 1 if after.since else 0)

@@ -15,14 +15,14 @@ from prunella.api.names import PHASE_OF, ConditionStatus, OnFailure, Outcome, Re
 from prunella.api.remediation import Intent, Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
-from prunella.core.healing import approval, run
-from prunella.core.healing.effects import Applied, DeletePod, Effect, Evict, NotApplied, Patch, Settled
+from prunella.core.healing import approval, run, succession
+from prunella.core.healing.effects import Applied, DeletePod, Effect, Evict, NotApplied, Patch, Settled, part_of
 from prunella.core.healing.identity import Actor
 
 from . import attempt
 from .errors import Conflict, OutcomeUnknown, PrunellaError, Retryable
 from .permit import Permitted
-from .ports import Clock, Executor, Store, Telemetry, Tenure
+from .ports import Clock, Executor, Live, Store, Telemetry, Tenure
 from .quarantine import Quarantine
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,11 @@ class Recovery(Enum):
 class Once:
     """Stores intents and outcomes around the executor."""
 
-    def __init__(self, store: Store, executor: Executor, quarantine: Quarantine, clock: Clock, telemetry: Telemetry, tenure: Tenure) -> None:
+    def __init__(
+        self, store: Store, live: Live, executor: Executor, quarantine: Quarantine, clock: Clock, telemetry: Telemetry, tenure: Tenure
+    ) -> None:
         self._store = store
+        self._live = live
         self._executor = executor
         self._quarantine = quarantine
         self._clock = clock
@@ -231,6 +234,9 @@ class Once:
         status = remediation.status.model_copy(update={"phase": phase, "outcome": outcome, "message": message[:1024], "ended_time": now})
         if reason:
             status = attempt.allowed(status, ConditionStatus.FALSE, reason, message, now)
+        if outcome in succession.HANDS_ON and status.started_time is not None:
+            raw = await self._live.raw(remediation.spec.target_ref)
+            status = status.model_copy(update={"target_generation": part_of(raw, "/metadata/generation") if isinstance(raw, dict) else None})
         done = ConditionStatus.TRUE if phase is RemediationPhase.SUCCEEDED else ConditionStatus.FALSE
         status = attempt.succeeded(status, done, str(outcome), message, now)
         return await self.put(remediation.model_copy(update={"status": status}))

@@ -13,6 +13,7 @@ from prunella.api.healing_policy import HealingPolicy, ReceiverMethod
 from prunella.api.incident import Incident
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
+from prunella.api.runbook_status import Shadow
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import AlertFacts, AutoscalerFacts, Look, NamespaceFacts, Pod, Revision, UnknownT, Workload, WorkloadFacts
 from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
@@ -190,6 +191,12 @@ class Store(Protocol):
 
     async def healing_policy(self) -> HealingPolicy | UnknownT | None:
         """A live read of the one named default: it is the kill switch. UNKNOWN where it could not be read."""
+
+    async def runbook(self, namespace: str, name: str) -> Runbook | None:
+        """A live read; None on 404."""
+
+    async def put_shadow(self, runbook: Runbook, shadow: Shadow) -> None:
+        """Merge-patch status.shadow of that resourceVersion. Raises Conflict."""
 
     async def put_conditions(self, kind: str, namespace: str | None, name: str, generation: int, conditions: Sequence[Condition]) -> None:
         """Merge-patch status.conditions and observedGeneration of a kind that people apply."""

@@ -19,7 +19,7 @@ from prunella.api.remediation import Measurement, Remediation
 from prunella.api.runbook import Check, Runbook
 from prunella.core import rollout
 from prunella.core.facts import UNKNOWN, UnknownT, WorkloadFacts
-from prunella.core.healing import effects, identity, queries, verify
+from prunella.core.healing import effects, identity, queries, run, verify
 from prunella.core.healing.identity import Actor
 from prunella.core.healing.outside import Silence
 from prunella.core.healing.refusal import Refusal
@@ -28,6 +28,7 @@ from prunella.core.standing import froze
 from prunella.core.things.detect import is_thing
 from prunella.core.world import GONE, World
 
+from . import attempt
 from .errors import OutcomeUnknown
 from .gather import Gatherer
 from .mailbox import Mailbox
@@ -36,6 +37,8 @@ from .ports import Clock, Executor, Live, Queries
 from .quarantine import Quarantine
 
 log = logging.getLogger(__name__)
+TAKES_BACK: Final = frozenset({Outcome.INEFFECTIVE, Outcome.WORSENED, Outcome.INCONCLUSIVE})
+"""Verdicts after which what was done is taken back, where the Runbook says so."""
 KEPT_PER_CHECK: Final = 10
 HAND_BACK_TRIES: Final = 5
 
@@ -102,8 +105,12 @@ class Prover:
         )
         if verdict is None:
             return False
-        await self.hand_back(remediation)
         measured = _measured(remediation, course)
+        if verdict.outcome in TAKES_BACK and run.undoes(runbook) and run.undoable(remediation.status.steps):
+            await self._once.put(attempt.taking_back(measured, verdict.outcome, verdict.message))
+            self._courses.pop(remediation.metadata.uid, None)
+            return True
+        await self.hand_back(remediation)
         if verdict.outcome is Outcome.REMEDIATED:
             since = max(world.healthy_since or world.now, remediation.status.effect_time or world.now)
             measured = measured.model_copy(update={"status": measured.status.model_copy(update={"healthy_since_time": since})})

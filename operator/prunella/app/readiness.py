@@ -16,13 +16,14 @@ from prunella.api.healing_policy import HealingPolicy
 from prunella.api.names import ConditionStatus
 from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
-from prunella.core.healing import soundness
+from prunella.core.healing import lineage, soundness
 from prunella.core.healing.soundness import Problem
 from prunella.core.healing.steps import registry
 from prunella.core.incident import dependencies
 from prunella.core.world import Evaluate, ZoneOf
 
 from .ports import Clock, Store, View
+from .shadows import Shadows
 
 
 class PolicyKey(NamedTuple):
@@ -39,6 +40,9 @@ class Known(Protocol):
     def healing_policy(self) -> HealingPolicy | None:
         """The one named default."""
 
+    def runbooks(self) -> Iterable[Runbook]:
+        """Every Runbook."""
+
     def escalation_policies(self) -> Iterable[EscalationPolicy]:
         """Every EscalationPolicy."""
 
@@ -54,6 +58,7 @@ def problems(one: Applied, view: Known, evaluate: Evaluate, zone_of: ZoneOf, ope
     match one:
         case Runbook():
             yield from soundness.problems(one, evaluate, zone_of, operator_namespace)
+            yield from lineage.problems(one, view.runbooks())
             yield from _receivers(registry.receivers_of(one), view)
         case EscalationPolicy():
             yield from _receivers((target.receiver for target in _targets(one)), view)
@@ -124,12 +129,15 @@ class Readiness:
         self._evaluate = evaluate
         self._zone_of = zone_of
         self._namespace = operator_namespace
+        self._shadows = Shadows(view, store)
 
     async def settle(self, key: PolicyKey) -> None:
         """Bring one object's conditions up to date."""
         one = self._find(key)
         if one is None:
             return
+        if isinstance(one, Runbook):
+            await self._shadows.renew(one)
         found = list(problems(one, self._view, self._evaluate, self._zone_of, self._namespace))
         wanted = self._conditions(one.status.conditions, one.metadata.generation, found)
         if wanted == tuple(one.status.conditions) and one.status.observed_generation == one.metadata.generation:

@@ -23,7 +23,7 @@ from prunella.core.decide import decide
 from prunella.core.draft import Draft
 from prunella.core.facts import AlertFacts
 from prunella.core.incident import correlate
-from prunella.core.incident.material import rides, tells_something
+from prunella.core.incident.material import replanned, rides, tells_something
 from prunella.core.world import GONE, World
 
 from . import rest
@@ -40,6 +40,7 @@ from .ports import Clock, Store, Telemetry, View
 from .prepare import Preparer
 from .publish import Publisher
 from .remediate import SETTLE_RETRY, Runner
+from .shadows import Shadows
 from .versions import Versions
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Reconciler:
         self._outbox = outbox
         self._view = view
         self._pace = pace
+        self._shadows = Shadows(view, store)
         self._locks: defaultdict[IncidentKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._mail: defaultdict[IncidentKey, Mailbox] = defaultdict(Mailbox)
         self._uids: dict[IncidentKey, str] = {}
@@ -170,6 +172,7 @@ class Reconciler:
             except Conflict:
                 continue
             self._publisher.count(draft.counts)
+            await self._shadows.count(incident)
             made = await self._create(incident, draft.attempt) if draft.attempt is not None else None
             taken = draft.attempt is not None and made is None
             if taken:
@@ -220,7 +223,7 @@ class Reconciler:
             # What came in tells nothing that does not stand there already: nothing waits to be written.
             del mail.alerts[: len(taken.alerts)]
             mail.dirty_since = None
-        elif taken.alerts or taken.deliveries or _replanned(incident, draft):
+        elif taken.alerts or taken.deliveries or replanned(incident.status, draft.status):
             self._keep(key, mail, riding=rides(draft.status))
         self._hand_over(incident)
         return incident, draft
@@ -292,9 +295,3 @@ class Reconciler:
         self._versions.forget(key)
         self._locks.pop(key, None)
         self._mail.pop(key, None)
-
-
-def _replanned(incident: Incident, draft: Draft) -> bool:
-    """Whether another revision is accused, or another plan made, than what stands there."""
-    before, after = incident.status, draft.status
-    return (before.accused_revision, before.plan and before.plan.hash) != (after.accused_revision, after.plan and after.plan.hash)

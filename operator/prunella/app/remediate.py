@@ -13,7 +13,7 @@ from typing import Final
 
 from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, StepState
-from prunella.api.remediation import Remediation, StepStatus
+from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.healing import approval, identity, run
 from prunella.core.healing.effects import Effect
@@ -97,7 +97,7 @@ class Runner:
         phase = remediation.status.phase or RemediationPhase.PENDING
         if remediation.spec.mode.rank < Mode.APPROVE.rank:
             return await self._simulate(incident, remediation, runbook, mail)
-        if phase is RemediationPhase.VERIFYING:
+        if phase is RemediationPhase.VERIFYING and remediation.status.ending is None:
             return await self._prover.prove(incident, remediation, runbook, mail)
         return await self._act(incident, remediation, runbook, mail)
 
@@ -157,9 +157,9 @@ class Runner:
         remediation = attempt.unbegun(stored)
         if await self._approvals.ended(remediation, runbook):
             return True, None
-        failed = run.takes_back(runbook.spec.steps, remediation.status.steps)
-        if failed is not None:
-            return await self._take_back(incident, remediation, runbook, failed, mail)
+        ending = attempt.ending(remediation, runbook)
+        if ending is not None:
+            return await self._take_back(incident, remediation, runbook, ending, mail)
         if remediation.status.started_time is not None and self._clock.now() - remediation.status.started_time > RUN:
             await self._once.end(remediation, Outcome.ABORTED, f"the run took longer than {int(RUN.total_seconds())} s")
             return True, None
@@ -199,14 +199,14 @@ class Runner:
         return True, None
 
     async def _take_back(
-        self, incident: Incident, remediation: Remediation, runbook: Runbook, failed: StepStatus, mail: Mailbox
+        self, incident: Incident, remediation: Remediation, runbook: Runbook, ending: tuple[Outcome, str], mail: Mailbox
     ) -> tuple[bool, datetime | None]:
         """Take back what the run did, the last effect first, and end it. What somebody else has changed since stays as it is."""
         remaining = run.to_take_back(remediation.status.steps)
         if not remaining:
-            message = f"step {failed.name} failed: {failed.message}; {run.taken_back(remediation.status.steps)}"
             await self._prover.hand_back(remediation)
-            await self._once.end(attempt.spent(remediation, self._clock.now()), Outcome.ABORTED, message)
+            message = f"{ending[1]}; {run.taken_back(remediation.status.steps)}"
+            await self._once.end(attempt.spent(remediation, self._clock.now()), ending[0], message)
             return True, None
         acting = identity.of_attempt(remediation.spec, self._gatherer.operator_namespace)
         if isinstance(acting, Refusal):
@@ -243,10 +243,7 @@ class Runner:
         before = next((one for one in remediation.status.conditions if one.type == "RemediationAllowed"), None)
         if before is not None and before.reason == refusal.reason and remediation.status.phase is not None:
             return False, again
-        phase = remediation.status.phase or RemediationPhase.PENDING
-        status = remediation.status.model_copy(update={"phase": phase, "message": refusal.message[:1024], "next_eligible_time": again})
-        status = attempt.allowed(status, ConditionStatus.FALSE, refusal.reason, refusal.message, now)
-        await self._once.put(remediation.model_copy(update={"status": status}))
+        await self._once.put(attempt.waiting(remediation, refusal, again, now))
         return True, again
 
     async def _other(

@@ -52,6 +52,10 @@ class Files:
         """The one among the files."""
         return next((one for one in self._applied if isinstance(one, HealingPolicy)), None)
 
+    def runbooks(self) -> list[Runbook]:
+        """Those among the files."""
+        return [one for one in self._applied if isinstance(one, Runbook)]
+
     def escalation_policies(self) -> list[EscalationPolicy]:
         """Those among the files."""
         return [one for one in self._applied if isinstance(one, EscalationPolicy)]
@@ -257,7 +261,7 @@ def _made(document: Document) -> WireModel:
 def _readiness(document: Document, one: readiness.Applied, files: Files) -> Iterator[Trouble]:
     """What the operator would answer as Ready=False. What may stand in another file, or in the cluster, is a warning."""
     for problem in readiness.problems(one, files, EVALUATE, zone_of, OPERATOR_NAMESPACE):
-        unknown = problem.reason == "UnknownReference"
+        unknown = problem.reason in {"UnknownReference", "UnknownRunbook"}
         if unknown and isinstance(one, EscalationPolicy) and files.healing_policy() is None:
             yield document.trouble(("spec",), "whether its receivers exist can't be told: no HealingPolicy is among the files", warning=True)
             return

@@ -60,6 +60,9 @@ KINDS: Final = (
         columns=(
             Column(name="Mode", path=".spec.mode", description="How far it may go"),
             READY,
+            Column(name="Would", path=".status.shadow.wouldHaveActed", type="integer", description="Incidents in which only the mode held it back"),
+            Column(name="Right", path=".status.shadow.right", type="integer", description="Of them, those that its plan would have healed"),
+            Column(name="Wrong", path=".status.shadow.wrong", type="integer", description="Of them, those that healed without it"),
             AGE,
             Column(name="Title", path=".spec.title", wide=True),
             Column(name="Priority", path=".spec.priority", type="integer", wide=True),

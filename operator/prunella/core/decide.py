@@ -13,7 +13,7 @@ from prunella.api.incident import Incident
 from prunella.core import rollout
 from prunella.core.draft import Draft
 from prunella.core.facts import UNKNOWN, AlertFacts, UnknownT
-from prunella.core.healing import follow, judge, known_good
+from prunella.core.healing import follow, judge, known_good, shadow
 from prunella.core.incident import changes, common_cause, evidence, lifecycle, ownership, priority, signals, times
 from prunella.core.people import asking, escalation, notices
 from prunella.core.render import render
@@ -38,6 +38,7 @@ def decide(world: World) -> Draft:
     draft = ownership.own(world, draft)
     world = _seen(world, draft)
     draft = judge.judge(world, draft)
+    draft = shadow.conclude(world, draft, healthy=_healthy(world))
     draft = escalation.escalate(world, draft)
     draft = notices.notify(world, draft)
     draft = asking.ask(world, draft)

@@ -85,6 +85,8 @@ class Draft:
     look_again: datetime | None = None
     needs: tuple[Need, ...] = ()
     attempt: Attempt | None = None
+    followed: frozenset[str] = frozenset()
+    """Attempts that did not help, and after which another Runbook is about to be tried."""
     counts: tuple[Count, ...] = ()
 
     def with_status(self, **changes: object) -> Draft:

@@ -16,6 +16,8 @@ from prunella.api.common import Condition, Metadata, ObjectRef
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident
 from prunella.api.remediation import Remediation
+from prunella.api.runbook import Runbook
+from prunella.api.runbook_status import Shadow
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.app.listing import Listing
@@ -111,6 +113,15 @@ class Objects:
         status = {"observedGeneration": generation, "conditions": [condition.wire() for condition in conditions]}
         await self._patch_status(_BY_KIND[kind], namespace, name, status)
 
+    async def runbook(self, namespace: str, name: str) -> Runbook | None:
+        """A live read; None where it is not there."""
+        return await self._get(_BY_KIND["Runbook"], Runbook, namespace, name)
+
+    async def put_shadow(self, runbook: Runbook, shadow: Shadow) -> None:
+        """What a Runbook would have done, if its resourceVersion is still that one. Raises Conflict."""
+        meta = runbook.metadata
+        await self._patch_status(_BY_KIND["Runbook"], meta.namespace, meta.name, {"shadow": shadow.wire()}, version=meta.resource_version)
+
     async def put_storm(self, since: datetime | None, message: str | None, ended: datetime | None) -> None:
         """Since when the storm brake is on, or when it went off."""
         times = {"stormSinceTime": since, "stormEndedTime": ended}
@@ -140,8 +151,9 @@ class Objects:
         answer = await self._write(resource.call("update", made.metadata.namespace, made.metadata.name, "status", body=body))
         return _read(model, answer.object())
 
-    async def _patch_status(self, resource: Resource, namespace: str | None, name: str, status: Mapping[str, object]) -> None:
-        await self._write(resource.call("patch", namespace, name, "status", body={"status": status}, content_type=MERGE_PATCH))
+    async def _patch_status(self, resource: Resource, namespace: str | None, name: str, status: Mapping[str, object], version: str = "") -> None:
+        body = {"status": status, **({"metadata": {"resourceVersion": version}} if version else {})}
+        await self._write(resource.call("patch", namespace, name, "status", body=body, content_type=MERGE_PATCH))
 
     async def _write(self, call: Call) -> Answer:
         try:

@@ -12,7 +12,7 @@ from prunella.api.remediation import Remediation, StepStatus
 from prunella.core.draft import Draft
 from prunella.core.world import World
 
-from . import approval, run
+from . import approval, run, succession
 from .steps import registry
 
 FAILED: Final = frozenset({Outcome.INEFFECTIVE, Outcome.WORSENED, Outcome.REVERTED, Outcome.INCONCLUSIVE, Outcome.ABORTED})
@@ -26,7 +26,7 @@ def follow(world: World, draft: Draft) -> Draft:
     attempts = tuple(one for one in world.remediations if _tellable(one))
     for one in attempts:
         before = next((summary for summary in draft.status.remediations if summary.name == one.metadata.name), None)
-        draft = _tell(one, before, draft)
+        draft = _tell(world, one, before, draft)
         if not _of_an_earlier_episode(one, draft):
             draft = _column(one, draft).time("automation_started_time", one.status.started_time)
     summaries = tuple(_summary(one) for one in attempts)
@@ -43,7 +43,7 @@ def _tellable(one: Remediation) -> bool:
     """An attempt between its intent and its effects is told once these are done: one write carries all of it. One that waits is told."""
     if one.status.phase is RemediationPhase.PENDING:
         return refused(one) is not None
-    return one.status.phase not in {None, RemediationPhase.DISPATCHED}
+    return one.status.phase not in {None, RemediationPhase.DISPATCHED} or one.status.ending is not None
 
 
 def refused(one: Remediation) -> Condition | None:
@@ -67,7 +67,7 @@ def started(phase: RemediationPhase | None) -> bool:
     return phase not in {None, RemediationPhase.PENDING}
 
 
-def _tell(one: Remediation, before: RemediationSummary | None, draft: Draft) -> Draft:
+def _tell(world: World, one: Remediation, before: RemediationSummary | None, draft: Draft) -> Draft:
     status, spec = one.status, one.spec
     known = before.phase if before else None
     if status.started_time is not None and not started(known):
@@ -79,7 +79,7 @@ def _tell(one: Remediation, before: RemediationSummary | None, draft: Draft) -> 
         draft = _effects(one, draft)
     if status.outcome is None or (before is not None and before.outcome is status.outcome):
         return _unknown(one, known, draft)
-    return _ended(one, draft)
+    return _ended(world, one, draft)
 
 
 def _effects(one: Remediation, draft: Draft) -> Draft:
@@ -105,7 +105,7 @@ def _unknown(one: Remediation, known: RemediationPhase | None, draft: Draft) -> 
     )
 
 
-def _ended(one: Remediation, draft: Draft) -> Draft:
+def _ended(world: World, one: Remediation, draft: Draft) -> Draft:
     outcome, message = one.status.outcome, one.status.message
     draft = draft.count("remediations_total", runbook=one.spec.runbook_ref.name, outcome=str(outcome))
     if one.status.started_time is not None and one.status.ended_time is not None:
@@ -119,7 +119,7 @@ def _ended(one: Remediation, draft: Draft) -> Draft:
         return draft.note(approval.EXPIRED, f"{one.metadata.name}: {message}")
     if outcome in FAILED:
         draft = draft.note("RemediationFailed", f"{outcome}: {message}")
-        if outcome in BREAKER_OUTCOMES:
+        if outcome in BREAKER_OUTCOMES and not succession.followed(world, one, draft.status.cause):
             draft = draft.note("BreakerOpened", "automation stays away from this target until a person says retry")
         return draft
     return draft.note("RemediationCancelled", f"{outcome}: {message}")

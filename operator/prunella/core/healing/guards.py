@@ -17,7 +17,7 @@ from prunella.core.facts import UNKNOWN
 from prunella.core.things.node import Node
 from prunella.core.world import GONE, Preparation, World
 
-from . import approval, blockers, error_budget, history, identity, nodes, ownership, turns, windows
+from . import approval, blockers, error_budget, history, identity, nodes, ownership, succession, turns, windows
 from .accusation import SOON
 from .plan import Plan, home, runbook_sha256
 from .refusal import Asked, Refusal
@@ -105,6 +105,9 @@ def storm(world: World, plan: Plan) -> Refusal | None:
         return Refusal(reason="StormActive", message=message)
     if world.storm_since is not None:
         return Refusal(reason="StormActive", message="too many workloads fail at once: the single one is not at fault; people look first")
+    trial = turns.failed_trial(world)
+    if trial:
+        return Refusal(reason="StormActive", message=f"{trial} was tried after a storm, and did not heal: it is not over; people look first")
     return history.breaker(world, plan)
 
 
@@ -122,7 +125,7 @@ def window(world: World, plan: Plan) -> Refusal | None:
 
 def person(world: World, plan: Plan) -> Refusal | None:
     """A person's veto, or a person's decision to bring a quarantined revision back."""
-    refusal = veto(world, plan) or history.superseded(world) or approval.denied_before(world, plan)
+    refusal = veto(world, plan) or history.superseded(world) or succession.taken_over(plan.turn, plan.workload) or approval.denied_before(world, plan)
     if refusal is not None:
         return refusal
     if plan.accused is not None and history.quarantined(world, plan.accused.hash):
@@ -155,7 +158,8 @@ def budget(world: World, plan: Plan) -> Refusal | None:
 
     The Runbook's own record comes last: it lowers the mode, and what refuses in every mode is said first.
     """
-    spent = history.flapping(world) or history.attempts(world, plan) or history.cooldown(world, plan) or history.budgets(world, plan)
+    spent = history.flapping(world) or succession.spent(plan.turn) or history.attempts(world, plan)
+    spent = spent or history.cooldown(world, plan) or history.budgets(world, plan)
     return spent or error_budget.demotion(world, plan.runbook, runbook_sha256(plan.runbook))
 
 

@@ -47,7 +47,10 @@ def retried_since(world: World) -> datetime | None:
 def breaker(world: World, plan: Plan) -> Refusal | None:
     """Open after an attempt that did harm, did nothing, was reverted or can't be known, until a person says retry."""
     retried = retried_since(world)
+    followed = {one.metadata.uid for one in plan.after}
     for one in of_target(world, plan.subject.uid):
+        if one.metadata.uid in followed:  # what did not help, did no harm and was taken back: that is why this one has its turn
+            continue
         unknown = one.status.phase is RemediationPhase.UNKNOWN
         bad = unknown or (one.status.outcome in BREAKER_OUTCOMES)
         ended = unknown_since(one) if unknown else one.status.ended_time
@@ -121,7 +124,7 @@ def _counted(world: World, plan: Plan) -> tuple[Remediation, ...]:
     for one in reversed(of_target(world, plan.subject.uid)):
         if one.metadata.uid == world.own_remediation_uid:  # recovered after a crash, it goes on: it is no attempt before itself
             continue
-        if not spent(one) or one.spec.accused_revision != accused or one.status.outcome is Outcome.SIMULATED:
+        if not spent(one) or not (one.spec.accused_revision == accused or one in plan.after) or one.status.outcome is Outcome.SIMULATED:
             continue
         ended = one.status.ended_time or one.status.started_time or world.now
         if last - ended > gap or (retried is not None and ended <= retried):
@@ -152,11 +155,14 @@ def attempts(world: World, plan: Plan) -> Refusal | None:
 
 
 def cooldown(world: World, plan: Plan) -> Refusal | None:
-    """Time between two attempts; after the second, four times as long, unless the Runbook sets its own."""
+    """Time between two attempts; after the second, four times as long, unless the Runbook sets its own.
+
+    What follows an attempt that did not help waits for its own dwell instead, unless it sets a time.
+    """
     chain = _counted(world, plan)
-    if not chain:
-        return None
     own = plan.runbook.spec.limits.cooldown_seconds
+    if not chain or (own is None and chain[0] in plan.after):
+        return None
     seconds = own if own is not None else _policy(world).cooldown_seconds * (1 if len(chain) == 1 else 4)
     ended = chain[0].status.ended_time or chain[0].status.started_time or world.now
     until = ended + timedelta(seconds=seconds)

@@ -15,12 +15,14 @@ from prunella.core.facts import UNKNOWN
 from prunella.core.standing import fault_since, firing, reported
 from prunella.core.world import NOT_A_WORKLOAD, World
 
-from . import approval, blockers, follow, guards, history, match, plan
+from . import approval, blockers, follow, guards, history, match, plan, shadow, succession
 from .refusal import Asked, Refusal, first_refusal
 
 ALLOWED: Final = "RemediationAllowed"
 QUIET: Final = frozenset({"ModeObserve", "ModeSuggest", "DwellRunning", "RolloutInProgress", "TargetHealthy", "ConcurrencyReached", "Allowed"})
 """Reasons that are a state, not a refusal that somebody must hear of."""
+MOMENTARY: Final = frozenset({"RolloutInProgress", "ConcurrencyReached"})
+"""Refusals that are over within moments: nobody is called for them while another Runbook is about to be tried."""
 BLINK: Final = timedelta(seconds=2)
 """How soon it is looked again at what could not be seen."""
 SILENCE: Final = timedelta(seconds=10)
@@ -32,7 +34,7 @@ TIMED: Final = frozenset({"RecentlyRemediated", "BudgetSpent", "Flapping", "Huma
 
 def judge(world: World, draft: Draft) -> Draft:
     """Decide about automation for an Incident that is open, not mitigated, and has no attempt under way."""
-    draft = _retry(world, draft)
+    draft = replace(_retry(world, draft), followed=succession.lately(world, draft.status.cause))
     under_way = next((one for one in world.remediations if not _ended(one)), None)
     if _open(draft) and under_way is None and world.finding is UNKNOWN and world.target is not NOT_A_WORKLOAD:
         return _unseen(world, draft)
@@ -40,7 +42,7 @@ def judge(world: World, draft: Draft) -> Draft:
     if not _open(draft):
         return _settled(world, draft)
     if under_way is not None:
-        return _under_way(under_way, draft)
+        return _under_way(under_way, replace(draft, followed=frozenset()))
     if world.subject is not None and world.finding is None and not firing(draft.status) and not reported(world.incident):
         healthy = Refusal(reason="TargetHealthy", message=f"{world.subject.short} shows no fault any more: there is nothing to do")
         return _blocked(_decide(_unblocked(draft), []), healthy)
@@ -97,6 +99,7 @@ def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.De
     waits = made.due_time is None or made.due_time > world.now
     if refusal is not None and not (waits and _unprepared(world, made, verdicts)):
         return _refuse(draft, refusal, decisions, about=name)
+    draft = replace(draft, followed=frozenset(one.metadata.name for one in made.after if made.mode is Mode.AUTO))
     if waits:
         message = f"{made.summary}: waits for {made.waiting_for}"
         waiting = Refusal(reason="DwellRunning", message=message, look_again_time=made.due_time)
@@ -122,6 +125,7 @@ def _gated(world: World, draft: Draft, made: plan.Plan, gate: Refusal, decisions
     name = made.runbook.metadata.name
     decisions = [*decisions, _decision(world.now, name, Verdict.REFUSED, gate)]
     draft = _decide(_unblocked(draft), decisions).condition(ALLOWED, ConditionStatus.FALSE, gate.reason, gate.message)
+    draft = shadow.remember(world, draft, made)
     if gate.reason == "ModeObserve":
         return draft
     return draft if _suggested(world, made) else _attempt(world, draft, made)
@@ -159,6 +163,8 @@ def _attempt(world: World, draft: Draft, made: plan.Plan) -> Draft:
         requested_by=f"system:serviceaccount:{world.operator_namespace}:prunella",
         plan_hash=made.hash,
         due_time=made.due_time,
+        cause=draft.status.cause,
+        after=tuple(one.metadata.name for one in made.after),
     )
     return replace(draft, attempt=Attempt(name=f"{incident.metadata.name}-{_number(world)}", spec=spec))
 
@@ -174,6 +180,7 @@ def _number(world: World) -> int:
 def _refuse(draft: Draft, refusal: Refusal, decisions: list[api.Decision], *, about: str) -> Draft:
     if about:
         decisions = [*decisions, _decision(draft.now, about, Verdict.REFUSED, refusal)]
+    draft = draft if refusal.reason in MOMENTARY else replace(draft, followed=frozenset())
     return _blocked(_decide(draft, decisions), refusal)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from prunella.api.incident import IncidentStatus, Signal
@@ -14,10 +14,11 @@ from prunella.core.subject import Thing
 from prunella.core.things.node import Node
 from prunella.core.world import Unevaluable, World
 
-from . import identity, matchers, ownership
+from . import identity, matchers, ownership, succession
 from .refusal import Refusal
 from .steps import registry
 from .steps.step import StepKind
+from .succession import Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class Fit:
     """The alert that it matched; None where the cause did."""
     asked: Mapping[str, str] | None = None
     """What the person chose who asked for the run; None where a fault did."""
+    turn: Turn | None = None
+    """Where it stands among Runbooks that follow each other; None where it is alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,15 +176,31 @@ def choose(world: World, status: IncidentStatus) -> tuple[Fit | Refusal, tuple[C
             left.append(Considered(runbook=runbook, why=answer))
     if not fits:
         return _none_fits(status, left), tuple(left)
-    best = [one for one in fits if one.runbook.spec.priority == fits[0].runbook.spec.priority]
+    behind = succession.followers(one.runbook for one in fits)
+    leading = [one for one in fits if (one.runbook.metadata.namespace or "", one.runbook.metadata.name) not in behind] or fits
+    best = [one for one in leading if one.runbook.spec.priority == leading[0].runbook.spec.priority]
     if len(best) > 1:
         names = " and ".join(one.runbook.metadata.name for one in best)
         return Refusal(reason="RunbooksTied", message=f"{names} fit with the same priority: give one of them a higher `spec.priority`"), tuple(left)
-    lower = (
-        Considered(runbook=one.runbook, why=Refusal(reason="NoRunbookMatches", message=f"{best[0].runbook.metadata.name} has the higher priority"))
-        for one in fits[1:]
-    )
-    return best[0], (*left, *lower)
+    turn = succession.turn(world, status, best[0].runbook, [one.runbook for one in fits])
+    chosen = next(one for one in fits if one.runbook is turn.runbook)
+    return replace(chosen, turn=turn if turn.of > 1 else None), (*left, *_waiting(fits, best[0].runbook, turn))
+
+
+def _waiting(fits: list[Fit], first: Runbook, turn: Turn) -> Iterable[Considered]:
+    """Those that fit as well, and why it is not their turn."""
+    tried = {one.spec.runbook_ref.name for one in turn.after}
+    following = succession.line(first, [one.runbook for one in fits])
+    for one in fits:
+        if one.runbook is turn.runbook:
+            continue
+        name, of_line = one.runbook.metadata.name, one.runbook in following
+        why = f"{first.metadata.name} has the higher priority"
+        if of_line:
+            why = (
+                "it was tried in this episode, and did not help" if name in tried else f"it is tried where {turn.runbook.metadata.name} does not help"
+            )
+        yield Considered(runbook=one.runbook, why=Refusal(reason="NoRunbookMatches", message=why))
 
 
 def _none_fits(status: IncidentStatus, left: list[Considered]) -> Refusal:

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import IncidentStatus, Signal
 from prunella.api.names import CRASH_CAUSES, Cause, Mode, SignalState, SourceKind
+from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core import rollout
@@ -27,6 +28,7 @@ from .match import Fit
 from .refusal import Refusal
 from .steps import registry
 from .steps.step import StepKind
+from .succession import Turn
 
 MODE_LABEL = "prunella.dev/mode"
 NODE_CAUSES: Final = frozenset({Cause.NODE_NOT_READY, Cause.NODE_FLAPPING, Cause.NODE_PRESSURE})
@@ -51,6 +53,8 @@ class Plan:
     by_alert: Signal | None = None
     requested: bool = False
     """A person asked for it, so that the target need not be ill."""
+    turn: Turn | None = None
+    """Where its Runbook stands among those that follow each other; None where it is alone."""
     demoted: Refusal | None = None
     """Why the mode is Approve although everybody permits Auto: the Runbook failed too often."""
 
@@ -58,6 +62,11 @@ class Plan:
     def workload(self) -> Workload | None:
         """The target, where it is a workload."""
         return self.subject if isinstance(self.subject, Workload) else None
+
+    @property
+    def after(self) -> tuple[Remediation, ...]:
+        """The attempts that did not help and that it follows, oldest first."""
+        return self.turn.after if self.turn is not None else ()
 
     @property
     def rolls_back(self) -> bool:
@@ -114,7 +123,7 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
         subject=subject,
         accused=ground.accused,
         to=ground.to,
-        summary=summary(subject, fit.runbook, ground.accused, ground.to),
+        summary=_in_turn(summary(subject, fit.runbook, ground.accused, ground.to), fit.turn),
         hash=plan_hash(fit.runbook, subject, ground.accused, ground.to, fit.asked or {}),
         mode=mode if demoted is None else Mode.APPROVE,
         since=since,
@@ -122,6 +131,7 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
         waiting_for=waiting_for,
         by_alert=fit.by_alert,
         requested=fit.asked is not None,
+        turn=fit.turn,
         demoted=demoted,
     )
 
@@ -182,10 +192,17 @@ def _target_refuses(facts: WorkloadFacts, accused: Revision | None, *, rolls_bac
     return freezing.refused(facts, accused, now) if freezes and accused is not None else None
 
 
+def _in_turn(said: str, turn: Turn | None) -> str:
+    """What is done, and that it is done because something else did not help."""
+    return f"{said} ({turn.told})" if turn is not None and turn.after else said
+
+
 def _since(world: World, status: IncidentStatus, fit: Fit) -> datetime:
-    """First sight of the signal that the Runbook is for: the dwell counts from here."""
+    """First sight of the signal that the Runbook is for, or the end of what was tried before it: the dwell counts from here."""
     signal = fit.by_alert or _watch_signal(status)
-    return signal.first_seen_time if signal else world.now
+    since = signal.first_seen_time if signal else world.now
+    tried = (one.status.ended_time for one in (fit.turn.after if fit.turn is not None else ()))
+    return max((since, *(time for time in tried if time is not None)))
 
 
 def _dwell(status: IncidentStatus, fit: Fit) -> int:

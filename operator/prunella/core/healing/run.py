@@ -12,8 +12,10 @@ from typing import Final
 
 from prunella.api.names import OnFailure, StepState
 from prunella.api.remediation import StepStatus
-from prunella.api.runbook import RunbookStep
+from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.world import Evaluate, Unevaluable
+
+from .steps import registry
 
 UNDO: Final = "undo/"
 """How the record of an effect begins that takes another one back."""
@@ -85,6 +87,16 @@ def to_take_back(records: Sequence[StepStatus]) -> tuple[StepStatus, ...]:
     return tuple(
         one for one in reversed(records) if step_name(one) and one.state is StepState.APPLIED and one.intent is not None and one.name not in settled
     )
+
+
+def undoes(runbook: Runbook) -> bool:
+    """Whether what it did is taken back where recovery is not proved: as it says, and always before another one is tried."""
+    return runbook.spec.verify.undo_on_failure or runbook.spec.next_ref is not None
+
+
+def undoable(records: Sequence[StepStatus]) -> bool:
+    """Whether any of what was done can be taken back and was not yet."""
+    return any((kind := registry.KINDS.get(one.action)) is not None and kind.undo is not None for one in to_take_back(records))
 
 
 def taken_back(records: Sequence[StepStatus]) -> str:

@@ -1,18 +1,26 @@
 """The storm brake: when too much fails at once, the single target is not at fault, and acting on each would make it worse.
 
-Unhealthy shares are rounded up by comparing without rounding; the brake releases itself after a calm.
+Unhealthy shares are rounded up by comparing without rounding; the brake releases itself after a calm. Then it is half open: what
+is tried first tells whether it is over, and where it fails the brake goes on again.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from prunella.api.healing_policy import Storm
-from prunella.api.names import Cause
+from prunella.api.names import Cause, Outcome, RemediationPhase
+from prunella.api.remediation import Remediation
 from prunella.core.world import OpenIncident
 
+HALF_OPEN: Final = timedelta(hours=1)
+"""How long after a storm attempts begin one at a time, where none of them heals."""
+FAILED_TRIALS: Final = frozenset({Outcome.INEFFECTIVE, Outcome.WORSENED, Outcome.INCONCLUSIVE, Outcome.ABORTED})
+"""What is Reverted was somebody's doing, and tells nothing of the storm."""
 CLASS_OF = {
     Cause.ROLLOUT_CRASH_LOOP: "crashing",
     Cause.CRASH_LOOP: "crashing",
@@ -66,9 +74,32 @@ def over_threshold(incidents: tuple[OpenIncident, ...], opted_in_workloads: int,
     return ""
 
 
-def brake(state: StormState, incidents: tuple[OpenIncident, ...], opted_in_workloads: int, limits: Storm, now: datetime) -> StormState:
-    """The brake's next state. It goes on at once and off after `calmSeconds` below the thresholds."""
+def half_open(attempts: Iterable[Remediation], ended: datetime | None, now: datetime) -> bool:
+    """Whether a storm ended lately, at that instant, and nothing that was begun since has healed yet."""
+    if ended is None or now - ended >= HALF_OPEN:
+        return False
+    return not any(_begun_since(one, ended) for one in attempts if one.status.outcome is Outcome.REMEDIATED)
+
+
+def failed_trial(attempts: Sequence[Remediation], ended: datetime | None, now: datetime) -> str:
+    """The name of an attempt that was to show, while the brake is half open, that it is over, and did not; empty where there is none."""
+    if ended is None or not half_open(attempts, ended, now):
+        return ""
+    failed = (one for one in attempts if one.status.outcome in FAILED_TRIALS or one.status.phase is RemediationPhase.UNKNOWN)
+    return next((one.metadata.name for one in failed if _begun_since(one, ended)), "")
+
+
+def _begun_since(one: Remediation, ended: datetime) -> bool:
+    return one.status.started_time is not None and one.status.started_time >= ended
+
+
+def brake(
+    state: StormState, incidents: tuple[OpenIncident, ...], opted_in_workloads: int, limits: Storm, now: datetime, *, trial: str = ""
+) -> StormState:
+    """The brake's next state. It goes on at once and off after `calmSeconds` below the thresholds. `trial`: the attempt that failed in half-open."""
     why = over_threshold(incidents, opted_in_workloads, limits)
+    if not why and trial and state.since is None:
+        why = f"{trial} was tried after a storm, and did not heal"
     if why:
         return StormState(since=state.since or now, message=why if state.since is None else state.message, below_since=None)
     if state.since is None:

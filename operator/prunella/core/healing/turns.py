@@ -7,21 +7,20 @@ the next one pass.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.healing_policy import Concurrency, HealingPolicy, HealingPolicySpec
-from prunella.api.names import Outcome, Priority, RemediationPhase
+from prunella.api.names import Priority, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.core.world import Waiting, World
 
+from . import storm
 from .history import every, final, spent
 from .plan import Plan, home
 from .refusal import Refusal
 
 REASON: Final = "ConcurrencyReached"
-HALF_OPEN: Final = timedelta(hours=1)
-"""How long after a storm attempts begin one at a time, where none of them heals."""
 SOON: Final = timedelta(seconds=1)
 """How soon whoever is next looks again."""
 A_ROUND: Final = timedelta(seconds=2)
@@ -54,11 +53,16 @@ def concurrency(world: World, plan: Plan) -> Refusal | None:
 
 def recovering(world: World) -> bool:
     """Whether the storm brake is half open: a storm ended lately, and nothing that was begun since has healed yet."""
-    ended = world.policy.status.storm_ended_time if isinstance(world.policy, HealingPolicy) else None
-    if ended is None or world.now - ended >= HALF_OPEN:
-        return False
-    healed = (one.status.started_time for one in every(world) if one.status.outcome is Outcome.REMEDIATED)
-    return not any(started is not None and started >= ended for started in healed)
+    return storm.half_open(every(world), _storm_ended(world), world.now)
+
+
+def failed_trial(world: World) -> str:
+    """The attempt that failed while the brake is half open, by name; empty where none has."""
+    return storm.failed_trial(every(world), _storm_ended(world), world.now)
+
+
+def _storm_ended(world: World) -> datetime | None:
+    return world.policy.status.storm_ended_time if isinstance(world.policy, HealingPolicy) else None
 
 
 def _limits(world: World) -> Concurrency:

@@ -63,6 +63,11 @@ def rides(status: IncidentStatus) -> bool:
     return (allowed is not None and allowed.reason == "Allowed") or any(not one.phase.final for one in status.remediations)
 
 
+def replanned(before: IncidentStatus, after: IncidentStatus) -> bool:
+    """Whether another revision is accused, or another plan made, than what stands there."""
+    return (before.accused_revision, before.plan and before.plan.hash) != (after.accused_revision, after.plan and after.plan.hash)
+
+
 def _signal(signal: Signal, *, riding: bool) -> Signal:
     quiet = {"count": 0, "last_seen_time": signal.first_seen_time, "summary": ""}
     if riding and signal.source is SourceKind.WATCH:

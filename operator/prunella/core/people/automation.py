@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from prunella.api.names import ConditionStatus, RemediationPhase
+from prunella.api.names import ConditionStatus, Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.core.draft import Draft
 from prunella.core.standing import firing, not_over, phase_of, reported, unknown
@@ -40,9 +40,9 @@ def worked_until(world: World) -> datetime | None:
     return max((end for end in ends if end is not None), default=None)
 
 
-def failed_since(world: World, since: datetime) -> bool:
-    """Whether an attempt ended without mending, or can't be known, after that instant: a person is needed now."""
-    return any(_needs_a_person(one, since) for one in world.remediations)
+def failed_since(world: World, draft: Draft, since: datetime) -> bool:
+    """Whether an attempt ended without mending, or can't be known, after that instant, and nothing is tried after it: a person is needed now."""
+    return any(_needs_a_person(world, draft, one, since) for one in world.remediations)
 
 
 def hurts(world: World, draft: Draft) -> tuple[bool, datetime | None]:
@@ -53,7 +53,7 @@ def hurts(world: World, draft: Draft) -> tuple[bool, datetime | None]:
     if firing(draft.status) or reported(world.incident) or unknown(world.remediations) is not None:
         return True, None
     began = draft.status.episodes[-1].triggered_time if draft.status.episodes else draft.now
-    if any(one.status.started_time is not None and _needs_a_person(one, began) for one in world.remediations):
+    if any(one.status.started_time is not None and _needs_a_person(world, draft, one, began) for one in world.remediations):
         return True, None  # what was done did not help, or nobody can tell: that the signal went quiet proves nothing
     if not_over(draft.status) or draft.status.healthy_since_time is not None:
         return False, None
@@ -70,12 +70,18 @@ def _runs(one: Remediation) -> bool:
     return not blocked
 
 
-def _needs_a_person(one: Remediation, since: datetime) -> bool:
+def _followed(world: World, draft: Draft, one: Remediation) -> bool:
+    """Whether another Runbook is about to be tried after this attempt, is being tried, or has mended what this one did not."""
+    later = (other for other in world.remediations if one.metadata.name in other.spec.after)
+    return one.metadata.name in draft.followed or any(_runs(other) or other.status.outcome is Outcome.REMEDIATED for other in later)
+
+
+def _needs_a_person(world: World, draft: Draft, one: Remediation, since: datetime) -> bool:
     phase = phase_of(one)
     if any(step.outcome is not None and PAGE in step.outcome.after and step.outcome.observed_time > since for step in one.status.steps):
         return True
     if phase is RemediationPhase.FAILED:
-        return one.status.ended_time is not None and one.status.ended_time > since
+        return one.status.ended_time is not None and one.status.ended_time > since and not _followed(world, draft, one)
     return phase is RemediationPhase.UNKNOWN and one.status.started_time is not None and one.status.started_time > since
 
 

@@ -122,7 +122,7 @@ def _hurry(world: World, draft: Draft) -> datetime | None:
     started = run.step_started_time or _episode_began(draft)
     last = pages.last_sent_together(draft.status)
     all_failed = bool(last) and all(one.state is MessageState.FAILED for one in last) and run.state is not EscalationState.EXHAUSTED
-    return draft.now if all_failed or automation.failed_since(world, started) else None
+    return draft.now if all_failed or automation.failed_since(world, draft, started) else None
 
 
 def _unreached(climb: _Climb) -> datetime | None:
