@@ -24,6 +24,7 @@ from prunella.adapters.hands import hands
 from prunella.adapters.kubernetes import discovery
 from prunella.adapters.kubernetes.cache import Cache
 from prunella.adapters.kubernetes.client import Api, connect
+from prunella.adapters.kubernetes.config_maps import KeptConfigMaps
 from prunella.adapters.kubernetes.heartbeat import Heartbeat
 from prunella.adapters.kubernetes.lease import LeaderLease
 from prunella.adapters.kubernetes.reads import LiveReads
@@ -36,6 +37,7 @@ from prunella.adapters.watchdog import Watchdog
 from prunella.adapters.zones import zone_of
 from prunella.app.brake import Brake
 from prunella.app.commons import Commons
+from prunella.app.configs import Configs
 from prunella.app.errors import Lost
 from prunella.app.gather import Gatherer
 from prunella.app.heart import Heart, Organs
@@ -122,7 +124,8 @@ class Operator:
     def _living(self) -> Heart:
         """Seeing, recording and deciding around the acting part."""
         intake = self._recording()
-        observer = Observer(self._cache, self._store, intake, self._clock, self._election, self._wake)
+        configs = Configs(KeptConfigMaps(self._api, self._leaders_api))
+        observer = Observer(self._cache, self._store, intake, self._clock, self._election, configs, self._wake)
         things = Things(self._cache, self._live, intake, self._clock, self._election, self._wake)
         gatherer = Gatherer(
             view=self._cache,
@@ -241,8 +244,7 @@ class Operator:
             telemetry=self._telemetry,
         )
         probes = Probes(alive=self._heart.unhealthy, ready=lambda: self._heart.problems, expose=self._telemetry.expose)
-        routes = [*webhook.routes(), *probes.routes()]
-        self._listener = await serve(application(routes), self._settings.listen, _folder(self._settings.tls_dir))
+        self._listener = await serve(application([*webhook.routes(), *probes.routes()]), self._settings.listen, _folder(self._settings.tls_dir))
         with Watchdog(self._election.overdue):
             await self._heart.run()
 

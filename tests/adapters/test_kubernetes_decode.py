@@ -12,7 +12,7 @@ from prunella.adapters.kubernetes import watched
 from prunella.adapters.kubernetes.reads import selector_text
 from prunella.adapters.kubernetes.watched import Watched
 from prunella.adapters.kubernetes.wire_workload import Requirement, Selector
-from prunella.core import facts
+from prunella.core import configs, facts
 from prunella.core.subject import Owner
 
 STAMP = "2026-11-24T09:41:07Z"
@@ -321,16 +321,21 @@ NAMES_IT = {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "
         ({"env": [{"name": "A", "value": "configmap/x"}, {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}, set()),
         ({"env": [NAMES_IT]}, {"configmap/settings", "configmap/settings/mode"}),
         ({"env": [{"name": "P", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}]}, {"secret/db", "secret/db/password"}),
+        ({"volumeMounts": [{"name": "v", "mountPath": "/etc"}, {"name": "w", "mountPath": "/x", "subPath": "x"}]}, {"volume/a", "part/b", "part/c"}),
         (
             {"envFrom": [{"prefix": "X_", "configMapRef": {"name": "all"}}, {"secretRef": {"name": "keys", "optional": True}}]},
             {"configmap/all", "secret/keys"},
         ),
     ],
-    ids=["nothing", "plain values", "a key of a ConfigMap", "a key of a Secret", "all of them"],
+    ids=["nothing", "plain values", "a key of a ConfigMap", "a key of a Secret", "volumes", "all of them"],
 )
 @pytest.mark.parametrize("list_", ["containers", "initContainers"])
 def test_a_revision_knows_what_its_environment_is_taken_from(container: Object, wanted: set[str], list_: str):
-    pod_template = {"spec": {"containers": [], list_: [{"name": "app", "image": "web:v2", **container}]}}
+    projected = {"projected": {"sources": [{"configMap": {"name": "b"}}, {"configMap": {"name": "c"}}, {"secret": {"name": "s"}}]}}
+    volumes = [{"name": "v", "configMap": {"name": "a"}}, {"name": "w", **projected}, {"name": "x", "secret": {"secretName": "s"}}]
+    spec = {"containers": [], list_: [{"name": "app", "image": "web:v2", **container}]}
+    pod_template = {"spec": {**spec, **({"volumes": volumes} if "volumeMounts" in container else {})}}
+    assert configs.in_template(pod_template) == {one.split("/")[1] for one in wanted if not one.startswith("secret/")}
     made = {"metadata": meta(ownerReferences=owned_by("Deployment")), "spec": {"template": pod_template}}
     assert read(watched.REPLICA_SETS, made).references == wanted
     kept = {"metadata": meta(ownerReferences=owned_by("DaemonSet")), "revision": 1, "data": {"spec": {"template": pod_template}}}

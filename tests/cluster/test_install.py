@@ -164,7 +164,15 @@ def test_a_token_that_has_run_out_is_told_so_in_a_sentence(prunella: Kubectl, aw
 
 @pytest.mark.parametrize(
     ("folder", "count"),
-    [("manifests/default", 28), ("manifests/opt-in", 1), ("manifests/own-account", 3), ("manifests/run-jobs", 2), ("crds", 7), ("runbooks", 3)],
+    [
+        ("manifests/default", 29),
+        ("manifests/opt-in", 1),
+        ("manifests/own-account", 3),
+        ("manifests/run-jobs", 2),
+        ("manifests/restore-config", 2),
+        ("crds", 7),
+        ("runbooks", 4),
+    ],
 )
 def test_what_is_read_from_python_is_what_kustomize_reads(kubectl: Kubectl, folder: str, count: int):
     by_kustomize = [document for document in yaml.safe_load_all(kubectl("kustomize", folder)) if document]

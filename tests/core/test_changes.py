@@ -17,6 +17,7 @@ from prunella.api.incident import Change, Incident, IncidentStatus
 from prunella.api.names import Cause
 from prunella.api.workload_record import QuarantinedRevision, WorkloadRecord, WorkloadRecordSpec
 from prunella.core.around import Dependency, Neighbours
+from prunella.core.configs import ConfigChange
 from prunella.core.facts import UNKNOWN, WorkloadCondition, WorkloadFacts
 from prunella.core.incident import changes
 from prunella.core.incident.material import tells_something
@@ -47,6 +48,15 @@ def listed(world: World, stored: IncidentStatus = NEW, **status: Any) -> list[Ch
 
 def told(found: list[Change]) -> list[tuple[float, str, str]]:
     return [((NOON - one.time).total_seconds(), one.target, one.message) for one in found]
+
+
+@pytest.mark.parametrize(("cause", "suspected"), [(Cause.CONFIG_CHANGED, True), (Cause.CRASH_LOOP, False)])
+def test_a_config_map_that_differs_is_named_by_its_keys_and_suspected_where_it_is_the_cause(cause, suspected):
+    changed = ConfigChange(namespace="shop", name="settings", keys=("mode", "url"), changed_time=ago(60), good_time=ago(3600))
+    found = listed(replace(ill(facts=crashed()), config_changes=(changed,)), cause=cause)
+    assert told(found)[1] == (60, "configmap/settings", "keys mode, url changed since it was healthy with it at 11:00:00")
+    why = "the evidence accuses this change: what fails began to fail after it"
+    assert [one.suspected for one in found] == [None, why if suspected else None]
 
 
 def test_the_newest_rollout_of_the_target_says_its_images_and_is_suspected_once_it_is_accused():

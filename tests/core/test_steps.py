@@ -322,6 +322,7 @@ def test_each_kind_of_step_says_how_much_it_disturbs():
         "rerunJob": "Disruptive",
         "resize": "Disruptive",
         "restart": "Disruptive",
+        "restoreConfig": "Disruptive",
         "rollBack": "Disruptive",
         "scale": "Low",
         "silence": "Low",

@@ -150,6 +150,11 @@ class FakeApi:
         if all(event.name != name for event in self.events):
             self.events.append(Event(f"{regarding.kind}/{regarding.name}", name, reason, message, warning))
 
+    def as_json(self, kind: str, namespace: str) -> list[dict[str, Any]]:
+        """What a list of foreign objects would show of ours."""
+        found = (one for (known, space, _), one in self.objects.items() if (known, space) == (kind, namespace))
+        return [{"apiVersion": "prunella.dev/v1alpha1", "kind": kind, "metadata": one.metadata.wire(), "spec": one.spec.wire()} for one in found]
+
     # what tests read
 
     def all(self, kind: type[Some]) -> list[Some]:

@@ -134,6 +134,8 @@ class FakeWorkload:
     """Whether the controller has not seen the newest template yet."""
     changes: dict[str, Any] = field(default_factory=dict)
     """Fields of Workload that a test sets."""
+    references: frozenset[str] = frozenset()
+    """What every revision of it takes its configuration from."""
 
     @property
     def ref(self) -> ObjectRef:
@@ -168,6 +170,8 @@ class FakeCluster:
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     autoscalers: list[AutoscalerFacts] = field(default_factory=list)
     others: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
+    ours: Callable[[str, str], Iterable[dict[str, Any]]] = field(default=lambda _kind, _namespace: ())
+    """Objects of our own kinds in a namespace, as JSON."""
     """Objects of other kinds, as JSON, by kind, namespace and name."""
     things: dict[Place, Thing] = field(default_factory=dict)
     """Objects that are no workloads, as the watches show them; a read finds them while they are there."""
@@ -328,6 +332,7 @@ class FakeCluster:
             created_time=revision.created_time,
             replicas=count,
             images=revision.images,
+            references=one.references,
         )
 
     def _revise(self, one: FakeWorkload, created: datetime) -> None:
@@ -430,9 +435,11 @@ class FakeCluster:
     async def listed(self, wanted: Listed) -> tuple[dict[str, Any], ...] | UnknownT:
         if self.unreadable:
             return UNKNOWN
+        workloads = {where: one.raw for where, one in self.workloads.items()}
+        ours = {(wanted.kind, wanted.namespace, raw["metadata"]["name"]): raw for raw in self.ours(wanted.kind, wanted.namespace)}
         return tuple(
             copy.deepcopy(raw)
-            for (kind, space, name), raw in self.others.items()
+            for (kind, space, name), raw in (self.others | workloads | ours).items()
             if kind == wanted.kind
             and wanted.namespace in {"", space}
             and wanted.name in {"", name}
@@ -581,6 +588,7 @@ class FakeCluster:
             stored = copy.deepcopy(dict(effect.manifest))
             stored["metadata"] |= {"name": effect.target.name, "namespace": effect.target.namespace, "uid": f"o-{self.number}"}
             stored["metadata"]["annotations"] = {**stored["metadata"].get("annotations", {}), INTENT: intent_id}
+            self.written(stored)
             self.others[key] = stored
         return Applied(after={"name": effect.target.name, "uid": stored["metadata"]["uid"]})
 
@@ -662,13 +670,21 @@ class FakeCluster:
         made["metadata"].setdefault("annotations", {}).update({**effect.marks, **({INTENT: intent_id} if effect.stamped else {})})
         if effect.labels:
             made["metadata"].setdefault("labels", {}).update(effect.labels)
+        self.written(made)
         where = (effect.target.kind, effect.target.namespace or "", effect.target.name)
         self.others[where] = made
         if isinstance(thing := self.things.get(where), Node):
             self.things[where] = replace(thing, cordoned=made["spec"].get("unschedulable", False), annotations=dict(made["metadata"]["annotations"]))
             self.touched(where)
         self.effects_elsewhere += 1
-        return Applied(after={"guardedSha256": _judged(effect, made)})
+        return Applied(after={"guardedSha256": _judged(effect, made), "resourceVersion": made["metadata"]["resourceVersion"]})
+
+    def written(self, raw: dict[str, Any]) -> None:
+        """Another version of an object, whose content was written now."""
+        self.number += 1
+        stamp = self.clock.now().replace(microsecond=0).isoformat()
+        content = {"manager": "kubectl", "operation": "Update", "time": stamp, "fieldsV1": {"f:data": {}}}
+        raw["metadata"] |= {"resourceVersion": str(self.number), **({"managedFields": [content]} if raw.get("kind") == "ConfigMap" else {})}
 
     def _delete(self, effect: DeletePod) -> Applied | NotApplied:
         found = self._find_pod(effect.target)

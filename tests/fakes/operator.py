@@ -25,6 +25,7 @@ from prunella.api.names import Mode
 from prunella.api.remediation import Remediation
 from prunella.app.brake import Brake
 from prunella.app.commons import Commons
+from prunella.app.configs import Configs
 from prunella.app.errors import Conflict, OutcomeUnknown, Retryable
 from prunella.app.gather import Gatherer
 from prunella.app.intake import Intake
@@ -52,6 +53,7 @@ from prunella.core.things.detect import KINDS as THINGS
 from .api import FakeApi, Stored
 from .clock import ManualClock
 from .cluster import FakeCluster, FakeWorkload
+from .config_maps import FakeConfigMaps
 from .outside import FakeAlertmanager, FakeCalls, FakeDeliver, FakeQueries, FakeSilences, FakeTelemetry
 from .tenure import Sole
 from .view import FakeView
@@ -84,6 +86,8 @@ class Place:
         self.api = FakeApi(self.clock)
         self.cluster = FakeCluster(self.clock)
         self.view = FakeView(self.api, self.cluster)
+        self.cluster.ours = self.api.as_json
+        self.config_maps = FakeConfigMaps(self.cluster)
 
     def policy(self, **changes: Any) -> None:
         """HealingPolicy `default`: Auto, receivers and a default escalation, as a user would set them."""
@@ -131,7 +135,7 @@ class Operator:
     def _wire(self, place: Place) -> None:
         clock, api, view, cluster = place.clock, place.api, place.view, place.cluster
         self.intake = Intake(view, api, clock, place.telemetry, place.queries, operator_namespace="prunella-system", wake=self.wake)
-        self.observer = Observer(view, api, self.intake, clock, self.tenure, self.wake)
+        self.observer = Observer(view, api, self.intake, clock, self.tenure, Configs(place.config_maps), self.wake)
         self.things = Things(view, cluster, self.intake, clock, self.tenure, self.wake)
         self.gatherer = Gatherer(
             view=view,

@@ -21,6 +21,8 @@ EXPECTED = {
     "request-revert-of-gitops-rollout": (ACTS, ("Act", "Allowed")),
     "request-revert-of-gitops-rollout.old-revision-fails": (NOTHING, ("Nothing", "OldRevisionFails")),
     "restart-crash-looping-pods": (ACTS, ("Suggest", "ModeSuggest")),
+    "restore-changed-config": (ACTS, ("Ask", "AwaitingApproval")),
+    "restore-changed-config.gitops": (NOTHING, ("Nothing", "EvidenceMissing")),
     "roll-back-bad-rollout": (ACTS, ("Act", "Allowed")),
     "roll-back-bad-rollout.old-revision-fails": (NOTHING, ("Nothing", "OldRevisionFails")),
     "roll-back-bad-rollout.paused": (NOTHING, ("Nothing", "TargetPaused")),

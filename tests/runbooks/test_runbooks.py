@@ -44,6 +44,11 @@ def test_a_rollback_is_made_by_itself_and_a_restart_is_only_suggested():
     assert RUNBOOKS["restart-crash-looping-pods"].spec.mode is Mode.SUGGEST
 
 
+def test_a_configuration_is_somebodys_intent_and_comes_back_only_where_people_approve_it():
+    assert RUNBOOKS["restore-changed-config"].spec.mode is Mode.APPROVE
+    assert [name for name, one in RUNBOOKS.items() if Cause.CONFIG_CHANGED in one.spec.match.causes] == ["restore-changed-config"]
+
+
 def test_a_rollback_is_for_what_a_rollout_brought_and_nothing_else():
     spec = RUNBOOKS["roll-back-bad-rollout"].spec
     assert set(spec.match.causes) <= ROLLOUT_CAUSES
@@ -52,8 +57,8 @@ def test_a_rollback_is_for_what_a_rollout_brought_and_nothing_else():
 
 
 NODES = {Cause.NODE_FLAPPING, Cause.NODE_PRESSURE}
-NOBODYS = set(Cause) - ROLLOUT_CAUSES - {Cause.CRASH_LOOP} - NODES
-"""What no rollout brought, no restart mends, and is no node's."""
+NOBODYS = set(Cause) - ROLLOUT_CAUSES - {Cause.CRASH_LOOP, Cause.CONFIG_CHANGED} - NODES
+"""What no rollout brought, neither a restart nor the configuration from before mends, and is no node's."""
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)

@@ -83,6 +83,7 @@ CAUSES: Final = {
     Cause.CONFIG_MISSING: "Containers can't be created: a ConfigMap, a Secret or a key of one is gone that the workload used before.",
     Cause.INIT_CONTAINER_FAILING: "An init container fails again and again, or does not get done, although nothing was rolled out.",
     Cause.LIVENESS_KILLS: "Containers are stopped from outside again and again, not for memory and no sooner than a failed liveness probe would.",
+    Cause.CONFIG_CHANGED: "Pods loop or lose their Ready without a rollout, shortly after a ConfigMap that they read was changed.",
     Cause.REPLICA_CREATION_FAILED: "Pods of a Deployment are refused when they are created: a quota, a policy, a missing account, a webhook.",
     Cause.UNSCHEDULABLE: "No node takes a pod, by the scheduler's word.",
     Cause.STATEFUL_SET_STUCK: "The update of a StatefulSet waits for a pod of an earlier revision that does not get ready, and nothing says why.",

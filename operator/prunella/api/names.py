@@ -43,6 +43,7 @@ class Cause(StrEnum):
     CONFIG_MISSING = "ConfigMissing"
     INIT_CONTAINER_FAILING = "InitContainerFailing"
     LIVENESS_KILLS = "LivenessKills"
+    CONFIG_CHANGED = "ConfigChanged"
     REPLICA_CREATION_FAILED = "ReplicaCreationFailed"
     UNSCHEDULABLE = "Unschedulable"
     STATEFUL_SET_STUCK = "StatefulSetStuck"

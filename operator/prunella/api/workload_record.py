@@ -45,6 +45,23 @@ class QuarantinedRevision(WireModel):
     """What was wrong with it, in a sentence."""
 
 
+class KnownConfigMap(WireModel):
+    """A ConfigMap as the workload was healthy with it. Its content stands in a copy beside it, and nothing of it stands here."""
+
+    name: Name
+    """The ConfigMap's name."""
+    uid: Annotated[str, Field(max_length=64)]
+    """Its identity: one made anew is another one."""
+    resource_version: Annotated[str, Field(max_length=64)]
+    """Its version when it was found to be good."""
+    copy_name: Name
+    """The ConfigMap of Prunella's that holds its content."""
+    copy_version: Annotated[str, Field(max_length=64)]
+    """The copy's version as Prunella wrote it: one that was changed since is not restored."""
+    known_good_time: Instant
+    """When the workload was seen healthy with it."""
+
+
 class WorkloadRecordSpec(WireModel):
     """The workload and what is remembered of it."""
 
@@ -61,10 +78,12 @@ class WorkloadRecordSpec(WireModel):
     """Revisions last seen healthy: what a rollback may go back to."""
     quarantined: Annotated[tuple[QuarantinedRevision, ...], items(20, "hash")] = ()
     """Revisions that were rolled back. Remove an entry, and automation may handle that revision again."""
+    config_maps: Annotated[tuple[KnownConfigMap, ...], items(10, "name")] = ()
+    """ConfigMaps that it reads, as it was last healthy with them: what restoreConfig goes back to."""
 
 
 class WorkloadRecord(WireModel):
-    """What is remembered of one workload: revisions seen healthy, revisions quarantined."""
+    """What is remembered of one workload: revisions seen healthy, revisions quarantined, ConfigMaps it was healthy with."""
 
     metadata: Metadata
     spec: WorkloadRecordSpec

@@ -181,6 +181,7 @@ class Gatherer:
             waiting=self.turns.waiting(),
             storm_since=self.storm_since,
             healthy_since=sight.healthy_since if sight and same else None,
+            config_changes=self._observer.configs.changes(facts.workload.uid) if facts else (),
             restart_sights=dict(sight.restarts) if sight and same else {},
             began_before_our_eyes=bool(sight and same and newest in sight.began_before_our_eyes),
         )

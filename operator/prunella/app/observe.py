@@ -17,9 +17,10 @@ from prunella.api.names import Cause
 from prunella.api.workload_record import WorkloadRecord, WorkloadRecordSpec
 from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
 from prunella.core.facts import UNKNOWN, Finding, UnknownT, WorkloadFacts
-from prunella.core.healing import known_good, record
+from prunella.core.healing import known_config, known_good, record
 from prunella.core.incident import correlate
 
+from .configs import Configs
 from .errors import AlreadyExists, Conflict
 from .intake import Intake
 from .keys import IncidentKey, WorkloadKey
@@ -51,8 +52,11 @@ class Sight:
 class Observer:
     """Turns changes of workloads into findings and Incidents. `wake` puts an Incident's key on its queue; who does not lead only looks."""
 
-    def __init__(self, view: View, store: Store, intake: Intake, clock: Clock, tenure: Tenure, wake: Callable[[IncidentKey], None]) -> None:
+    def __init__(
+        self, view: View, store: Store, intake: Intake, clock: Clock, tenure: Tenure, configs: Configs, wake: Callable[[IncidentKey], None]
+    ) -> None:
         self._view = view
+        self.configs = configs
         self._store = store
         self._intake = intake
         self._clock = clock
@@ -81,8 +85,10 @@ class Observer:
         if facts is None or facts.workload.deleting:
             gone = self._sights.pop(key, None)
             self._pulling.discard(gone.uid if gone is not None else "")
+            self.configs.forget(gone.uid if gone is not None else "")
             self._wake_incidents(key)
             return None
+        await self.configs.look(facts, self._record(facts), now)
         before = self._sights.get(key)
         sight = self._look(key, facts, before, now)
         finding = sight.detection.finding
@@ -93,7 +99,8 @@ class Observer:
         if self._differs(before, sight):
             self._wake_incidents(key)  # before what may fail: the next look sees no difference any more
         await self._remember(facts, sight, now)
-        return sight.detection.look_again
+        proof = known_config.due_time(facts, self._policy(), now)
+        return min((time for time in (sight.detection.look_again, proof) if time is not None), default=None)
 
     def _look(self, key: WorkloadKey, facts: WorkloadFacts, before: Sight | None, now: datetime) -> Sight:
         workload = facts.workload
@@ -135,7 +142,9 @@ class Observer:
     def _detect(self, facts: WorkloadFacts, now: datetime) -> Detection:
         policy = self._policy()
         stored = self._record(facts)
-        surroundings = Surroundings(record=stored, pull_failures_elsewhere=bool(self._pulling - {facts.workload.uid}))
+        uid = facts.workload.uid
+        pulling = bool(self._pulling - {uid})
+        surroundings = Surroundings(record=stored, pull_failures_elsewhere=pulling, config_changes=self.configs.changes(uid))
         settings = Settings(open_after_seconds={one.cause: one.open_after_seconds for one in policy.detectors})
         return detect(facts, now, settings, surroundings)
 
@@ -156,10 +165,17 @@ class Observer:
             return
         stored = self._view.record(workload.namespace, record.record_name(workload.kind, workload.name))
         wanted = record.record_update(stored, sight.memory, facts, self._policy(), now) or record.release(stored, facts, RELEASE_SECONDS, now)
-        if wanted is None:
+        due = await self.configs.proved(facts, stored, self._policy(), now)
+        if wanted is None and not due:
             return
+        name = record.record_name(workload.kind, workload.name)
         try:
-            await self._store.put_record(_record(workload.namespace, record.record_name(workload.kind, workload.name), wanted, stored))
+            if wanted is not None or stored is None or not record.is_of(stored, workload.ref):
+                stored = await self._store.put_record(_record(workload.namespace, name, wanted or record.standing(stored, workload.ref), stored))
+            if due:
+                kept = await self.configs.keep(facts, stored, due, now)
+                if kept != stored.spec.config_maps:
+                    await self._store.put_record(_record(workload.namespace, name, stored.spec.model_copy(update={"config_maps": kept}), stored))
         except (Conflict, AlreadyExists):
             log.debug("WorkloadRecord changed meanwhile", extra={"workload": workload.short})
 

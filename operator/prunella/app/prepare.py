@@ -18,7 +18,7 @@ from prunella.core.draft import AskBlockers, Prepare
 from prunella.core.facts import UNKNOWN, AlertFacts, Pod, Revision, Seen, UnknownT, WorkloadFacts, subject_of
 from prunella.core.healing import identity, unmark
 from prunella.core.healing.creation import Create
-from prunella.core.healing.effects import DryRun, Evict, Patch
+from prunella.core.healing.effects import DryRun, Evict, Json, Patch
 from prunella.core.healing.identity import Account, Actor
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
@@ -226,6 +226,14 @@ class Preparer:
         if raw is None:
             return Skip(message=f"{record.intent.target_ref.name} is gone")
         following: Next = kind.undo(registry.params_of(step), raw, record)
+        if isinstance(following, Ask) and kind.undo_knowing is not None:
+            answers: dict[Listed, tuple[Json, ...]] = {}
+            for one in (one for one in following.reads if isinstance(one, Listed)):
+                found = await self._live.listed(one)
+                if isinstance(found, UnknownT):
+                    return None
+                answers[one] = found
+            following = kind.undo_knowing(registry.params_of(step), raw, record, answers)
         return unmark.unmarked(following, raw) if isinstance(following, Patch) else following
 
     async def template(self, kind: str, to: Revision | None) -> dict[str, Any] | UnknownT | None:

@@ -18,10 +18,11 @@ import msgspec
 
 from prunella.adapters.alertmanager.webhook_body import WebhookBody, decode_webhook
 from prunella.adapters.kubernetes import watched, watched_things
-from prunella.adapters.kubernetes.resources import AUTOSCALER, FOREIGN
+from prunella.adapters.kubernetes.resources import AUTOSCALER, CONFIG_MAP, FOREIGN
 from prunella.adapters.kubernetes.watched import Watched
 from prunella.api.base import GROUP
 from prunella.api.marks import OPERATOR_NAMESPACE
+from prunella.core import configs
 from prunella.core.incident import alert_facts
 
 from . import judging, recorded_rules
@@ -48,6 +49,7 @@ WATCHED: Final[Mapping[tuple[str, str], Watched[Any]]] = {
         watched.CATALOG_ENTRIES,
         watched.WORKLOAD_RECORDS,
         watched_things.NODES,
+        Watched(CONFIG_MAP, dict[str, Any], configs.read),
     )
 }
 KNOWN_BY_UID: Final = frozenset({"Node"}) | {one.kind for one in FOREIGN if one.namespaced and one is not AUTOSCALER}
@@ -72,7 +74,7 @@ FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 2067
 """An instant outside of these is nobody's; and between two inside of them lie no more seconds than a duration on an Incident may have."""
 INSTANTS: Final = PAST | {"deletionTimestamp", "endsAt"}
-PEOPLES: Final = frozenset({"annotations", "labels", "managedFields", "template"})
+PEOPLES: Final = frozenset({"annotations", "binaryData", "data", "labels", "managedFields", "template"})
 """Parts in which a field may have any name."""
 _PATH: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 

@@ -38,6 +38,7 @@ from prunella.core.world import Preparation, Unevaluable, World
 
 INTENT: Final = "written-when-it-is-done"
 """Stands for the intent's id, which is drawn when an attempt begins."""
+HIDDEN: Final = "(hidden)"
 MOST: Final = 40
 """So many effects a Remediation keeps; a run has no more."""
 
@@ -134,7 +135,7 @@ def _deed(step: str, effect: ClusterEffect, live: LiveFacts) -> Deed:
         return Deed(step=step, said=f"a {effect.target.kind} can't be changed", stops=True)
     where = where_is(effect.target)
     if isinstance(effect, Create):
-        return Deed(step=step, said=f"create {where}", call=create_call(resource, effect, INTENT))
+        return Deed(step=step, said=f"create {where}", call=_told(create_call(resource, effect, INTENT), effect))
     if isinstance(effect, DeletePod):
         return Deed(step=step, said=f"delete {where}", call=delete_call(resource, effect))
     if isinstance(effect, Evict):
@@ -143,8 +144,23 @@ def _deed(step: str, effect: ClusterEffect, live: LiveFacts) -> Deed:
     if part(stored, "/metadata/uid") != effect.target.uid:
         return Deed(step=step, said=f"patches {where}: {effect.does}", call=patch_call(resource, effect, INTENT))
     before, after = (_at(one, effect.guarded_path) for one in (stored, patched(stored, effect.operations)))
-    said = f"patch {effect.guarded_path.strip('/').replace('/', '.')} of {where}"
-    return Deed(step=step, said=said, call=patch_call(resource, effect, INTENT), diff=difference(before, after))
+    said = f"patch {'the content' if effect.confidential else effect.guarded_path.strip('/').replace('/', '.')} of {where}"
+    return Deed(step=step, said=said, call=_told(patch_call(resource, effect, INTENT), effect), diff=difference(before, after))
+
+
+def _told(call: Call, effect: Create | Patch) -> Call:
+    """The request as it may be shown: of what is confidential the keys alone."""
+    return replace(call, body=_hidden(call.body)) if effect.confidential else call
+
+
+def _hidden(body: object) -> object:
+    if isinstance(body, list):
+        return [{**one, "value": _keys(one["value"])} if one["path"] in {"/data", "/binaryData"} else one for one in body]
+    return {key: _keys(value) if key in {"data", "binaryData"} else value for key, value in body.items()} if isinstance(body, dict) else body
+
+
+def _keys(values: Mapping[str, object]) -> dict[str, str]:
+    return dict.fromkeys(values, HIDDEN)
 
 
 def prepared(made: Plan, done: Sequence[Deed], now: datetime) -> Preparation:

@@ -22,14 +22,15 @@ from prunella.api.names import Cause, Mode
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app import targets
+from prunella.core.configs import ConfigChange
 from prunella.core.decide import decide
 from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
 from prunella.core.facts import UNKNOWN, NamespaceFacts, Seen, UnknownT, Workload, WorkloadFacts, subject_of
-from prunella.core.healing import guards, match, plan, record
+from prunella.core.healing import guards, known_config, match, plan, record
 from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import nodes, scale
-from prunella.core.healing.steps.step import Listed, LiveFacts
+from prunella.core.healing.steps.step import RESOURCES, Listed, LiveFacts
 from prunella.core.healing.storm import StormState, brake
 from prunella.core.incident import alert_target, correlate
 from prunella.core.subject import Thing
@@ -127,8 +128,16 @@ class Simulation:
         if isinstance(facts, Thing):
             sight = things.detect(facts, At(now=now, open_after_seconds=patience))
             return Detection(finding=sight.finding, look_again=sight.look_again, settled=sight.settled)
-        settings = Settings(open_after_seconds=patience)
-        return detect(facts, now, settings, Surroundings(record=self._record(facts), pull_failures_elsewhere=pulling))
+        surroundings = Surroundings(record=self._record(facts), pull_failures_elsewhere=pulling, config_changes=self._changes(facts))
+        return detect(facts, now, Settings(open_after_seconds=patience), surroundings)
+
+    def _changes(self, facts: WorkloadFacts) -> tuple[ConfigChange, ...]:
+        """ConfigMaps of the files that differ from what the WorkloadRecord of the files says the workload was healthy with."""
+        there = {one.name: one for one in self._held.of.get("ConfigMap", ()) if one.namespace == facts.workload.namespace}
+        known = known_config.remembered(self._record(facts), facts)
+        pairs = ((one, there[one.copy_name], there[one.name]) for one in known if one.copy_name in there and one.name in there)
+        found = (known_config.change_of(one, kept, present, self._newest) for one, kept, present in pairs)
+        return tuple(sorted((one for one in found if one is not None), key=lambda one: one.changed_time, reverse=True))
 
     def _look(self, facts: Seen, now: datetime) -> Detection:
         """What is wrong with it, beside the others: two workloads that can't pull accuse the registry."""
@@ -184,6 +193,7 @@ class Simulation:
             all_remediations=tuple(one for one in of.get("Remediation", ()) if one.accepted),
             duplicates=self._duplicates(incident, facts, now),
             alert_rules=self._held.rules.known(),
+            config_changes=self._changes(facts) if isinstance(facts, WorkloadFacts) else (),
             restart_sights={detection.finding.restarts: now} if detection.finding is not None else {},
             autoscaled=any(_scales(one, facts) for one in of.get("HorizontalPodAutoscaler", ())),
             evaluate=CelEvaluate(),
@@ -249,14 +259,28 @@ class Simulation:
         return deeds(world, made, live)
 
     def _asked(self, target: Workload | Thing) -> dict[Listed, tuple[Json, ...] | UnknownT]:
-        """What steps may ask for besides, by the files: the autoscalers of the namespace; of a Node all others, and that medik8s leaves it alone."""
+        """What steps may ask for besides, by the files: autoscalers, workloads, records and ConfigMaps of the namespace; of a Node all others, and
+        that medik8s leaves it alone."""
         if isinstance(target, Node):
             every = tuple(raw for one in self._held.of.get("Node", ()) if (raw := self._held.raw.get(one.uid)) is not None)
             return {nodes.ALL: every, nodes.lease_of(target.name): ()}
         namespace = target.namespace
-        known = [one for one in self._held.of.get("HorizontalPodAutoscaler", ()) if one.namespace == namespace]
-        found = tuple(raw for one in known if (raw := self._held.raw.get(one.uid)) is not None)
-        return {Listed(scale.AUTOSCALING, scale.AUTOSCALER, namespace): found}
+        copies = (one.copy_name for known in self._records(namespace) for one in known.spec.config_maps)
+        asked = (
+            Listed(scale.AUTOSCALING, scale.AUTOSCALER, namespace),
+            *(Listed("apps/v1", kind, namespace) for kind in RESOURCES),
+            *(Listed("v1", "ConfigMap", namespace, name) for name in copies),
+        )
+        answers: dict[Listed, tuple[Json, ...]] = dict.fromkeys(asked, ())
+        for raw in self._held.raw.values():
+            if raw["metadata"].get("namespace") == namespace:
+                whole = Listed(raw["apiVersion"], raw["kind"], namespace)
+                for one in (whole, replace(whole, name=raw["metadata"]["name"])):
+                    answers[one] = (*answers.get(one, ()), raw)
+        return dict(answers)
+
+    def _records(self, namespace: str) -> list[WorkloadRecord]:
+        return [one for one in self._held.of.get("WorkloadRecord", ()) if one.metadata.namespace == namespace]
 
 
 def _plan(world: World) -> plan.Plan | None:

@@ -110,7 +110,7 @@ class Revision:
     irreversible: bool = False
     """Whether its template bears prunella.dev/irreversible."""
     references: frozenset[str] = frozenset()
-    """What its containers' environment is taken from: `configmap/settings`, and `configmap/settings/key` where it is one key; `secret/…` likewise."""
+    """What its environment is from: `configmap/settings`, `configmap/settings/key`, `secret/…`; mounted ConfigMaps: `volume/settings`, `part/…`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

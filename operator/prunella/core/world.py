@@ -21,6 +21,7 @@ from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 
 from .around import Neighbours, Parent, Shared
+from .configs import ConfigChange
 from .facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, Revision, Seen, UnknownT, Workload, WorkloadFacts, subject_of
 from .subject import Thing
 
@@ -199,6 +200,8 @@ class World:
     """Since when the storm brake is on."""
     healthy_since: datetime | None = None
     """Since when the target was seen healthy without a break; None while it is not."""
+    config_changes: tuple[ConfigChange, ...] = ()
+    """ConfigMaps that the target reads and that differ from what it was last healthy with, newest first."""
     restart_sights: Mapping[int, datetime] = field(default_factory=dict)
     """By number of restarts of the failing container, when that many were first seen. The kubelet's own times are whole seconds."""
     began_before_our_eyes: bool = False

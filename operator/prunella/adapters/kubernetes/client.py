@@ -194,7 +194,7 @@ class Api:
             raise OutcomeUnknown(f"The API server {why} to {call.words}; whether it was done must be seen on the object") from error
 
     async def _open(self, call: Call, patience: _Patience, connections: int = _MAXIMUM_CONNECTIONS) -> aiohttp.ClientResponse:
-        headers = {"Accept": JSON, "User-Agent": f"prunella/{__version__}"}
+        headers = {"Accept": call.accept, "User-Agent": f"prunella/{__version__}"}
         if authorization := await self.credentials.authorization():
             headers["Authorization"] = authorization
         if call.as_user is not None:

@@ -71,7 +71,7 @@ def forbidden(resource: Resource, effect: Patch | DeletePod, answer: Answer, act
 
 
 def _grant(resource: Resource) -> str:
-    return "hold-gitops" if (resource.api_version, resource.kind) in gitops.KINDS else "opt-in"
+    return "hold-gitops" if (resource.api_version, resource.kind) in gitops.KINDS else identity.APART.get(resource.words, "opt-in")
 
 
 def gone(target: ObjectRef) -> NotApplied:

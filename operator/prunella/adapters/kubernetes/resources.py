@@ -37,6 +37,8 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: object = None
     content_type: str = JSON
+    accept: str = JSON
+    """How the answer is wanted: all of it, or metadata alone."""
     timeout: float = 10.0
     namespace: str = ""
     """Of the object; empty for what belongs to no namespace."""
@@ -153,7 +155,7 @@ FOREIGN: Final = (POD, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, CONTRO
 """Kinds of the cluster that are watched."""
 THINGS: Final = (JOB, CRON_JOB, CLAIM, QUOTA, BUDGET, SERVICE, ENDPOINT_SLICE, NODE, API_SERVICE)
 """Kinds of the cluster that are watched where they are served and may be read; the operator does without them."""
-STEPS_READ: Final = (APPLICATION, KUSTOMIZATION, HELM_RELEASE, LEASE)
+STEPS_READ: Final = (APPLICATION, KUSTOMIZATION, HELM_RELEASE, CONFIG_MAP, LEASE)
 """Kinds that are not watched: steps read them, and change all but Leases."""
 WORKLOADS: Final = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET}
 

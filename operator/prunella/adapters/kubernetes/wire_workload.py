@@ -44,6 +44,34 @@ class VariablesFrom(Wire, frozen=True):
     secret_ref: Source | None = None
 
 
+class VolumeMount(Wire, frozen=True):
+    """An entry of volumeMounts: a part of a volume is not renewed while the container runs."""
+
+    name: str = ""
+    sub_path: str = ""
+    sub_path_expr: str = ""
+
+
+class VolumeSource(Wire, frozen=True):
+    """An entry of a projected volume."""
+
+    config_map: Source | None = None
+
+
+class Projected(Wire, frozen=True):
+    """A volume made of several sources."""
+
+    sources: list[VolumeSource] | None = None
+
+
+class Volume(Wire, frozen=True):
+    """A volume of a pod template, where it is made of ConfigMaps."""
+
+    name: str = ""
+    config_map: Source | None = None
+    projected: Projected | None = None
+
+
 class TemplateContainer(Wire, frozen=True):
     """A container of a pod template."""
 
@@ -55,6 +83,7 @@ class TemplateContainer(Wire, frozen=True):
     liveness_probe: Probe | None = None
     env: list[Variable] | None = None
     env_from: list[VariablesFrom] | None = None
+    volume_mounts: list[VolumeMount] | None = None
 
 
 class TemplateSpec(Wire, frozen=True):
@@ -62,6 +91,7 @@ class TemplateSpec(Wire, frozen=True):
 
     containers: list[TemplateContainer] | None = None
     init_containers: list[TemplateContainer] | None = None
+    volumes: list[Volume] | None = None
 
 
 class TemplateMeta(Wire, frozen=True):

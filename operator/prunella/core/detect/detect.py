@@ -15,7 +15,7 @@ from prunella.api.names import Cause
 from prunella.core import failing, rollout
 from prunella.core.facts import Finding, Pod, WorkloadFacts
 
-from . import blocked, config, crash, creation, image, initializing, liveness, memory, placement, readiness, stuck
+from . import blocked, changed, config, crash, creation, image, initializing, liveness, memory, placement, readiness, stuck
 from .look import Look, Settings, Surroundings, Symptom, look
 
 __all__ = ["Detection", "Settings", "Surroundings", "detect"]
@@ -30,6 +30,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     config.config_missing,
     readiness.rollout_not_ready,
     stuck.rollout_stuck,
+    changed.config_changed,
     memory.out_of_memory,
     initializing.init_container_failing,
     liveness.liveness_kills,
@@ -38,7 +39,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     placement.unschedulable,
     blocked.update_blocked,
 )
-CLOCKS: Final[tuple[Callable[[Look], Iterable[datetime]], ...]] = (initializing.due_times, blocked.due_times)
+CLOCKS: Final[tuple[Callable[[Look], Iterable[datetime]], ...]] = (initializing.due_times, blocked.due_times, changed.due_times)
 """What families other than readiness wait for: the instants at which one of them may find something that no event tells."""
 
 

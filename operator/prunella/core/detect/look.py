@@ -13,6 +13,7 @@ from typing import Final
 from prunella.api.names import Cause
 from prunella.api.workload_record import HealthyRevision, WorkloadRecord
 from prunella.core import failing, redact, rollout
+from prunella.core.configs import ConfigChange
 from prunella.core.facts import Pod, Revision, WorkloadFacts
 
 WINDOW_SECONDS: Final = 1800
@@ -40,6 +41,8 @@ class Surroundings:
     record: WorkloadRecord | None = None
     """Of this very object; one of another uid is not read."""
     pull_failures_elsewhere: bool = False
+    config_changes: tuple[ConfigChange, ...] = ()
+    """ConfigMaps that it reads and that differ from what it was last healthy with, newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

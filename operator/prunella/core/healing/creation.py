@@ -26,6 +26,8 @@ class Create:
     does: str
     """What it does, in a sentence for the timeline."""
     before: Mapping[str, str] = field(default_factory=dict)
+    confidential: bool = False
+    """Whether what it holds may be a secret: not even a hash of it is kept."""
 
     @property
     def record(self) -> dict[str, str]:
@@ -34,5 +36,7 @@ class Create:
 
     @property
     def sha256(self) -> str:
-        """Hash of what is made."""
+        """Hash of what is made; empty where it is confidential."""
+        if self.confidential:
+            return ""
         return hashlib.sha256(json.dumps(self.manifest, sort_keys=True, default=dict).encode()).hexdigest()

@@ -52,6 +52,8 @@ class Patch:
     """Whether the target had annotations when it was judged: the stamp goes beside them, else it brings the map along."""
     subresource: str = ""
     """The part of the target that is written by a right of its own, for example scale. It has no annotations, so it bears no stamp."""
+    confidential: bool = False
+    """Whether what is written may be a secret: not even a hash of it is kept, for of a short value that would tell what it is."""
 
     @property
     def record(self) -> dict[str, str]:
@@ -61,7 +63,9 @@ class Patch:
 
     @property
     def sha256(self) -> str:
-        """Hash of the operations, stored with the intent."""
+        """Hash of the operations, stored with the intent; empty where they are confidential."""
+        if self.confidential:
+            return ""
         return hashlib.sha256(
             json.dumps([self.operations, *self.marks.items(), *self.labels.items()], sort_keys=True, default=dict).encode()
         ).hexdigest()

@@ -32,6 +32,9 @@ OURSELVES: Final = Ourselves.OURSELVES
 RUN_JOBS: Final = "run-jobs"
 NODES: Final = "nodes"
 """The folder of manifests that grants what has no namespace."""
+RESTORE_CONFIG: Final = "restore-config"
+APART: Final = {"jobs.batch": RUN_JOBS, "cronjobs.batch": RUN_JOBS, "configmaps": RESTORE_CONFIG}
+"""What opting in does not grant, and the folder of manifests that does."""
 VERBS: Final = ("get", "impersonate")
 """What the operator must be permitted to do with an account that it acts as. Bindings outlive their account, so its name alone proves nothing."""
 
@@ -133,17 +136,18 @@ def lacks(acting: Actor, missing: Iterable[str], namespace: str) -> str:
     ours = ", ".join(right for right in rights if right in acting.needed)
     if ours:
         return f"Prunella may not {ours}; `{_lend(acting)}` grants it"
-    role = "--role=prunella-run-jobs" if _grant(rights) == RUN_JOBS else "--clusterrole=prunella-remediate"
+    apart = _grant(rights) if _grant(rights) in APART.values() else ""
+    role = f"--role=prunella-{apart}" if apart else "--clusterrole=prunella-remediate"
     bind = f"kubectl create rolebinding {acting.name}-{role.partition('=')[2]} -n {acting.namespace}"
     grants = f"{bind} {role} --serviceaccount={acting.namespace}:{acting.name}"
-    first = f"kubectl apply -n {acting.namespace} -k manifests/{RUN_JOBS} && " if _grant(rights) == RUN_JOBS else ""
+    first = f"kubectl apply -n {acting.namespace} -k manifests/{apart} && " if apart else ""
     return f"{acting.user} may not {what}; `{first}{grants}` grants it"
 
 
 def _grant(rights: tuple[str, ...]) -> str:
-    """The folder of manifests that grants what is missing: that of workloads, unless nothing but Jobs is."""
-    jobs = all(right.split(" ")[1] in {"jobs.batch", "cronjobs.batch"} for right in rights)
-    return RUN_JOBS if rights and jobs else "opt-in"
+    """The folder of manifests that grants what is missing: that of workloads, unless all of it is granted by one other."""
+    folders = {APART.get(right.split(" ")[1], "opt-in") for right in rights}
+    return folders.pop() if len(folders) == 1 else "opt-in"
 
 
 def _lend(account: Account) -> str:

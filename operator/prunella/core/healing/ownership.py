@@ -6,6 +6,7 @@ Argo CD and Flux own the whole object, as does another operator; a node has a me
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from prunella.core.facts import Workload
@@ -39,10 +40,15 @@ def owned(subject: Workload | Thing) -> Refusal | None:
 
 def gitops(subject: Workload | Thing) -> str:
     """What applies the target from Git, in words; empty where nothing does."""
-    tracking = subject.annotations.get(ARGO_ANNOTATION)
+    return gitops_of(subject.annotations, subject.labels)
+
+
+def gitops_of(annotations: Mapping[str, str], labels: Mapping[str, str]) -> str:
+    """The same of any object, by what it bears."""
+    tracking = annotations.get(ARGO_ANNOTATION)
     if tracking:
         return f"Argo CD's application {tracking.split(':', 1)[0]}"
-    labelled = ((label.split(".", 1)[0], subject.labels.get(label)) for label in FLUX_LABELS)
+    labelled = ((label.split(".", 1)[0], labels.get(label)) for label in FLUX_LABELS)
     return next((f"Flux ({what} {name})" for what, name in labelled if name), "")
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
 from prunella.api.incident import IncidentStatus, Signal
-from prunella.api.names import CRASH_CAUSES, Cause, Mode, SignalState, SourceKind
+from prunella.api.names import CRASH_CAUSES, Cause, Mode, SignalState, SourceKind, StepImpact
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
@@ -245,7 +245,8 @@ def summary(subject: Workload | Thing, runbook: Runbook, accused: Revision | Non
         return f"ask for a revert in Git of {back}" if registry.tells_only(runbook) else f"roll back {back}"
     if accused is not None:
         return f"freeze the rollout of {subject.short} at revision {accused.number} ({short_hash(accused)}): what serves now goes on"
-    if any(kind.name == "restart" for kind in registry.kinds_of(runbook)):
+    first = next((kind for kind in registry.kinds_of(runbook) if kind.impact not in {StepImpact.READ, StepImpact.NOTIFY}), None)
+    if first is not None and first.name == "restart":
         return f"restart the pods of {subject.short}"
     return f"{runbook.spec.title[:1].lower()}{runbook.spec.title[1:]}: {subject.short}"
 

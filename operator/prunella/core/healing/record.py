@@ -94,7 +94,7 @@ def record_update(
     if newest is None or memory.uid != facts.workload.uid:
         return None
     needed = max(policy.known_good_after_seconds, facts.workload.min_ready_seconds)
-    own = _own(record, facts.workload.ref)
+    own = standing(record, facts.workload.ref)
     left_out = {newest.hash, *(one.hash for one in own.quarantined)}
     written = {one.hash: one.last_healthy_time for one in own.revisions}
     proved = (spell for spell in memory.spells if spell.hash not in left_out and spell.longest_seconds >= needed)
@@ -111,7 +111,7 @@ def quarantine(
     record: WorkloadRecord | None, target: ObjectRef, *, revision_hash: str, revision: int, incident: str, reason: str, now: datetime
 ) -> WorkloadRecordSpec:
     """What has to stand there so that no rollback chooses the revision and its return is left to people. Unchanged where it stands there already."""
-    own = _own(record, target)
+    own = standing(record, target)
     if any(one.hash == revision_hash for one in own.quarantined):
         return own
     entry = QuarantinedRevision(hash=revision_hash, revision=revision, incident=incident, quarantined_time=now, reason=reason[:1024])
@@ -124,18 +124,21 @@ def release(record: WorkloadRecord | None, facts: WorkloadFacts, min_healthy_sec
     Health before it came into quarantine does not count.
     """
     newest, since = rollout.newest(facts), known_good.healthy_since(facts)
-    own = _own(record, facts.workload.ref)
+    own = standing(record, facts.workload.ref)
     held = next((one for one in own.quarantined if newest is not None and one.hash == newest.hash), None)
     if held is None or since is None or now - max(since, held.quarantined_time) < timedelta(seconds=min_healthy_seconds):
         return None
     return own.model_copy(update={"quarantined": tuple(one for one in own.quarantined if one is not held)})
 
 
-def _own(record: WorkloadRecord | None, target: ObjectRef) -> WorkloadRecordSpec:
+def standing(record: WorkloadRecord | None, target: ObjectRef) -> WorkloadRecordSpec:
     """What stands there of this very object; another uid starts anew."""
-    if record is not None and record.spec.target_ref.uid == target.uid:
-        return record.spec
-    return WorkloadRecordSpec(target_ref=target)
+    return record.spec if is_of(record, target) and record is not None else WorkloadRecordSpec(target_ref=target)
+
+
+def is_of(record: WorkloadRecord | None, target: ObjectRef) -> bool:
+    """Whether it is there, and of this very object."""
+    return record is not None and record.spec.target_ref.uid == target.uid
 
 
 def _broken(spell: Spell, now: datetime) -> Spell:

@@ -32,6 +32,7 @@ CLASS_OF = {
     Cause.REGISTRY_UNREACHABLE: "image pull",
     Cause.ROLLOUT_CONFIG_ERROR: "configuration",
     Cause.CONFIG_MISSING: "configuration",
+    Cause.CONFIG_CHANGED: "configuration",
     Cause.ROLLOUT_NOT_READY: "not ready",
     Cause.ROLLOUT_STUCK: "not ready",
     Cause.STATEFUL_SET_STUCK: "not ready",

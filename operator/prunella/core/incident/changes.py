@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.incident import Change, IncidentStatus
+from prunella.api.names import Cause
 from prunella.api.workload_record import WorkloadRecord
-from prunella.core import rollout
+from prunella.core import configs, rollout
 from prunella.core.around import Dependency, Neighbours
+from prunella.core.configs import ConfigChange
 from prunella.core.draft import Draft
 from prunella.core.facts import Revision, WorkloadFacts
 from prunella.core.redact import redact
@@ -23,6 +25,7 @@ LOOK_BACK: Final = timedelta(seconds=1800)
 """How long before the fault a change may lie."""
 CAP: Final = 10
 IMAGE_LENGTH: Final = 160
+KEYS: Final = 20
 
 
 def look_back(world: World, draft: Draft, stored: IncidentStatus) -> Draft:
@@ -37,7 +40,8 @@ def _found(world: World, draft: Draft) -> Iterator[Change]:
     near = world.neighbours or Neighbours()
     facts = world.workload
     own = facts.workload.uid if facts is not None else ""
-    found = [*_own(facts, world.record if isinstance(world.record, WorkloadRecord) else None), *_beside(near, own)]
+    record = world.record if isinstance(world.record, WorkloadRecord) else None
+    found = [*(_of_config(one) for one in world.config_changes), *_own(facts, record), *_beside(near, own)]
     yield from (one for one in found if since <= one.time <= draft.now)
 
 
@@ -81,6 +85,12 @@ def _of_dependency(dependency: Dependency, facts: WorkloadFacts) -> Iterator[Cha
         yield _change(facts, available.last_transition_time, message)
 
 
+def _of_config(change: ConfigChange) -> Change:
+    """A ConfigMap that the target reads. Its keys are named, and nothing of what stands under them."""
+    message = f"{configs.named(change.keys, KEYS)} changed since it was healthy with it at {change.good_time:%H:%M:%S}"
+    return Change(time=change.changed_time, namespace=change.namespace, target=f"{configs.TARGET}{change.name}", message=message[:1024])
+
+
 def _rolled_out(facts: WorkloadFacts) -> Iterator[Change]:
     newest, began = rollout.newest(facts), rollout.rollout_began(facts)
     if newest is not None and began is not None:
@@ -117,9 +127,12 @@ def _bounded(found: Iterable[Change], status: IncidentStatus) -> list[Change]:
 
 
 def _accused(change: Change, status: IncidentStatus) -> bool:
+    if change.target.startswith(configs.TARGET):
+        return status.cause is Cause.CONFIG_CHANGED
     return change.revision is not None and change.revision == status.accused_revision
 
 
 def _marked(change: Change, status: IncidentStatus) -> Change:
-    why = "the evidence accuses this revision: its pods show the fault" if _accused(change, status) else None
+    what = "change: what fails began to fail after it" if change.target.startswith(configs.TARGET) else "revision: its pods show the fault"
+    why = f"the evidence accuses this {what}" if _accused(change, status) else None
     return change if change.suspected == why else change.model_copy(update={"suspected": why})

@@ -196,6 +196,8 @@ class StepKind(Generic[P]):
     """Its fields, live facts, and the records of this step's effects so far; pure."""
     undo: Callable[[P, Json, StepStatus], Next] | None = None
     """Its fields, the object that it changed as it is now, and the record of that effect: what takes it back. None where nothing can."""
+    undo_knowing: Callable[[P, Json, StepStatus, Mapping[Listed, tuple[Json, ...]]], Next] | None = None
+    """The same with the answers, where `undo` asks for more than the object itself."""
     goes_on: bool = False
     """Whether it is not done with its effect: it waits for what comes of it."""
     outputs: Mapping[str, str] = field(default_factory=dict)
