@@ -14,6 +14,7 @@ from prunella.adapters.kubernetes.watched import Watched
 from prunella.adapters.kubernetes.wire_workload import Requirement, Selector
 from prunella.core import configs, facts
 from prunella.core.subject import Owner
+from prunella.core.things.autoscaler import AutoscalerFacts
 
 STAMP = "2026-11-24T09:41:07Z"
 INSTANT = datetime(2026, 11, 24, 9, 41, 7, tzinfo=UTC)
@@ -108,6 +109,9 @@ def test_a_crashing_pod_keeps_what_a_detector_asks_for():
     ("change", "field", "value"),
     [
         ({"metadata": meta(deletionTimestamp=STAMP)}, "deleting", True),
+        ({"metadata": meta(deletionTimestamp=STAMP)}, "deletion_time", INSTANT),
+        ({"metadata": meta(deletionTimestamp=STAMP, finalizers=["x.io/y"])}, "finalizers", ("x.io/y",)),
+        ({"metadata": meta(finalizers=["x.io/y"])}, "finalizers", ()),
         ({"metadata": meta(labels={"controller-revision-hash": "db-5f6c"})}, "revision", "db-5f6c"),
         ({"metadata": meta(ownerReferences=owned_by("ReplicaSet", controller=False))}, "owner_uid", ""),
         ({"metadata": meta()}, "owner_kind", ""),
@@ -202,6 +206,34 @@ def test_a_deployment_keeps_its_counts_conditions_and_owner():
         min_ready_seconds=5,
         progress_deadline_seconds=60,
     )
+
+
+def wrote(manager: str, time: str = STAMP, *, subresource: str = "", fields: str = "f:replicas") -> Object:
+    """An entry of managedFields, as the API server stores it."""
+    entry = {"manager": manager, "operation": "Update", "apiVersion": "apps/v1", "time": time, "fieldsType": "FieldsV1"}
+    return {**entry, "fieldsV1": {"f:spec": {fields: {}}}, **({"subresource": subresource} if subresource else {})}
+
+
+EARLIER = "2026-11-24T09:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("replicas", "written", "by"),
+    [
+        (0, [wrote("helm", EARLIER), wrote("kubectl", subresource="scale")], ("kubectl (scale)", INSTANT)),
+        (0, [wrote("kubectl-edit"), wrote("helm", EARLIER), wrote("kube-controller-manager", fields="f:template")], ("kubectl-edit", INSTANT)),
+        (0, [wrote("helm", fields="f:template")], ("", None)),
+        (0, [{"manager": "odd"}, wrote("kubectl") | {"time": None}], ("kubectl", None)),
+        (0, [{"manager": "odd", "fieldsV1": {"f:spec": 7}}], ("", None)),
+        (0, None, ("", None)),
+        (1, [wrote("kubectl", subresource="scale")], ("", None)),
+    ],
+    ids=["kubectl scale", "by hand", "nobody wrote it", "undated", "unreadable", "none are kept", "it wants pods"],
+)
+def test_who_scaled_a_workload_to_zero_is_read_where_it_was(replicas, written, by):
+    made = workload({"replicas": replicas}, managedFields=written) if written is not None else workload({"replicas": replicas})
+    found = read(watched.DEPLOYMENTS, made)
+    assert (found.zeroed_by, found.zeroed_time) == by
 
 
 def test_what_a_stateful_set_adds():
@@ -351,7 +383,7 @@ def test_namespaces_and_autoscalers():
     assert read(watched.NAMESPACES, there) == facts.NamespaceFacts(name="shop")
     scaler = {"metadata": meta(), "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 5}}
     aim = {"target_kind": "Deployment", "target_name": "web", "least": 1, "most": 5}
-    wanted = facts.AutoscalerFacts(namespace="shop", name="web", uid="u-1", created_time=datetime.fromisoformat(STAMP), **aim)
+    wanted = AutoscalerFacts(namespace="shop", name="web", uid="u-1", created_time=datetime.fromisoformat(STAMP), **aim)
     assert read(watched.AUTOSCALERS, scaler) == wanted
 
 

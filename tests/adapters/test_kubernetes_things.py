@@ -20,9 +20,10 @@ from prunella.adapters.kubernetes.endpoints import Endpoints
 from prunella.adapters.kubernetes.resources import EVENT, FOREIGN, OWN, THINGS
 from prunella.adapters.kubernetes.watch import Tempo
 from prunella.adapters.kubernetes.watched_things import NEEDS
-from prunella.core.facts import AutoscalerFacts
 from prunella.core.subject import Owner
+from prunella.core.things.autoscaler import AutoscalerFacts
 from prunella.core.things.budget import Budget
+from prunella.core.things.certificate import Certificate
 from prunella.core.things.claim import Claim
 from prunella.core.things.complaint import Complaint
 from prunella.core.things.cron_job import CronJob
@@ -124,6 +125,20 @@ def test_of_a_cron_job_only_what_decides_is_kept():
 
 def test_every_kind_of_thing_is_looked_at_and_every_kind_that_is_looked_at_is_kept():
     assert {one.kind for one in THINGS} - {"EndpointSlice"} | {"HorizontalPodAutoscaler", "Namespace"} == KINDS == set(NEEDS)
+
+
+def test_of_a_certificate_only_what_cert_manager_tells_is_kept():
+    status = {"notAfter": "2026-11-24T12:00:00Z", "renewalTime": "2026-11-24T11:00:00Z", "revision": 3}
+    conditions = [condition("Ready", "True", "Ready"), condition("Issuing", "False", "Failed", "the order failed")]
+    stands = stored("web", spec={"secretName": "web-tls", "dnsNames": ["shop.example.com"]}, status={**status, "conditions": conditions})
+    read = decode.certificate(msgspec.convert(stands, wire.Certificate, strict=False))
+    times = {"not_after": NOON, "renewal_time": NOON - timedelta(hours=1)}
+    assert (read.not_after, read.renewal_time, read.unready) == (*times.values(), None)
+    assert read.issuing is not None
+    assert (read.issuing.status, read.issuing.reason, read.issuing.message) == ("False", "Failed", "the order failed")
+    fresh = decode.certificate(msgspec.convert(stored("web", status={"conditions": [condition("Ready", "False", "DoesNotExist")]}), wire.Certificate))
+    assert fresh == Certificate(namespace="shop", name="web", uid="uid-web", unready=fresh.unready)
+    assert fresh.unready is not None
 
 
 def test_of_claims_quotas_and_budgets_only_what_decides_is_kept():
@@ -247,6 +262,8 @@ async def test_the_endpoints_of_a_service_are_summed_over_its_slices(server: Sta
         await eventually(lambda: len(told) == 2)
         assert told == [("Service", "shop", "web")] * 2, "who is behind a number does not count"
         assert sums() == (0, 1, True)
+        assert cache.services("shop") == [cache.thing("Service", "shop", "web")]
+        assert cache.services("other") == []
 
 
 async def test_a_namespace_is_a_thing_while_it_goes(server: StandIn):

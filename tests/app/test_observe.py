@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 from tests.core.builders import new_pod, rolling_facts, waiting
+from tests.core.thing_builders import lost_node, node, service
+from tests.fakes.cluster import FakeWorkload
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import shipped
 
 from prunella.api.common import Metadata
 from prunella.api.incident import Incident
-from prunella.api.names import Cause, Mode
+from prunella.api.marks import MAY_BE_ZERO_ANNOTATION
+from prunella.api.names import Cause, Mode, Phase, Priority, Urgency
 from prunella.api.workload_record import WorkloadRecord, WorkloadRecordSpec
 from prunella.app.errors import Conflict, Retryable
 from prunella.app.keys import WorkloadKey
@@ -278,4 +281,129 @@ async def test_whether_pulls_fail_elsewhere_tells_a_bad_name_from_a_bad_registry
     await operator.run(1)
     operator.observer._keep(WorkloadKey("Deployment", "shop", "cart"), operator.observer.sight(KEY))
     assert operator.observer.finding(rolling_facts(new_pod(refused))).cause is Cause.ROLLOUT_IMAGE_PULL, "the other one has recovered"
+    await operator.close()
+
+
+# what does not go
+
+
+async def test_a_pod_that_does_not_go_is_an_incident_of_its_workload_that_pages_as_a_trend():
+    place, workload, operator = await running()
+    place.cluster.put(node(name="node-1"))
+    workload.pods[0].to_be_gone = place.clock.now()
+    place.cluster.changed(workload)
+    await operator.run(595)
+    assert place.api.all(Incident) == []
+    await operator.run(10)
+    status = operator.incident.status
+    assert (status.cause, status.target, status.urgency) == (Cause.STUCK_TERMINATING, "deploy/checkout", Urgency.MEDIUM)
+    assert operator.condition("RemediationAllowed") == ("False", "NoRunbookMatches")
+    assert place.cluster.effects == []
+    workload.pods[:] = [*workload.pods[1:], place.cluster._pod(workload, 0, place.clock.now())]
+    place.cluster.changed(workload)
+    await operator.run(310)
+    assert operator.condition("Resolved") == ("True", "SignalsCleared")
+    await operator.close()
+
+
+@pytest.mark.parametrize("how", ["it is not Ready", "nodes can't be seen"])
+async def test_what_a_lost_node_holds_is_no_incident_of_the_workload_until_the_node_is_back(how):
+    place, workload, operator = await running()
+    place.cluster.put(lost_node(name="node-1") if how == "it is not Ready" else node(name="node-1"))
+    if how == "nodes can't be seen":
+        place.view.unseen.add("Node")
+    workload.pods[0].to_be_gone = place.clock.now()
+    place.cluster.changed(workload)
+    await operator.run(900)
+    assert [one.spec.target_ref.kind for one in place.api.all(Incident)] == (["Node"] if how == "it is not Ready" else [])
+    place.cluster.put(node(name="node-1"))
+    place.view.unseen.clear()
+    await operator.run(610)
+    assert Cause.STUCK_TERMINATING in {one.status.cause for one in place.api.all(Incident)}, "no event tells of it: it is looked at again"
+    await operator.close()
+
+
+# scaled to zero
+
+
+def scale(place: Place, workload: FakeWorkload, replicas: int) -> None:
+    """As a person does it with kubectl: pods and endpoints follow."""
+    workload.raw["spec"]["replicas"] = replicas
+    place.cluster._react(workload)
+    place.cluster.put(service(replicas, selector={"app": workload.name}, scaled_to_zero=replicas == 0))
+
+
+async def at_zero(**alone: bool):
+    place, workload, operator = await running()
+    if not alone:
+        place.cluster.create("cart")
+    place.cluster.touch(workload, selector={"app": "checkout"})
+    scale(place, workload, 3)
+    await operator.run(5)
+    scale(place, workload, 0)
+    return place, workload, operator
+
+
+async def test_a_workload_that_was_scaled_to_zero_under_its_service_is_a_notice_and_nothing_is_done():
+    place, workload, operator = await at_zero()
+    await operator.run(295)
+    assert place.api.all(Incident) == []
+    await operator.run(10)
+    status = operator.incident.status
+    assert (status.cause, status.target, status.priority) == (Cause.SCALED_TO_ZERO, "deploy/checkout", Priority.P4)
+    assert operator.condition("RemediationAllowed") == ("False", "NoRunbookMatches")
+    assert place.cluster.effects == []
+    scale(place, workload, 3)
+    await operator.run(310)
+    assert operator.condition("Resolved") == ("True", "SignalsCleared")
+    await operator.close()
+
+
+async def test_a_restart_keeps_it_open_and_the_annotation_ends_it():
+    place, workload, operator = await at_zero()
+    await operator.run(310)
+    await operator.close()
+    again = Operator(place)
+    await again.run(400)
+    assert again.incident.status.phase is Phase.TRIGGERED
+    place.cluster.touch(workload, annotations={MAY_BE_ZERO_ANNOTATION: "true"})
+    await again.run(310)
+    assert again.condition("Resolved") == ("True", "SignalsCleared")
+    await again.close()
+
+
+@pytest.mark.parametrize("kind", ["Service", "HorizontalPodAutoscaler"])
+async def test_where_services_or_autoscalers_cannot_be_seen_nothing_is_said(kind):
+    place, _, operator = await at_zero()
+    place.view.unseen.add(kind)
+    await operator.run(400)
+    assert place.api.all(Incident) == []
+    await operator.close()
+
+
+async def test_what_was_at_zero_when_we_came_is_left_alone():
+    place = shop(shipped())
+    workload = place.cluster.create(replicas=0)
+    place.cluster.create("cart")
+    place.cluster.touch(workload, selector={"app": "checkout"})
+    place.cluster.put(service(0, selector={"app": "checkout"}, scaled_to_zero=True))
+    operator = Operator(place)
+    await operator.run(400)
+    assert place.api.all(Incident) == []
+    await operator.close()
+
+
+async def test_a_namespace_that_is_switched_off_as_a_whole_is_left_alone():
+    place, workload, operator = await at_zero()
+    scale(place, place.cluster.workloads["Deployment", "shop", "cart"], 0)
+    place.cluster.changed(workload)
+    await operator.run(400)
+    assert place.api.all(Incident) == []
+    await operator.close()
+
+
+async def test_one_that_is_alone_in_its_namespace_is_no_namespace_that_was_switched_off():
+    place, _, operator = await at_zero(alone=True)
+    await operator.run(310)
+    assert [one.status.cause for one in place.api.all(Incident)] == [Cause.SCALED_TO_ZERO]
     await operator.close()

@@ -19,7 +19,8 @@ OLD = CleanUp()
 
 
 def failed(name: str, age: float = 7200, **changes):
-    return pod(name, "h2", phase="Failed", status_reason="Evicted", ready=False, created_time=ago(age), resource_version="7", **changes)
+    defaults = {"created_time": ago(10 * age), "ready_since": ago(age), "resource_version": "7"}
+    return pod(name, "h2", phase="Failed", status_reason="Evicted", ready=False, **(defaults | changes))
 
 
 def facts(*pods):
@@ -53,11 +54,12 @@ def test_the_oldest_go_one_by_one_until_the_newest_three_are_left():
     [
         [failed(f"f{number}") for number in range(3)],
         [failed(f"f{number}", 600) for number in range(9)],
+        [failed(f"f{number}", created_time=ago(600), ready_since=None) for number in range(9)],
         [replace(failed(f"f{number}"), owner_uid="") for number in range(9)],
         [replace(failed(f"f{number}"), phase="Running") for number in range(9)],
         [replace(failed(f"f{number}"), deleting=True) for number in range(9)],
     ],
-    ids=["no more than are kept", "young ones", "nobody's", "running", "on their way out"],
+    ids=["no more than are kept", "failed lately", "made lately, and nothing else is told", "nobody's", "running", "on their way out"],
 )
 def test_else_nothing_goes_and_that_is_said(pods):
     assert plan(facts(*pods)) == Done(message="no failed pod has to go: nothing was done")

@@ -21,7 +21,7 @@ KINDS = ["Deployment", "StatefulSet", "DaemonSet"]
 
 
 def detection(facts, now=NOON):
-    return detect(facts, now, Settings(), Surroundings())
+    return detect(facts, now, Settings(), Surroundings(nodes={"node-1": True}))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -121,6 +121,7 @@ PODS = st.builds(
     unscheduled_reason=st.sampled_from(["", "Unschedulable", "SchedulingGated"]),
     created_time=TIMES,
     deleting=st.booleans(),
+    deletion_time=TIMES,
     node=st.sampled_from(["", "node-1", "node-1", "node-1"]),
     containers=st.lists(CONTAINERS, max_size=3).map(tuple),
 )
@@ -248,6 +249,8 @@ def test_two_words_about_a_pod_that_are_alike_give_one_answer(facts, one, before
         {"phase": "Failed"},
         {"status_reason": "Evicted"},
         {"deleting": True},
+        {"deletion_time": ago(1)},
+        {"finalizers": ("x",)},
         {"scheduled": False},
         {"node": ""},
         {"revision": "h9"},

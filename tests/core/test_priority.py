@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from prunella.api.healing_policy import SeverityUrgency
-from prunella.api.names import Impact, Priority, RemediationPhase, Urgency
+from prunella.api.names import Cause, Impact, Priority, RemediationPhase, Urgency
 from prunella.core.facts import UNKNOWN
 from prunella.core.incident.priority import MATRIX
 
@@ -218,3 +220,13 @@ def test_what_a_person_stated_holds_in_a_new_episode(where):
     story.at(33, finding=None, remediations=(healed(),), healthy=True, since=13)
     story.at(100, finding=finding(started_time=later(99)), remediations=(healed(),))
     assert (story.status.episode, story.status.priority) == (2, "P1")
+
+
+def test_once_nothing_fires_any_more_nothing_is_raised_but_by_a_person():
+    story = Story(watched())
+    story.at(0, finding=replace(finding(), cause=Cause.STUCK_TERMINATING))
+    assert story.status.priority == "P4"
+    story.at(5, finding=None, target=workload(0, 3))
+    assert story.status.priority == "P4", "pods start, and nothing says that anybody is hurt"
+    story.says(urgency=Urgency.HIGH).at(6, finding=None, target=workload(0, 3))
+    assert story.status.priority == "P3"

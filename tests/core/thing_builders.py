@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunella.core.facts import AutoscalerFacts, WorkloadCondition
+from prunella.core.facts import WorkloadCondition
 from prunella.core.subject import Thing
 from prunella.core.things.api_service import APIService
+from prunella.core.things.autoscaler import AutoscalerFacts
 from prunella.core.things.budget import Budget
+from prunella.core.things.certificate import Certificate
 from prunella.core.things.claim import Claim
 from prunella.core.things.complaint import Complaint
 from prunella.core.things.cron_job import CronJob
@@ -19,7 +21,7 @@ from prunella.core.things.service import Service
 from prunella.core.things.sighting import At, Sighting
 from prunella.core.things.terminating import Space
 
-from .builders import NOON, ago, container, pod, termination
+from .builders import NOON, ago, container, later, pod, termination
 
 BACKOFF = {"failed_reason": "BackoffLimitExceeded", "failed_message": "Job has reached the specified backoff limit"}
 
@@ -137,3 +139,9 @@ def api_service(**changes: Any) -> APIService:
 def space(gone: float = 900, **changes: Any) -> Space:
     """A Namespace that was to be gone so many seconds before noon."""
     return Space(**({"name": "old", "uid": "uid-old", "deletion_time": ago(gone), "finalizers": ("kubernetes",)} | changes))
+
+
+def certificate(**changes: Any) -> Certificate:
+    """One that holds for another ten days, and was to be renewed two hours ago."""
+    times = {"not_after": later(10 * 86_400), "renewal_time": ago(7200)}
+    return Certificate(**({"namespace": "shop", "name": "web", "uid": "uid-cert"} | times | changes))

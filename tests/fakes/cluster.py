@@ -15,7 +15,6 @@ from prunella.api.common import ObjectRef
 from prunella.app.errors import OutcomeUnknown, Retryable
 from prunella.core.facts import (
     UNKNOWN,
-    AutoscalerFacts,
     Container,
     Look,
     NamespaceFacts,
@@ -50,6 +49,7 @@ from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP
 from prunella.core.healing.steps.hand_back import hand_back
 from prunella.core.healing.steps.step import Listed
 from prunella.core.subject import Owner, Place, Thing, place
+from prunella.core.things.autoscaler import AutoscalerFacts
 from prunella.core.things.node import Node
 
 from .clock import ManualClock
@@ -74,6 +74,8 @@ class FakePod:
     image: str = ""
     unpulled: str = ""
     """Why its image can't be pulled; such a pod is bad, and never starts."""
+    to_be_gone: datetime | None = None
+    """When it is to be gone, where somebody deletes it; it stays all the same."""
 
     def facts(self, owner: FakeWorkload, now: datetime) -> Pod:
         age = (now - self.created).total_seconds()
@@ -98,6 +100,8 @@ class FakePod:
             ready=not self.bad and age >= 1,
             ready_since=self.created + timedelta(seconds=0 if self.bad else 1),
             created_time=self.created,
+            deleting=self.to_be_gone is not None,
+            deletion_time=self.to_be_gone,
             node=self.node,
             containers=(shown,),
         )

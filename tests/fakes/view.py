@@ -17,8 +17,10 @@ from prunella.api.marks import TEMPORARY_ANNOTATION
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
-from prunella.core.facts import AutoscalerFacts, NamespaceFacts, Pod, Workload, WorkloadFacts
+from prunella.core.facts import NamespaceFacts, Pod, Workload, WorkloadFacts
 from prunella.core.subject import Thing, place
+from prunella.core.things.autoscaler import AutoscalerFacts
+from prunella.core.things.service import Service
 
 from .api import FakeApi, Stored
 from .cluster import FakeCluster
@@ -66,6 +68,9 @@ class FakeView:
 
     def whole(self, thing: Thing) -> Thing:
         return thing
+
+    def services(self, namespace: str) -> Sequence[Service]:
+        return [one for one in self.cluster.things.values() if isinstance(one, Service) and one.namespace == namespace]
 
     def sees(self, kind: str, namespace: str, now: datetime) -> bool:
         return kind not in self.unseen

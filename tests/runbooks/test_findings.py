@@ -22,7 +22,7 @@ CAUSES = {
     "replica-creation-failed": "ReplicaCreationFailed",
     "unschedulable": "Unschedulable",
 }
-CONTROLS = {"scheduling-gated"}
+CONTROLS = {"failed-pods-few", "scheduling-gated"}
 FINDINGS = replays.findings()
 
 

@@ -18,6 +18,7 @@ ACTS, NOTHING = 0, 3
 EXPECTED = {
     "cordon-ailing-node": (ACTS, ("Ask", "AwaitingApproval"), ("Nothing", "TargetHealthy"), ("Nothing", "TargetHealthy")),
     "cordon-ailing-node.another-is-out": (NOTHING, ("Nothing", "SelectionTooWide"), ("Nothing", "TargetHealthy"), ("Nothing", "NoRunbookMatches")),
+    "clean-up-failed-pods": (ACTS, ("Act", "Allowed")),
     "request-revert-of-gitops-rollout": (ACTS, ("Act", "Allowed")),
     "request-revert-of-gitops-rollout.old-revision-fails": (NOTHING, ("Nothing", "OldRevisionFails")),
     "restart-crash-looping-pods": (ACTS, ("Suggest", "ModeSuggest")),

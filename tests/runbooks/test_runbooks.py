@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.fakes.operator import cel
 from prunella.api.names import ROLLOUT_CAUSES, Cause, Mode
 from prunella.api.runbook import Runbook
 from prunella.cli.lint import command as lint
+from prunella.core.detect.piled import OLD, PILE
 from prunella.core.healing import match
 from prunella.core.healing.steps import registry
 
@@ -49,6 +51,15 @@ def test_a_configuration_is_somebodys_intent_and_comes_back_only_where_people_ap
     assert [name for name, one in RUNBOOKS.items() if Cause.CONFIG_CHANGED in one.spec.match.causes] == ["restore-changed-config"]
 
 
+def test_what_sweeps_by_itself_keeps_evidence_and_is_for_nothing_else():
+    spec = RUNBOOKS["clean-up-failed-pods"].spec
+    assert (spec.mode, spec.match.causes) == (Mode.AUTO, (Cause.FAILED_PODS_PILED_UP,))
+    assert [step.action for step in spec.steps] == ["captureEvidence", "cleanUp"]
+    tidy = registry.params_of(spec.steps[1])
+    assert tidy.keep < PILE, "what it leaves is no pile"
+    assert timedelta(seconds=tidy.older_than_seconds) <= OLD, "what is found can be taken away"
+
+
 def test_a_rollback_is_for_what_a_rollout_brought_and_nothing_else():
     spec = RUNBOOKS["roll-back-bad-rollout"].spec
     assert set(spec.match.causes) <= ROLLOUT_CAUSES
@@ -57,8 +68,8 @@ def test_a_rollback_is_for_what_a_rollout_brought_and_nothing_else():
 
 
 NODES = {Cause.NODE_FLAPPING, Cause.NODE_PRESSURE}
-NOBODYS = set(Cause) - ROLLOUT_CAUSES - {Cause.CRASH_LOOP, Cause.CONFIG_CHANGED} - NODES
-"""What no rollout brought, neither a restart nor the configuration from before mends, and is no node's."""
+NOBODYS = set(Cause) - ROLLOUT_CAUSES - {Cause.CRASH_LOOP, Cause.CONFIG_CHANGED, Cause.FAILED_PODS_PILED_UP} - NODES
+"""What no rollout brought, neither a restart nor the configuration from before mends, no broom sweeps away, and is no node's."""
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)

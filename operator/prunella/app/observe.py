@@ -16,7 +16,7 @@ from prunella.api.healing_policy import HealingPolicySpec
 from prunella.api.names import Cause
 from prunella.api.workload_record import WorkloadRecord, WorkloadRecordSpec
 from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
-from prunella.core.facts import UNKNOWN, Finding, UnknownT, WorkloadFacts
+from prunella.core.facts import UNKNOWN, Finding, UnknownT, Workload, WorkloadFacts
 from prunella.core.healing import known_config, known_good, record
 from prunella.core.incident import correlate
 
@@ -25,6 +25,7 @@ from .errors import AlreadyExists, Conflict
 from .intake import Intake
 from .keys import IncidentKey, WorkloadKey
 from .ports import Clock, Store, Tenure, View
+from .surroundings import at_zero, nodes_of_leaving
 
 log = logging.getLogger(__name__)
 PULL_CAUSES: Final = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE})
@@ -142,11 +143,20 @@ class Observer:
     def _detect(self, facts: WorkloadFacts, now: datetime) -> Detection:
         policy = self._policy()
         stored = self._record(facts)
-        uid = facts.workload.uid
-        pulling = bool(self._pulling - {uid})
-        surroundings = Surroundings(record=stored, pull_failures_elsewhere=pulling, config_changes=self.configs.changes(uid))
+        surroundings = Surroundings(
+            record=stored,
+            pull_failures_elsewhere=bool(self._pulling - {facts.workload.uid}),
+            config_changes=self.configs.changes(facts.workload.uid),
+            nodes=nodes_of_leaving(self._view, facts, now),
+            at_zero=at_zero(self._view, facts.workload, self._last_served(facts.workload, stored, now), now),
+        )
         settings = Settings(open_after_seconds={one.cause: one.open_after_seconds for one in policy.detectors})
         return detect(facts, now, settings, surroundings)
+
+    def _last_served(self, workload: Workload, stored: WorkloadRecord | None, now: datetime) -> datetime | None:
+        sight = self._sights.get(WorkloadKey(workload.kind, workload.namespace, workload.name))
+        memory = sight.memory if sight is not None and sight.uid == workload.uid else record.Memory()
+        return record.last_served(memory, stored, now)
 
     def _policy(self) -> HealingPolicySpec:
         policy = self._view.healing_policy()

@@ -15,12 +15,14 @@ from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.runbook_status import Shadow
 from prunella.api.workload_record import WorkloadRecord
-from prunella.core.facts import AlertFacts, AutoscalerFacts, Look, NamespaceFacts, Pod, Revision, UnknownT, Workload, WorkloadFacts
+from prunella.core.facts import AlertFacts, Look, NamespaceFacts, Pod, Revision, UnknownT, Workload, WorkloadFacts
 from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
 from prunella.core.healing.identity import OURSELVES, Actor
 from prunella.core.healing.steps.step import Listed
 from prunella.core.people.message import Envelope
 from prunella.core.subject import Thing
+from prunella.core.things.autoscaler import AutoscalerFacts
+from prunella.core.things.service import Service
 from prunella.core.world import QueryValue
 
 from .listing import Listing
@@ -88,6 +90,9 @@ class View(Protocol):
 
     def whole(self, thing: Thing) -> Thing:
         """A thing as it was just read, with what belongs to it by the cache."""
+
+    def services(self, namespace: str) -> Sequence[Service]:
+        """The Services of a namespace, with their endpoints."""
 
     def sees(self, kind: str, namespace: str, now: datetime) -> bool:
         """Whether what is said of things of that kind can be believed: the API server serves it, we may read it, and it was heard of lately."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import ClassVar, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from prunella.api.common import ObjectRef
 
@@ -84,6 +84,10 @@ class Pod:
     unschedulable_message: str = ""
     created_time: datetime | None = None
     deleting: bool = False
+    deletion_time: datetime | None = None
+    """deletionTimestamp: when it was to be gone, its grace period included. None while nobody deletes it."""
+    finalizers: tuple[str, ...] = ()
+    """Only of one that is being deleted: what holds it."""
     node: str = ""
     containers: tuple[Container, ...] = ()
     quiet: bool = False
@@ -147,6 +151,10 @@ class Workload:
     annotations: Labels = field(default_factory=dict)
     """Only those that decide something: prunella.dev/*, Argo CD's tracking id, Flux' reconcile."""
     selector: Labels = field(default_factory=dict)
+    zeroed_by: str = ""
+    """Of one with 0 in spec.replicas: who wrote that, as field managers are called; empty where it is not told."""
+    zeroed_time: datetime | None = None
+    """When that manager last wrote, which may have been something else."""
     owner: Owner | None = None
     conditions: tuple[WorkloadCondition, ...] = ()
     strategy: str = ""
@@ -255,25 +263,6 @@ class NamespaceFacts:
     deleting: bool = False
     going: Thing | None = None
     """While it is being deleted, what holds it up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AutoscalerFacts(Thing):
-    """A HorizontalPodAutoscaler and what it scales."""
-
-    api_version: ClassVar[str] = "autoscaling/v2"
-    kind: ClassVar[str] = "HorizontalPodAutoscaler"
-
-    uid: str = ""
-    target_kind: str
-    target_name: str
-    least: int = 1
-    most: int = 0
-    current: int = 0
-    limited: WorkloadCondition | None = None
-    """ScalingLimited, where it is True."""
-    inactive: WorkloadCondition | None = None
-    """ScalingActive, where it is False."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,8 @@ def alike(before: Pod, after: Pod) -> bool:
         and before.phase == after.phase
         and before.status_reason == after.status_reason
         and before.deleting == after.deleting
+        and before.deletion_time == after.deletion_time
+        and before.finalizers == after.finalizers
         and before.scheduled == after.scheduled
         and before.node == after.node
         and before.revision == after.revision
@@ -95,6 +97,12 @@ def alike(before: Pod, after: Pod) -> bool:
 def unready_since(pod: Pod, now: datetime) -> datetime:
     """Since when the pod is not Ready: the transition of its condition, else its creation."""
     return pod.ready_since or pod.created_time or now
+
+
+def failed_since(pod: Pod) -> datetime | None:
+    """Since when a pod that failed for good has been so, at the latest: it was never Ready again; where nothing tells, since its creation."""
+    known = [time for time in (pod.ready_since, pod.created_time) if time is not None]
+    return max(known) if pod.phase == "Failed" and known else None
 
 
 def crashes(pod: Pod, now: datetime) -> tuple[Crash, ...]:

@@ -26,6 +26,7 @@ SHORT_KIND: Final = {
     "PodDisruptionBudget": "pdb",
     "Service": "svc",
     "Node": "node",
+    "Certificate": "cert",
     "Namespace": "ns",
     "Pod": "po",
 }

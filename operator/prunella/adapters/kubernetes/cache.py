@@ -22,9 +22,11 @@ from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.ports import Clock, Telemetry
-from prunella.core.facts import AutoscalerFacts, NamespaceFacts, Pod, Revision, Workload, WorkloadFacts
+from prunella.core.facts import NamespaceFacts, Pod, Revision, Workload, WorkloadFacts
 from prunella.core.failing import alike
 from prunella.core.subject import Thing
+from prunella.core.things.autoscaler import AutoscalerFacts
+from prunella.core.things.service import Service
 
 from . import watched
 from .by_target import ByTarget
@@ -74,8 +76,8 @@ class Cache:
         self._workloads = {kind: self._shelf(of_kind, self._workload_changed) for kind, of_kind in watched.OF_WORKLOAD.items()}
         self._shelf(watched.REPLICA_SETS, self._revision_changed)
         self._shelf(watched.CONTROLLER_REVISIONS, self._revision_changed)
-        self._spaces = self._shelf(watched.NAMESPACES, self._space_changed)
-        self._autoscalers = self._shelf(watched.AUTOSCALERS, self._autoscaler_changed)
+        self._spaces = self._shelf(watched.NAMESPACES, lambda change: self._things.space_changed(change))  # noqa: PLW0108 - they come later
+        self._autoscalers = self._shelf(watched.AUTOSCALERS, lambda change: self._things.changed(change))  # noqa: PLW0108
         self._incidents = self._shelf(watched.INCIDENTS_IN_BRIEF, self._by_target.change)
         self._remediations = self._shelf(watched.REMEDIATIONS)
         self._runbooks = self._shelf(watched.RUNBOOKS)
@@ -124,6 +126,10 @@ class Cache:
     def whole(self, thing: Thing) -> Thing:
         """A thing as it was just read, with what belongs to it."""
         return self._things.whole(thing)
+
+    def services(self, namespace: str) -> Sequence[Service]:
+        """The Services of a namespace, with their endpoints."""
+        return self._things.services(namespace)
 
     def sees(self, kind: str, namespace: str, now: datetime) -> bool:
         """Whether every watch that tells of things of that kind there was heard of lately."""
@@ -286,12 +292,6 @@ class Cache:
         workload = change.after or change.before
         if workload is not None:
             self._touched(workload)
-
-    def _space_changed(self, change: Change[NamespaceFacts]) -> None:
-        self._things.space_changed(change)
-
-    def _autoscaler_changed(self, change: Change[AutoscalerFacts]) -> None:
-        self._things.changed(change)
 
     def _touched(self, workload: Workload) -> None:
         self._tell_of(workload.kind, workload.namespace, workload.name)

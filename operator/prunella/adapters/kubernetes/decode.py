@@ -13,8 +13,9 @@ from prunella.api.marks import IRREVERSIBLE_ANNOTATION
 from prunella.core import facts
 from prunella.core.failing import quiet
 from prunella.core.subject import Owner
+from prunella.core.things.autoscaler import AutoscalerFacts
 
-from . import wire, wire_pod, wire_workload
+from . import wire, wire_pod, wire_workload, writers
 from .probes import probe_budget, probe_kills
 from .references import references
 
@@ -68,6 +69,8 @@ def pod(stored: wire_pod.Pod) -> facts.Pod:
         unschedulable_message=scheduled.message if scheduled and unscheduled else "",
         created_time=meta.creation_timestamp,
         deleting=meta.deletion_timestamp is not None,
+        deletion_time=meta.deletion_timestamp,
+        finalizers=tuple(map(intern, meta.finalizers or ())) if meta.deletion_timestamp is not None else (),
         node=intern(stored.spec.node_name),
         containers=containers,
         quiet=quiet(containers),
@@ -132,6 +135,7 @@ def _workload(kind: str, stored: wire_workload.Workload) -> facts.Workload:
     strategy = spec.strategy or spec.update_strategy
     daemon = kind == "DaemonSet"
     owner = meta.controller
+    zeroed_by, zeroed_time = writers.of_replicas(stored) if spec.replicas == 0 else ("", None)
     return facts.Workload(
         kind=kind,
         namespace=intern(meta.namespace),
@@ -150,6 +154,8 @@ def _workload(kind: str, stored: wire_workload.Workload) -> facts.Workload:
         labels=_interned(meta.labels),
         annotations={key: value for key, value in (meta.annotations or {}).items() if key.startswith(KEPT_ANNOTATIONS)},
         selector=_interned(spec.selector.match_labels),
+        zeroed_by=zeroed_by,
+        zeroed_time=zeroed_time,
         owner=Owner(api_version=owner.api_version, kind=owner.kind, name=owner.name) if owner else None,
         conditions=tuple(_workload_condition(condition) for condition in status.conditions or ()),
         strategy=intern(strategy.type) if strategy else "",
@@ -235,11 +241,11 @@ def _template_of(data: msgspec.Raw) -> wire_workload.Template:
         return wire_workload.Template()
 
 
-def autoscaler(stored: wire.Autoscaler) -> facts.AutoscalerFacts:
+def autoscaler(stored: wire.Autoscaler) -> AutoscalerFacts:
     """A HorizontalPodAutoscaler: its aim, and whether it may and can do what it wants."""
     meta, target, status = stored.metadata, stored.spec.scale_target_ref, stored.status
     told = {(one.type, one.status): one for one in status.conditions or ()}
-    return facts.AutoscalerFacts(
+    return AutoscalerFacts(
         namespace=intern(meta.namespace),
         name=meta.name,
         uid=meta.uid,

@@ -11,6 +11,7 @@ from prunella.core.facts import NamespaceFacts, WorkloadCondition
 from prunella.core.subject import Owner
 from prunella.core.things.api_service import APIService
 from prunella.core.things.budget import Budget
+from prunella.core.things.certificate import Certificate
 from prunella.core.things.claim import Claim
 from prunella.core.things.complaint import Complaint
 from prunella.core.things.cron_job import CronJob
@@ -23,6 +24,7 @@ from prunella.core.things.terminating import Space
 from . import wire_things as wire
 from .decode import KEPT_ANNOTATIONS
 from .endpoints import Endpoints
+from .wire import Meta
 
 SCHEDULED_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 LONGEST_MESSAGE: Final = 1024
@@ -129,6 +131,19 @@ def api_service(stored: wire.APIService) -> APIService:
     )
 
 
+def certificate(stored: wire.Certificate) -> Certificate:
+    """A Certificate of cert-manager."""
+    status, conditions = stored.status, {one.type: one for one in stored.status.conditions or ()}
+    unready, issuing = condition(status.conditions, "Ready", "False"), conditions.get("Issuing")
+    return Certificate(
+        **identity(stored.metadata),
+        not_after=status.not_after,
+        renewal_time=status.renewal_time,
+        unready=_kept(unready) if unready is not None else None,
+        issuing=_kept(issuing) if issuing is not None else None,
+    )
+
+
 def namespace(stored: wire.Space) -> NamespaceFacts:
     """A Namespace's labels, and while it is being deleted what holds it up."""
     meta = stored.metadata
@@ -167,7 +182,7 @@ def complaint(stored: wire.Event) -> Complaint:
     )
 
 
-def identity(meta: wire.ThingMeta) -> dict[str, Any]:
+def identity(meta: Meta) -> dict[str, Any]:
     """What all things have."""
     owner = meta.controller
     return {
@@ -188,7 +203,7 @@ def condition(conditions: Iterable[wire.Condition] | None, type_: str, status: s
     return next((one for one in conditions or () if (one.type, one.status) == (type_, status)), None)
 
 
-def since(one: wire.Condition | None, meta: wire.ThingMeta) -> datetime | None:
+def since(one: wire.Condition | None, meta: Meta) -> datetime | None:
     """When a condition came true; None where it isn't there."""
     return None if one is None else one.last_transition_time or meta.creation_timestamp
 

@@ -133,6 +133,8 @@ SERVICE: Final = Resource(api_version="v1", kind="Service", plural="services")
 ENDPOINT_SLICE: Final = Resource(api_version="discovery.k8s.io/v1", kind="EndpointSlice", plural="endpointslices")
 NODE: Final = Resource(api_version="v1", kind="Node", plural="nodes", namespaced=False)
 API_SERVICE: Final = Resource(api_version="apiregistration.k8s.io/v1", kind="APIService", plural="apiservices", namespaced=False)
+CERTIFICATE: Final = Resource(api_version="cert-manager.io/v1", kind="Certificate", plural="certificates")
+STORAGE_CLASS: Final = Resource(api_version="storage.k8s.io/v1", kind="StorageClass", plural="storageclasses", namespaced=False)
 APPLICATION: Final = Resource(api_version="argoproj.io/v1alpha1", kind="Application", plural="applications")
 KUSTOMIZATION: Final = Resource(api_version="kustomize.toolkit.fluxcd.io/v1", kind="Kustomization", plural="kustomizations")
 HELM_RELEASE: Final = Resource(api_version="helm.toolkit.fluxcd.io/v2", kind="HelmRelease", plural="helmreleases")
@@ -153,10 +155,10 @@ OWN: Final = (INCIDENT, REMEDIATION, RUNBOOK, HEALING_POLICY, ESCALATION_POLICY,
 """Our kinds."""
 FOREIGN: Final = (POD, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, CONTROLLER_REVISION, NAMESPACE, AUTOSCALER)
 """Kinds of the cluster that are watched."""
-THINGS: Final = (JOB, CRON_JOB, CLAIM, QUOTA, BUDGET, SERVICE, ENDPOINT_SLICE, NODE, API_SERVICE)
+THINGS: Final = (JOB, CRON_JOB, CLAIM, QUOTA, BUDGET, SERVICE, ENDPOINT_SLICE, NODE, API_SERVICE, CERTIFICATE)
 """Kinds of the cluster that are watched where they are served and may be read; the operator does without them."""
-STEPS_READ: Final = (APPLICATION, KUSTOMIZATION, HELM_RELEASE, CONFIG_MAP, LEASE)
-"""Kinds that are not watched: steps read them, and change all but Leases."""
+STEPS_READ: Final = (APPLICATION, KUSTOMIZATION, HELM_RELEASE, CONFIG_MAP, LEASE, STORAGE_CLASS)
+"""Kinds that are not watched: steps read them, and change some."""
 WORKLOADS: Final = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET}
 
 _BY_KIND: Final = {(resource.api_version, resource.kind): resource for resource in (*FOREIGN, *THINGS, *STEPS_READ, *OWN)}

@@ -12,8 +12,9 @@ from typing import Any, Final, Protocol, TypeVar
 
 from prunella.api.common import ObjectRef
 from prunella.api.marks import TEMPORARY_ANNOTATION
-from prunella.core.facts import AutoscalerFacts, NamespaceFacts
+from prunella.core.facts import NamespaceFacts
 from prunella.core.subject import Thing
+from prunella.core.things.autoscaler import AutoscalerFacts
 from prunella.core.things.claim import Claim
 from prunella.core.things.complaint import Complaint
 from prunella.core.things.cron_job import CronJob
@@ -66,6 +67,7 @@ class Things:
             "Service": shelf(watched.SERVICES, self.changed),
             "Node": shelf(watched.NODES, self.changed),
             "APIService": shelf(watched.API_SERVICES, self.changed),
+            "Certificate": shelf(watched.CERTIFICATES, self.changed),
         }
 
     def all(self) -> Iterator[Thing]:
@@ -81,6 +83,10 @@ class Things:
         shelf = self._shelves.get(kind)
         thing = shelf.get((namespace, name)) if shelf is not None else None
         return self.whole(thing) if thing is not None else None
+
+    def services(self, namespace: str) -> list[Service]:
+        """The Services of a namespace, with their endpoints: a search, for what happens seldom."""
+        return [self._with_endpoints(one) for one in self._shelves[Service.kind].values() if one.namespace == namespace]
 
     def marked(self) -> Iterator[tuple[ObjectRef, str]]:
         """Every thing that bears the mark of a temporary measure, and the mark. Jobs bear none: there may be tens of thousands of them."""
@@ -110,8 +116,8 @@ class Things:
         return replace(service, ready_endpoints=ready, other_endpoints=other, scaled_to_zero=idle)
 
     def _scaled_to_zero(self, service: Service) -> bool:
-        """By the workloads whose own selector has all that the Service asks for: their pods bear those labels for sure."""
-        selected = [one for one in self._kin.workloads_of(service.namespace) if service.selector.items() <= one.selector.items()]
+        """By the workloads to whose pods it routes for sure."""
+        selected = [one for one in self._kin.workloads_of(service.namespace) if service.routes_to(one.selector)]
         return bool(selected) and all(one.desired == 0 for one in selected)
 
     def _with_pods(self, job: Job) -> Job:

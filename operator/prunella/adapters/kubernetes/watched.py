@@ -20,6 +20,7 @@ from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core import facts
+from prunella.core.things.autoscaler import AutoscalerFacts
 
 from . import decode, decode_things, resources, wire, wire_incident, wire_pod, wire_things, wire_workload
 from .brief import brief
@@ -110,7 +111,7 @@ CONTROLLER_REVISIONS: Final[Watched[facts.Revision]] = Watched(
     resources.CONTROLLER_REVISION, wire_workload.ControllerRevision, decode.controller_revision
 )
 NAMESPACES: Final[Watched[facts.NamespaceFacts]] = Watched(resources.NAMESPACE, wire_things.Space, decode_things.namespace)
-AUTOSCALERS: Final[Watched[facts.AutoscalerFacts]] = Watched(resources.AUTOSCALER, wire.Autoscaler, decode.autoscaler)
+AUTOSCALERS: Final[Watched[AutoscalerFacts]] = Watched(resources.AUTOSCALER, wire.Autoscaler, decode.autoscaler)
 INCIDENTS: Final = _own(resources.INCIDENT, Incident)
 INCIDENTS_IN_BRIEF: Final[Watched[Incident]] = Watched(resources.INCIDENT, wire_incident.Incident, brief)
 REMEDIATIONS: Final = _own(resources.REMEDIATION, Remediation)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from prunella.core.things.api_service import APIService
 from prunella.core.things.budget import Budget
+from prunella.core.things.certificate import Certificate
 from prunella.core.things.claim import Claim
 from prunella.core.things.complaint import Complaint
 from prunella.core.things.cron_job import CronJob
@@ -29,6 +30,7 @@ SERVICES: Final[Watched[Service]] = Watched(resources.SERVICE, wire.Service, dec
 ENDPOINT_SLICES: Final[Watched[Endpoints]] = Watched(resources.ENDPOINT_SLICE, wire.EndpointSlice, decode.endpoints)
 NODES: Final[Watched[Node]] = Watched(resources.NODE, wire.Node, decode.node)
 API_SERVICES: Final[Watched[APIService]] = Watched(resources.API_SERVICE, wire.APIService, decode.api_service)
+CERTIFICATES: Final[Watched[Certificate]] = Watched(resources.CERTIFICATE, wire.Certificate, decode.certificate)
 COMPLAINTS: Final[Watched[Complaint]] = Watched(resources.EVENT, wire.Event, decode.complaint)
 
 OF_THING: Final[dict[str, Watched[Any]]] = {
@@ -50,6 +52,7 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "Service": ("Service", "EndpointSlice"),
     "Node": ("Node",),
     "APIService": ("APIService",),
+    "Certificate": ("Certificate",),
     "Namespace": ("Namespace",),
 }
 """Of each kind of thing, the kinds without which nothing can be said of it."""

@@ -39,6 +39,7 @@ class Meta(Wire, frozen=True):
     deletion_timestamp: datetime | None = None
     labels: Strings | None = None
     annotations: Strings | None = None
+    finalizers: list[str] | None = None
     owner_references: list[OwnerReference] | None = None
 
     @property

@@ -7,12 +7,6 @@ from datetime import datetime
 from .wire import Meta, Wire
 
 
-class ThingMeta(Meta, frozen=True):
-    """metadata, with what holds up a deletion."""
-
-    finalizers: list[str] | None = None
-
-
 class Condition(Wire, frozen=True):
     """An entry of any conditions."""
 
@@ -26,7 +20,7 @@ class Condition(Wire, frozen=True):
 class Thing(Wire, frozen=True):
     """Anything that is no workload."""
 
-    metadata: ThingMeta = ThingMeta()
+    metadata: Meta = Meta()
 
 
 class JobStatus(Wire, frozen=True):
@@ -205,6 +199,20 @@ class APIService(Thing, frozen=True):
 
     spec: APIServiceSpec = APIServiceSpec()
     status: ConditionsOnly = ConditionsOnly()
+
+
+class CertificateStatus(Wire, frozen=True):
+    """status of a Certificate of cert-manager."""
+
+    not_after: datetime | None = None
+    renewal_time: datetime | None = None
+    conditions: list[Condition] | None = None
+
+
+class Certificate(Thing, frozen=True):
+    """A Certificate of cert-manager: neither its names nor its Secret are read."""
+
+    status: CertificateStatus = CertificateStatus()
 
 
 class SpaceSpec(Wire, frozen=True):

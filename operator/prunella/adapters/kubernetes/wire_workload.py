@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from .wire import Object, Strings, Wire
+from .wire import Meta, Object, Strings, Wire
 
 
 class Probe(Wire, frozen=True):
@@ -177,9 +177,38 @@ class WorkloadStatus(Wire, frozen=True):
     conditions: list[Condition] | None = None
 
 
-class Workload(Object, frozen=True):
+class WorkloadMeta(Meta, frozen=True):
+    """metadata. Who wrote what is read only where it is asked for."""
+
+    managed_fields: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class SpecFields(Wire, frozen=True):
+    """What of spec somebody wrote."""
+
+    replicas: dict[str, object] | None = msgspec.field(name="f:replicas", default=None)
+
+
+class WrittenFields(Wire, frozen=True):
+    """What somebody wrote."""
+
+    spec: SpecFields | None = msgspec.field(name="f:spec", default=None)
+
+
+class Written(Wire, frozen=True):
+    """An entry of managedFields."""
+
+    manager: str = ""
+    operation: str = ""
+    subresource: str = ""
+    time: datetime | None = None
+    fields: WrittenFields = msgspec.field(name="fieldsV1", default=WrittenFields())
+
+
+class Workload(Wire, frozen=True):
     """A Deployment, StatefulSet or DaemonSet."""
 
+    metadata: WorkloadMeta = WorkloadMeta()
     spec: WorkloadSpec = WorkloadSpec()
     status: WorkloadStatus = WorkloadStatus()
 

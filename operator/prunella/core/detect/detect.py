@@ -15,7 +15,7 @@ from prunella.api.names import Cause
 from prunella.core import failing, rollout
 from prunella.core.facts import Finding, Pod, WorkloadFacts
 
-from . import blocked, changed, config, crash, creation, image, initializing, liveness, memory, placement, readiness, stuck
+from . import blocked, changed, config, crash, creation, going, image, initializing, liveness, memory, piled, placement, readiness, stuck, zero
 from .look import Look, Settings, Surroundings, Symptom, look
 
 __all__ = ["Detection", "Settings", "Surroundings", "detect"]
@@ -38,8 +38,18 @@ FAMILIES: Final[tuple[Family, ...]] = (
     creation.replica_creation_failed,
     placement.unschedulable,
     blocked.update_blocked,
+    going.stuck_terminating,
+    piled.failed_pods,
 )
-CLOCKS: Final[tuple[Callable[[Look], Iterable[datetime]], ...]] = (initializing.due_times, blocked.due_times, changed.due_times)
+AT_ZERO: Final[tuple[Family, ...]] = (going.stuck_terminating, zero.scaled_to_zero)
+"""What can be wrong with a workload that wants no pods."""
+CLOCKS: Final[tuple[Callable[[Look], Iterable[datetime]], ...]] = (
+    initializing.due_times,
+    blocked.due_times,
+    changed.due_times,
+    going.due_times,
+    piled.due_times,
+)
 """What families other than readiness wait for: the instants at which one of them may find something that no event tells."""
 
 
@@ -55,12 +65,13 @@ class Detection:
 
 def detect(facts: WorkloadFacts, now: datetime, settings: Settings, surroundings: Surroundings) -> Detection:
     """What is wrong with the workload at `now`. Never raises on whatever the API server stored."""
-    if facts.workload.desired <= 0 or facts.workload.deleting:
+    if facts.workload.deleting:
         return Detection()
-    if not rollout.settled(facts):
+    idle = facts.workload.desired <= 0
+    if not idle and not rollout.settled(facts):
         return Detection(settled=False)
     seen = look(facts, now, settings, surroundings)
-    symptom = next((found for family in FAMILIES if (found := family(seen)) is not None), None)
+    symptom = next((found for family in (AT_ZERO if idle else FAMILIES) if (found := family(seen)) is not None), None)
     instants = [time for time in _instants(seen, symptom) if time > now]
     return Detection(finding=_finding(seen, symptom) if symptom is not None else None, look_again=min(instants, default=None))
 
@@ -97,13 +108,15 @@ def _who(seen: Look, symptom: Symptom) -> str:
     if symptom.accused is not None:
         return f"revision {symptom.accused.number}"
     if not symptom.pods:
-        return "the controller"
+        return symptom.who or "the controller"
     return f"pod {symptom.pods[0].name}" if len(symptom.pods) == 1 else f"each of {len(symptom.pods)} pods"
 
 
 def _serving(seen: Look) -> str:
     """Who still serves: the point of a rollout that goes wrong while the one before stands."""
     desired = seen.facts.workload.desired
+    if desired <= 0:
+        return "none is wanted"
     ready = {revision.hash: sum(pod.ready for pod in seen.other_pods if pod.revision == revision.hash) for revision in seen.facts.revisions}
     serving = next((revision for revision in seen.facts.revisions if ready[revision.hash]), None)
     if serving is not None:
@@ -121,6 +134,12 @@ def _remembered(seen: Look) -> str:
 
 def _instants(seen: Look, symptom: Symptom | None) -> Iterator[datetime]:
     """When the answer may change by time alone. A healthy workload has none."""
+    if symptom is not None:
+        yield symptom.open_time
+    if seen.facts.workload.desired <= 0:
+        yield from going.due_times(seen)
+        yield from zero.due_times(seen)
+        return
     troubled = symptom is not None
     for pod in seen.troubled:
         for one in failing.crashes(pod, seen.now):
@@ -134,7 +153,5 @@ def _instants(seen: Look, symptom: Symptom | None) -> Iterator[datetime]:
             yield due
     for clock in CLOCKS:
         yield from clock(seen)
-    if symptom is not None:
-        yield symptom.open_time
     if troubled and seen.began is not None:
         yield seen.began + timedelta(seconds=seen.settings.window_seconds)

@@ -22,7 +22,7 @@ LEAST_PATIENCE: Final = timedelta(seconds=60)
 NO_DEADLINE: Final = timedelta(seconds=600)
 """What a StatefulSet and a DaemonSet get instead of a progress deadline."""
 QUOTE_LENGTH: Final = 160
-OPEN_AFTER_SECONDS: Final = {Cause.REPLICA_CREATION_FAILED: 60, Cause.UNSCHEDULABLE: 60}
+OPEN_AFTER_SECONDS: Final = {Cause.REPLICA_CREATION_FAILED: 60, Cause.UNSCHEDULABLE: 60, Cause.STUCK_TERMINATING: 600, Cause.SCALED_TO_ZERO: 300}
 """How long a finding must hold before an Incident opens, where no policy says so; 0 for every other cause."""
 
 
@@ -35,14 +35,34 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AtZero:
+    """What stands beside a workload that wants no pods."""
+
+    served_time: datetime | None = None
+    """When it was last seen healthy; None where nobody saw it."""
+    told: bool = False
+    """Whether an Incident says so that has no end."""
+    endpoints: Mapping[str, int] = field(default_factory=dict)
+    """By name of each Service that routes to its pods for sure, how many endpoints that has, ready or not."""
+    autoscaled: bool = False
+    switched_off: bool = False
+    """Whether the other Deployments and StatefulSets of its namespace want no pods either, and there are some."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the workload itself does not know: what is remembered of it, and whether other workloads can't pull either."""
+    """What the workload itself does not know: what is remembered of it, and how what it depends on fares."""
 
     record: WorkloadRecord | None = None
     """Of this very object; one of another uid is not read."""
     pull_failures_elsewhere: bool = False
+    """Whether other workloads can't pull either."""
     config_changes: tuple[ConfigChange, ...] = ()
     """ConfigMaps that it reads and that differ from what it was last healthy with, newest first."""
+    nodes: Mapping[str, bool | None] = field(default_factory=dict)
+    """By name, whether the nodes of pods that are being deleted are Ready; None where there is no such node. One that can't be seen isn't in it."""
+    at_zero: AtZero | None = None
+    """Of a workload that wants no pods; None where what stands beside it can't be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +78,8 @@ class Symptom:
     restarts: int = 0
     restarted_time: datetime | None = None
     accused: Revision | None = None
+    who: str = ""
+    """Who shows it, where that is neither a revision, nor pods, nor the controller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +127,11 @@ class Look:
 
     def open_after(self, cause: Cause, since: datetime) -> datetime:
         """When a finding that holds since then may open an Incident. What is dated in the future by another clock holds since now at the latest."""
-        return min(since, self.now) + timedelta(seconds=self.settings.open_after_seconds.get(cause, OPEN_AFTER_SECONDS.get(cause, 0)))
+        return min(since, self.now) + self.time_to_open(cause)
+
+    def time_to_open(self, cause: Cause) -> timedelta:
+        """How long a finding of that cause must hold."""
+        return timedelta(seconds=self.settings.open_after_seconds.get(cause, OPEN_AFTER_SECONDS.get(cause, 0)))
 
     @property
     def remembered(self) -> tuple[HealthyRevision, ...]:

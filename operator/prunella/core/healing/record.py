@@ -82,6 +82,13 @@ def remember(previous: Memory | None, facts: WorkloadFacts, now: datetime) -> Me
     return replace(old, spells=(*others, _healthy(before, newest, facts, since, now))[-MAX_REVISIONS:])
 
 
+def last_served(memory: Memory, stored: WorkloadRecord | None, now: datetime) -> datetime | None:
+    """When the workload was last seen healthy, by what this process saw or by its record; None where nobody saw it."""
+    seen = [now if spell.unbroken else spell.until for spell in memory.spells]
+    written = [one.last_healthy_time for one in stored.spec.revisions] if stored is not None else []
+    return max((*seen, *written), default=None)
+
+
 def record_update(
     record: WorkloadRecord | None, memory: Memory, facts: WorkloadFacts, policy: HealingPolicySpec, now: datetime
 ) -> WorkloadRecordSpec | None:

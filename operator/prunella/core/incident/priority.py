@@ -13,7 +13,7 @@ from prunella.api.healing_policy import HealingPolicy, SeverityUrgency
 from prunella.api.incident import IncidentStatus, Signal
 from prunella.api.names import Cause, Impact, Priority, RemediationPhase, SignalState, SourceKind, Urgency
 from prunella.core.draft import Draft
-from prunella.core.standing import phase_of
+from prunella.core.standing import firing, phase_of, reported
 from prunella.core.things import weight
 from prunella.core.world import World
 
@@ -119,16 +119,22 @@ def _capacity(world: World, status: IncidentStatus) -> tuple[int, str]:
 
 
 def _may_raise(world: World, draft: Draft) -> bool:
-    """What our own attempt does to the target, and what we can't see, raises nothing."""
+    """What our own attempt does to the target, what we can't see, and what comes after the last signal raises nothing: pods start, nobody is hurt."""
     ours = any(phase_of(one) in {RemediationPhase.DISPATCHED, RemediationPhase.VERIFYING} for one in world.remediations)
     seen = world.subject is not None or bool(world.children)
-    return seen and not ours and state_of(draft.status) is not State.MITIGATED
+    return seen and not ours and _fires(world, draft) and state_of(draft.status) is not State.MITIGATED
+
+
+def _fires(world: World, draft: Draft) -> bool:
+    return bool(firing(draft.status)) or reported(world.incident)
 
 
 def _urgency(world: World, draft: Draft) -> tuple[Urgency, str]:
     stated, before = world.incident.spec.urgency, draft.status.urgency
     if stated is not None:
         return stated, "stated by a person"
+    if before is not None and not _fires(world, draft):
+        return before, "as before"
     urgency, why = _computed_urgency(world, draft.status)
     if before is not None and _URGENCY_ORDER.index(before) >= _URGENCY_ORDER.index(urgency):
         return before, "as before"

@@ -5,14 +5,35 @@ The rule this module protects: an autoscaler whose least is its most was pinned 
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from prunella.api.names import Cause
-from prunella.core.facts import AutoscalerFacts
+from prunella.core.facts import WorkloadCondition
+from prunella.core.subject import Thing
 
 from .sighting import NOTHING, At, Sighting, found, told
 
 SWITCHED_OFF: Final = "ScalingDisabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoscalerFacts(Thing):
+    """A HorizontalPodAutoscaler and what it scales."""
+
+    api_version: ClassVar[str] = "autoscaling/v2"
+    kind: ClassVar[str] = "HorizontalPodAutoscaler"
+
+    uid: str = ""
+    target_kind: str
+    target_name: str
+    least: int = 1
+    most: int = 0
+    current: int = 0
+    limited: WorkloadCondition | None = None
+    """ScalingLimited, where it is True."""
+    inactive: WorkloadCondition | None = None
+    """ScalingActive, where it is False."""
 
 
 def detect(one: AutoscalerFacts, at: At) -> Sighting:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from prunella.api.common import ObjectRef
-from prunella.core.facts import AutoscalerFacts
 from prunella.core.subject import Thing
 
-from . import api_service, autoscaler, budget, claim, cron_job, endpoints, job, nodes, quota, terminating
+from . import api_service, autoscaler, budget, certificate, claim, cron_job, endpoints, job, nodes, quota, terminating
 from .node import Node
 from .service import Service
 from .sighting import NOTHING, At, Sighting
@@ -20,12 +19,13 @@ DETECTORS: Final[Mapping[type[Thing], Detect]] = {
     job.Job: job.detect,
     cron_job.CronJob: cron_job.detect,
     claim.Claim: claim.detect,
-    AutoscalerFacts: autoscaler.detect,
+    autoscaler.AutoscalerFacts: autoscaler.detect,
     quota.Quota: quota.detect,
     budget.Budget: budget.detect,
     Service: endpoints.detect,
     Node: nodes.detect,
     api_service.APIService: api_service.detect,
+    certificate.Certificate: certificate.detect,
     terminating.Space: terminating.detect,
 }
 """By type, what looks at it."""

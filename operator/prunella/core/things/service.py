@@ -27,3 +27,7 @@ class Service(Thing):
     """Those that are not ready."""
     scaled_to_zero: bool = False
     """Whether there are workloads that it selects for sure, and none of them wants a pod."""
+
+    def routes_to(self, selector: Mapping[str, str]) -> bool:
+        """Whether a workload with that selector has all that the Service asks for: its pods bear those labels for sure."""
+        return bool(self.selector) and self.selector.items() <= selector.items()

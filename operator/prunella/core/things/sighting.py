@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.names import Cause
-from prunella.core.detect.look import quote
+from prunella.core.detect.look import OPEN_AFTER_SECONDS, quote
 from prunella.core.facts import Finding
 from prunella.core.subject import Thing
 
@@ -21,6 +21,7 @@ OPEN_AFTER: Final[Mapping[Cause, int]] = {
     Cause.API_SERVICE_DOWN: 60,
     Cause.AUTOSCALER_AT_MAXIMUM: 900,
     Cause.AUTOSCALER_BLIND: 900,
+    Cause.CERTIFICATE_EXPIRING: 3600,
     Cause.CRON_JOB_FAILING: 0,
     Cause.DISRUPTION_BUDGET_DEADLOCK: 900,
     Cause.JOB_FAILED: 0,
@@ -30,7 +31,7 @@ OPEN_AFTER: Final[Mapping[Cause, int]] = {
     Cause.NODE_PRESSURE: 300,
     Cause.QUOTA_EXCEEDED: 60,
     Cause.SERVICE_WITHOUT_ENDPOINTS: 60,
-    Cause.STUCK_TERMINATING: 600,
+    Cause.STUCK_TERMINATING: OPEN_AFTER_SECONDS[Cause.STUCK_TERMINATING],
     Cause.VOLUME_CLAIM_LOST: 0,
     Cause.VOLUME_CLAIM_PENDING: 60,
 }

@@ -5,7 +5,7 @@ The rule this module protects: only what has ended is deleted, never fewer than 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -14,6 +14,7 @@ from prunella.api.base import WireModel
 from prunella.api.common import ObjectRef
 from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import StepStatus
+from prunella.core import failing
 from prunella.core.facts import Pod
 from prunella.core.healing.effects import DeletePod
 
@@ -29,7 +30,7 @@ class CleanUp(WireModel):
     keep: Annotated[int, Field(ge=3, le=100)] = 3
     """So many of the newest ones stay as evidence."""
     older_than_seconds: Annotated[int, Field(ge=60, le=2_592_000)] = 3600
-    """Only pods that were created longer ago."""
+    """Only pods that failed longer ago."""
 
 
 def plan(params: CleanUp, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
@@ -37,13 +38,18 @@ def plan(params: CleanUp, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next
     gone = {one.intent.target_ref.uid for one in done if one.intent is not None and one.state is StepState.APPLIED}
     limit = live.now - timedelta(seconds=params.older_than_seconds)
     failed = sorted(
-        (pod for pod in live.facts.pods if pod.phase == "Failed" and pod.owner_uid and not pod.deleting and pod.created_time and pod.uid not in gone),
-        key=lambda pod: (pod.created_time or live.now, pod.name),
+        ((since, pod.name, pod) for pod in live.facts.pods if (since := _left_since(pod)) is not None and pod.uid not in gone),
+        key=lambda one: one[:2],
     )
-    due = [pod for pod in failed[: max(len(failed) - params.keep, 0)] if pod.created_time is not None and pod.created_time < limit]
+    due = [pod for since, _, pod in failed[: max(len(failed) - params.keep, 0)] if since < limit]
     if not due or len(gone) >= BATCH:
         return Done(message=f"{len(gone)} failed pods were deleted, {len(failed)} are kept" if gone else "no failed pod has to go: nothing was done")
     return _delete(due[0], last=len(due) == 1 or len(gone) + 1 >= BATCH)
+
+
+def _left_since(pod: Pod) -> datetime | None:
+    """Since when it has been left over; None of one that runs, goes, or is nobody's."""
+    return failing.failed_since(pod) if pod.owner_uid and not pod.deleting else None
 
 
 def _delete(pod: Pod, *, last: bool) -> DeletePod:
