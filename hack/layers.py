@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -26,6 +27,8 @@ FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks",
 ON_EVERY_CORE = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
 IN_NAMESPACES_OF_THEIR_OWN = ("-n", "6", "--dist", "loadgroup")
 """Scenarios mostly wait; their cluster does the work."""
+SHUFFLED = tuple(("--shuffle", str(seed), "--steady", "60") for seed in (1, 2, 3))
+"""By night scenarios are played three times, with other names and in another order, and what was healed must stay ready for a minute."""
 SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
 """Attacks mostly wait as well, and each test carries out many at once."""
 NOTHING_COLLECTED = 5
@@ -95,13 +98,18 @@ def _box_tests(*, nightly: bool) -> Result:
     return _tests(*folders)(nightly=nightly)
 
 
-def _cluster_tests(folder: str, *, monitoring: bool, spread: Sequence[str] = ()) -> Run:
+def _cluster_tests(
+    folder: str, *, monitoring: bool, kwok: bool = False, spread: Sequence[str] = (), by_night: Sequence[Sequence[str]] = ((),)
+) -> Run:
+    """`by_night` has the options of each round that is played by night; by day there is one, without any."""
+
     def run(*, nightly: bool) -> Result:
         if not _there((folder,)):
             return Result()
         try:
-            with venue.opened(folder, monitoring=monitoring) as place:
-                return _pytest(_there((folder,)), place, nightly=nightly, spread=spread)
+            with venue.opened(folder, monitoring=monitoring, kwok=kwok) as place:
+                rounds = by_night if nightly else ((),)
+                return reduce(_sum, [_pytest(_there((folder,)), place, nightly=nightly, spread=[*spread, *more]) for more in rounds])
         except venue.CannotRun as error:
             return _cannot((folder,), str(error))
 
@@ -141,7 +149,7 @@ def _halves(folder: str, *apart: str) -> Run:
 
 
 def _sum(one: Result, two: Result) -> Result:
-    return Result(passed=one.passed + two.passed, failed=one.failed + two.failed, skipped=one.skipped + two.skipped)
+    return Result(passed=one.passed + two.passed, failed=one.failed + two.failed, skipped=one.skipped + two.skipped, why=one.why or two.why)
 
 
 def _pytest(there: Sequence[str], place: venue.Venue, *, nightly: bool, spread: Sequence[str], output: IO[str] | None = None) -> Result:
@@ -245,5 +253,5 @@ LAYERS = (
     ),
     Layer("outages", "a control plane that fails", _cluster_tests("outages", monitoring=False), nightly=True),
     Layer("soak", "an hour of alerts, faults and a bad way to the API server", _cluster_tests("soak", monitoring=False), nightly=True),
-    Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, spread=IN_NAMESPACES_OF_THEIR_OWN)),
+    Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, kwok=True, spread=IN_NAMESPACES_OF_THEIR_OWN, by_night=SHUFFLED)),
 )

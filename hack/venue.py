@@ -49,8 +49,8 @@ def bare_environment() -> dict[str, str]:
 
 
 @contextmanager
-def opened(layer: str, *, monitoring: bool) -> Iterator[Venue]:
-    """A cluster for one layer."""
+def opened(layer: str, *, monitoring: bool, kwok: bool = False) -> Iterator[Venue]:
+    """A cluster for one layer; a box may have nodes besides that exist in the API only."""
     kind = wanted()
     if kind == "kubeconfig":
         yield Venue((), bare_environment() | {"CLUSTER": kind, "KUBECONFIG": os.environ["KUBECONFIG"]})
@@ -58,16 +58,17 @@ def opened(layer: str, *, monitoring: bool) -> Iterator[Venue]:
         with _kind() as venue:
             yield venue
     else:
-        with _box(layer, monitoring=monitoring) as venue:
+        with _box(layer, monitoring=monitoring, kwok=kwok) as venue:
             yield venue
 
 
 @contextmanager
-def _box(layer: str, *, monitoring: bool) -> Iterator[Venue]:
+def _box(layer: str, *, monitoring: bool, kwok: bool) -> Iterator[Venue]:
     require_box()
     name = f"test-{os.getpid()}-{layer}"[:20].rstrip("-")
     try:
-        if subprocess.run([BOX, "up", name, *([] if monitoring else ["--no-monitoring"])], env=bare_environment(), check=False).returncode:
+        options = [*([] if monitoring else ["--no-monitoring"]), *(["--kwok"] if kwok else [])]
+        if subprocess.run([BOX, "up", name, *options], env=bare_environment(), check=False).returncode:
             raise CannotRun("the box did not start, see above")
         yield Venue((str(BOX), "run", name, "--"), bare_environment())
     finally:

@@ -253,8 +253,9 @@ def test_one_mistake_hides_no_other(tmp_path):
 
 
 def test_a_folder_is_searched_for_yaml_files():
+    files = list((ROOT / "runbooks").glob("*.yaml"))
     done = CliRunner().invoke(command, [str(ROOT / "runbooks")])
-    assert done.output.splitlines()[-1] == "4 files, 3 objects: 0 errors, 0 warnings"
+    assert done.output.splitlines()[-1] == f"{len(files)} files, {len(files) - 1} objects: 0 errors, 0 warnings", "the kustomization is none of ours"
 
 
 def test_what_is_shipped_is_clean():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.core import quantity
+from prunella.core.facts import Termination
 from prunella.core.healing.effects import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import resize
@@ -57,6 +59,35 @@ def test_the_limit_of_the_right_container_is_raised(params, stored, writes):
     assert isinstance(patch, Patch)
     assert {one["path"]: one["value"] for one in patch.operations if one["op"] == "replace"} == writes
     assert [one["path"] for one in patch.operations if one["op"] == "test"] == ["/metadata/uid", "/spec/template"]
+
+
+@pytest.mark.parametrize(
+    ("starved", "answer"),
+    [
+        (("app",), f"{AT}/limits/memory"),
+        ((), Failed(message="0 containers of deploy/checkout ran out of memory; exactly one can be given more")),
+        (
+            ("app", "sidecar"),
+            Failed(message="2 containers of deploy/checkout ran out of memory: app, sidecar; exactly one can be given more"),
+        ),
+    ],
+    ids=["one", "none", "two"],
+)
+def test_where_none_is_named_it_is_the_one_that_ran_out_of_memory(starved, answer):
+    facts = crashed()
+    killed = Termination(exit_code=137, reason="OOMKilled", started_time=later(-20), finished_time=later(-10))
+    victims = tuple(replace(facts.pods[0].containers[0], name=name, last_terminated=killed) for name in starved)
+    pods = (replace(facts.pods[0], containers=victims), *(replace(pod, containers=()) for pod in facts.pods[1:]))
+    given = plan(Resize(resource="memory", most="2Gi"), facts=replace(facts, pods=pods))
+    if isinstance(answer, Failed):
+        assert given == answer
+    else:
+        assert isinstance(given, Patch)
+        assert [one["path"] for one in given.operations if one["op"] == "replace"] == [answer]
+        assert given.before["container"] == "app"
+        back = resize.undo(Resize(resource="memory", most="2Gi"), raw("384Mi"), record(given))
+        assert isinstance(back, Patch)
+        assert back.operations[-1]["value"] == "256Mi"
 
 
 def test_what_the_owner_says_with_max_memory_can_only_lower_the_cap():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,14 @@ ARENAS = pytest.StashKey[list[Arena]]()
 
 
 def collected(items: list[pytest.Item], folder: Path, marker: str) -> None:
-    """Mark what a layer's folder holds. What takes minutes comes first, so that it ends with the rest; what needs the box to itself comes last."""
+    """Mark what a layer's folder holds. What takes minutes comes first, so that it ends with the rest; what needs the box to itself comes last.
+
+    With `--shuffle SEED` each of these three comes in an order that the seed gives: the same for every test process.
+    """
     mine = [item for item in items if folder in item.path.parents]
+    seed = mine[0].config.getoption("--shuffle", default=None) if mine else None
+    if seed is not None:
+        random.Random(seed).shuffle(items)
     places = dict.fromkeys(items, 1)
     for item in mine:
         item.add_marker(marker)
@@ -67,9 +74,12 @@ def box_lock(installation: Installation, request: pytest.FixtureRequest) -> Iter
 def make_arena(installation: Installation, box_lock: None, request: pytest.FixtureRequest) -> Iterator[MakeArena]:
     """Make a namespace for this scenario; `mode=None` leaves it without the label, `rights=False` without the RoleBinding."""
     made: list[Arena] = []
+    seed = request.config.getoption("--shuffle", default=None)
+    names = random.Random(f"{seed}/{request.node.nodeid}")
 
     def make(name: str, **options: Any) -> Arena:
-        arena = Arena(installation, name, **options)
+        shuffled = seed is not None and not options.get("exact")
+        arena = Arena(installation, f"n{names.getrandbits(48):012x}" if shuffled else name, **options)
         made.append(arena)
         return arena
 

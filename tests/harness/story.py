@@ -19,6 +19,7 @@ CRASHES = {"RolloutCrashLoop", "RolloutOutOfMemory"}
 LATE_CAUSES = {"RolloutNotReady"}
 """Causes that open when they may act, not at first sight."""
 STEADY_SECONDS = 15
+"""How long what was healed must stay ready without a break; by night a minute."""
 WRITES = 10
 STATEFULSET_WRITES = 3
 EVENTS = 8

@@ -12,6 +12,7 @@ from .instants import now, parse
 from .waiting import wait_for
 
 RECEIVER = "primary"
+ASKS = "AwaitingApproval"
 STABILIZE_SECONDS = 300
 """How long a target must have been healthy before an Incident that nobody acted on counts as over (less urgent than P1)."""
 
@@ -22,15 +23,21 @@ def pages_soon(arena: Arena) -> None:
     arena.team(escalation_policy("sre", arena.namespace, steps=steps))
 
 
-def found(arena: Arena, target: str, cause: str, *, name: str, says: str, since: datetime, seconds: float = 120) -> Object:
-    """The one Incident of the target: its cause, its words, its page. `since` is the instant before the fault, `seconds` what finding it may take."""
-    incident = story.left_alone(arena, target, "NoRunbookMatches", name=name, cause=cause, seconds=seconds, since=since)
+def found(
+    arena: Arena, target: str, cause: str, *, name: str, says: str, since: datetime, seconds: float = 120, reason: str = "NoRunbookMatches"
+) -> Object:
+    """The one Incident of the target: its cause, its words, its page. `since` is the instant before the fault, `seconds` what finding it may take.
+
+    `reason` is why nothing is done: AwaitingApproval where a Runbook asks people, who don't answer.
+    """
+    incident = story.left_alone(arena, target, reason, name=name, cause=cause, seconds=seconds, since=since)
     assert says in incident["status"]["summary"], outline(incident)
     assert not incident["status"].get("accusedRevision"), outline(incident)
     page = _told(arena, "Page")
     assert page["incident"]["name"] == incident["metadata"]["name"]
     assert cause in page["text"] or says in page["text"], page["text"]
-    assert arena.remediations() == [], "nothing was attempted"
+    asked = [(one["spec"]["mode"], one["status"].get("phase")) for one in arena.remediations()]
+    assert asked == ([("Approve", "Pending")] if reason == ASKS else []), "nothing was attempted"
     return incident
 
 
@@ -43,7 +50,8 @@ def over_by_itself(arena: Arena, incident: Object, mended: datetime, *, name: st
     stood_down = _told(arena, "StandDown")
     assert stood_down["incident"]["name"] == name_
     assert [one["metadata"]["name"] for one in arena.incidents()] == [name_], "one fault, one Incident"
-    assert arena.remediations() == []
+    outcomes = {one["status"].get("outcome") for one in arena.remediations()}
+    assert outcomes <= {"RecoveredItself", "Superseded"}, "what was asked for was never done"
     foreign = arena.foreign_writes()
     assert foreign == [], [one.line for one in foreign]
     story.conventions(done)

@@ -16,9 +16,6 @@ import replays  # noqa: E402 - it stands in hack/, which is no package
 NOTHING = 3
 CAUSES = {
     "config-missing": "ConfigMissing",
-    "init-container-failing": "InitContainerFailing",
-    "liveness-kills": "LivenessKills",
-    "out-of-memory": "OutOfMemory",
     "replica-creation-failed": "ReplicaCreationFailed",
     "unschedulable": "Unschedulable",
 }

@@ -15,10 +15,18 @@ sys.path.insert(0, str(ROOT / "hack"))
 import replays  # noqa: E402 - it stands in hack/, which is no package
 
 ACTS, NOTHING = 0, 3
+ASKS = ("Ask", "AwaitingApproval")
 EXPECTED = {
-    "cordon-ailing-node": (ACTS, ("Ask", "AwaitingApproval"), ("Nothing", "TargetHealthy"), ("Nothing", "TargetHealthy")),
-    "cordon-ailing-node.another-is-out": (NOTHING, ("Nothing", "SelectionTooWide"), ("Nothing", "TargetHealthy"), ("Nothing", "NoRunbookMatches")),
     "clean-up-failed-pods": (ACTS, ("Act", "Allowed")),
+    "cordon-ailing-node": (ACTS, ASKS, ("Nothing", "TargetHealthy"), ("Nothing", "TargetHealthy")),
+    "cordon-ailing-node.another-is-out": (NOTHING, ("Nothing", "SelectionTooWide"), ("Nothing", "TargetHealthy"), ("Nothing", "NoRunbookMatches")),
+    "freeze-irreversible-rollout": (ACTS, ("Act", "Allowed")),
+    "freeze-irreversible-rollout.nothing-serves": (NOTHING, ("Nothing", "NoKnownGood")),
+    "hold-gitops-and-roll-back": (ACTS, ASKS),
+    "raise-memory-limit": (ACTS, ASKS),
+    "replace-pod-that-holds-up-statefulset": (ACTS, ASKS),
+    "replace-pod-that-holds-up-statefulset.no-quorum": (NOTHING, ("Nothing", "PreconditionFalse")),
+    "replace-pods-stuck-in-init": (ACTS, ASKS),
     "request-revert-of-gitops-rollout": (ACTS, ("Act", "Allowed")),
     "request-revert-of-gitops-rollout.old-revision-fails": (NOTHING, ("Nothing", "OldRevisionFails")),
     "restart-crash-looping-pods": (ACTS, ("Suggest", "ModeSuggest")),
@@ -29,6 +37,9 @@ EXPECTED = {
     "roll-back-bad-rollout.paused": (NOTHING, ("Nothing", "TargetPaused")),
     "roll-back-bad-rollout.registry-outage": (NOTHING, ("Nothing", "NoRunbookMatches"), ("Nothing", "NoRunbookMatches")),
     "roll-back-bad-rollout.statefulset": (ACTS, ("Act", "Allowed")),
+    "roll-back-when-errors-burn": (ACTS, ASKS),
+    "scale-out-probe-killed-pods": (ACTS, ASKS),
+    "scale-out-throttled-workload": (ACTS, ASKS),
 }
 """Exit code, then outcome and reason of each target."""
 
@@ -57,7 +68,10 @@ def test_a_replay_ends_as_it_should(recorded):
     done = replays.replay(recorded, "--output", "yaml")
     code, *cases = EXPECTED[recorded.stem]
     assert done.exit_code == code, done.output
-    assert [(one["outcome"], one["reason"]) for one in yaml.safe_load_all(done.output)] == cases
+    told = list(yaml.safe_load_all(done.output))
+    assert [(one["outcome"], one["reason"]) for one in told] == cases
+    if code == ACTS:
+        assert [one["plan"]["runbook"] for one in told] == [recorded.stem.partition(".")[0]], "and it is that Runbook which acts"
 
 
 def test_no_expectation_is_left_over():
@@ -67,7 +81,7 @@ def test_no_expectation_is_left_over():
 @pytest.mark.parametrize("recorded", [path for path in replays.replays() if EXPECTED[path.stem][0] == ACTS], ids=lambda path: path.stem)
 def test_where_it_acts_it_would_be_stopped_by_a_pause(recorded, tmp_path):
     """Controls that hold for each of them: a pause, and a namespace that has not opted in."""
-    namespace = yaml.safe_load(recorded.read_text())["items"][0]["metadata"].get("namespace", "prunella-system")
+    namespace = next(yaml.safe_load_all(recorded.read_text()))["items"][0]["metadata"].get("namespace", "prunella-system")
     head = {"apiVersion": "prunella.dev/v1alpha1", "kind": "HealingPolicy", "metadata": {"name": "default"}}
     policy = tmp_path / "policy.yaml"
     policy.write_text(

@@ -18,7 +18,9 @@ from prunella.core.detect.piled import OLD, PILE
 from prunella.core.healing import match
 from prunella.core.healing.steps import registry
 
-FOLDER = Path(__file__).resolve().parents[2] / "runbooks"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "runbooks"
+CORE = ROOT / "operator" / "prunella" / "core"
 FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml")
 RUNBOOKS = {path.stem: Runbook.read(yaml.safe_load(path.read_text())) for path in FILES}
 
@@ -41,9 +43,24 @@ def test_each_is_explained_in_the_folders_readme():
     assert [name for name in RUNBOOKS if name not in text] == []
 
 
-def test_a_rollback_is_made_by_itself_and_a_restart_is_only_suggested():
-    assert RUNBOOKS["roll-back-bad-rollout"].spec.mode is Mode.AUTO
-    assert RUNBOOKS["restart-crash-looping-pods"].spec.mode is Mode.SUGGEST
+MODES = {
+    "clean-up-failed-pods": Mode.AUTO,
+    "freeze-irreversible-rollout": Mode.AUTO,
+    "request-revert-of-gitops-rollout": Mode.AUTO,
+    "roll-back-bad-rollout": Mode.AUTO,
+    "restart-crash-looping-pods": Mode.SUGGEST,
+}
+"""Every other one waits for approval."""
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_each_goes_as_far_as_its_failure_permits_and_the_readme_says_so(name):
+    mode = MODES.get(name, Mode.APPROVE)
+    assert RUNBOOKS[name].spec.mode is mode
+    [line] = [one for one in (FOLDER / "README.md").read_text().splitlines() if one.startswith(f"| [`{name}`]({name}.yaml)")]
+    cells = [one.strip() for one in line.strip("|").split("|")]
+    assert cells[3] == str(mode)
+    assert all(cells)
 
 
 def test_a_configuration_is_somebodys_intent_and_comes_back_only_where_people_approve_it():
@@ -68,13 +85,30 @@ def test_a_rollback_is_for_what_a_rollout_brought_and_nothing_else():
 
 
 NODES = {Cause.NODE_FLAPPING, Cause.NODE_PRESSURE}
-NOBODYS = set(Cause) - ROLLOUT_CAUSES - {Cause.CRASH_LOOP, Cause.CONFIG_CHANGED, Cause.FAILED_PODS_PILED_UP} - NODES
-"""What no rollout brought, neither a restart nor the configuration from before mends, no broom sweeps away, and is no node's."""
+MENDABLE = {
+    *(ROLLOUT_CAUSES - {Cause.ROLLOUT_STUCK}),
+    *NODES,
+    Cause.CONFIG_CHANGED,
+    Cause.CRASH_LOOP,
+    Cause.FAILED_PODS_PILED_UP,
+    Cause.INIT_CONTAINER_FAILING,
+    Cause.LIVENESS_KILLS,
+    Cause.OUT_OF_MEMORY,
+    Cause.STATEFUL_SET_STUCK,
+}
+
+
+def test_what_nothing_mends_safely_is_left_to_people():
+    """A DaemonSet's controller replaces unready pods of the revision before by itself: where it does not, their deletion would not help."""
+    assert {cause for one in RUNBOOKS.values() for cause in one.spec.match.causes} == MENDABLE
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)
-def test_what_no_rollout_brought_and_no_restart_mends_is_left_to_people(name):
-    assert not set(RUNBOOKS[name].spec.match.causes) & NOBODYS
+def test_each_fits_what_something_finds(name):
+    """A cause that no detector gives would make a Runbook that never acts."""
+    given = "".join(path.read_text() for folder in ("detect", "things") for path in (CORE / folder).glob("*.py"))
+    missing = [one for one in RUNBOOKS[name].spec.match.causes if f"Cause.{Cause(one).name}" not in given]
+    assert missing == []
 
 
 @pytest.mark.parametrize("cause", [Cause.UNSCHEDULABLE, Cause.REPLICA_CREATION_FAILED, Cause.CONFIG_MISSING])
@@ -109,10 +143,30 @@ def test_no_two_of_them_can_tie():
     assert len(causes) == len(set(causes))
 
 
-def test_where_git_owns_the_workload_nothing_but_a_request_goes_before_the_rollback():
-    request, rollback = RUNBOOKS["request-revert-of-gitops-rollout"], RUNBOOKS["roll-back-bad-rollout"]
+ROLLOUTS = {"freeze-irreversible-rollout", "hold-gitops-and-roll-back", "request-revert-of-gitops-rollout", "roll-back-bad-rollout"}
+
+
+def test_what_goes_before_the_rollback_is_for_the_same_causes_and_narrower():
+    rollback = RUNBOOKS["roll-back-bad-rollout"].spec
+    for name in ROLLOUTS - {"roll-back-bad-rollout"}:
+        spec = RUNBOOKS[name].spec
+        assert set(spec.match.causes) == set(rollback.match.causes)
+        assert str(spec.match.when).endswith(f"&& {rollback.match.when}")
+        assert spec.priority > rollback.priority
+    assert {one.spec.priority for name, one in RUNBOOKS.items() if one.spec.match.causes and name not in ROLLOUTS} == {50}
+
+
+def test_where_git_owns_the_workload_a_request_is_made_and_only_its_owner_permits_more():
+    request, hold = RUNBOOKS["request-revert-of-gitops-rollout"], RUNBOOKS["hold-gitops-and-roll-back"].spec
     assert registry.tells_only(request)
-    assert set(request.spec.match.causes) == set(rollback.spec.match.causes)
-    assert request.spec.match.when == f"target.ownedByGitOps && {rollback.spec.match.when}"
-    others = [one for name, one in RUNBOOKS.items() if name != "request-revert-of-gitops-rollout"]
-    assert {one.spec.priority for one in others} == {50}
+    assert hold.match.targets is not None
+    assert hold.match.targets.selector is not None
+    assert dict(hold.match.targets.selector.match_labels) == {"prunella.dev/hold-gitops": "true"}
+    assert [step.action for step in hold.steps] == ["requestRevert", "holdGitOps", "rollBack"], "the request is made there as well"
+
+
+def test_an_alert_alone_is_weaker_than_what_was_seen():
+    told = [one.spec for one in RUNBOOKS.values() if not one.spec.match.causes]
+    assert told
+    assert all(spec.priority < Runbook.model_fields["spec"].annotation.model_fields["priority"].default for spec in told)
+    assert all("target.failingRevision == ''" in str(spec.match.when) for spec in told)

@@ -7,8 +7,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from tests.harness import table
+from tests.harness import story, table
 from tests.harness.fixtures import arena, box_lock, collected, explain_failure, installation, make_arena
+from tests.scenarios import catalogue
 
 __all__ = ["arena", "box_lock", "installation", "make_arena"]
 FOLDER = Path(__file__).parent
@@ -18,8 +19,14 @@ def _shared() -> Path | None:
     return Path(os.environ["BOX_DIR"]) / "tests" if "BOX_DIR" in os.environ else None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", metavar="SEED", help="other names of namespaces and another order of the scenarios, both as the seed gives them")
+    parser.addoption("--steady", metavar="SECONDS", type=int, help="how long what was healed must stay ready without a break")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: has the box to itself")
+    story.STEADY_SECONDS = config.getoption("--steady", default=None) or story.STEADY_SECONDS
     folder = _shared()
     if folder and not hasattr(config, "workerinput"):
         table.clear(folder)
@@ -42,5 +49,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     lines = table.render(folder) if folder and not hasattr(config, "workerinput") else []
     if lines:
         terminalreporter.section("what healed, what was left alone")
-        for line in lines:
+        for line in (*lines, "", *catalogue.tally(_outcomes(terminalreporter))):
             terminalreporter.write_line(line)
+
+
+def _outcomes(terminalreporter: pytest.TerminalReporter) -> dict[str, bool]:
+    """File and name of each scenario → whether it passed; an error before or after it is no pass."""
+    known: dict[str, bool] = {}
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.getreports(outcome):
+            name = report.nodeid.removeprefix("tests/scenarios/")
+            known[name] = known.get(name, True) and outcome == "passed"
+    return known

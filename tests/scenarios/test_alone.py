@@ -56,6 +56,27 @@ def test_r38_a_registry_that_is_down_is_one_storm_and_no_rollback(arena, shipped
     assert arena.foreign_writes() == []
 
 
+@pytest.mark.nightly
+@pytest.mark.timeout(600, func_only=True)
+def test_thirty_of_a_hundred_workloads_that_break_at_once_are_one_storm_and_nobody_touches_the_others(arena, shipped_storm):
+    """On nodes that exist in the API only: a hundred workloads are too many for real ones."""
+    since = now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    names = [f"app{number}" for number in range(100)]
+    on_kwok = {name: workloads.with_pod_spec(workloads.deployment(name, arena.namespace, replicas=1), nodeName="kwok-1") for name in names}
+    made = {name: workloads.changed(one, image="fake/ok:1") for name, one in on_kwok.items()}
+    arena.kubectl_apply(*made.values())
+    for name in names:
+        arena.proven("Deployment", name, arena.began, seconds=120)
+    victims = names[:30]
+    arena.kubectl_apply(*(workloads.changed(made[name], image="fake/crash:1") for name in victims))
+    wait_for(lambda: storms(arena.installation, since), 60, "StormStarted")
+    for name in victims:
+        story.left_alone(arena, name, "StormActive", name=f"storm of 30 of 100, {name}", cause="RolloutCrashLoop")
+    holds_for(lambda: len(storms(arena.installation, since)) == 1, 20, "one storm", interval=1)
+    assert sorted(one["spec"]["targetRef"]["name"] for one in arena.incidents()) == sorted(victims), "one Incident each, and none of the others"
+    assert arena.foreign_writes() == []
+
+
 def test_a_rollout_that_was_stuck_before_we_came_is_not_reverted(arena):
     installation: Installation = arena.installation
     installation.stop_operator()

@@ -1,4 +1,4 @@
-"""What no rollout brought is found, named and left to people: a page, no write, and an end by itself once somebody has mended it.
+"""What no rollout brought is found, named and left to people: a page, at most a question, no write, and an end by itself once it is mended.
 
 A revision younger than half an hour is taken for the cause of what its pods do, and no scenario waits for so long. So what an old revision's pods
 do is shown by a StatefulSet whose update somebody stages: the pods below its partition stay on the revision before. That a failed liveness probe
@@ -10,9 +10,9 @@ In each of them fewer than half of the pods are hurt, so that it is no P1, which
 from __future__ import annotations
 
 import pytest
-from tests.harness import table, to_people, workloads
+from tests.harness import story, table, to_people, workloads
 from tests.harness.api import Object
-from tests.harness.arena import Arena, revision_of
+from tests.harness.arena import Arena, condition, revision_of
 from tests.harness.installation import kubectl
 from tests.harness.instants import now
 from tests.harness.waiting import wait_for
@@ -67,11 +67,46 @@ def test_memory_that_runs_out_without_a_rollout_is_told_and_nothing_is_restarted
     staged(arena, made)
     instant = now()
     touch(arena, "hungry-0")
-    incident = to_people.found(arena, "hungry", "OutOfMemory", name="out of memory, no rollout", says="OOMKilled", since=instant)
+    incident = to_people.found(
+        arena, "hungry", "OutOfMemory", name="out of memory, no rollout", says="OOMKilled", since=instant, seconds=300, reason=to_people.ASKS
+    )
     assert incident["status"]["summary"].startswith("hungry: pod hungry-0 runs out of memory")
     mended = now()
     finish(arena, "hungry")
     to_people.over_by_itself(arena, incident, mended, name="out of memory, no rollout")
+
+
+def test_a_crash_loop_that_no_rollout_brought_is_told_with_the_restart_that_would_be_made(arena):
+    to_people.pages_soon(arena)
+    made = switched(arena.namespace, "spent", workloads.SWITCHED)
+    arena.start(made)
+    staged(arena, made)
+    instant = now()
+    touch(arena, "spent-0")
+    incident = story.left_alone(arena, "spent", "ModeSuggest", name="crash loop, no rollout", cause="CrashLoop", seconds=400, since=instant)
+    newest = arena.api.get("StatefulSet", "spent", arena.namespace)["status"]["updateRevision"]
+    assert incident["status"].get("accusedRevision") != newest, "the rollout has no part in it"
+    assert "restart the pods of sts/spent" in condition(incident, "RemediationAllowed")["message"]
+    assert {one["status"]["outcome"] for one in arena.remediations(incident)} <= {"Simulated"}
+
+
+def test_a_rollout_that_stands_still_without_a_reason_is_told_and_accuses_nobody(arena):
+    to_people.pages_soon(arena)
+    made = workloads.deployment("halted", arena.namespace, progressDeadlineSeconds=20)
+    arena.start(made)
+    instant = arena.roll_out(workloads.with_pod_spec(made, schedulingGates=[{"name": "example.com/hold"}]))
+    to_people.found(arena, "halted", "RolloutStuck", name="rollout stands still", says="made no progress in 20 s", since=instant)
+
+
+def test_a_rollout_whose_pods_admission_refuses_is_told_in_its_words(arena):
+    to_people.pages_soon(arena)
+    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
+    arena.api.patch("Namespace", arena.namespace, {"metadata": {"labels": labels}})
+    made = workloads.deployment("strict", arena.namespace)
+    arena.start(made)
+    instant = arena.roll_out(workloads.with_pod_spec(made, hostNetwork=True))
+    says = "violates PodSecurity"
+    to_people.found(arena, "strict", "ReplicaCreationFailed", name="admission refuses pods", says=says, since=instant, seconds=180)
 
 
 def test_an_init_container_whose_dependency_is_gone_is_told(arena):
@@ -86,7 +121,14 @@ def test_an_init_container_whose_dependency_is_gone_is_told(arena):
     instant = now()
     kubectl("delete", "pod", "waiter-0", "-n", arena.namespace, "--wait=false")
     incident = to_people.found(
-        arena, "waiter", "InitContainerFailing", name="init container's dependency gone", says="in init container wait (exit code 4)", since=instant
+        arena,
+        "waiter",
+        "InitContainerFailing",
+        name="init container's dependency gone",
+        says="in init container wait (exit code 4)",
+        since=instant,
+        seconds=300,
+        reason=to_people.ASKS,
     )
     mended = now()
     arena.api.patch("ConfigMap", "schema", {"data": {"ready": "1"}}, arena.namespace)
@@ -164,7 +206,14 @@ def test_an_update_of_a_statefulset_that_an_unready_pod_holds_up_is_told(arena):
     )
     instant = arena.roll_out(workloads.respun(made, "2"))
     incident = to_people.found(
-        arena, "stuck", "StatefulSetStuck", name="StatefulSet's update held up", says="pod stuck-0 holds up the update", since=instant, seconds=150
+        arena,
+        "stuck",
+        "StatefulSetStuck",
+        name="StatefulSet's update held up",
+        says="pod stuck-0 holds up the update",
+        since=instant,
+        seconds=300,
+        reason=to_people.ASKS,
     )
     mended = now()
     kubectl("exec", "-n", arena.namespace, "stuck-0", "--", "rm", workloads.SWITCH)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.harness import story, workloads
+from tests.harness import story, table, workloads
 from tests.harness.api import Object
-from tests.harness.arena import Arena, condition
+from tests.harness.arena import Arena, condition, revision_of
 from tests.harness.installation import kubectl
 from tests.harness.instants import now
 from tests.harness.waiting import holds_for, wait_for
@@ -86,15 +86,26 @@ def test_what_another_operator_owns_is_left_to_it(arena):
 
 
 @pytest.mark.parametrize("where", ["workload", "template"])
-def test_a_revision_that_is_marked_irreversible_is_not_rolled_back(arena, where):
+def test_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over(arena, where):
     made = workloads.deployment("migrated", arena.namespace)
-    arena.start(made)
+    good = arena.start(made)
     bad = workloads.changed(made, command=workloads.CRASH)
     holder = bad if where == "workload" else bad["spec"]["template"]
     holder["metadata"].setdefault("annotations", {})["prunella.dev/irreversible"] = "true"
-    arena.roll_out(bad)
-    incident = story.left_alone(arena, "migrated", "Irreversible", name=f"marked irreversible on the {where}")
-    stays_alone(arena, incident, "Irreversible")
+    instant = arena.roll_out(bad)
+    incident = arena.incident("migrated", seconds=60)
+    incident = arena.when(incident, lambda one: condition(one, "Mitigated").get("status") == "True", "is mitigated by a freeze")
+    assert incident["status"]["phase"] == "Mitigated", "what is frozen is not over"
+    live = arena.api.get("Deployment", "migrated", arena.namespace)
+    assert live["spec"]["paused"] is True
+    assert live["spec"]["template"]["spec"]["containers"][0]["command"] == workloads.CRASH, "the template stays what its owner wanted"
+    assert live["status"]["availableReplicas"] == good.replicas, "the revision before serves in full"
+    assert {revision_of(pod) for pod in arena.pods("migrated") if "deletionTimestamp" not in pod["metadata"]} <= good.revisions
+    written = [one.resource for one in arena.foreign_writes(instant) if not one.hand_back]
+    assert sorted(written) == ["deployments", "replicasets"], written
+    row = table.Row(scenario=f"marked irreversible on the {where}", expected="Mitigated, frozen", seen="Mitigated, frozen", writes=str(len(written)))
+    table.add(arena.installation.folder, row)
+    story.conventions(incident)
 
 
 def test_a_quarantined_revision_that_is_applied_again_is_a_persons_decision(arena):

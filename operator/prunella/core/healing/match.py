@@ -9,6 +9,7 @@ from typing import Any
 from prunella.api.incident import IncidentStatus, Signal
 from prunella.api.names import Cause, SignalState, SourceKind
 from prunella.api.runbook import Match, Runbook
+from prunella.core import rollout
 from prunella.core.facts import Workload
 from prunella.core.subject import Thing
 from prunella.core.things.node import Node
@@ -147,6 +148,7 @@ def variables(world: World, status: IncidentStatus, alert: Signal | None) -> dic
             "ready": ready,
             "desired": desired,
             "ownedByGitOps": bool(subject and ownership.gitops(subject)),
+            "irreversible": bool(facts and rollout.irreversible(facts, status.accused_revision or "")),
         },
         "alert": {"labels": dict(alert.labels) if alert else {}, "summary": alert.summary if alert else ""},
     }

@@ -29,6 +29,7 @@ SAMPLE: Final[Mapping[str, Mapping[str, object]]] = {
         "ready": 0,
         "desired": 0,
         "ownedByGitOps": False,
+        "irreversible": False,
     },
     "alert": {"labels": {}, "summary": ""},
 }

@@ -1,0 +1,73 @@
+"""What only an alert tells reaches the right object and the right people, and nothing is done on an alert's word alone.
+
+The alerts are real, through the box's Alertmanager; what they tell of is not made: nothing in a box could be made to fail this way.
+"""
+
+from __future__ import annotations
+
+import pytest
+from tests.harness import prometheus, story, to_people, workloads
+from tests.harness.api import Object
+from tests.harness.arena import Arena
+from tests.harness.instants import now
+from tests.harness.waiting import holds_for
+
+LABELS: dict[str, dict[str, str]] = {
+    "memory leak": {"alertname": "MemoryGrowsWithoutEnd", "deployment": "told"},
+    "claim nearly full": {"alertname": "KubePersistentVolumeFillingUp", "persistentvolumeclaim": "told"},
+    "certificate expires": {"alertname": "CertManagerCertExpirySoon", "name": "shop-tls"},
+    "cluster DNS fails": {"alertname": "CoreDNSErrorsHigh", "deployment": "told"},
+}
+
+
+def claim(namespace: str) -> Object:
+    """A claim of no class: no volume is made for it, and nobody complains."""
+    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "told", "namespace": namespace}, "spec": spec}
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS.keys())
+def test_an_alert_that_nothing_mends_is_told_and_left_to_people(arena: Arena, labels, request):
+    to_people.pages_soon(arena)
+    if "deployment" in labels:
+        arena.start(workloads.deployment("told", arena.namespace))
+    if "persistentvolumeclaim" in labels:
+        arena.api.apply(claim(arena.namespace))
+        arena.nothing_happens(5)
+    fired = {**labels, "severity": "critical", "namespace": arena.namespace}
+    instant = now()
+    prometheus.alertmanager_fire(fired)
+    try:
+        target = labels["alertname"].lower() if "name" in labels else "told"
+        name = f"told by an alert: {request.node.callspec.id}"
+        incident = to_people.found(arena, target, "Alert", name=name, says=labels["alertname"], since=instant)
+        assert len(arena.incidents()) == 1
+        story.conventions(incident)
+    finally:
+        prometheus.alertmanager_fire(fired, ends=now())
+
+
+ASKED = {"CPUThrottlingHigh": "scale-out-throttled-workload", "ShopErrorBudgetBurn": "roll-back-when-errors-burn"}
+"""Alert → the Runbook that ships for it."""
+
+
+@pytest.mark.parametrize("alertname", ASKED)
+@pytest.mark.timeout(480, func_only=True)
+def test_what_would_be_done_on_an_alert_is_asked_and_nothing_is_done_before(arena: Arena, alertname):
+    to_people.pages_soon(arena)
+    made = workloads.deployment("busy", arena.namespace)
+    arena.start(made)
+    arena.proven("Deployment", "busy", arena.roll_out(workloads.respun(made, "2")))
+    before = arena.api.get("Deployment", "busy", arena.namespace)["metadata"]["generation"]
+    labels = {"severity": "warning", "namespace": arena.namespace, "deployment": "busy"}
+    instant = now()
+    prometheus.add_rule(arena.installation.state, arena.namespace, alertname, "vector(1)", "2m", labels)
+    incident = story.left_alone(arena, "busy", to_people.ASKS, name=f"asked: {alertname}", cause="Alert", seconds=360, since=instant)
+    assert ASKED[alertname] in [one["about"] for one in incident["status"]["decisions"]]
+    [attempt] = arena.remediations(incident)
+    assert (attempt["spec"]["mode"], attempt["status"]["phase"]) == ("Approve", "Pending")
+
+    def untouched() -> bool:
+        return bool(arena.api.get("Deployment", "busy", arena.namespace)["metadata"]["generation"] == before)
+
+    holds_for(untouched, 15, "nothing is done before somebody approves", interval=1)
