@@ -26,6 +26,7 @@ from prunella.core.healing.steps.step import ANY, StepKind
 
 HEADER = "<!-- Written by `make generate`. Do not edit: change the code and run it again. -->\n"
 FOLDER = "docs/reference"
+OF_EVERY_OBJECT = frozenset({"apiVersion", "kind", "metadata"})
 COMMANDS: Mapping[str, click.Command] = {
     "run": run.command,
     "install": install.command,
@@ -58,13 +59,13 @@ def kinds() -> Iterator[str]:
         rules = list(_rules(schema, ""))
         if rules:
             yield from ("The API server holds every writer to:", "", *(f"- {rule}" for rule in rules), "")
-        yield from _table(("field", "type", "meaning"), _fields(schema, ""))
+        yield from _table(("field", "type", "meaning"), _fields(schema, "", leave_out=OF_EVERY_OBJECT))
 
 
-def _fields(schema: Mapping[str, Any], path: str) -> Iterator[Sequence[str]]:
+def _fields(schema: Mapping[str, Any], path: str, *, leave_out: frozenset[str] = frozenset()) -> Iterator[Sequence[str]]:
     required = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
-        if not path and name in {"apiVersion", "kind", "metadata"}:
+        if name in leave_out:
             continue
         here = f"{path}.{name}".lstrip(".")
         inner = field.get("items", field)
@@ -163,7 +164,7 @@ def step(kind: StepKind[Any]) -> Iterator[str]:
     yield from (f"The API server holds every writer to: {rule}" for rule in _rules(schema, kind.name))
     if kind.rights:
         yield from ("The acting account needs, by the kind of the target:", "")
-        yield from (f"- `{right.verb}` of `{right.resource}{'.' if right.group else ''}{right.group}`" for right in kind.rights)
+        yield from (f"- `{right.verb}` of `{right.on}`" for right in kind.rights)
         if kind.granted_by:
             yield from ("", f"Opting in does not grant it: `{kind.granted_by}` does.")
     elif kind.granted_by:

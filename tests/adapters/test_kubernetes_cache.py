@@ -12,7 +12,7 @@ from tests.adapters.standin import Lines, Numbers, Object, Silence, StandIn, eve
 
 from prunella.adapters.kubernetes.cache import Cache
 from prunella.adapters.kubernetes.client import connect_plainly
-from prunella.adapters.kubernetes.resources import FOREIGN, OWN
+from prunella.adapters.kubernetes.resources import FOREIGN, OWN, THINGS
 from prunella.adapters.kubernetes.watch import Tempo
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -182,6 +182,19 @@ async def test_it_knows_every_workload_and_autoscaler_that_bears_the_mark_of_a_m
         ("apps/v1", "Deployment", "shop", "web", "d-1", "{}"),
         ("autoscaling/v2", "HorizontalPodAutoscaler", "shop", "web", "h-1", "{}"),
     ]
+
+
+async def test_it_knows_a_quota_and_a_disruption_budget_that_bear_one_too(server: StandIn, clock: Clock):
+    for resource in THINGS:
+        server.answers("GET", resource.call("list").path, listed())
+        server.answers("WATCH", resource.call("list").path, Lines())
+    meta = {"namespace": "shop", "resourceVersion": "1", "annotations": {"prunella.dev/temporary": "{}"}}
+    server.answers("GET", "/api/v1/resourcequotas", listed({"metadata": {**meta, "name": "team", "uid": "q-1"}}))
+    server.answers("GET", "/apis/policy/v1/poddisruptionbudgets", listed({"metadata": {**meta, "name": "web", "uid": "b-1"}}))
+    async with running(server, clock) as cache:
+        await asyncio.wait_for(cache.until_synced(), 10)
+        found = {(ref.api_version, ref.kind, ref.namespace, ref.name, ref.uid) for ref, _ in cache.marked()}
+    assert found == {("v1", "ResourceQuota", "shop", "team", "q-1"), ("policy/v1", "PodDisruptionBudget", "shop", "web", "b-1")}
 
 
 async def test_the_workloads_of_a_namespace_are_of_every_kind(server: StandIn, clock: Clock):

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
-from tests.fakes.operator import Operator
+from tests.fakes.operator import Operator, shop
 from tests.fakes.runbooks import HEALTHY
 
+from prunella.api.common import ObjectRef
 from prunella.api.healing_policy import HealingPolicy
+from prunella.api.marks import MARKED_LABEL
 from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
-from prunella.api.names import Mode, Outcome
-from prunella.api.remediation import Remediation
+from prunella.api.names import Mode, Outcome, RemediationPhase
+from prunella.api.remediation import Remediation, RemediationStatus
 from prunella.api.runbook import RunbookStep, Verify
 from prunella.app.errors import Retryable
 from prunella.core.facts import UNKNOWN
+from prunella.core.healing.effects import Patch
+from prunella.core.healing.measures import temporary
+from prunella.core.healing.steps import one_value
+from prunella.core.things.node import Node
 
 from .test_heals import rolled_out
 from .test_runs import book
@@ -68,6 +78,53 @@ async def test_r25_what_a_person_changed_meanwhile_is_theirs():
     assert MARK not in workload.annotations, "nothing of it is ours any more"
     assert next(one.message for one in place.api.events if one.reason == "MeasureUndone").endswith("it stays as it is")
     await operator.close()
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["this mark", "a mark without a uid"])
+async def test_r25_an_attempt_that_only_bears_the_name_of_the_one_that_took_it_does_not_make_it_stay(older):
+    """Attempts are numbered: after the first was deleted its successor is the first again, and may wait for people for long."""
+    place, workload, operator = await taken()
+    if older:
+        told = {key: value for key, value in json.loads(workload.annotations[MARK]).items() if key != "remediationUID"}
+        workload.annotations[MARK] = json.dumps(told)
+    [took] = operator.remediations
+    await operator.close()
+    place.api.delete("Remediation", took.metadata.namespace or "", took.metadata.name)
+    place.policy(mode=Mode.OBSERVE)
+    named = took.metadata.model_copy(update={"uid": None})
+    successor = await place.api.create_remediation(took.model_copy(update={"metadata": named, "status": RemediationStatus()}))
+    assert successor.metadata.uid != took.metadata.uid
+    waiting = RemediationStatus(phase=RemediationPhase.PENDING, approval_deadline_time=place.clock.now() + timedelta(days=1))
+    await place.api.put_remediation_status(successor.model_copy(update={"status": waiting}))
+    measures = Operator(place).measures
+    place.clock.set(place.clock.now() + timedelta(seconds=TTL))
+    await measures.look()
+    assert workload.raw["spec"]["replicas"] == 3
+    assert MARK not in workload.annotations
+
+
+async def test_r25_one_on_what_has_no_namespace_and_is_not_watched_ends_too():
+    place = shop()
+    raw = {"metadata": {"name": "defaults", "uid": "u-w"}, "webhooks": [{"name": "pods.example.com", "failurePolicy": "Fail"}]}
+    ref = ObjectRef(api_version="admissionregistration.k8s.io/v1", kind="MutatingWebhookConfiguration", name="defaults", uid="u-w")
+    patch = one_value.write(ref, raw, "/webhooks/[name=pods.example.com]/failurePolicy", "Ignore", does="it is not waited for")
+    assert isinstance(patch, Patch)
+    patch = temporary(patch, remediation="shop/gone-1", uid="r-1", until=place.clock.now() + timedelta(seconds=60))
+    meta = {**raw["metadata"], "annotations": dict(patch.marks), "labels": dict(patch.labels)}
+    bypassed = {"apiVersion": ref.api_version, "kind": ref.kind, "metadata": meta, "webhooks": [{"name": "new.example.com"}, patched(raw)]}
+    key = (ref.kind, "", ref.name)
+    place.cluster.others[key] = bypassed
+    operator = Operator(place)
+    await operator.run(200)
+    found = place.cluster.others[key]
+    assert found["webhooks"] == [{"name": "new.example.com"}, {"name": "pods.example.com", "failurePolicy": "Fail"}]
+    assert MARK not in found["metadata"]["annotations"]
+    assert MARKED_LABEL not in found["metadata"]["labels"]
+    await operator.close()
+
+
+def patched(raw):
+    return {**raw["webhooks"][0], "failurePolicy": "Ignore"}
 
 
 async def test_it_waits_for_the_end_of_its_own_attempt():
@@ -129,6 +186,26 @@ async def test_a_mark_that_can_not_be_read_changes_nothing():
     assert workload.raw["spec"]["replicas"] == 5
     assert len(place.cluster.effects) == 1
     await operator.close()
+
+
+async def test_a_mark_on_what_no_step_ever_changes_for_a_while_changes_nothing(caplog):
+    """A node may annotate itself, and must not get its taints off by that."""
+    place = shop()
+    made = Patch(target=node().ref, operations=TAINTED, guarded_path="/spec/taints", does="x")
+    mark = temporary(made, remediation="shop/x-1", until=place.clock.now()).marks[MARK]
+    place.cluster.things["Node", "", "n-1"] = replace(node(), annotations={MARK: mark})
+    operator = Operator(place)
+    await operator.run(30)
+    assert place.cluster.effects == []
+    assert "can't be read; nothing is changed" in caplog.text
+    await operator.close()
+
+
+TAINTED = ({"op": "test", "path": "/spec/taints", "value": None}, {"op": "add", "path": "/spec/taints", "value": [{"key": "a"}]})
+
+
+def node() -> Node:
+    return Node(name="n-1", uid="u-n")
 
 
 async def test_one_that_can_not_be_ended_holds_up_no_other_and_is_not_asked_for_all_the_time(caplog):

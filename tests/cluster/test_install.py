@@ -170,8 +170,12 @@ def test_a_token_that_has_run_out_is_told_so_in_a_sentence(prunella: Kubectl, aw
         ("manifests/own-account", 3),
         ("manifests/run-jobs", 2),
         ("manifests/restore-config", 2),
+        ("manifests/relax-budgets", 2),
+        ("manifests/raise-quotas", 2),
+        ("manifests/bypass-webhooks", 2),
+        ("manifests/nodes", 2),
         ("crds", 7),
-        ("runbooks", 4),
+        ("runbooks", 14),
     ],
 )
 def test_what_is_read_from_python_is_what_kustomize_reads(kubectl: Kubectl, folder: str, count: int):

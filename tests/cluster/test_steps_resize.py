@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from tests.cluster.outside import deployment, must, needs_control_plane, numbered, own_namespace, session
 
 from prunella.adapters.kubernetes.executor import Effects
@@ -23,13 +24,14 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MORE = Resize(container="app", resource="memory", most="1Gi")
 
 
-async def test_r29_of_several_containers_the_right_ones_limit_goes_up_and_comes_back():
+@pytest.mark.parametrize(("limit", "wrote"), [("256Mi", "384Mi"), ("700Mi", "1Gi")], ids=["as it is written", "in a larger unit"])
+async def test_r29_of_several_containers_the_right_ones_limit_goes_up_and_comes_back(limit, wrote):
     async with session() as api, own_namespace(api) as namespace:
         effects, live = Effects(api), LiveReads(api)
         path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
         made: dict[str, Any] = deployment("web", "localhost/box:v1")
         [app] = made["spec"]["template"]["spec"]["containers"]
-        app["resources"] = {"limits": {"memory": "256Mi"}, "requests": {"memory": "256Mi"}}
+        app["resources"] = {"limits": {"memory": limit}, "requests": {"memory": limit}}
         made["spec"]["template"]["spec"]["containers"] = [{"name": "first", "image": "localhost/box:v1"}, app]
         await must(api, "POST", path, made)
         before = await numbered(api, f"{path}/web", 1)
@@ -40,7 +42,7 @@ async def test_r29_of_several_containers_the_right_ones_limit_goes_up_and_comes_
         assert isinstance(patch, Patch)
         tried = await effects.dry_run(patch, OURSELVES)
         assert isinstance(tried, DryRun)
-        assert "384Mi" in tried.diff
+        assert wrote in tried.diff
         assert isinstance(await effects.apply(patch, "more", OURSELVES), Applied)
         await numbered(api, f"{path}/web", 2)
         assert isinstance(await effects.apply(patch, "more", OURSELVES), NotApplied), "a second request changes nothing"
@@ -48,7 +50,7 @@ async def test_r29_of_several_containers_the_right_ones_limit_goes_up_and_comes_
         stored = await must(api, "GET", f"{path}/web")
         was, now = (one["spec"]["template"]["spec"]["containers"] for one in (before, stored))
         assert now[0] == was[0]
-        assert now[1] == {**was[1], "resources": {"limits": {"memory": "384Mi"}, "requests": {"memory": "384Mi"}}}
+        assert now[1] == {**was[1], "resources": {"limits": {"memory": wrote}, "requests": {"memory": wrote}}}
         intent = Intent(id="more", action="Patch", target_ref=patch.target, written_time=NOW, deadline_time=NOW, before=patch.record)
         back = resize.undo(MORE, stored, StepStatus(name="more", state=StepState.APPLIED, intent=intent))
         assert isinstance(back, Patch)

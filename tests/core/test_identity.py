@@ -14,6 +14,10 @@ from prunella.core.healing.refusal import Refusal
 from .healing_builders import attempt
 
 SYSTEM = "prunella-system"
+APART, OPT_IN = "kubectl apply -k manifests/bypass-webhooks", "kubectl apply -n shop -k manifests/opt-in"
+RELAX = "kubectl apply -n shop -k manifests/relax-budgets"
+BIND_RELAX = "kubectl create rolebinding healer-prunella-relax-budgets -n shop --role=prunella-relax-budgets --serviceaccount=shop:healer"
+WEBHOOKS = "validatingwebhookconfigurations.admissionregistration.k8s.io"
 HEALER = Account("shop", "healer")
 BIND = "kubectl create rolebinding healer-prunella-remediate -n shop --clusterrole=prunella-remediate --serviceaccount=shop:healer"
 LEND = (
@@ -95,8 +99,36 @@ def test_its_user_and_groups_are_those_of_a_service_account():
             HEALER.needed,
             f"Prunella may not get serviceaccounts/healer in shop, impersonate serviceaccounts/healer in shop; `{LEND}` grants it",
         ),
+        (
+            OURSELVES,
+            ("patch resourcequotas in shop",),
+            "Prunella may not patch resourcequotas in shop; `kubectl apply -n shop -k manifests/raise-quotas` grants it in shop",
+        ),
+        (
+            OURSELVES,
+            (f"patch {WEBHOOKS}",),
+            f"Prunella may not patch {WEBHOOKS}; `kubectl apply -k manifests/bypass-webhooks` grants it",
+        ),
+        (
+            OURSELVES,
+            ("patch deployments.apps in shop", f"patch {WEBHOOKS}"),
+            f"Prunella may not patch deployments.apps in shop, patch {WEBHOOKS}; `{APART} && {OPT_IN}` grants it in shop",
+        ),
+        (
+            HEALER,
+            ("patch poddisruptionbudgets.policy in shop",),
+            f"{HEALER.user} may not patch poddisruptionbudgets.policy in shop; `{RELAX} && {BIND_RELAX}` grants it",
+        ),
     ],
-    ids=["the operator's account", "the team's account", "the operator in its place"],
+    ids=[
+        "the operator's account",
+        "the team's account",
+        "the operator in its place",
+        "what is granted apart",
+        "what has no namespace",
+        "by two folders",
+        "what is granted apart, to the team's account",
+    ],
 )
 def test_what_is_missing_names_who_the_verb_and_the_command_that_grants_it(acting, missing, said):
     assert identity.lacks(acting, missing, "shop") == said

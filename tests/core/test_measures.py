@@ -12,11 +12,15 @@ from prunella.api.common import ObjectRef
 from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.core.healing import measures, unmark
 from prunella.core.healing.effects import Patch
+from prunella.core.healing.steps import one_value
 
 from .builders import later
 
 REF = ObjectRef(api_version="apps/v1", kind="Deployment", namespace="shop", name="checkout", uid="u-1")
 AT = "/metadata/annotations/prunella.dev~1temporary"
+
+
+WEBHOOK = "/webhooks/[name=b.example.com]/failurePolicy"
 
 
 def patch(before: object = 3, wrote: object = 5, path: str = "/spec/replicas") -> Patch:
@@ -44,6 +48,47 @@ def test_the_mark_says_what_was_there_what_was_written_and_until_when():
     assert measures.stands(measure, stored(5))
     assert not measures.stands(measure, stored(6))
     assert set(json.loads(marked())) == {"remediation", "undoAfterTime", "onExpiry", "wroteHash", "path", "before"}
+
+
+def test_the_mark_says_which_attempt_of_that_name_it_was_and_an_older_one_is_still_read():
+    made = measures.temporary(patch(), remediation="shop/x-1", uid="r-1", until=later(600)).marks[MARK]
+    read, older = measures.read(made), measures.read(marked())
+    assert read is not None
+    assert older is not None
+    assert (read.uid, older.uid) == ("r-1", "")
+
+
+def webhooks(*names: str, policy: str = "Ignore") -> dict[str, Any]:
+    return {"metadata": {"uid": "u-1"}, "webhooks": [{"name": name, "failurePolicy": policy} for name in names]}
+
+
+def of_webhook() -> str:
+    raw = webhooks("a.example.com", "b.example.com", policy="Fail")
+    made = one_value.write(REF, raw, WEBHOOK, "Ignore", does="it is not asked")
+    assert isinstance(made, Patch)
+    assert [one["path"] for one in made.operations[1:]] == ["/webhooks/1/name", "/webhooks/1/failurePolicy", "/webhooks/1/failurePolicy"]
+    return measures.temporary(made, remediation="shop/x-1", until=later(600)).marks[MARK]
+
+
+def test_an_element_of_a_list_is_found_by_its_name_wherever_it_stands_by_then():
+    mark = of_webhook()
+    measure = measures.read(mark)
+    assert measure is not None
+    assert (measure.path, measure.before) == (WEBHOOK, "Fail")
+    back = measures.undo(measure, REF, webhooks("new.example.com", "a.example.com", "b.example.com"), mark)
+    assert back.operations[2:5] == (
+        {"op": "test", "path": "/webhooks/2/name", "value": "b.example.com"},
+        {"op": "test", "path": "/webhooks/2/failurePolicy", "value": "Ignore"},
+        {"op": "replace", "path": "/webhooks/2/failurePolicy", "value": "Fail"},
+    )
+
+
+@pytest.mark.parametrize("names", [("a.example.com",), ("b.example.com", "b.example.com")], ids=["it is gone", "it is there twice"])
+def test_where_the_element_can_not_be_told_only_the_mark_goes(names):
+    mark = of_webhook()
+    measure = measures.read(mark)
+    assert measure is not None
+    assert [one["path"] for one in measures.undo(measure, REF, webhooks(*names), mark).operations] == ["/metadata/uid", AT, AT]
 
 
 def test_the_mark_is_part_of_what_the_intent_hashes():
@@ -91,17 +136,51 @@ def test_r25_what_a_person_changed_since_stays_and_only_the_mark_goes():
         "[]",
         "null",
         "{}",
-        marked().replace("/spec/replicas", "/metadata/labels"),
         marked().replace("+00:00", "").replace("Z", ""),
         marked().replace('"Undo"', '"Delete"'),
         marked().replace("undoAfterTime", "until"),
         "[" * 100_000,
         "x" * 20_000,
     ],
-    ids=["empty", "cut", "a list", "null", "nothing in it", "outside of spec", "no zone", "another end", "no end", "nested", "too long"],
+    ids=[
+        "empty",
+        "cut",
+        "a list",
+        "null",
+        "nothing in it",
+        "no zone",
+        "another end",
+        "no end",
+        "nested",
+        "too long",
+    ],
 )
 def test_a_mark_that_says_something_else_is_none(mark):
     assert measures.read(mark) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "ours"),
+    [
+        ("Deployment", "/spec/replicas", True),
+        ("HorizontalPodAutoscaler", "/spec/maxReplicas", True),
+        ("Application", "/spec/syncPolicy/automated", True),
+        ("Deployment", "/metadata/labels", False),
+        ("ResourceQuota", "/spec/hard/count~1jobs.batch", True),
+        ("ResourceQuota", "/spec/scopes", False),
+        ("PodDisruptionBudget", "/spec/minAvailable", True),
+        ("PodDisruptionBudget", "/spec/selector", False),
+        ("ValidatingWebhookConfiguration", WEBHOOK, True),
+        ("ValidatingWebhookConfiguration", "/webhooks/0/failurePolicy", False),
+        ("ValidatingWebhookConfiguration", "/webhooks/[name=a]/clientConfig", False),
+        ("Service", "/spec/externalName", False),
+        ("Node", "/spec/taints", False),
+    ],
+)
+def test_a_mark_moves_nobody_to_write_what_no_step_writes(kind, path, ours):
+    measure = measures.read(marked(path=path))
+    assert measure is not None
+    assert measures.concerns(measure, ObjectRef(api_version="v1", kind=kind, name="x", uid="u-1")) is ours
 
 
 def test_taking_an_effect_back_takes_its_mark_off_too():

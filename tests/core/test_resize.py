@@ -129,6 +129,7 @@ def test_it_gives_limit_and_request_back_where_they_are_still_its_own():
         f"{AT}/requests/memory": "256Mi",
     }
     assert isinstance(resize.undo(MORE, raw("1Gi"), record(patch)), Skip), "r39 somebody set another one"
+    assert isinstance(resize.undo(MORE, raw("402653184"), record(patch)), Patch), "it is the same, spelled in another way"
     assert isinstance(plan(done=(record(patch),)), Done)
 
 
@@ -150,3 +151,18 @@ def test_quantities_are_read_exactly_or_not_at_all(text, value):
 
 def test_quantities_are_written_rounded_down():
     assert (quantity.memory(Decimal(1024**2 + 1)), quantity.cpu(Decimal("0.7501"))) == ("1Mi", "750m")
+
+
+@pytest.mark.parametrize(
+    ("written", "spelled"),
+    [
+        (quantity.memory(Decimal(1024**3)), "1Gi"),
+        (quantity.memory(Decimal(1536 * 1024**2)), "1536Mi"),
+        (quantity.memory(Decimal(2 * 1024**4)), "2Ti"),
+        (quantity.memory(Decimal(1)), "0"),
+        (quantity.cpu(Decimal(2)), "2"),
+        (quantity.cpu(Decimal(3000)), "3k"),
+    ],
+)
+def test_quantities_are_spelled_as_the_api_server_stores_them(written, spelled):
+    assert written == spelled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from prunella.adapters.telemetry import METRICS
+from prunella.api.base import WireModel
 from prunella.api.happenings import HAPPENINGS
 from prunella.api.reasons import CONDITION_REASONS, CONDITIONS, REFUSALS
 from prunella.cli import kinds
@@ -84,6 +86,17 @@ def test_every_step_has_a_page_with_its_fields_and_rights(kind):
     ] == []
 
 
+def test_a_field_of_a_step_may_be_called_as_one_of_every_object_is():
+    class Paint(WireModel):
+        """Paint it."""
+
+        kind: str = ""
+        """Which paint."""
+
+    paint = replace(registry.KINDS["restart"], params=Paint)
+    assert any("`kind`" in line for line in pages.step(paint))
+
+
 def test_the_role_grants_what_the_steps_need_and_nothing_else():
     granted = {
         (verb, group, resource)
@@ -102,6 +115,7 @@ def test_what_opting_in_does_not_grant_is_granted_by_the_folder_that_the_step_na
         granted = {
             (verb, group, kind) for rule in role["rules"] for verb in rule["verbs"] for group in rule["apiGroups"] for kind in rule["resources"]
         }
+        assert registry.clusterwide(folder) is (role["kind"] == "ClusterRole")
         kinds = [kind for kind in registry.KINDS.values() if kind.granted_by == folder]
         assert granted == {(right.verb, right.group, right.resource) for kind in kinds for right in kind.rights}
 

@@ -618,7 +618,7 @@ class FakeCluster:
         try:
             one.raw = patched(one.raw, effect.operations)
         except TestFailedError as error:
-            reason = "HumanOverride" if error.path == effect.guarded_path else "TargetChanged"
+            reason = "HumanOverride" if error.path in {effect.guarded_path, effect.pointer} else "TargetChanged"
             return NotApplied(reason=reason, message=f"{effect.target.name} was changed by somebody else after it was judged")
         if effect.stamped and annotated(before) is not effect.annotated:
             one.raw = before

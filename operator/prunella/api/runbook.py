@@ -13,8 +13,8 @@ from .base import Name, OneOf, Rule, Seconds, ShortName, WireModel, items
 from .common import LabelSelector, LocalRef, Metadata
 from .names import Cause, Mode, OnFailure
 from .runbook_limits import ApprovalTerms, ErrorBudget, Limits
-from .self_service import Parameter, SelfService
 from .runbook_status import RunbookStatus
+from .self_service import Parameter, SelfService
 from .windows import Windows
 
 __all__ = [

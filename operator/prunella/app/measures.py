@@ -47,7 +47,7 @@ class Measures:
         now = self._clock.now()
         for ref, mark in [*self._view.marked(), *await self._unwatched.marked()]:
             measure = measures.read(mark)
-            if measure is None:
+            if measure is None or not measures.concerns(measure, ref):
                 self._odd(ref)
             elif measure.undo_after_time <= now and self._pause_over(ref, now) and not self._at_work(measure):
                 try:
@@ -86,7 +86,9 @@ class Measures:
         """Whether the attempt that took the measure has not ended: it would take its end for a person's doing."""
         for one in self._view.remediations():
             if f"{one.metadata.namespace}/{one.metadata.name}" == measure.remediation:
-                return one.status.phase is not None and not one.status.phase.final
+                # A later attempt gets the name of a deleted one. It took nothing while it has not begun, which is all that an older mark can tell by.
+                took = one.metadata.uid == measure.uid if measure.uid else one.status.started_time is not None
+                return took and one.status.phase is not None and not one.status.phase.final
         return False
 
     def _failed(self, ref: ObjectRef, why: str, now: datetime) -> None:

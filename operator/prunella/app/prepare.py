@@ -148,9 +148,9 @@ class Preparer:
                 return tuple(right for right, answer in zip(acting.needed, permitted, strict=True) if answer is False), UNKNOWN not in permitted
         rights = tuple(registry.needs_of(runbook.spec.steps, target.kind))
         space = target.namespace or ""
-        answers = await asyncio.gather(*(self._may(right, space, acting) for right in rights))
+        answers = await asyncio.gather(*(self._may(right, "" if right.clusterwide else space, acting) for right in rights))
         missing = [
-            f"{right.verb} {right.resource}{'.' if right.group else ''}{right.group} in {space or 'the cluster'}"
+            f"{right.verb} {right.on}{'' if right.clusterwide else f' in {space}'}"
             for right, answer in zip(rights, answers, strict=True)
             if answer is False
         ]

@@ -52,7 +52,8 @@ class Steps:
             if isinstance(wants, Patch) and step.ttl_seconds is not None:
                 until = now + timedelta(seconds=step.ttl_seconds)
                 meta, account = remediation.metadata, remediation.spec.runbook_ref.service_account_name
-                return step, measures.temporary(wants, remediation=f"{meta.namespace}/{meta.name}", until=until, account=account)
+                whose = f"{meta.namespace}/{meta.name}"
+                return step, measures.temporary(wants, remediation=whose, uid=meta.uid or "", until=until, account=account)
             if isinstance(wants, Evict):
                 return step, await self._preparer.room(wants, now, acting)
             if not isinstance(wants, Done):

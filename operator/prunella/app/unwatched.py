@@ -15,7 +15,9 @@ from prunella.api.common import ObjectRef
 from prunella.api.marks import MARKED_LABEL, TEMPORARY_ANNOTATION
 from prunella.core.facts import UnknownT
 from prunella.core.healing import gitops
+from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Listed
+from prunella.core.subject import CLUSTER_KINDS
 
 from .ports import Clock, Live, View
 
@@ -46,9 +48,10 @@ class Unwatched:
         self._looked_time = None
 
     def _where(self) -> Sequence[Listed]:
-        """By what manages the workloads that are watched: nothing else is ever held."""
+        """By what manages the workloads that are watched: nothing else is ever held. What has no namespace is in one place."""
         owners = (gitops.owner(one.workload) for one in self._view.workloads())
         places = {(one.api_version, one.kind, one.namespace) for one in owners if isinstance(one, Listed)}
+        places |= {(api_version, kind, "") for api_version, kind in registry.unwatched() if kind in CLUSTER_KINDS}
         return [Listed(*place, label=MARKED_LABEL) for place in sorted(places)]
 
 

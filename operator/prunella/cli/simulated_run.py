@@ -17,7 +17,7 @@ from prunella.adapters.kubernetes.creation import create_call
 from prunella.adapters.kubernetes.difference import difference
 from prunella.adapters.kubernetes.eviction import eviction_call
 from prunella.adapters.kubernetes.executor import delete_call, patch_call
-from prunella.adapters.kubernetes.pointer import MISSING, part
+from prunella.adapters.kubernetes.pointer import part
 from prunella.adapters.kubernetes.reads import template_of
 from prunella.adapters.kubernetes.refusals import where_is
 from prunella.adapters.kubernetes.resources import Call, resource_of
@@ -27,7 +27,7 @@ from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UnknownT, WorkloadFacts
 from prunella.core.healing import match, run
 from prunella.core.healing.creation import Create
-from prunella.core.healing.effects import ClusterEffect, DeletePod, Effect, Evict, Json, Patch
+from prunella.core.healing.effects import ClusterEffect, DeletePod, Effect, Evict, Json, Patch, part_of
 from prunella.core.healing.outside import Call as Called
 from prunella.core.healing.outside import EndSilence, Silence
 from prunella.core.healing.plan import Plan
@@ -124,7 +124,8 @@ def _reason(wants: Next) -> str:
 def _asks(wants: Ask) -> str:
     """What a step wants to know that stands in no file."""
     missing = (
-        f"for every {one.kind} in {one.namespace or 'the cluster'}" if isinstance(one, Listed) else f"Prometheus: {one.query}" for one in wants.reads
+        f"for every {one.kind}{f' in {one.namespace}' if one.namespace else ''}" if isinstance(one, Listed) else f"Prometheus: {one.query}"
+        for one in wants.reads
     )
     return f"can't be told: it asks {', '.join(missing)}, and the files don't say"
 
@@ -143,7 +144,7 @@ def _deed(step: str, effect: ClusterEffect, live: LiveFacts) -> Deed:
     stored = _stored(live, effect)
     if part(stored, "/metadata/uid") != effect.target.uid:
         return Deed(step=step, said=f"patches {where}: {effect.does}", call=patch_call(resource, effect, INTENT))
-    before, after = (_at(one, effect.guarded_path) for one in (stored, patched(stored, effect.operations)))
+    before, after = (part_of(one, effect.guarded_path) for one in (stored, patched(stored, effect.operations)))
     said = f"patch {'the content' if effect.confidential else effect.guarded_path.strip('/').replace('/', '.')} of {where}"
     return Deed(step=step, said=said, call=_told(patch_call(resource, effect, INTENT), effect), diff=difference(before, after))
 
@@ -169,11 +170,6 @@ def prepared(made: Plan, done: Sequence[Deed], now: datetime) -> Preparation:
     reason = done[0].reason if refused else ""
     diff = next((one.diff for one in done if one.diff), "")
     return Preparation(plan_hash=made.hash, to=made.to, dry_run_error=refused, step_refuses=reason, diff=diff, prepared_time=now)
-
-
-def _at(document: Json, pointer: str) -> object:
-    found = part(document, pointer)
-    return None if found is MISSING else found
 
 
 def _after(live: LiveFacts, effect: ClusterEffect) -> LiveFacts:

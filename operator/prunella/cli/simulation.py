@@ -260,7 +260,8 @@ class Simulation:
 
     def _asked(self, target: Workload | Thing) -> dict[Listed, tuple[Json, ...] | UnknownT]:
         """What steps may ask for besides, by the files: autoscalers, workloads, records and ConfigMaps of the namespace; of a Node all others, and
-        that medik8s leaves it alone."""
+        that medik8s leaves it alone.
+        """
         if isinstance(target, Node):
             every = tuple(raw for one in self._held.of.get("Node", ()) if (raw := self._held.raw.get(one.uid)) is not None)
             return {nodes.ALL: every, nodes.lease_of(target.name): ()}

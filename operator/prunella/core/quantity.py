@@ -28,10 +28,21 @@ def read(text: object) -> Decimal | None:
 
 
 def memory(value: Decimal) -> str:
-    """So many bytes in whole Mi, rounded down."""
-    return f"{int((value / _UNITS['Mi']).to_integral_value(rounding=ROUND_FLOOR))}Mi"
+    """So many bytes in whole Mi, rounded down, spelled as the API server stores it: 1Gi and not 1024Mi."""
+    return _spelled(int((value / _UNITS["Mi"]).to_integral_value(rounding=ROUND_FLOOR)), 1024, ("Mi", "Gi", "Ti"))
 
 
 def cpu(value: Decimal) -> str:
-    """So many cores in whole thousandths, rounded down."""
-    return f"{int((value * 1000).to_integral_value(rounding=ROUND_FLOOR))}m"
+    """So many cores in whole thousandths, rounded down, spelled as the API server stores it: 1 and not 1000m."""
+    return _spelled(int((value * 1000).to_integral_value(rounding=ROUND_FLOOR)), 1000, ("m", "", "k", "M", "G", "T"))
+
+
+def _spelled(number: int, step: int, units: tuple[str, ...]) -> str:
+    """In the largest unit in which it is a whole number. What is stored otherwise than it was written would look like somebody's change."""
+    if number == 0:
+        return "0"
+    for unit in units[:-1]:
+        if number % step:
+            return f"{number}{unit}"
+        number //= step
+    return f"{number}{units[-1]}"

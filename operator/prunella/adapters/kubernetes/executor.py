@@ -32,6 +32,7 @@ from prunella.core.healing.effects import (
     Settled,
     annotated,
     guarded_sha256,
+    part_of,
 )
 from prunella.core.healing.identity import Actor
 from prunella.core.healing.outside import Call as OutsideCall
@@ -45,7 +46,7 @@ from .creation import create, created, dry_create
 from .difference import difference
 from .eviction import evict, try_eviction
 from .reads import fetch
-from .refusals import at, failed_patch, forbidden, gone, guarded, only_the_stamp_failed, where_is
+from .refusals import failed_patch, forbidden, gone, guarded, only_the_stamp_failed, where_is
 from .resources import JSON_PATCH, Call, Resource, resource_of
 
 _DRY_RUN_INTENT: Final = "dry-run"
@@ -155,7 +156,7 @@ class Effects:
             return Settled.APPLIED if hand_back(stored) is None else Settled.NOT_APPLIED
         if (stored["metadata"].get("annotations") or {}).get(INTENT_ANNOTATION) == intent_id:
             return Settled.APPLIED
-        present = guarded_sha256(at(stored, before.get(PATH_KEY, TEMPLATE)))
+        present = guarded_sha256(part_of(stored, before.get(PATH_KEY, TEMPLATE)))
         if present == before.get(WROTE_KEY):
             return Settled.APPLIED
         return Settled.NOT_APPLIED if present == before.get("guardedSha256") else Settled.CHANGED

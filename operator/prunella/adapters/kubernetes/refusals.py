@@ -10,8 +10,9 @@ from typing import Any
 from prunella.api.common import ObjectRef
 from prunella.core.facts import UnknownT
 from prunella.core.healing import gitops, identity
-from prunella.core.healing.effects import DeletePod, Json, NotApplied, Patch, annotated
+from prunella.core.healing.effects import DeletePod, Json, NotApplied, Patch, annotated, part_of
 from prunella.core.healing.identity import Account, Actor
+from prunella.core.healing.steps import hold_git_ops, registry
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP_PATH
 
 from .answers import Answer
@@ -21,7 +22,7 @@ from .resources import Resource
 
 def guarded(patch: Patch, stored: Json) -> object:
     """The part of an object that a patch insists on."""
-    return at(stored, patch.guarded_path)
+    return part_of(stored, patch.guarded_path)
 
 
 def at(stored: Json, path: str) -> object:
@@ -46,7 +47,7 @@ def failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer:
         return NotApplied(reason="", message=f"The API server refused the change of {where} and can't be asked why: {answer.message}")
     for operation in patch.operations:
         path = str(operation["path"])
-        if operation["op"] == "test" and path.startswith("/spec/") and at(stored, path) != operation.get("value"):
+        if operation["op"] == "test" and path.startswith(("/spec/", "/webhooks/")) and at(stored, path) != operation.get("value"):
             return NotApplied(reason="HumanOverride", message=f"{where} was changed by somebody else after it was judged; their change stands")
     if patch.guarded_path == OWNERSHIP_PATH:
         return NotApplied(reason="", message=f"{where} was written to in the meantime; read it again")
@@ -57,21 +58,21 @@ def forbidden(resource: Resource, effect: Patch | DeletePod, answer: Answer, act
     """Who lacks which right, and the command that grants it."""
     namespace = effect.target.namespace or ""
     verb = "patch" if isinstance(effect, Patch) else "delete"
+    what = f"{resource.words} in {namespace}" if namespace else resource.words
     if isinstance(acting, Account):
-        said = identity.lacks(acting, (f"{verb} {resource.words} in {namespace}",), namespace)
-        return NotApplied(reason="MissingPermission", message=f"{said} ({answer.message})"[:1024])
-    if not namespace:
-        said = identity.lacks(acting, (f"{verb} {resource.words} in the cluster",), "")
+        said = identity.lacks(acting, (f"{verb} {what}",), namespace)
         return NotApplied(reason="MissingPermission", message=f"{said} ({answer.message})"[:1024])
     return NotApplied(
         reason="MissingPermission",
-        message=f"Prunella may not {verb} {resource.words} in {namespace}; the namespace's owner grants it with "
-        f"`kubectl apply -n {namespace} -k manifests/{_grant(resource)}` ({answer.message})"[:1024],
+        message=f"Prunella may not {verb} {what}; {'the namespace' if namespace else 'the cluster'}'s owner grants it with "
+        f"`{identity.granting(_folder(resource, clusterwide=not namespace), namespace)}` ({answer.message})"[:1024],
     )
 
 
-def _grant(resource: Resource) -> str:
-    return "hold-gitops" if (resource.api_version, resource.kind) in gitops.KINDS else identity.APART.get(resource.words, "opt-in")
+def _folder(resource: Resource, *, clusterwide: bool) -> str:
+    if (resource.api_version, resource.kind) in gitops.KINDS:
+        return hold_git_ops.FOLDER
+    return registry.folder_of(resource.words, clusterwide=clusterwide)
 
 
 def gone(target: ObjectRef) -> NotApplied:
@@ -81,4 +82,4 @@ def gone(target: ObjectRef) -> NotApplied:
 
 def where_is(target: ObjectRef) -> str:
     """For sentences: Deployment shop/checkout."""
-    return f"{target.kind} {target.namespace}/{target.name}" if target.namespace else f"{target.kind} {target.name}"
+    return f"{target.kind} {f'{target.namespace}/' if target.namespace else ''}{target.name}"

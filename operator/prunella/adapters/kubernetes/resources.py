@@ -138,6 +138,15 @@ STORAGE_CLASS: Final = Resource(api_version="storage.k8s.io/v1", kind="StorageCl
 APPLICATION: Final = Resource(api_version="argoproj.io/v1alpha1", kind="Application", plural="applications")
 KUSTOMIZATION: Final = Resource(api_version="kustomize.toolkit.fluxcd.io/v1", kind="Kustomization", plural="kustomizations")
 HELM_RELEASE: Final = Resource(api_version="helm.toolkit.fluxcd.io/v2", kind="HelmRelease", plural="helmreleases")
+VALIDATING: Final = Resource(
+    api_version="admissionregistration.k8s.io/v1",
+    kind="ValidatingWebhookConfiguration",
+    plural="validatingwebhookconfigurations",
+    namespaced=False,
+)
+MUTATING: Final = Resource(
+    api_version="admissionregistration.k8s.io/v1", kind="MutatingWebhookConfiguration", plural="mutatingwebhookconfigurations", namespaced=False
+)
 ACCESS_REVIEW: Final = Resource(
     api_version="authorization.k8s.io/v1", kind="SelfSubjectAccessReview", plural="selfsubjectaccessreviews", namespaced=False
 )
@@ -157,7 +166,7 @@ FOREIGN: Final = (POD, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, CONTRO
 """Kinds of the cluster that are watched."""
 THINGS: Final = (JOB, CRON_JOB, CLAIM, QUOTA, BUDGET, SERVICE, ENDPOINT_SLICE, NODE, API_SERVICE, CERTIFICATE)
 """Kinds of the cluster that are watched where they are served and may be read; the operator does without them."""
-STEPS_READ: Final = (APPLICATION, KUSTOMIZATION, HELM_RELEASE, CONFIG_MAP, LEASE, STORAGE_CLASS)
+STEPS_READ: Final = (APPLICATION, KUSTOMIZATION, HELM_RELEASE, CONFIG_MAP, LEASE, STORAGE_CLASS, VALIDATING, MUTATING)
 """Kinds that are not watched: steps read them, and change some."""
 WORKLOADS: Final = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET}
 

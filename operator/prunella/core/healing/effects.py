@@ -14,6 +14,7 @@ from typing import ClassVar, Final, TypeAlias
 
 from prunella.api.common import ObjectRef
 
+from . import places
 from .creation import Create
 from .outside import Call, EndSilence, Silence
 
@@ -35,7 +36,9 @@ class Patch:
     target: ObjectRef
     operations: tuple[Json, ...]
     guarded_path: str = TEMPLATE
-    """The part of the object whose state was judged."""
+    """The part of the object whose state was judged: a place as in `places`."""
+    pointer: str = ""
+    """How its operations spell that place, where it names an element of a list; empty where they spell it the same."""
     before: Mapping[str, str] = field(default_factory=dict)
     """The guarded state in words, for the record."""
     stamped: bool = True
@@ -167,11 +170,8 @@ class DryRun:
 
 
 def part_of(stored: Json, path: str) -> object:
-    """The part of an object at a plain path such as /spec/template; None where it is not there. The paths of effects have no escapes and no lists."""
-    found: object = stored
-    for key in path.strip("/").split("/"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
+    """The part of an object at a place such as /spec/template; None where it is not there."""
+    return places.part(stored, path)
 
 
 def labelled(stored: Json) -> bool:

@@ -17,6 +17,7 @@ from prunella.api.remediation import RemediationSpec
 from prunella.api.runbook import ACCOUNT_NAME, Runbook
 
 from .refusal import Refusal
+from .steps import registry
 
 _NAME: Final = re.compile(ACCOUNT_NAME)
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -29,12 +30,6 @@ class Ourselves(Enum):
 
 
 OURSELVES: Final = Ourselves.OURSELVES
-RUN_JOBS: Final = "run-jobs"
-NODES: Final = "nodes"
-"""The folder of manifests that grants what has no namespace."""
-RESTORE_CONFIG: Final = "restore-config"
-APART: Final = {"jobs.batch": RUN_JOBS, "cronjobs.batch": RUN_JOBS, "configmaps": RESTORE_CONFIG}
-"""What opting in does not grant, and the folder of manifests that does."""
 VERBS: Final = ("get", "impersonate")
 """What the operator must be permitted to do with an account that it acts as. Bindings outlive their account, so its name alone proves nothing."""
 
@@ -129,25 +124,28 @@ def lacks(acting: Actor, missing: Iterable[str], namespace: str) -> str:
     """Who may not do what, in kubectl's words, and the command that grants it. Without a namespace it is of the cluster, where none but us acts."""
     rights = tuple(missing)
     what = ", ".join(rights)
-    if not namespace:
-        return f"Prunella may not {what}; `kubectl apply -k manifests/{NODES}` grants it"
-    if not isinstance(acting, Account):
-        return f"Prunella may not {what}; `kubectl apply -n {namespace} -k manifests/{_grant(rights)}` grants it in {namespace}"
-    ours = ", ".join(right for right in rights if right in acting.needed)
-    if ours:
+    ours = ", ".join(right for right in rights if isinstance(acting, Account) and right in acting.needed)
+    if isinstance(acting, Account) and ours:
         return f"Prunella may not {ours}; `{_lend(acting)}` grants it"
-    apart = _grant(rights) if _grant(rights) in APART.values() else ""
-    role = f"--role=prunella-{apart}" if apart else "--clusterrole=prunella-remediate"
-    bind = f"kubectl create rolebinding {acting.name}-{role.partition('=')[2]} -n {acting.namespace}"
-    grants = f"{bind} {role} --serviceaccount={acting.namespace}:{acting.name}"
-    first = f"kubectl apply -n {acting.namespace} -k manifests/{apart} && " if apart else ""
-    return f"{acting.user} may not {what}; `{first}{grants}` grants it"
+    folders = sorted({registry.folder_of(right.split(" ")[1], clusterwide=" in " not in right) for right in rights} or {registry.OPT_IN})
+    if isinstance(acting, Account):
+        return f"{acting.user} may not {what}; `{' && '.join(_bind(acting, folder) for folder in folders)}` grants it"
+    where = "" if all(registry.clusterwide(folder) for folder in folders) else f" in {namespace}"
+    return f"Prunella may not {what}; `{' && '.join(granting(folder, namespace) for folder in folders)}` grants it{where}"
 
 
-def _grant(rights: tuple[str, ...]) -> str:
-    """The folder of manifests that grants what is missing: that of workloads, unless all of it is granted by one other."""
-    folders = {APART.get(right.split(" ")[1], "opt-in") for right in rights}
-    return folders.pop() if len(folders) == 1 else "opt-in"
+def granting(folder: str, namespace: str) -> str:
+    """The command by which what a folder of manifests grants is granted to the operator."""
+    return f"kubectl apply {'' if registry.clusterwide(folder) else f'-n {namespace} '}-k {folder}"
+
+
+def _bind(account: Account, folder: str) -> str:
+    """Gives an account what a folder of manifests grants: a role that every cluster with Prunella has, or one that the folder brings."""
+    brought = f"prunella-{folder.rpartition('/')[2]}"
+    role = "--clusterrole=prunella-remediate" if folder == registry.OPT_IN else f"--role={brought}"
+    bind = f"kubectl create rolebinding {account.name}-{role.partition('=')[2]} -n {account.namespace}"
+    first = "" if folder == registry.OPT_IN else f"{granting(folder, account.namespace)} && "
+    return f"{first}{bind} {role} --serviceaccount={account.namespace}:{account.name}"
 
 
 def _lend(account: Account) -> str:

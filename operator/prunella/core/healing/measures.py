@@ -15,12 +15,17 @@ from prunella.api.base import micro_time
 from prunella.api.common import ObjectRef
 from prunella.api.marks import MARKED_LABEL, TEMPORARY_ANNOTATION
 
+from . import gitops, places
 from .effects import Json, Patch, guarded_sha256, part_of
 from .steps import registry
+from .steps.scale import AUTOSCALER
+from .steps.step import RESOURCES
 from .unmark import MARK, label_off
 
 LONGEST: Final = 16_384
 """Characters of a mark that are read."""
+_OWN: Final = frozenset({*RESOURCES, AUTOSCALER, *(kind for _, kind in gitops.KINDS)})
+"""Kinds of which steps change several parts of the spec."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +34,10 @@ class Measure:
 
     remediation: str
     """Namespace and name of the attempt."""
+    uid: str = ""
+    """Of the attempt: another one may bear its name once it was deleted. Empty in marks that are older than this field."""
     path: str
-    """The part of the object that was written: a plain path such as /spec/replicas."""
+    """The part of the object that was written: a place such as /spec/replicas."""
     before: object
     """What stood there; None where nothing did."""
     wrote_sha256: str
@@ -43,6 +50,7 @@ class Measure:
         """The annotation's value."""
         told = {
             "remediation": self.remediation,
+            **({"remediationUID": self.uid} if self.uid else {}),
             "undoAfterTime": micro_time(self.undo_after_time),
             "onExpiry": "Undo",
             "path": self.path,
@@ -53,12 +61,14 @@ class Measure:
         return json.dumps(told, sort_keys=True, separators=(",", ":"))
 
 
-def temporary(patch: Patch, *, remediation: str, until: datetime, account: str | None = None) -> Patch:
+def temporary(patch: Patch, *, remediation: str, uid: str = "", until: datetime, account: str | None = None) -> Patch:
     """The patch with the mark that ends it. It must test and write its guarded part, and nothing else."""
-    tested = next(one.get("value") for one in patch.operations if one["op"] == "test" and one["path"] == patch.guarded_path)
-    wrote = next(one.get("value") for one in patch.operations if one["op"] != "test" and one["path"] == patch.guarded_path)
+    at = patch.pointer or patch.guarded_path
+    tested = next(one.get("value") for one in patch.operations if one["op"] == "test" and one["path"] == at)
+    wrote = next(one.get("value") for one in patch.operations if one["op"] != "test" and one["path"] == at)
     measure = Measure(
         remediation=remediation,
+        uid=uid,
         path=patch.guarded_path,
         before=tested,
         wrote_sha256=guarded_sha256(wrote),
@@ -77,10 +87,11 @@ def read(mark: str) -> Measure | None:
     try:
         told = json.loads(mark)
         until = datetime.fromisoformat(told["undoAfterTime"])
-        if until.tzinfo is None or told["onExpiry"] != "Undo" or not str(told["path"]).startswith("/spec/"):
+        if until.tzinfo is None or told["onExpiry"] != "Undo" or not str(told["path"]).startswith("/"):
             return None
         return Measure(
             remediation=str(told["remediation"]),
+            uid=str(told.get("remediationUID", "")),
             path=str(told["path"]),
             before=told["before"],
             wrote_sha256=str(told["wroteHash"]),
@@ -91,23 +102,35 @@ def read(mark: str) -> Measure | None:
         return None
 
 
+def concerns(measure: Measure, ref: ObjectRef) -> bool:
+    """Whether a step may have written there. Whoever can write no more than an annotation of an object must not move us to write its spec."""
+    return measure.path.startswith("/spec/") if ref.kind in _OWN else registry.loosened(ref.kind, measure.path)
+
+
 def stands(measure: Measure, raw: Json) -> bool:
     """Whether what was written is still there."""
     return guarded_sha256(part_of(raw, measure.path)) == measure.wrote_sha256
 
 
-def _back(measure: Measure, present: object) -> Json:
+def _back(measure: Measure, raw: Json) -> tuple[Json, ...]:
+    """The operations that put back what was there, insisting on what is; none where the place is gone."""
+    at, present = places.located(raw, measure.path), part_of(raw, measure.path)
+    if at is None:
+        return ()
     if measure.before is None:
-        return {"op": "remove", "path": measure.path}
-    return {"op": "add" if present is None else "replace", "path": measure.path, "value": measure.before}
+        back: Json = {"op": "remove", "path": at.pointer}
+    else:
+        back = {"op": "add" if present is None else "replace", "path": at.pointer, "value": measure.before}
+    names = ({"op": "test", "path": where, "value": name} for where, name in at.named)
+    return (*names, {"op": "test", "path": at.pointer, "value": present}, back)
 
 
 def undo(measure: Measure, ref: ObjectRef, raw: Json, mark: str) -> Patch:
     """Take it back and take the mark off; only the mark where somebody has changed it since."""
     operations: list[Json] = [{"op": "test", "path": "/metadata/uid", "value": ref.uid}, {"op": "test", "path": MARK, "value": mark}]
-    if stands(measure, raw):
-        operations.append({"op": "test", "path": measure.path, "value": part_of(raw, measure.path)})
-        operations.append(_back(measure, part_of(raw, measure.path)))
+    back = _back(measure, raw) if stands(measure, raw) else ()
+    if back:
+        operations += back
         does = f"{ref.kind} {ref.name} is as it was before {measure.remediation}"
     else:
         does = f"{ref.kind} {ref.name} was changed by somebody else since {measure.remediation}: it stays as it is"

@@ -57,3 +57,16 @@ def _gitops(subject: Workload | Thing, by: str) -> Refusal:
         reason="OwnedByGitOps",
         message=f"{subject.short} is managed from Git by {by}, which would change it back within seconds: revert the commit there",
     )
+
+
+def made(raw: Mapping[str, object], what: str) -> Refusal | None:
+    """Why an object that is no workload is not ours to change, by what stands on it as JSON; None where nothing would change it back."""
+    metadata = raw.get("metadata")
+    found = metadata if isinstance(metadata, Mapping) else {}
+    labels, annotations = found.get("labels") or {}, found.get("annotations") or {}
+    if annotations.get(ARGO_ANNOTATION) or any(labels.get(label) for label in FLUX_LABELS):
+        return Refusal(reason="OwnedByGitOps", message=f"{what} is managed from Git, which would bring it back within seconds: change it there")
+    owners = found.get("ownerReferences")
+    if owners:
+        return Refusal(reason="OwnedByOperator", message=f"{what} is made by {owners[0].get('kind')} {owners[0].get('name')}: change that one")
+    return None

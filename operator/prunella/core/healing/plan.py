@@ -81,7 +81,7 @@ class Plan:
     @property
     def restarts(self) -> bool:
         """Whether one of its steps makes all the pods anew."""
-        return any(kind.name in {"restart", "resize"} for kind in registry.kinds_of(self.runbook))
+        return any(kind.name in {"restart", "resize", "patch"} for kind in registry.kinds_of(self.runbook))
 
 
 def home(world: World, plan: Plan) -> str:

@@ -56,6 +56,7 @@ KIND: Final = StepKind(
     kinds=nodes.NODE,
     rights=(nodes.PATCH, nodes.READ_LEASES),
     granted_by=nodes.GRANTED_BY,
+    loosens=(("Node", nodes.UNSCHEDULABLE),),
     needs=needs,
     plan=plan,
     undo=undo,

@@ -19,7 +19,6 @@ from prunella.core.facts import UnknownT
 from prunella.core.healing.effects import Evict, Json, part_of
 
 from . import nodes
-from .delete_pods import EVICT
 from .step import SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait
 
 MIRROR: Final = "kubernetes.io/config.mirror"
@@ -111,7 +110,7 @@ def _evict(pod: Json, number: str, *, last: bool) -> Evict:
 
 def needs(params: Drain, kind: str) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
     """To evict pods, in every namespace."""
-    return (EVICT,)
+    return (nodes.EVICT,)
 
 
 KIND: Final = StepKind(
@@ -119,7 +118,7 @@ KIND: Final = StepKind(
     params=Drain,
     impact=StepImpact.DISRUPTIVE,
     kinds=nodes.NODE,
-    rights=(EVICT,),
+    rights=(nodes.EVICT,),
     granted_by=nodes.GRANTED_BY,
     needs=needs,
     plan=plan,

@@ -24,7 +24,8 @@ from .step import Ask, Done, LiveFacts, Next, StepKind, nothing
 
 AUTOMATED: Final = "/spec/syncPolicy/automated"
 SUSPEND: Final = "/spec/suspend"
-GRANT: Final = "kubectl apply -n {} -k manifests/hold-gitops"
+FOLDER: Final = "manifests/hold-gitops"
+GRANT: Final = f"kubectl apply -n {{}} -k {FOLDER}"
 
 
 class HoldGitOps(WireModel):
@@ -86,6 +87,6 @@ KIND: Final = StepKind(
     plan=plan,
     undo=undo,
     must_end=True,
-    granted_by="manifests/hold-gitops",
+    granted_by=FOLDER,
     marks=gitops.KINDS,
 )

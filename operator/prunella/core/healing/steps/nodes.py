@@ -22,8 +22,10 @@ NODE: Final = frozenset({"Node"})
 UNSCHEDULABLE: Final = "/spec/unschedulable"
 GRANTED_BY: Final = "manifests/nodes"
 """Apart from what opting in grants: nodes are of the whole cluster."""
-PATCH: Final = Right(verb="patch", group="", resource="nodes")
-READ_LEASES: Final = Right(verb="get", group="coordination.k8s.io", resource="leases")
+PATCH: Final = Right(verb="patch", group="", resource="nodes", clusterwide=True)
+EVICT: Final = Right(verb="create", group="", resource="pods/eviction", clusterwide=True)
+"""In every namespace: a node carries pods of all."""
+READ_LEASES: Final = Right(verb="get", group="coordination.k8s.io", resource="leases", clusterwide=True)
 ALL: Final = Listed("v1", "Node", "")
 SHARE: Final = 10
 """One node in so many may be out at once, rounded down; one always may."""

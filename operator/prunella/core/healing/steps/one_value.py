@@ -14,6 +14,7 @@ from typing import Final
 
 from prunella.api.common import ObjectRef
 from prunella.api.remediation import StepStatus
+from prunella.core.healing import places
 from prunella.core.healing.effects import PATH_KEY, Json, Patch, annotated, guarded_sha256, labelled, part_of
 
 from .step import Done, Failed, Next, Skip
@@ -25,8 +26,10 @@ LONGEST: Final = 1024
 
 
 def write(ref: ObjectRef, raw: Json, path: str, value: object, *, does: str, told: Mapping[str, str] = MappingProxyType({})) -> Patch | Done | Failed:
-    """The patch that makes the value at a plain path another one, an absent one (None) included; Done where it is that already."""
-    was = part_of(raw, path)
+    """The patch that makes the value at a place another one, an absent one (None) included; Done where it is that already."""
+    was, at = part_of(raw, path), places.located(raw, path)
+    if at is None:
+        return Failed(message=f"{ref.kind} {ref.name} has no {path}")
     if was == value:
         return Done(message=f"{ref.kind} {ref.name} has that already")
     kept = {WAS: _text(was), WROTE: _text(value)}
@@ -36,10 +39,14 @@ def write(ref: ObjectRef, raw: Json, path: str, value: object, *, does: str, tol
         target=ref,
         operations=(
             {"op": "test", "path": "/metadata/uid", "value": ref.uid},
-            {"op": "test", "path": path, "value": was},
-            {"op": "remove", "path": path} if value is None else {"op": "add" if was is None else "replace", "path": path, "value": value},
+            *({"op": "test", "path": where, "value": name} for where, name in at.named),
+            {"op": "test", "path": at.pointer, "value": was},
+            {"op": "remove", "path": at.pointer}
+            if value is None
+            else {"op": "add" if was is None else "replace", "path": at.pointer, "value": value},
         ),
         guarded_path=path,
+        pointer=at.pointer,
         annotated=annotated(raw),
         labelled=labelled(raw),
         does=does,

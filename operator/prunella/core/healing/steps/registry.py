@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
@@ -29,6 +30,7 @@ def discover(package: str, paths: Iterable[str]) -> dict[str, StepKind[Any]]:
 
 
 KINDS: Final[Mapping[str, StepKind[Any]]] = discover(__package__ or "", importlib.import_module(__package__ or "").__path__)
+OPT_IN: Final = "manifests/opt-in"
 ACTIONS: Final[Mapping[str, type[WireModel]]] = {name: kind.params for name, kind in KINDS.items()}
 
 
@@ -52,8 +54,13 @@ def kinds_of(runbook: Runbook) -> tuple[StepKind[Any], ...]:
 
 def boundless(runbook: Runbook, kinds: Mapping[str, StepKind[Any]] = KINDS) -> RunbookStep | None:
     """The first step that no account of a namespace bounds: it goes out with the operator's means, or is for what has no namespace."""
-    known = ((step, kinds[step.action]) for step in runbook.spec.steps if step.action in kinds)
-    return next((step for step, kind in known if (not kind.rights and not kind.bounded) or kind.kinds <= CLUSTER_KINDS), None)
+    known = (step for step in runbook.spec.steps if step.action in kinds)
+    return next((step for step in known if not _bounded(kinds[step.action])), None)
+
+
+def _bounded(kind: StepKind[Any]) -> bool:
+    """An account is of one namespace: it bounds nothing that has none."""
+    return bool(kind.rights or kind.bounded) and not kind.kinds <= CLUSTER_KINDS and not any(right.clusterwide for right in kind.rights)
 
 
 def unfit(steps: Iterable[RunbookStep], kind: str) -> str | None:
@@ -74,6 +81,24 @@ def tells_only(runbook: Runbook) -> bool:
 def unwatched() -> frozenset[tuple[str, str]]:
     """API version and kind of everything that a temporary measure may stand on and that is not watched."""
     return frozenset(one for kind in KINDS.values() for one in kind.marks)
+
+
+def loosened(kind: str, path: str) -> bool:
+    """Whether a step changes that place of such an object for a while: a mark that speaks of another is none of ours."""
+    return any(of == kind and re.fullmatch(places, path) is not None for step in KINDS.values() for of, places in step.loosens)
+
+
+def folder_of(resource: str, *, clusterwide: bool = False) -> str:
+    """The folder of manifests that grants what a step needs on a resource such as jobs.batch, in a namespace or in the whole cluster: that of opting
+    in, unless the step names another.
+    """
+    apart = {(right.on, right.clusterwide): kind.granted_by for kind in KINDS.values() if kind.granted_by for right in kind.rights}
+    return apart.get((resource, clusterwide), OPT_IN)
+
+
+def clusterwide(folder: str) -> bool:
+    """Whether what a folder of manifests grants is for objects without a namespace."""
+    return any(right.clusterwide for kind in KINDS.values() if kind.granted_by == folder for right in kind.rights)
 
 
 def holds_first(runbook: Runbook) -> bool:

@@ -134,7 +134,7 @@ def undo(params: Resize, raw: Json, record: StepStatus) -> Next:  # noqa: ARG001
         return Skip(message="its record does not say what was there before, or the container is gone")
     index, container = found
     present = _stands(container, "limits", before["resource"])
-    if present != before["wrote"]:
+    if quantity.read(present) != quantity.read(before["wrote"]):  # the API server spells a quantity in its own way
         return Skip(
             message=f"container {before['container']} has {present} now, and not the {before['wrote']} that were written: somebody changed it"
         )

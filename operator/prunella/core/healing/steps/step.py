@@ -165,6 +165,13 @@ class Right:
     verb: str
     group: str
     resource: str
+    clusterwide: bool = False
+    """Whether it is for objects that have no namespace."""
+
+    @property
+    def on(self) -> str:
+        """The resource as kubectl names it: deployments.apps."""
+        return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +234,8 @@ class StepKind(Generic[P]):
     """The folder of manifests that grants what it needs, apart from opting in; empty where opting in does."""
     marks: tuple[tuple[str, str], ...] = ()
     """API version and kind of what its temporary measures are marked on, where that is not watched."""
+    loosens: tuple[tuple[str, str], ...] = ()
+    """Kind, and places as a regular expression, of what its temporary measures change on objects that are neither workloads nor owners of one."""
     lasting: str = ""
     """Why it is never a temporary measure although it can be taken back; empty where it may be one."""
 
