@@ -25,7 +25,7 @@ import venue
 ROOT = venue.ROOT
 FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks", "docs", "fuzz")
 ON_EVERY_CORE = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
-IN_NAMESPACES_OF_THEIR_OWN = ("-n", "6", "--dist", "loadgroup")
+IN_NAMESPACES_OF_THEIR_OWN = ("-n", "8", "--dist", "loadgroup")
 """Scenarios mostly wait; their cluster does the work."""
 SHUFFLED = tuple(("--shuffle", str(seed), "--steady", "60") for seed in (1, 2, 3))
 """By night scenarios are played three times, with other names and in another order, and what was healed must stay ready for a minute."""
@@ -244,7 +244,7 @@ LAYERS = (
     Layer("verify", "generated files are up to date", _check(["hack/generate.py", "--check"], env=CODE)),
     Layer("unit", "fast tests, no cluster", _tests(*FAST, spread=ON_EVERY_CORE)),
     Layer("box", "the cluster in a box, from outside", _box_tests),
-    Layer("cluster", "a real control plane", _halves("cluster", "hostile/*", "test_cases_*")),
+    Layer("cluster", "a real control plane", _halves("cluster", "hostile/*", "test_cases_*", "test_steps_*")),
     Layer(
         "faults",
         "attacks on the way to the API server",

@@ -8,7 +8,6 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 import kopf
@@ -236,7 +235,7 @@ class Operator:
     async def run(self) -> None:
         """Listen, so that probes answer, and live until cancelled."""
         webhook = AlertmanagerWebhook(
-            tokens=Tokens(_folder(self._settings.token_dir)),
+            tokens=Tokens(self._settings.token_dir),
             decode=decode_webhook,
             intake=self._heart.take_alerts,
             poll_now=self._heart.poll_now,
@@ -244,7 +243,7 @@ class Operator:
             telemetry=self._telemetry,
         )
         probes = Probes(alive=self._heart.unhealthy, ready=lambda: self._heart.problems, expose=self._telemetry.expose)
-        self._listener = await serve(application([*webhook.routes(), *probes.routes()]), self._settings.listen, _folder(self._settings.tls_dir))
+        self._listener = await serve(application([*webhook.routes(), *probes.routes()]), self._settings.listen, self._settings.tls_dir)
         with Watchdog(self._election.overdue):
             await self._heart.run()
 
@@ -270,10 +269,6 @@ class Operator:
         )
         self._take_signals()  # Kopf has just taken SIGTERM and SIGINT for itself, and would end under us while everything else goes on
         await kopf.run_tasks(tasks, ignored=ours)
-
-
-def _folder(path: str | None) -> Path | None:
-    return Path(path) if path else None
 
 
 def by_lease(api: Api, telemetry: PrometheusTelemetry, settings: Settings, floor: Callable[[], int]) -> Elector:

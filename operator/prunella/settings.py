@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +15,8 @@ class Settings:
     namespace: str = "prunella-system"
     watch_namespaces: tuple[str, ...] = ()
     listen: str = ":8080"
-    token_dir: str | None = None
-    tls_dir: str | None = None
+    token_dir: Path | None = None
+    tls_dir: Path | None = None
     prometheus_url: str | None = None
     alertmanager_urls: tuple[str, ...] = ()
     crds_timeout_seconds: int = 300

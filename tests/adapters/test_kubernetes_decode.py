@@ -208,10 +208,10 @@ def test_a_deployment_keeps_its_counts_conditions_and_owner():
     )
 
 
-def wrote(manager: str, time: str = STAMP, *, subresource: str = "", fields: str = "f:replicas") -> Object:
+def wrote(manager: str, time: str = STAMP, *, fields: str = "f:replicas") -> Object:
     """An entry of managedFields, as the API server stores it."""
     entry = {"manager": manager, "operation": "Update", "apiVersion": "apps/v1", "time": time, "fieldsType": "FieldsV1"}
-    return {**entry, "fieldsV1": {"f:spec": {fields: {}}}, **({"subresource": subresource} if subresource else {})}
+    return {**entry, "fieldsV1": {"f:spec": {fields: {}}}}
 
 
 EARLIER = "2026-11-24T09:00:00Z"
@@ -220,15 +220,15 @@ EARLIER = "2026-11-24T09:00:00Z"
 @pytest.mark.parametrize(
     ("replicas", "written", "by"),
     [
-        (0, [wrote("helm", EARLIER), wrote("kubectl", subresource="scale")], ("kubectl (scale)", INSTANT)),
+        (0, [wrote("helm", EARLIER), wrote("kubectl-edit")], ("kubectl-edit", INSTANT)),
         (0, [wrote("kubectl-edit"), wrote("helm", EARLIER), wrote("kube-controller-manager", fields="f:template")], ("kubectl-edit", INSTANT)),
         (0, [wrote("helm", fields="f:template")], ("", None)),
         (0, [{"manager": "odd"}, wrote("kubectl") | {"time": None}], ("kubectl", None)),
         (0, [{"manager": "odd", "fieldsV1": {"f:spec": 7}}], ("", None)),
         (0, None, ("", None)),
-        (1, [wrote("kubectl", subresource="scale")], ("", None)),
+        (1, [wrote("kubectl-edit")], ("", None)),
     ],
-    ids=["kubectl scale", "by hand", "nobody wrote it", "undated", "unreadable", "none are kept", "it wants pods"],
+    ids=["the last of two", "in any order", "nobody, as after kubectl scale", "undated", "unreadable", "none are kept", "it wants pods"],
 )
 def test_who_scaled_a_workload_to_zero_is_read_where_it_was(replicas, written, by):
     made = workload({"replicas": replicas}, managedFields=written) if written is not None else workload({"replicas": replicas})

@@ -98,6 +98,7 @@ def test_of_a_job_only_what_decides_is_kept():
         owner_uid="c-1",
         owner_kind="CronJob",
         owner_name="backup",
+        owner=Owner(api_version="x", kind="CronJob", name="backup"),
         failed_time=NOON - timedelta(hours=1),
         failed_reason="DeadlineExceeded",
         failed_message="so it is",
@@ -327,8 +328,12 @@ async def test_what_changed_for_nobody_is_told_to_nobody(server: StandIn):
         assert told == [("Job", "shop", "backup-1"), ("CronJob", "shop", "backup")]
 
 
-@pytest.mark.parametrize("answer", [refusal(403, "Forbidden"), refusal(404, "NotFound")], ids=["no right", "not served"])
-async def test_a_kind_that_cannot_be_had_is_said_once_and_the_rest_goes_on(server: StandIn, caplog: pytest.LogCaptureFixture, answer):
+@pytest.mark.parametrize(
+    ("answer", "level"), [(refusal(403, "Forbidden"), "WARNING"), (refusal(404, "NotFound"), "INFO")], ids=["no right", "not served"]
+)
+async def test_a_kind_that_cannot_be_had_is_said_once_and_the_rest_goes_on(server: StandIn, caplog: pytest.LogCaptureFixture, answer, level):
+    """As loudly as somebody may miss it: who has not installed cert-manager has no Certificates."""
+    caplog.set_level("INFO")
     server.answers("GET", JOBS, answer)
     async with running(server) as cache:
         await eventually(lambda: server.count("GET", JOBS) > 2)
@@ -337,7 +342,7 @@ async def test_a_kind_that_cannot_be_had_is_said_once_and_the_rest_goes_on(serve
         assert not cache.sees("Job", "shop", NOON)
         assert not cache.sees("CronJob", "shop", NOON), "what its runs did can't be told"
         said = [one for one in caplog.records if "is not watched" in one.message]
-        assert [(one.kind, one.resource) for one in said] == [("Job", "jobs.batch")]
+        assert [(one.kind, one.resource, one.levelname) for one in said] == [("Job", "jobs.batch", level)]
 
         server.answers("GET", JOBS, listed(stored("backup-1")))
         await eventually(lambda: cache.sees("Job", "shop", NOON))

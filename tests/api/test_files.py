@@ -49,11 +49,13 @@ def test_there_is_a_sample_of_every_kind_that_people_write():
 
 def test_the_shipped_runbooks_go_no_further_than_documented():
     modes = {document["metadata"]["name"]: document["spec"]["mode"] for where, document in OURS if where.startswith("runbooks/")}
-    assert modes == {"request-revert-of-gitops-rollout": "Auto", "roll-back-bad-rollout": "Auto", "restart-crash-looping-pods": "Suggest"}
+    by_itself = {name for name, mode in modes.items() if mode == "Auto"}
+    assert by_itself == {"clean-up-failed-pods", "freeze-irreversible-rollout", "request-revert-of-gitops-rollout", "roll-back-bad-rollout"}
     readme = (ROOT / "runbooks" / "README.md").read_text()
     rows = {line.split("|")[1].strip(): line for line in readme.splitlines() if line.startswith("| [")}
     assert {f"[`{name}`]({name}.yaml)": mode for name, mode in modes.items()} == {
-        cell: next(mode for mode in ("Auto", "Suggest") if row.split("|")[4].strip().partition(":")[0] == mode) for cell, row in rows.items()
+        cell: next(mode for mode in ("Auto", "Approve", "Suggest") if row.split("|")[4].strip().partition(":")[0] == mode)
+        for cell, row in rows.items()
     }
 
 

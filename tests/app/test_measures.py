@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.fakes.operator import Operator, shop
@@ -105,7 +106,7 @@ async def test_r25_an_attempt_that_only_bears_the_name_of_the_one_that_took_it_d
 
 async def test_r25_one_on_what_has_no_namespace_and_is_not_watched_ends_too():
     place = shop()
-    raw = {"metadata": {"name": "defaults", "uid": "u-w"}, "webhooks": [{"name": "pods.example.com", "failurePolicy": "Fail"}]}
+    raw: dict[str, Any] = {"metadata": {"name": "defaults", "uid": "u-w"}, "webhooks": [{"name": "pods.example.com", "failurePolicy": "Fail"}]}
     ref = ObjectRef(api_version="admissionregistration.k8s.io/v1", kind="MutatingWebhookConfiguration", name="defaults", uid="u-w")
     patch = one_value.write(ref, raw, "/webhooks/[name=pods.example.com]/failurePolicy", "Ignore", does="it is not waited for")
     assert isinstance(patch, Patch)

@@ -15,6 +15,7 @@ from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.api.names import ApprovalVerdict, Cause, Mode, Outcome, Phase, StepState
 from prunella.api.remediation import Approval
 from prunella.api.runbook import Match, RunbookStep, StepFailure, Verify
+from prunella.core.things.node import Node
 
 TTL = 900
 PRESSED = (said("DiskPressure", "True", "KubeletHasDiskPressure", since=600),)
@@ -43,8 +44,14 @@ async def pressed(one: Any = None, mode: str = "Auto", forbidden: tuple[tuple[st
 
 def cordoned(place: Place) -> tuple[bool, bool]:
     """Whether it takes no pods, and whether our mark says that."""
-    one = place.cluster.things[WHERE]
+    one = the_node(place)
     return one.cordoned, MARK in one.annotations
+
+
+def the_node(place: Place) -> Node:
+    one = place.cluster.things[WHERE]
+    assert isinstance(one, Node)
+    return one
 
 
 async def test_a_node_under_pressure_is_cordoned_proven_well_and_given_back():
@@ -58,7 +65,7 @@ async def test_a_node_under_pressure_is_cordoned_proven_well_and_given_back():
     ]
     await operator.run(60)
     assert operator.remediations[0].status.outcome is None, "the pressure is still there: that is no health"
-    place.cluster.put(replace(place.cluster.things[WHERE], pressures=()))
+    place.cluster.put(replace(the_node(place), pressures=()))
     await operator.run(30)
     assert operator.remediations[0].status.outcome is Outcome.REMEDIATED
     assert operator.remediations[0].status.message == "healthy 3 of 3 times: healthy Ready, no pressure"
@@ -81,7 +88,7 @@ async def test_without_the_label_or_the_right_a_node_is_left_alone(mode, forbidd
     assert operator.condition("RemediationAllowed") == ("False", reason)
     if forbidden:
         said_so = next(one.message for one in operator.incident.status.conditions if one.type == "RemediationAllowed")
-        assert said_so == "Prunella may not patch nodes in the cluster; `kubectl apply -k manifests/nodes` grants it"
+        assert said_so == "Prunella may not patch nodes; `kubectl apply -k manifests/nodes` grants it"
     await operator.close()
 
 
@@ -89,7 +96,7 @@ async def test_a_person_who_lets_the_node_take_pods_again_ends_the_attempt():
     place, operator = await pressed()
     where = place.cluster.others[WHERE]
     place.cluster.others[WHERE] = {**where, "spec": {}}
-    place.cluster.things[WHERE] = replace(place.cluster.things[WHERE], cordoned=False)
+    place.cluster.things[WHERE] = replace(the_node(place), cordoned=False)
     await operator.run(30)
     assert operator.remediations[0].status.outcome in {Outcome.REVERTED, Outcome.SUPERSEDED}
     await operator.run(TTL)

@@ -11,9 +11,10 @@ from tests.fakes.runbooks import runbook
 from prunella.api.common import Metadata, ObjectRef
 from prunella.api.healing_policy import Budget, Pause
 from prunella.api.incident import Hold, Incident
-from prunella.api.names import Cause, Mode, Outcome, ParameterType, RemediationPhase
+from prunella.api.names import Cause, Mode, Outcome, RemediationPhase
 from prunella.api.remediation import Approval, Remediation, RemediationSpec, RunbookRef
 from prunella.api.runbook import Limits, Match, Parameter, RunbookStep, SelfService
+from prunella.api.self_service import ParameterType
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.healing.steps.restart import Restart
 

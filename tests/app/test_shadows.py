@@ -7,9 +7,10 @@ from tests.fakes.operator import Operator, cel
 from tests.fakes.runbooks import ROLL_BACK, runbook, shipped
 
 from prunella.adapters.zones import zone_of
-from prunella.api.names import Mode, ShadowVerdict
+from prunella.api.names import Mode
 from prunella.api.runbook import Runbook
 from prunella.api.runbook_status import RunbookStatus
+from prunella.api.shadow_verdict import ShadowVerdict
 from prunella.app.errors import Retryable
 from prunella.app.readiness import PolicyKey, Readiness
 from prunella.app.shadows import Shadows

@@ -101,8 +101,8 @@ def alerts(*labels: dict[str, str], status: str = "firing", starts: str = "2026-
             "0.yaml:3:3: error: alerts[1]: status must be 'firing' or 'resolved', not 'burning'",
         ),
         (
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n",
-            "Error: there is no Deployment, StatefulSet, DaemonSet or alert in the files: record them with `kubectl get",
+            "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n",
+            "Error: there is no Deployment, StatefulSet, DaemonSet, Node or alert in the files: record them with `kubectl get",
         ),
         (
             "alerts: [{status: resolved, labels: {alertname: Over}, startsAt: '2026-11-24T10:00:00Z'}]\n",

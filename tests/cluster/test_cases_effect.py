@@ -158,5 +158,5 @@ def test_only_the_operator_may_make_a_remediation(arena):
     made = {"apiVersion": "prunella.dev/v1alpha1", "kind": "Remediation", "metadata": metadata, "spec": spec}
     with pytest.raises(Refused) as refusal:
         arena.api.create(made)
-    assert "Remediations are made by the operator" in refusal.value.message
+    assert "an attempt at an Incident is made by the operator" in refusal.value.message
     assert kubectl("get", "remediations", "-n", arena.namespace, "-o", "name").stdout == ""

@@ -266,6 +266,14 @@ def test_no_kinds_status_is_anybodys(prunella: Kubectl, namespace: str, kind: st
     assert ONLY_STATUS in prunella.refused(*forged)
 
 
+KNOWN_CONFIG = {
+    "name": "settings",
+    "uid": "u-1",
+    "resourceVersion": "1",
+    "copyName": "anything",
+    "copyVersion": "2",
+    "knownGoodTime": "2026-11-24T09:41:07Z",
+}
 QUARANTINED = {"hash": "b", "revision": 15, "incident": "checkout-7f3kq", "quarantinedTime": "2026-11-24T10:02:24Z"}
 
 
@@ -277,8 +285,16 @@ QUARANTINED = {"hash": "b", "revision": 15, "incident": "checkout-7f3kq", "quara
         {"quarantined": [QUARANTINED, {**QUARANTINED, "hash": "c"}]},
         {"quarantined": [{**QUARANTINED, "reason": "another"}]},
         {"targetRef": {"uid": "another"}},
+        {"configMaps": [KNOWN_CONFIG]},
     ],
-    ids=["forget what worked", "invent what worked", "quarantine another", "rewrite why", "move it to another object"],
+    ids=[
+        "forget what worked",
+        "invent what worked",
+        "quarantine another",
+        "rewrite why",
+        "move it to another object",
+        "invent what a ConfigMap held",
+    ],
 )
 def test_people_do_not_write_the_memory(ana: Kubectl, namespace: str, record: str, spec: dict[str, Any]):
     assert MEMORY in ana.refused(*patch("workloadrecord", record, namespace, {"spec": spec}))

@@ -33,7 +33,11 @@ async def test_who_scaled_a_workload_to_zero_and_what_its_last_pod_waits_for():
         try:
             await must(api, "PATCH", f"{path}/web/scale", {"spec": {"replicas": 0}}, MERGE, fieldManager="kubectl")
             zero = (await facts_of(api, ref)).workload
-            assert (zero.desired, zero.zeroed_by) == (0, "kubectl (scale)")
+            assert (zero.desired, zero.zeroed_by) == (0, ""), "a zero that goes through the subresource leaves no name"
+            for replicas in (1, 0):
+                await must(api, "PATCH", f"{path}/web", {"spec": {"replicas": replicas}}, MERGE, fieldManager="kubectl-edit")
+            zero = (await facts_of(api, ref)).workload
+            assert (zero.desired, zero.zeroed_by) == (0, "kubectl-edit")
             assert zero.zeroed_time is not None
 
             async def leaving() -> Pod | None:

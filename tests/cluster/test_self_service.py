@@ -31,7 +31,7 @@ NO_VERB = "you need the verb run on runbooks/mend in {0}: whoever owns it grants
 FORGED = "spec.requestedBy must be your own user name: 'dana'"
 BY_OPERATOR = "an attempt at an Incident is made by the operator: to ask for a run yourself leave spec.incidentRef out"
 ELSEWHERE = "spec.targetRef.namespace must be the namespace of the Remediation"
-PLANNED = "must have attempt, mode and planHash with incidentRef, and none of them, accusedRevision or dueTime without"
+PLANNED = "must have attempt, mode and planHash with incidentRef, and without it none of them"
 BY_NAME = "must name targetRef and runbookRef by their names alone where incidentRef is absent"
 NUMBERED = "must not have a name that ends in '-' and a number"
 FIXED = "must not change: a Remediation is one attempt, exactly as it was planned"
@@ -152,6 +152,31 @@ def test_without_the_right_to_create_there_is_no_request(prunella: Kubectl, name
 )
 def test_what_nobody_may_say_is_refused(prunella: Kubectl, namespace: str, books: str, spec: dict[str, Any], sentence: str):
     assert sentence in refused(prunella.by("dana"), request(books, **spec), namespace)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "mine", "uid": "1"}]},
+        {"finalizers": ["example.com/kept"]},
+    ],
+    ids=["an owner with which it goes", "a finalizer with which it stays"],
+)
+def test_a_record_is_born_to_stay_as_long_as_everybody_elses(prunella: Kubectl, namespace: str, books: str, metadata: dict[str, Any]):
+    """Quotas are counted from it, and what was begun is settled by it."""
+    made = request(books)
+    made["metadata"] |= metadata
+    assert "metadata.ownerReferences and metadata.finalizers must be left out" in refused(prunella.by("dana"), made, namespace)
+
+
+def test_a_service_account_asks_for_no_run(prunella: Kubectl, namespace: str, books: str):
+    """Whoever may use one could ask as it and approve as themselves."""
+    robot = f"system:serviceaccount:{namespace}:robot"
+    prunella("create", "rolebinding", "robots", "-n", namespace, "--clusterrole=prunella-ask", f"--user={robot}")
+    prunella("create", "rolebinding", "robots", "-n", books, "--role=mend-runner", f"--user={robot}")
+    until(partial(_may, prunella.by(robot), "run", f"{RUNBOOKS}/mend", books))
+    until(partial(_may, prunella.by(robot), "create", "remediations.prunella.dev", namespace))
+    assert "a run is asked for by a person" in refused(prunella.by(robot), request(books, requestedBy=robot), namespace)
 
 
 def test_no_request_takes_the_name_of_an_attempt(prunella: Kubectl, namespace: str, books: str):

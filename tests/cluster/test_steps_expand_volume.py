@@ -55,7 +55,7 @@ async def test_a_bound_claim_asks_for_more_once_and_its_volume_is_waited_for():
 
             async def plan(*done: StepStatus) -> Any:
                 facts, raw = await live.workload(ref), await live.raw(ref)
-                return await preparer.wants(GROW, LiveFacts(now=NOW, raw=raw, facts=facts, intent_time=NOW), done)
+                return await preparer.wants(GROW, LiveFacts(now=NOW, raw=raw, target=facts, intent_time=NOW), done)
 
             patch = await plan()
             assert isinstance(patch, Patch)

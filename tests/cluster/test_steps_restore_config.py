@@ -92,7 +92,7 @@ class Shop:
         return after
 
     async def plan(self, facts: WorkloadFacts, *done: StepStatus) -> Next:
-        live = LiveFacts(now=datetime.now(UTC), raw={}, facts=facts, intent_time=datetime.now(UTC), intent_id="5b1e0123")
+        live = LiveFacts(now=datetime.now(UTC), raw={}, target=facts, intent_time=datetime.now(UTC), intent_id="5b1e0123")
         return await self.preparer.wants(STEP, live, done)
 
     async def do(self, effect: Create | Patch, name: str) -> StepStatus:

@@ -115,7 +115,7 @@ class Shop:
         ref = ObjectRef(api_version="apps/v1", kind="Deployment", namespace=self.namespace, name="web", uid=uid)
         facts, raw, now = await self.live.workload(ref), await self.live.raw(ref), SystemClock().now()
         wanted = RunbookStep(name="it", ttl_seconds=60, **step)
-        made = await self.preparer.wants(wanted, LiveFacts(now=now, raw=raw, facts=facts, intent_time=now), ())
+        made = await self.preparer.wants(wanted, LiveFacts(now=now, raw=raw, target=facts, intent_time=now), ())
         assert isinstance(made, Patch), made
         return measures.temporary(made, remediation=f"{self.namespace}/web-1", uid="gone", until=now + TTL)
 

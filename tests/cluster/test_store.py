@@ -20,9 +20,10 @@ from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.adapters.kubernetes.store import Objects
 from prunella.api.common import Condition, Metadata, ObjectRef
 from prunella.api.incident import Incident, IncidentSpec, IncidentStatus, TimelineEntry
-from prunella.api.names import ConditionStatus, Mode, Phase, RemediationPhase, ShadowVerdict
+from prunella.api.names import ConditionStatus, Mode, Phase, RemediationPhase
 from prunella.api.remediation import IncidentRef, Remediation, RemediationSpec, RemediationStatus, RunbookRef
 from prunella.api.runbook_status import Shadow, ShadowIncident
+from prunella.api.shadow_verdict import ShadowVerdict
 from prunella.api.workload_record import HealthyRevision, WorkloadRecord, WorkloadRecordSpec
 from prunella.app.errors import AlreadyExists, Conflict, Permanent
 from prunella.core.facts import UNKNOWN

@@ -55,6 +55,16 @@ def test_a_container_that_cannot_be_created_accuses_the_newest_revision(containe
     assert (finding.accused_revision, finding.started_time, finding.open_time, finding.failing_container) == ("h3", ago(30), ago(30), "app")
 
 
+LATE = waiting("CreateContainerConfigError", "failed to sync configmap cache: timed out waiting for the condition")
+
+
+def test_a_kubelet_that_asks_again_accuses_nothing_and_a_pod_that_never_gets_ready_for_it_is_found_as_that():
+    """As on a node that has much to do: it has nothing to do with what the container refers to."""
+    assert found(rolling_facts(new_pod(LATE))) is None
+    lasting = replace(new_pod(LATE), created_time=ago(600), ready_since=ago(600))
+    assert found(rolling_facts(lasting)).cause is Cause.ROLLOUT_NOT_READY
+
+
 def test_the_deleted_object_of_an_old_revision_is_no_rollouts_fault():
     finding = found(replace(healthy_facts(), pods=(pod("checkout-h2-0", "h2", MISSING), *pods(3)[1:])))
     assert finding.cause is Cause.CONFIG_MISSING

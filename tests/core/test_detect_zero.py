@@ -19,8 +19,8 @@ DAY = 86_400
 
 
 def at_zero(*pods: Pod, kind: str = "Deployment", **changes) -> WorkloadFacts:
-    """Scaled down a minute ago with `kubectl scale`."""
-    numbers = {"desired": 0, "updated": 0, "ready": 0, "available": 0, "zeroed_by": "kubectl (scale)", "zeroed_time": ago(60)}
+    """Scaled down a minute ago with `kubectl edit`."""
+    numbers = {"desired": 0, "updated": 0, "ready": 0, "available": 0, "zeroed_by": "kubectl-edit", "zeroed_time": ago(60)}
     return replace(healthy_facts(kind, **(numbers | changes)), pods=pods)
 
 
@@ -34,7 +34,7 @@ def test_it_is_told_who_scaled_it_when_who_is_unserved_and_how_to_say_that_it_is
     short = {"Deployment": "deploy/checkout", "StatefulSet": "sts/checkout"}[kind]
     assert seen.finding.cause is Cause.SCALED_TO_ZERO
     assert seen.finding.summary == (
-        "checkout: it was scaled to zero by kubectl (scale) at 11:59:00, and Service checkout routes to it and has no endpoint. "
+        "checkout: it was scaled to zero by kubectl-edit at 11:59:00, and Service checkout routes to it and has no endpoint. "
         f"If that is meant: kubectl annotate {short} -n shop prunella.dev/may-be-zero=true; none is wanted"
     )
     assert (seen.finding.started_time, seen.finding.open_time, seen.look_again) == (ago(60), later(240), later(240))
@@ -46,7 +46,7 @@ def test_what_is_not_told_is_not_made_up():
     assert nobody.summary.startswith("checkout: it was scaled to zero, and Service")
     assert nobody.started_time == ago(120), "when it was last seen healthy"
     undated = detection(at_zero(zeroed_time=None)).finding
-    assert "by kubectl (scale), and Service" in undated.summary
+    assert "by kubectl-edit, and Service" in undated.summary
     several = detection(at_zero(), replace(SERVED, endpoints={"b": 0, "a": 0, "c": 3})).finding
     assert "and Service a (and 1 more) routes to it and has no endpoint" in several.summary
 

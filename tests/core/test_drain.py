@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from prunella.api.names import Mode, StepState
+from prunella.api.names import Cause, Mode, StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing import plan as plans
@@ -16,7 +17,9 @@ from prunella.core.healing.steps.drain import KIND, Drain
 from prunella.core.healing.steps.step import Ask, Done, Failed, Wait
 
 from .builders import NOON, later
+from .healing_builders import incident
 from .node_builders import PODS, by_us, shown, stored
+from .thing_builders import node
 
 
 def pod(name: str, owner: str | None = "ReplicaSet", *, phase: str = "Running", volumes: Any = (), **meta: Any) -> dict[str, Any]:
@@ -79,7 +82,7 @@ SCRATCH = ({"name": "s", "emptyDir": {}},)
         ([pod("a"), pod("bare", None)], "nothing would bring pod shop/bare back: no controller owns it; nothing is evicted"),
         (
             [pod("a"), pod("data", volumes=SCRATCH)],
-            "pod shop/data would lose the data of an emptyDir volume; nothing is evicted, unless the step has deleteEmptyDirData: true",
+            "pod shop/data would lose the data of an emptyDir volume; nothing is evicted, unless the step has emptyDir: Lose",
         ),
         ([pod(f"p{number}") for number in range(4)], "4 pods of node/n1 would have to go, and at most 3 may"),
     ],
@@ -90,7 +93,7 @@ def test_what_makes_it_impossible_is_said_before_the_first_pod_goes(pods, messag
 
 
 def test_data_that_may_be_lost_is():
-    assert isinstance(asked(pod("data", volumes=SCRATCH), delete_empty_dir_data=True), Evict)
+    assert isinstance(asked(pod("data", volumes=SCRATCH), empty_dir="Lose"), Evict)
 
 
 @pytest.mark.parametrize(
@@ -106,3 +109,11 @@ def test_pods_that_can_not_be_read_are_waited_for():
 
 def test_people_approve_it_whatever_the_mode():
     assert plans.highest_mode([KIND]) is Mode.APPROVE
+
+
+@pytest.mark.parametrize(("cause", "ends"), [(Cause.NODE_PRESSURE, True), (Cause.NODE_NOT_READY, True), (Cause.NODE_FLAPPING, False)])
+def test_r24_a_node_that_is_well_again_is_not_drained(cause, ends):
+    live = replace(shown(by_us(), {PODS: (pod("a"),)}), target=node(cordoned=True), incident=incident(cause=cause))
+    answer = drain.plan(Drain(), live, ())
+    assert isinstance(answer, Done if ends else Evict)
+    assert not ends or answer.message == "node/n1 is well again: no more pods are evicted"

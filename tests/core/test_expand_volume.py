@@ -29,7 +29,7 @@ def claim(asks="10Gi", has="10Gi", *, phase="Bound", storage_class: str | None =
 
 def plan(*found, params=GROW, done=(), raw=USES, kind="Deployment", classes=(FAST,), answers=None):
     known = {CLAIM: found, CLASS: classes} if answers is None else answers
-    live = LiveFacts(now=NOON, raw=raw, facts=healthy_facts(kind), intent_time=NOON, answers=known)
+    live = LiveFacts(now=NOON, raw=raw, target=healthy_facts(kind), intent_time=NOON, answers=known)
     return expand_volume.plan(params, live, done)
 
 
@@ -42,8 +42,8 @@ def record(patch):
     ("params", "stands", "asks"),
     [
         (GROW, "10Gi", "12800Mi"),
-        (GROW, "2Gi", "3072Mi"),
-        (ExpandVolume(claim="data", percent=300, most="25Gi"), "10Gi", "25600Mi"),
+        (GROW, "2Gi", "3Gi"),
+        (ExpandVolume(claim="data", percent=300, most="25Gi"), "10Gi", "25Gi"),
         (GROW, "10G", "11920Mi"),
     ],
     ids=["by a quarter", "by 1Gi at least", "no further than the cap", "in another unit"],

@@ -322,13 +322,19 @@ def test_one_attempt_at_a_time(others, reason):
     ("changes", "plan", "reason", "message"),
     [
         ({"target": GONE}, {}, "TargetChanged", "deploy/checkout is gone or was made anew: the plan was for another object"),
+        (
+            {},
+            {"subject": replace(planned(ill()).subject, desired=0)},
+            "HumanOverride",
+            "deploy/checkout was scaled to zero: that is somebody's decision",
+        ),
         ({"finding": None}, {}, "TargetHealthy", "deploy/checkout shows no fault any more"),
         ({"finding": None}, {"by_alert": alert_signal()}, None, None),
         ({"finding": None, "incident": incident(signal(), alert_signal())}, {}, None, None),
         ({"finding": None, "incident": incident(alert_signal(state=SignalState.RESOLVED))}, {}, "TargetHealthy", None),
         ({}, {}, None, None),
     ],
-    ids=["gone", "healthy", "accused by an alert", "an alert fires as well", "the alert is over", "still ill"],
+    ids=["gone", "scaled to zero", "healthy", "accused by an alert", "an alert fires as well", "the alert is over", "still ill"],
 )
 def test_the_target_must_still_be_that_object_and_still_be_ill(changes, plan, reason, message):
     refusal = guards.target(ill(**changes), planned(ill(), **plan))

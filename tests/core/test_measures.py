@@ -141,6 +141,7 @@ def test_r25_what_a_person_changed_since_stays_and_only_the_mark_goes():
         marked().replace("undoAfterTime", "until"),
         "[" * 100_000,
         "x" * 20_000,
+        json.dumps({**json.loads(marked()), "before": "\ud800"}),
     ],
     ids=[
         "empty",
@@ -153,6 +154,7 @@ def test_r25_what_a_person_changed_since_stays_and_only_the_mark_goes():
         "no end",
         "nested",
         "too long",
+        "what can't be sent",
     ],
 )
 def test_a_mark_that_says_something_else_is_none(mark):
@@ -194,3 +196,16 @@ def test_taking_an_effect_back_takes_its_mark_off_too():
 def test_marks_that_are_there_stay():
     made = measures.temporary(replace(patch(), marks={"a": "b"}), remediation="shop/x-1", until=later(600))
     assert set(made.marks) == {"a", MARK}
+
+
+def test_one_object_bears_one_measure():
+    """A second would take what the first wrote for what was there before, and the first would never end."""
+    made = measures.temporary(patch(), remediation="shop/x-1", until=later(600))
+    assert made.operations[-1] == {"op": "test", "path": AT, "value": None}
+    bare = measures.temporary(replace(patch(), annotated=False), remediation="shop/x-1", until=later(600))
+    assert bare.operations == patch().operations, "where there are no annotations there is no mark"
+
+
+@pytest.mark.parametrize("mark", [marked(path="/spec/paused"), "not ours"])
+def test_taking_an_effect_back_leaves_the_mark_of_another(mark):
+    assert unmark.unmarked(patch(5, 3), stored(5, **{MARK: mark})) == patch(5, 3)

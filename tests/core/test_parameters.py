@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prunella.api.names import ParameterType
-from prunella.api.self_service import Parameter
+from prunella.api.self_service import Parameter, ParameterType
 from prunella.core.healing import parameters
 
 DEPTH = Parameter(name="depth", description="how deep", type=ParameterType.INTEGER, default="1", minimum=1, maximum=3)

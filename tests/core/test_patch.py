@@ -36,7 +36,7 @@ def raw(timeout: int = 1, memory: str = "128Mi", grace: int = 30, **pod: Any) ->
 
 
 def plan(fields: dict[str, Any], stored=None, facts=None, done=()):
-    live = LiveFacts(now=NOON, raw=stored or raw(), facts=facts or crashed(), intent_time=NOON)
+    live = LiveFacts(now=NOON, raw=stored or raw(), target=facts or crashed(), intent_time=NOON)
     return step.plan(PatchTemplate(**fields), live, done)
 
 

@@ -37,7 +37,7 @@ def quota(resource="requests.memory", hard: Any = "4Gi", used: Any = "4Gi", coun
 def plan(*found, params=MEMORY, done=(), answers=None, facts=None, events=""):
     about = incident(evidence=(Evidence(name="events", text=events),)) if events else None
     answered = {ASKED: found} if answers is None else answers
-    return step.plan(params, LiveFacts(now=NOON, raw={}, facts=facts or crashed(), intent_time=NOON, answers=answered, incident=about), done)
+    return step.plan(params, LiveFacts(now=NOON, raw={}, target=facts or crashed(), intent_time=NOON, answers=answered, incident=about), done)
 
 
 def record(patch: Patch) -> StepStatus:

@@ -40,7 +40,7 @@ def budget(healthy=3, desired=3, expected=3, allowed=0, selector: Any = CHECKOUT
 
 
 def plan(*found, params=ONE, done=(), answers=None):
-    live = LiveFacts(now=NOON, raw=WORKLOAD, facts=crashed(), intent_time=NOON, answers={ASKED: found} if answers is None else answers)
+    live = LiveFacts(now=NOON, raw=WORKLOAD, target=crashed(), intent_time=NOON, answers={ASKED: found} if answers is None else answers)
     return step.plan(params, live, done)
 
 

@@ -29,7 +29,7 @@ def certificate(*conditions, **status):
 
 
 def plan(*found, done=(), raw=MOUNTS, answers=None):
-    live = LiveFacts(now=NOON, raw=raw, facts=healthy_facts(), intent_time=NOON, answers={ASKED: found} if answers is None else answers)
+    live = LiveFacts(now=NOON, raw=raw, target=healthy_facts(), intent_time=NOON, answers={ASKED: found} if answers is None else answers)
     return renew_certificate.plan(RENEW, live, done)
 
 

@@ -68,7 +68,7 @@ def answers(*remembered: KnownConfigMap, **changes: Any) -> dict[Listed, Any]:
 
 
 def live(found: dict[Listed, Any] | None = None, **changes: Any) -> LiveFacts:
-    given = {"facts": facts(), "intent_id": "0123abcd"} | changes
+    given = {"target": facts(), "intent_id": "0123abcd"} | changes
     return LiveFacts(now=NOON, raw={}, intent_time=NOON, answers=answers() if found is None else found, **given)
 
 
@@ -115,7 +115,7 @@ def test_later_steps_are_told_whether_pods_must_be_made_anew(reference, crashes,
     keep = plan()
     shop = facts(reference)
     shop = shop if crashes else replace(shop, pods=pods(3))
-    note = plan(None, applied(keep), applied(plan(None, applied(keep)), "restore/1"), facts=shop)
+    note = plan(None, applied(keep), applied(plan(None, applied(keep)), "restore/1"), target=shop)
     assert note.outputs["restart"] == restart
 
 
@@ -172,8 +172,8 @@ def test_more_workloads_may_be_permitted_and_are_named_where_they_are_not():
 def test_of_several_that_differ_none_is_guessed():
     more = {named("flags"): (config_map("flags"),), named("kept-flags"): (kept("flags"),)}
     found, both = answers(known(), known("flags"), also=more), facts("configmap/settings", "volume/flags")
-    assert isinstance(plan(found, facts=both), Failed)
-    chosen = plan(found, facts=both, params=RestoreConfig(config_map="flags"))
+    assert isinstance(plan(found, target=both), Failed)
+    chosen = plan(found, target=both, params=RestoreConfig(config_map="flags"))
     assert isinstance(chosen, Create)
     assert chosen.before["configMap"] == "flags"
     assert isinstance(plan(found), Create), "what the newest revision does not read does not count"
@@ -243,4 +243,6 @@ def test_its_rights_are_granted_apart():
     assert registry.KINDS["restoreConfig"] is restore_config.KIND
     assert "manifests/restore-config`" in identity.lacks(identity.OURSELVES, ("create configmaps in shop", "patch configmaps in shop"), "shop")
     assert "--role=prunella-restore-config" in identity.lacks(identity.Account("shop", "bot"), ("patch configmaps in shop",), "shop")
-    assert "manifests/opt-in`" in identity.lacks(identity.OURSELVES, ("patch configmaps in shop", "patch deployments.apps in shop"), "shop")
+    both = identity.lacks(identity.OURSELVES, ("patch configmaps in shop", "patch deployments.apps in shop"), "shop")
+    assert "-k manifests/opt-in && " in both
+    assert "-k manifests/restore-config`" in both

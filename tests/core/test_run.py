@@ -143,3 +143,12 @@ def test_a_condition_that_can_not_be_told_is_neither_true_nor_false():
     verdict = run.wanted(step("c", when="steps.z.outputs.x == '1'"), {}, (record("a"),), CelEvaluate())
     assert isinstance(verdict, Unevaluable)
     assert "z" in verdict.why
+
+
+def test_what_is_done_many_times_and_can_not_be_taken_back_is_said_once():
+    """Fifty evictions would need fifty records more, and a run has a hundred at most."""
+    evictions = tuple(record(name).model_copy(update={"action": "drain"}) for name in ("drain", *(f"drain/{number}" for number in range(1, 50))))
+    cordon = record("out").model_copy(update={"action": "cordon"})
+    assert [one.name for one in run.to_take_back((cordon, *evictions))] == ["drain", "out"]
+    scaled = tuple(record(name).model_copy(update={"action": "scale"}) for name in ("more", "more/1"))
+    assert [one.name for one in run.to_take_back(scaled)] == ["more/1", "more"]

@@ -9,10 +9,12 @@ from tests.core.healing_builders import TARGET, attempt, permitted, planned, run
 from prunella.adapters.cel import CelEvaluate
 from prunella.adapters.zones import zone_of
 from prunella.api.common import Metadata
-from prunella.api.names import Outcome, ParameterType, RemediationPhase
+from prunella.api.healing_policy import Budget
+from prunella.api.names import Outcome, RemediationPhase
 from prunella.api.remediation import Pinned, Remediation, RemediationSpec, RemediationStatus, RunbookRef
 from prunella.api.runbook import Parameter, RunbookStep
-from prunella.core.healing import history, plan, self_service, soundness
+from prunella.api.self_service import ParameterType, SelfService
+from prunella.core.healing import error_budget, history, plan, self_service, soundness
 from prunella.core.healing.steps.restart import Restart
 
 DEPTH = Parameter(name="depth", description="how deep", type=ParameterType.INTEGER, default="1")
@@ -35,6 +37,13 @@ def taken_on(**status) -> Remediation:
         due_time=NOON,
     )
     return request(**({"pinned": pin, "phase": RemediationPhase.PENDING} | status))
+
+
+def test_what_somebody_writes_beside_their_word_makes_no_record_unreadable():
+    """It passes the API server's format, and lies before the first instant that Python knows."""
+    word = {"by": "ana", "planHash": "a41c9e", "verdict": "Approved", "time": "0001-01-01T00:00:00+14:00"}
+    wire = request().wire()
+    assert Remediation.read({**wire, "spec": {**wire["spec"], "approvals": [word]}}).spec.approvals[0].time == word["time"]
 
 
 def test_what_was_pinned_stands_where_the_person_left_it_out_and_nothing_else_changes():
@@ -88,3 +97,25 @@ def test_a_run_that_went_wrong_is_reported_under_one_name_and_by_whoever_asked()
     assert (wrong.metadata.name, wrong.metadata.namespace, wrong.spec.target_ref) == ("again-u-aga", "shop", TARGET)
     assert wrong.spec.title == "Worsened: run again of restart, which dana asked for"
     assert [one.name for one in wrong.spec.reporters] == ["dana"]
+
+
+def test_requests_that_wait_to_be_judged_are_bounded():
+    book = runbook(self_service=SelfService(per_requester=Budget(count=2)))
+
+    def made(name: str, **changes) -> Remediation:
+        one = request()
+        meta = one.metadata.model_copy(update={"name": name, "uid": f"u-{name}", "creation_timestamp": NOON})
+        return one.model_copy(update={"metadata": meta, **changes})
+
+    waiting = [made("a"), made("b"), made("d")]
+    assert self_service.quota(made("b"), book, waiting, NOON) is None
+    refusal = self_service.quota(made("c"), book, waiting, NOON)
+    assert (refusal.reason, refusal.message) == ("BudgetSpent", "2 requests of dana in shop wait to be judged: ask again when they are")
+
+
+def test_how_often_people_ask_in_vain_lowers_no_runbook():
+    failed = taken_on(started_time=NOON, ended_time=NOON, phase=RemediationPhase.FAILED, outcome=Outcome.INEFFECTIVE)
+    book = runbook()
+    ref = failed.spec.runbook_ref.model_copy(update={"name": book.metadata.name, "namespace": book.metadata.namespace, "sha256": "a1"})
+    theirs = failed.model_copy(update={"spec": failed.spec.model_copy(update={"runbook_ref": ref})})
+    assert error_budget._ended(permitted(all_remediations=(theirs,)), book, "a1") == []

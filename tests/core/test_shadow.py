@@ -11,10 +11,11 @@ from tests.fakes.runbooks import runbook
 from prunella.api.common import LocalRef, NamespacedRef
 from prunella.api.incident import IncidentStatus
 from prunella.api.incident_facts import ShadowPlan
-from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, ShadowVerdict
+from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase
 from prunella.api.remediation import RunbookRef
 from prunella.api.runbook import RunbookStep
 from prunella.api.runbook_status import RunbookStatus, Shadow
+from prunella.api.shadow_verdict import ShadowVerdict
 from prunella.core.draft import Draft
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing import judge, shadow

@@ -318,7 +318,10 @@ def test_each_kind_of_step_says_how_much_it_disturbs():
         "holdGitOps": "Low",
         "job": "Disruptive",
         "notify": "Notify",
+        "patch": "Disruptive",
         "query": "Read",
+        "raiseQuota": "Low",
+        "relaxDisruptionBudget": "Low",
         "renewCertificate": "Low",
         "requestRevert": "Notify",
         "rerunJob": "Disruptive",
@@ -330,6 +333,7 @@ def test_each_kind_of_step_says_how_much_it_disturbs():
         "silence": "Low",
         "uncordon": "Low",
         "waitFor": "Read",
+        "webhookBypass": "Disruptive",
     }
 
 

@@ -14,7 +14,7 @@ from prunella.api.healing_policy import Budget, Budgets, Pause
 from prunella.api.names import Cause, CheckResult, Mode, StepImpact
 from prunella.api.runbook import Match, RunbookStep
 from prunella.core.facts import UNKNOWN, NamespaceFacts
-from prunella.core.healing import guards, history, match, ownership, plan, turns, verify
+from prunella.core.healing import guards, history, judge, match, ownership, plan, turns, verify
 from prunella.core.healing.match import Fit
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import ANY, LiveFacts
@@ -23,7 +23,8 @@ from prunella.core.things.node import Node
 from prunella.core.world import World
 
 from .builders import NOON, ago
-from .healing_builders import attempt, ill, incident, planned, policy, refused, signal, status
+from .healing_builders import alert_signal, attempt, ill, incident, planned, policy, refused, signal, status
+from .incident_builders import draft_of
 from .thing_builders import claim, failed_job, job, look, lost_node, node, said
 
 TELL = RunbookStep(name="tell", notify={"message": "look at it"})
@@ -203,3 +204,17 @@ def test_what_can_not_be_told_is_not_health():
 
 def test_a_reference_to_a_node_has_no_namespace():
     assert PRESSED.ref == ObjectRef(api_version="v1", kind="Node", name="n1", uid="uid-n1")
+
+
+def test_what_is_seen_and_says_nothing_of_its_health_is_judged_and_nothing_is_done_to_it():
+    """A claim that waits for its first consumer, of which an alert tells: it has no controller that would catch up, and no fault that is seen."""
+    waits = claim(phase="Pending")
+    told = incident(alert_signal("KubePersistentVolumeFillingUp"), cause=Cause.ALERT, spec={"target_ref": waits.ref})
+    world = of_node(thing=waits, incident=told, finding=UNKNOWN)
+    condition = next(one for one in judge.judge(world, draft_of(world)).status.conditions if one.type == "RemediationAllowed")
+    assert condition.reason == "NoRunbookMatches"
+    silent = replace(world, watch_fresh=False, unseen_since=ago(60))
+    condition = next(one for one in judge.judge(silent, draft_of(silent)).status.conditions if one.type == "RemediationAllowed")
+    assert condition.reason == "EvidenceMissing"
+    refusal = guards.evidence(world, replace(planned(of_node()), subject=waits))
+    assert (refusal.reason, "does not say whether it is well" in refusal.message) == ("EvidenceMissing", True)

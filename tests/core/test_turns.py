@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from prunella.api.healing_policy import Concurrency
@@ -14,6 +16,7 @@ from prunella.core.world import Waiting
 from .builders import ago, later
 from .healing_builders import attempt, condition, ill, incident, planned, policy
 from .incident_builders import TARGET
+from .thing_builders import node
 
 ELSEWHERE = TARGET.model_copy(update={"uid": "other", "name": "cart"})
 
@@ -177,3 +180,24 @@ def test_right_after_a_storm_the_one_place_goes_to_who_matters_most():
 def test_who_comes_later_looks_less_often(before, seconds):
     world = ill(all_remediations=(elsewhere(),), waiting=tuple(waits(f"a-{n}", "pay") for n in range(before)))
     assert turns.concurrency(world, plan_of()).look_again_time == later(seconds)
+
+
+def test_an_attempt_that_cannot_take_back_what_it_did_keeps_no_place_from_others():
+    stuck = elsewhere(refused=True, ending=Outcome.WORSENED)
+    assert turns.concurrency(ill(all_remediations=(stuck,)), plan_of()) is None
+    assert turns.concurrency(ill(all_remediations=(elsewhere(ending=Outcome.WORSENED),)), plan_of()) is not None, "this one takes it back"
+
+
+def test_what_a_person_asks_for_keeps_no_place_before_it_has_begun():
+    waits_for_people = elsewhere(running=False, incident_ref=None)
+    assert turns.concurrency(ill(all_remediations=(waits_for_people,)), plan_of()) is None
+
+
+def test_one_node_at_a_time():
+    """How many are out is seen on the nodes, and two that are decided at once would both see none."""
+    other = elsewhere("n-2", target_ref=ELSEWHERE.model_copy(update={"kind": "Node", "name": "n2", "namespace": None}))
+    on_node = replace(plan_of(), subject=node())
+    answer = turns.another_node(ill(all_remediations=(other,)), on_node)
+    assert (answer.reason, answer.message) == ("ConcurrencyReached", "n-2 is at work on node n2: one node at a time")
+    assert turns.another_node(ill(all_remediations=(other,)), plan_of()) is None
+    assert turns.another_node(ill(all_remediations=(elsewhere(),)), on_node) is None

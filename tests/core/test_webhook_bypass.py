@@ -57,7 +57,7 @@ def slices(*ready: bool | None, service="defaults") -> dict[str, Any]:
 
 def plan(found: Any = None, endpoints: Any = (), facts=STUCK, done=(), answers=None):
     known = {ASKED: (found or configuration(),), step.SYSTEM: (SYSTEM,), SLICES: endpoints} if answers is None else answers
-    return step.plan(BYPASS, LiveFacts(now=NOON, raw={}, facts=facts, intent_time=NOON, answers=known), done)
+    return step.plan(BYPASS, LiveFacts(now=NOON, raw={}, target=facts, intent_time=NOON, answers=known), done)
 
 
 def record(patch: Patch) -> StepStatus:

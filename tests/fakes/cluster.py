@@ -458,9 +458,9 @@ class FakeCluster:
         return self.facts(one) if one is not None else None
 
     async def look(self, ref: ObjectRef) -> Look | UnknownT | None:
-        thing, raw = self.things.get(place(ref, ref.namespace or "")), await self.raw(ref)
-        if thing is not None and isinstance(raw, dict):
-            return Look(facts=thing, raw=raw)
+        thing, raw = self.things.get(place(ref, ref.namespace or "")), self._other(ref)
+        if thing is not None and raw is not None and not self.unreadable:
+            return Look(facts=thing, raw=copy.deepcopy(raw))
         facts = await self.workload(ref)
         if not isinstance(facts, WorkloadFacts):
             return facts

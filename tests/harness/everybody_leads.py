@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from pathlib import Path
 
 import click
 from tests.fakes.tenure import Sole
@@ -25,7 +26,13 @@ from prunella.settings import Settings
 def main(*, kubeconfig: str, listen: str, token_dir: str, prometheus_url: str | None, alertmanager_url: tuple[str, ...]) -> None:
     """Run until SIGTERM."""
     configure("info", "json")
-    settings = Settings(kubeconfig=kubeconfig, listen=listen, token_dir=token_dir, prometheus_url=prometheus_url, alertmanager_urls=alertmanager_url)
+    settings = Settings(
+        kubeconfig=kubeconfig,
+        listen=listen,
+        token_dir=Path(token_dir),
+        prometheus_url=prometheus_url,
+        alertmanager_urls=alertmanager_url,
+    )
     asyncio.run(_run(settings))
 
 

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from .base import Instant, Name, Sentence, ShortName, Text, WireModel, items
 from .common import Labels, NamespacedRef
-from .names import Cause, Outcome, RemediationPhase, ShadowVerdict, SignalState, SourceKind, Verdict
+from .names import Cause, Outcome, RemediationPhase, SignalState, SourceKind, Verdict
+from .shadow_verdict import ShadowVerdict
 
 Count = Annotated[int, Field(ge=0, le=9_007_199_254_740_991)]
 Timing = Annotated[int, Field(ge=0, le=2_147_483_647)]

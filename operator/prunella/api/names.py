@@ -156,14 +156,6 @@ class Verdict(StrEnum):
     REFUSED = "Refused"
 
 
-class ShadowVerdict(StrEnum):
-    """Whether a plan that only the mode kept back would have been right."""
-
-    RIGHT = "Right"
-    WRONG = "Wrong"
-    UNDECIDED = "Undecided"
-
-
 class RemediationState(StrEnum):
     """Automation's part of an Incident in one word."""
 
@@ -302,11 +294,3 @@ class OnFailure(StrEnum):
     CONTINUE = "Continue"
     UNDO = "Undo"
     ESCALATE = "Escalate"
-
-
-class ParameterType(StrEnum):
-    """What the text of a parameter means."""
-
-    STRING = "String"
-    INTEGER = "Integer"
-    BOOLEAN = "Boolean"

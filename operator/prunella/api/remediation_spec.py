@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from datetime import datetime
+from typing import Annotated, ClassVar, Final
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from .base import Instant, Name, Rule, Sentence, WireModel, entries, items
@@ -41,6 +42,12 @@ class RunbookRef(WireModel):
     """ServiceAccount of the Runbook's namespace that the attempt acts as; absent where it acts as the operator."""
 
 
+Said = Annotated[str, Field(max_length=64), WithJsonSchema({"type": "string", "format": "date-time", "maxLength": 64})]
+"""An instant as somebody wrote it. It is only shown: one that lies before the year 1 in UTC must not make the whole record unreadable."""
+
+_INSTANT: Final = TypeAdapter[datetime](Instant)
+
+
 class Approval(WireModel):
     """What one person said to the plan. Appended by that person, and never changed."""
 
@@ -52,8 +59,16 @@ class Approval(WireModel):
     """Approved permits the plan; one Denied ends the attempt."""
     comment: Sentence | None = None
     """Why, for whoever reads it later."""
-    time: Instant | None = None
+    time: Said | None = None
     """When you said it, by your clock; nothing is decided by it."""
+
+    @property
+    def said_time(self) -> datetime | None:
+        """`time`, where it is an instant that can be shown."""
+        try:
+            return _INSTANT.validate_python(self.time) if self.time is not None else None
+        except ValidationError:
+            return None
 
 
 def _unchanged(name: str, required: bool) -> str:  # noqa: FBT001
@@ -86,8 +101,8 @@ class RemediationSpec(WireModel):
         ),
         Rule(
             f"has(self.incidentRef) ? {_all(*_PLANNED)} : !({_any(*_PLANNED, *_FOUND)})",
-            "must have attempt, mode and planHash with incidentRef, and none of them, accusedRevision, dueTime, cause or after without: what a run that "
-            "a person asks for would do is found out by the operator",
+            "must have attempt, mode and planHash with incidentRef, and without it none of them, nor accusedRevision, dueTime, cause or after: what "
+            "a run that a person asks for would do is found out by the operator",
         ),
         Rule(
             "has(self.incidentRef) || !(has(self.targetRef.uid) || "

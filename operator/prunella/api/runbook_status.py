@@ -9,7 +9,7 @@ from pydantic import Field
 from .base import Instant, WireModel, items
 from .common import Condition
 from .incident_facts import Count
-from .names import ShadowVerdict
+from .shadow_verdict import ShadowVerdict
 
 
 class ShadowIncident(WireModel):

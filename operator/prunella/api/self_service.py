@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from .base import Rule, ShortName, WireModel, items
 from .healing_policy import Budget
-from .names import ParameterType
 
 Value = Annotated[str, Field(max_length=256)]
 """A parameter's value, as text whatever its type."""
 _TYPE = "(has(self.type) ? self.type : 'String')"
+
+
+class ParameterType(StrEnum):
+    """What the text of a parameter means."""
+
+    STRING = "String"
+    INTEGER = "Integer"
+    BOOLEAN = "Boolean"
 
 
 class Parameter(WireModel):
@@ -28,7 +36,8 @@ class Parameter(WireModel):
             "must have minimum and maximum only with type Integer: for a text list its values",
         ),
         Rule(
-            "!has(self.values) || size(self.values) == 0 || !has(self.default) || self.default in self.values", "must have a default among its values"
+            "!has(self.values) || size(self.values) == 0 || !has(self.default) || self.default in self.values",
+            "must have a default among its values: any other is refused",
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -24,6 +24,7 @@ LIVE_END: Final = {
     "QuarantinedReapplied": Outcome.SUPERSEDED,
 }
 """Live refusals that end a run: they can't change back."""
+YOUNG: Final = timedelta(seconds=10)
 
 
 def runbook_of(remediation: Remediation, runbooks: Iterable[Runbook]) -> Runbook | None:
@@ -85,6 +86,12 @@ def waiting(remediation: Remediation, refusal: Refusal, again: datetime, now: da
     said = refusal.message[:1024] if status.ending is None else status.message
     status = status.model_copy(update={"phase": status.phase or RemediationPhase.PENDING, "message": said, "next_eligible_time": again})
     return remediation.model_copy(update={"status": allowed(status, ConditionStatus.FALSE, refusal.reason, refusal.message, now)})
+
+
+def young(remediation: Remediation, now: datetime) -> bool:
+    """Whether it was made a moment ago. One that waits for longer says so, and keeps no place from others meanwhile."""
+    made = remediation.metadata.creation_timestamp
+    return made is None or now - made < YOUNG
 
 
 def taking_back(remediation: Remediation, outcome: Outcome, message: str) -> Remediation:

@@ -25,6 +25,8 @@ from .unwatched import Unwatched
 
 log = logging.getLogger(__name__)
 PAUSE: Final = timedelta(seconds=60)
+LATEST: Final = timedelta(seconds=600)
+"""So long after its time a measure ends whatever its attempt is at: no run is longer."""
 """How long one that could not be ended is left alone."""
 
 
@@ -49,7 +51,7 @@ class Measures:
             measure = measures.read(mark)
             if measure is None or not measures.concerns(measure, ref):
                 self._odd(ref)
-            elif measure.undo_after_time <= now and self._pause_over(ref, now) and not self._at_work(measure):
+            elif measure.undo_after_time <= now and self._pause_over(ref, now) and not self._at_work(measure, now):
                 try:
                     await self._end(ref, mark, measure, now)
                 except PrunellaError as error:  # one that can't be ended now holds up none of the others
@@ -82,8 +84,13 @@ class Measures:
         name = f"{ref.name}.measure.{int(measure.undo_after_time.timestamp())}"
         await self._store.emit_event(regarding=ref, name=name, reason="MeasureUndone", message=patch.does, warning=False, time=now)
 
-    def _at_work(self, measure: Measure) -> bool:
-        """Whether the attempt that took the measure has not ended: it would take its end for a person's doing."""
+    def _at_work(self, measure: Measure, now: datetime) -> bool:
+        """Whether the attempt that took the measure has not ended: it would take its end for a person's doing.
+
+        One that waits for people, or can't be known, may not end for days: the measure does.
+        """
+        if now >= measure.undo_after_time + LATEST:
+            return False
         for one in self._view.remediations():
             if f"{one.metadata.namespace}/{one.metadata.name}" == measure.remediation:
                 # A later attempt gets the name of a deleted one. It took nothing while it has not begun, which is all that an older mark can tell by.

@@ -199,7 +199,7 @@ class Once:
                 await self._applied(remediation, runbook, step, Applied(after={}))
             case Settled.GONE:
                 failed = _failed(remediation, step, "the target is gone")
-                await self.end(failed, Outcome.STALE, "the target is gone or was made anew", reason="TargetChanged")
+                await self.end(failed, remediation.status.ending or Outcome.STALE, "the target is gone or was made anew", reason="TargetChanged")
             case Settled.CHANGED:
                 await self._unknown(
                     remediation, step, "the target carries neither our stamp nor its state from before: somebody changed it meanwhile"
@@ -208,7 +208,7 @@ class Once:
                 await self._unknown(
                     remediation, step, f"{intent.does}: no answer came, and whether it was done leaves no trace that could be looked at"
                 )
-            case Settled.NOT_APPLIED if now < intent.deadline_time:
+            case Settled.NOT_APPLIED if now < intent.deadline_time or not run.step_name(step):  # taking back has all the time that it needs
                 return Recovery.NOT_APPLIED
             case Settled.NOT_APPLIED:
                 failed = _failed(remediation, step, "its deadline passed before it was sent")
@@ -235,11 +235,21 @@ class Once:
         if reason:
             status = attempt.allowed(status, ConditionStatus.FALSE, reason, message, now)
         if outcome in succession.HANDS_ON and status.started_time is not None:
-            raw = await self._live.raw(remediation.spec.target_ref)
-            status = status.model_copy(update={"target_generation": part_of(raw, "/metadata/generation") if isinstance(raw, dict) else None})
+            status = status.model_copy(update={"target_generation": await self._generation(remediation)})
         done = ConditionStatus.TRUE if phase is RemediationPhase.SUCCEEDED else ConditionStatus.FALSE
         status = attempt.succeeded(status, done, str(outcome), message, now)
         return await self.put(remediation.model_copy(update={"status": status}))
+
+    async def _generation(self, remediation: Remediation) -> int | None:
+        """The target's, as the run has left it: what somebody changed since is theirs. As it is now, where the run has not written to the target."""
+        target = remediation.spec.target_ref
+        wrote = [one for one in remediation.status.steps if one.state is StepState.APPLIED and one.intent and one.intent.target_ref.uid == target.uid]
+        known = [one.outcome.after.get("generation", "") if one.outcome is not None else "" for one in wrote]
+        if known and all(one.isdigit() for one in known):
+            return max(int(one) for one in known)
+        raw = await self._live.raw(target)
+        present = part_of(raw, "/metadata/generation") if isinstance(raw, dict) else None
+        return present if isinstance(present, int) else None
 
 
 def _failed(remediation: Remediation, step: StepStatus, message: str) -> Remediation:

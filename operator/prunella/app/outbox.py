@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from prunella.api.healing_policy import Receiver, ReceiverMethod
 from prunella.api.incident import Incident, Message
@@ -23,7 +23,7 @@ from prunella.core.people.message import Envelope
 from prunella.core.world import Delivery
 
 from .errors import Permanent, Retryable
-from .ports import Clock, Deliver, Telemetry, Tenure
+from .ports import Clock, Telemetry, Tenure
 
 TRIES: Final = 3
 """Tries of one method before the next one gets its turn."""
@@ -46,6 +46,13 @@ Requeue = Callable[[str, str], None]
 """Namespace and name of the Incident that should be decided on again."""
 
 _log = logging.getLogger(__name__)
+
+
+class Deliver(Protocol):
+    """The transports. Raises Retryable (with delay) or Permanent."""
+
+    async def deliver(self, method: ReceiverMethod, envelope: Envelope) -> None:
+        """Send one message by one method."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

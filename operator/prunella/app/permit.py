@@ -84,8 +84,13 @@ class Permit:
         self._gatherer = gatherer
         self._preparer = preparer
 
-    async def ask(self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox) -> Permitted | Refusal:
-        """The plan that still holds, or the first refusal. `runbook` is the one that the attempt is pinned to."""
+    async def ask(
+        self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox, *, undoing: bool = False
+    ) -> Permitted | Refusal:
+        """The plan that still holds, or the first refusal. `runbook` is the one that the attempt is pinned to.
+
+        `undoing`: what was done is taken back, for which nobody is asked and whatever mode there is by now.
+        """
         async with beside(self._look_ahead(remediation, runbook, mail.preparation)) as ahead:
             # Before the reads, because it may take seconds: the kill switch and the target are seen after it.
             answers = await self._ask_blockers(incident, remediation, runbook)
@@ -94,7 +99,7 @@ class Permit:
             # on the very version that the intent will replace.
             others = (one for one in world.remediations if one.metadata.uid != remediation.metadata.uid)
             world = replace(world, answers=answers, remediations=(*others, remediation))
-            return await self._judge(world, remediation, mail, ahead)
+            return await self._judge(world, remediation, mail, ahead, undoing=undoing)
 
     async def _ask_blockers(self, incident: Incident, remediation: Remediation, runbook: Runbook) -> Answers | None:
         """What the Runbook waits for, asked now; None where it waits for nothing, or goes on with what it has begun."""
@@ -111,7 +116,9 @@ class Permit:
         (missing, answered), template = await asyncio.gather(asked, self._preparer.template(target.kind, to))
         return _Ahead(runbook=runbook, missing=missing, answered=answered, to=to, template=template)
 
-    async def _judge(self, world: World, remediation: Remediation, mail: Mailbox, asked_ahead: Awaitable[_Ahead | None]) -> Permitted | Refusal:
+    async def _judge(
+        self, world: World, remediation: Remediation, mail: Mailbox, asked_ahead: Awaitable[_Ahead | None], *, undoing: bool
+    ) -> Permitted | Refusal:
         if world.target is GONE:
             ref = remediation.spec.target_ref
             return Refusal(reason="TargetChanged", message=f"{ref.kind} {ref.name} is gone or was made anew: the plan was for another object")
@@ -124,7 +131,7 @@ class Permit:
         if runbook is None:
             return Refusal(reason="EvidenceMissing", message="the Runbook could not be read as it was when the attempt was made")
         if _begun(remediation):
-            return self._going_on(world, remediation, seen, runbook)
+            return self._going_on(world, remediation, seen, runbook, undoing=undoing)
         made = await self._plan(world, remediation, runbook)
         if isinstance(made, Refusal):
             return made
@@ -189,7 +196,7 @@ class Permit:
         if mark is not None and fresh is not None and any(one.intent is not None and one.intent.id == mark for one in fresh.status.steps):
             raise Conflict(f"{remediation.metadata.name} was carried out meanwhile, and by no person: it is read again")
 
-    def _going_on(self, world: World, remediation: Remediation, seen: Seen, runbook: Runbook) -> Permitted | Refusal:
+    def _going_on(self, world: World, remediation: Remediation, seen: Seen, runbook: Runbook, *, undoing: bool) -> Permitted | Refusal:
         """After the first effect only what could make the next one wrong is asked: pause, control plane, evidence, a person's veto, the mode."""
         facts = seen if isinstance(seen, WorkloadFacts) else None
         accused = facts.revision(remediation.spec.accused_revision or "") if facts is not None else None
@@ -203,11 +210,12 @@ class Permit:
             mode=plan.effective_mode(runbook, world),
             due_time=None,
         )
-        for guard in (guards.protected, guards.pause, guards.control_plane, guards.evidence, guards.veto, approval.refused):
+        always = (guards.protected, guards.pause, guards.control_plane, guards.evidence, guards.veto)
+        for guard in always if undoing else (*always, approval.refused):
             refusal = guard(world, made)
             if refusal is not None:
                 return _unapproved(refusal, world, remediation, made, remediation.status.guards, remediation.status.diff)
-        lowered = _lowered(remediation, made)
+        lowered = None if undoing else _lowered(remediation, made)
         if lowered is not None:
             return lowered
         return Permitted(plan=made, target=seen, guards=remediation.status.guards, preparation=None, world=world)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.common import Condition, ObjectRef
 from prunella.api.escalation_policy import EscalationPolicy
-from prunella.api.healing_policy import HealingPolicy, ReceiverMethod
+from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
@@ -19,7 +19,6 @@ from prunella.core.facts import AlertFacts, Look, NamespaceFacts, Pod, Revision,
 from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
 from prunella.core.healing.identity import OURSELVES, Actor
 from prunella.core.healing.steps.step import Listed
-from prunella.core.people.message import Envelope
 from prunella.core.subject import Thing
 from prunella.core.things.autoscaler import AutoscalerFacts
 from prunella.core.things.service import Service
@@ -262,13 +261,6 @@ class Executor(Protocol):
 
     async def settle(self, effect_target: ObjectRef, intent_id: str, before: Mapping[str, str], action: str) -> Settled | UnknownT:
         """Look for the intent's trace on the target."""
-
-
-class Deliver(Protocol):
-    """The transports. Raises Retryable (with delay) or Permanent."""
-
-    async def deliver(self, method: ReceiverMethod, envelope: Envelope) -> None:
-        """Send one message by one method."""
 
 
 class AlertSource(Protocol):

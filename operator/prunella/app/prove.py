@@ -15,7 +15,7 @@ from typing import Final
 from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident
 from prunella.api.names import CheckResult, Mode, Outcome, SourceKind, StepState
-from prunella.api.remediation import Measurement, Remediation
+from prunella.api.remediation import Measurement, Remediation, StepStatus
 from prunella.api.runbook import Check, Runbook
 from prunella.core import rollout
 from prunella.core.facts import UNKNOWN, UnknownT, WorkloadFacts
@@ -157,7 +157,7 @@ class Prover:
         if world.target is GONE or (world.subject is not None and world.subject.uid != ref.uid):
             return Outcome.STALE, "TargetChanged", f"{ref.kind} {ref.name} is gone or was made anew"
         wrote = next(
-            (one for one in reversed(remediation.status.steps) if one.state is StepState.APPLIED and one.intent and one.intent.action == "Patch"),
+            (one for one in reversed(remediation.status.steps) if _stays(one)),
             None,
         )
         if wrote is None or wrote.intent is None or wrote.outcome is None:
@@ -177,6 +177,14 @@ class Prover:
             "HumanOverride",
             f"somebody changed {'the pod template' if path == effects.TEMPLATE else path} during verification: theirs stands",
         )
+
+    async def give_up(self, remediation: Remediation, runbook: Runbook, why: str) -> None:
+        """Its time is over: what was done is taken back where it would have been after a failure, else the run ends."""
+        if run.undoable(remediation.status.steps) and run.undoes_failure(runbook):
+            await self._once.put(attempt.taking_back(remediation, Outcome.ABORTED, why))
+            return
+        await self.hand_back(remediation)
+        await self._once.end(remediation, Outcome.ABORTED, why)
 
     async def hand_back(self, remediation: Remediation) -> None:
         """Remove our entries of managedFields from all that was patched, so that the user's next apply does not conflict with us. Idempotent."""
@@ -204,6 +212,13 @@ class Prover:
             if isinstance(answer, effects.Applied):
                 return
         log.warning("Field ownership could not be handed back", extra={"remediation": remediation, "object": f"{ref.kind} {ref.name}"})
+
+
+def _stays(record: StepStatus) -> bool:
+    """Whether what it wrote is there to stay: a status is written by whoever it tells of."""
+    intent = record.intent
+    patched = record.state is StepState.APPLIED and intent is not None and intent.action == "Patch"
+    return patched and intent is not None and not intent.before.get(effects.PATH_KEY, "").startswith("/status/")
 
 
 def _healthy(world: World, remediation: Remediation, check: str) -> verify.Look:

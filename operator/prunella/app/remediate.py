@@ -111,7 +111,8 @@ class Runner:
             await self._prover.hand_back(remediation)
         text = f"Runbook {remediation.spec.runbook_ref.name} is gone or was changed during the run"
         remediation = attempt.unasked(remediation, approval.PlanChanged(reason="HumanOverride", message=text), self._clock.now())
-        await self._once.end(remediation, Outcome.ABORTED if remediation.status.started_time else Outcome.SUPERSEDED, text)
+        outcome = remediation.status.ending or (Outcome.ABORTED if remediation.status.started_time else Outcome.SUPERSEDED)
+        await self._once.end(remediation, outcome, text)
         return True, None
 
     async def _settled(self, stored: Remediation, runbook: Runbook | None) -> tuple[bool, datetime | None] | None:
@@ -161,7 +162,7 @@ class Runner:
         if ending is not None:
             return await self._take_back(incident, remediation, runbook, ending, mail)
         if remediation.status.started_time is not None and self._clock.now() - remediation.status.started_time > RUN:
-            await self._once.end(remediation, Outcome.ABORTED, f"the run took longer than {int(RUN.total_seconds())} s")
+            await self._prover.give_up(remediation, runbook, f"the run took longer than {int(RUN.total_seconds())} s")
             return True, None
         return await self._go_on(incident, stored, runbook, mail)
 
@@ -211,7 +212,7 @@ class Runner:
         acting = identity.of_attempt(remediation.spec, self._gatherer.operator_namespace)
         if isinstance(acting, Refusal):
             return await self._refused(remediation, acting)
-        permitted = await self._permit.ask(incident, remediation, runbook, mail)
+        permitted = await self._permit.ask(incident, remediation, runbook, mail, undoing=True)
         if isinstance(permitted, Refusal):
             return await self._refused(remediation, permitted)
         record = remaining[0]
@@ -237,7 +238,7 @@ class Runner:
             remediation = attempt.unasked(remediation, refusal, now)
             await self._once.end(remediation, outcome, refusal.message, reason=refusal.reason)
             return True, None
-        if refusal.reason == "RolloutInProgress" and refusal.look_again_time is not None:
+        if refusal.reason == "RolloutInProgress" and refusal.look_again_time is not None and attempt.young(remediation, now):
             return False, refusal.look_again_time  # it settles within moments: that is no news
         again = refusal.look_again_time or now + BLOCKED_RETRY
         before = next((one for one in remediation.status.conditions if one.type == "RemediationAllowed"), None)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
+from pathlib import Path
 
 import click
 
@@ -95,8 +96,8 @@ def command(
         namespace=namespace,
         watch_namespaces=watch_namespaces,
         listen=listen,
-        token_dir=token_dir,
-        tls_dir=tls_dir,
+        token_dir=Path(token_dir) if token_dir else None,
+        tls_dir=Path(tls_dir) if tls_dir else None,
         prometheus_url=prometheus_url,
         alertmanager_urls=alertmanager_url,
         crds_timeout_seconds=crds_timeout_seconds,

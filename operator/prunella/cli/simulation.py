@@ -25,12 +25,10 @@ from prunella.app import targets
 from prunella.core.configs import ConfigChange
 from prunella.core.decide import decide
 from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
-from prunella.core.facts import UNKNOWN, NamespaceFacts, Seen, UnknownT, Workload, WorkloadFacts, subject_of
+from prunella.core.facts import UNKNOWN, NamespaceFacts, Seen, WorkloadFacts, subject_of
 from prunella.core.healing import guards, known_config, match, plan, record
-from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Refusal
-from prunella.core.healing.steps import nodes, scale
-from prunella.core.healing.steps.step import RESOURCES, Listed, LiveFacts
+from prunella.core.healing.steps.step import LiveFacts
 from prunella.core.healing.storm import StormState, brake
 from prunella.core.incident import alert_target, correlate
 from prunella.core.subject import Thing
@@ -41,6 +39,7 @@ from prunella.core.things.sighting import At
 from prunella.core.world import NOT_A_WORKLOAD, OpenIncident, World
 
 from .recorded import Recorded
+from .simulated_answers import asked_of
 from .simulated_case import Case, Supposed
 from .simulated_run import Deed, deeds, prepared, stored_template
 from .simulated_signals import Signalled, incident_for, signals_of
@@ -252,36 +251,11 @@ class Simulation:
             to=to,
             to_template=stored_template(subject_of(facts).kind, stored),
             intent_time=world.now,
-            answers=self._asked(subject_of(facts)),
+            answers=asked_of(self._held, subject_of(facts)),
             incident=world.incident,
             evaluate=world.evaluate,
         )
         return deeds(world, made, live)
-
-    def _asked(self, target: Workload | Thing) -> dict[Listed, tuple[Json, ...] | UnknownT]:
-        """What steps may ask for besides, by the files: autoscalers, workloads, records and ConfigMaps of the namespace; of a Node all others, and
-        that medik8s leaves it alone.
-        """
-        if isinstance(target, Node):
-            every = tuple(raw for one in self._held.of.get("Node", ()) if (raw := self._held.raw.get(one.uid)) is not None)
-            return {nodes.ALL: every, nodes.lease_of(target.name): ()}
-        namespace = target.namespace
-        copies = (one.copy_name for known in self._records(namespace) for one in known.spec.config_maps)
-        asked = (
-            Listed(scale.AUTOSCALING, scale.AUTOSCALER, namespace),
-            *(Listed("apps/v1", kind, namespace) for kind in RESOURCES),
-            *(Listed("v1", "ConfigMap", namespace, name) for name in copies),
-        )
-        answers: dict[Listed, tuple[Json, ...]] = dict.fromkeys(asked, ())
-        for raw in self._held.raw.values():
-            if raw["metadata"].get("namespace") == namespace:
-                whole = Listed(raw["apiVersion"], raw["kind"], namespace)
-                for one in (whole, replace(whole, name=raw["metadata"]["name"])):
-                    answers[one] = (*answers.get(one, ()), raw)
-        return dict(answers)
-
-    def _records(self, namespace: str) -> list[WorkloadRecord]:
-        return [one for one in self._held.of.get("WorkloadRecord", ()) if one.metadata.namespace == namespace]
 
 
 def _plan(world: World) -> plan.Plan | None:

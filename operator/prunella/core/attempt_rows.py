@@ -40,7 +40,7 @@ def words(one: Remediation) -> Iterator[Row]:
     for each in one.spec.approvals:
         other = "" if each.plan_hash == one.spec.plan_hash else f", but of another plan ({each.plan_hash}): it does not count"
         label = "approved" if each.verdict is ApprovalVerdict.APPROVED else "denied"
-        yield Row(label=label, time=each.time, what=f"by {each.by}{other}", why=each.comment or f"plan {each.plan_hash}")
+        yield Row(label=label, time=each.said_time, what=f"by {each.by}{other}", why=each.comment or f"plan {each.plan_hash}")
 
 
 def _stands(one: Remediation) -> Iterator[Row]:

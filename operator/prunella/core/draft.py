@@ -87,6 +87,8 @@ class Draft:
     attempt: Attempt | None = None
     followed: frozenset[str] = frozenset()
     """Attempts that did not help, and after which another Runbook is about to be tried."""
+    idle: bool = False
+    """Whether nothing will be done when the plan is due: automation only observes."""
     counts: tuple[Count, ...] = ()
 
     def with_status(self, **changes: object) -> Draft:

@@ -6,6 +6,7 @@ about its revision; and a crash is not over because the container runs again for
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -33,6 +34,8 @@ IMAGE_REASONS: Final = frozenset(
 )
 """`ErrImagePull` and `ImagePullBackOff` alternate for one and the same fault."""
 CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "PreCreateHookError", "PreStartHookError"})
+NOT_HEARD_OF: Final = re.compile(r"failed to sync (configmap|secret) cache", re.IGNORECASE)
+"""The kubelet has not heard of the object yet, as happens on a busy node, and asks again by itself: nothing is wrong with what it refers to."""
 
 OUT_PHASES: Final = frozenset({"Failed", "Succeeded", "Unknown"})
 OUT_REASONS: Final = frozenset(
@@ -114,10 +117,11 @@ def crashes(pod: Pod, now: datetime) -> tuple[Crash, ...]:
 
 
 def waiting_for(pod: Pod, reasons: frozenset[str]) -> tuple[Container, ...]:
-    """The containers of the pod that wait for one of these reasons."""
+    """The containers of the pod that wait for one of these reasons. Where the kubelet only asks again, the pod may not get ready, and that is all."""
     if pod.quiet:
         return ()
-    return tuple(container for container in pod.containers if container.waiting_reason in reasons)
+    found = (container for container in pod.containers if container.waiting_reason in reasons)
+    return tuple(container for container in found if NOT_HEARD_OF.search(container.waiting_message) is None)
 
 
 def only_gates_hold(pod: Pod) -> bool:

@@ -277,24 +277,21 @@ class Cache:
         if left is not None and change.after is None:
             self._departed.remember(*change.key, (left.kind, left.name), self._clock.now())
         for workload in {one.uid: one for one in (left, joined) if one is not None}.values():  # a pod may be released, or adopted
-            self._touched(workload)
+            self._tell_of(workload.kind, workload.namespace, workload.name)
 
     def _revision_changed(self, change: Change[Revision]) -> None:
         self._kinship.revision_changed(change)
         revision = change.after or change.before
         workload = self._kinship.workload_of_revision(revision) if revision else None
         if workload is not None:
-            self._touched(workload)
+            self._tell_of(workload.kind, workload.namespace, workload.name)
 
     def _workload_changed(self, change: Change[Workload]) -> None:
         self._kinship.workload_changed(change)
         self._workloads_in[change.key[0]] += (change.after is not None) - (change.before is not None)
         workload = change.after or change.before
         if workload is not None:
-            self._touched(workload)
-
-    def _touched(self, workload: Workload) -> None:
-        self._tell_of(workload.kind, workload.namespace, workload.name)
+            self._tell_of(workload.kind, workload.namespace, workload.name)
 
     def _tell_of(self, kind: str, namespace: str, name: str) -> None:
         for listener in self._on_workload_change:

@@ -51,7 +51,10 @@ async def create(sender: Acting, reads: Api, resource: Resource, effect: Create,
 async def dry_create(sender: Acting, resource: Resource, effect: Create, acting: Actor) -> DryRun:
     """What the API server says to the same request with dryRun=All. Raises PrunellaError where it says nothing."""
     answer = await sender.send(create_call(resource, effect, _DRY_RUN_INTENT, dry=True), acting)
-    return DryRun(accepted=True) if answer.good else DryRun(accepted=False, message=_refused(resource, effect, answer, acting).message)
+    if not answer.good:
+        return DryRun(accepted=False, message=_refused(resource, effect, answer, acting).message)
+    # Of what is confidential people are shown what it was made of: what they approve is void once that is another version.
+    return DryRun(accepted=True, diff="".join(f"+ {key}: {value}\n" for key, value in sorted(effect.before.items())) if effect.confidential else "")
 
 
 async def created(api: Api, resource: Resource, target: ObjectRef, intent_id: str) -> Settled | UnknownT:

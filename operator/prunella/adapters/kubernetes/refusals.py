@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from prunella.api.common import ObjectRef
+from prunella.api.marks import TEMPORARY_ANNOTATION
 from prunella.core.facts import UnknownT
 from prunella.core.healing import gitops, identity
 from prunella.core.healing.effects import DeletePod, Json, NotApplied, Patch, annotated, part_of
@@ -49,6 +50,10 @@ def failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer:
         path = str(operation["path"])
         if operation["op"] == "test" and path.startswith(("/spec/", "/webhooks/")) and at(stored, path) != operation.get("value"):
             return NotApplied(reason="HumanOverride", message=f"{where} was changed by somebody else after it was judged; their change stands")
+    if TEMPORARY_ANNOTATION in patch.marks and (stored["metadata"].get("annotations") or {}).get(TEMPORARY_ANNOTATION):
+        return NotApplied(
+            reason="", message=f"{where} is changed for a while already: it bears the mark {TEMPORARY_ANNOTATION}, and only one at a time"
+        )
     if patch.guarded_path == OWNERSHIP_PATH:
         return NotApplied(reason="", message=f"{where} was written to in the meantime; read it again")
     return NotApplied(reason="", message=f"The API server refused the change of {where}: {answer.message}")

@@ -61,6 +61,10 @@ class _Broken(Exception):
 class _Absent(Exception):
     """The kind is not served, or we may not read it."""
 
+    def __init__(self, why: str, *, served: bool) -> None:
+        super().__init__(why)
+        self.served = served
+
 
 class Reflector(Generic[T]):
     """Keeps one shelf, or one namespace of it, as the API server has it."""
@@ -131,7 +135,7 @@ class Reflector(Generic[T]):
                 self._reconnect(str(why))
                 await self._pause()
             except _Absent as why:
-                self._do_without(str(why))
+                self._do_without(str(why), served=why.served)
                 await asyncio.sleep(self._tempo.absent_seconds * self._jitter(0.25))
             except (PrunellaError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 self.down = True
@@ -233,17 +237,18 @@ class Reflector(Generic[T]):
         if answer.status == GONE:
             raise _Expired(answer.message)
         if self._dispensable and answer.status in {FORBIDDEN, NOT_FOUND}:
-            raise _Absent(answer.message)
+            raise _Absent(answer.message, served=answer.status != NOT_FOUND)
         if answer.status == NOT_FOUND:
             self._version = ""
             raise Retryable(f"The API server does not serve {self._kind.resource.words}: are the CRDs installed?")
         refuse(answer, self._kind.resource.call(verb, self._namespace))
 
-    def _do_without(self, why: str) -> None:
-        """Said once. What was known of the kind is of no use any more."""
+    def _do_without(self, why: str, *, served: bool) -> None:
+        """Said once. What was known of the kind is of no use any more. Where the API server has no such kind nobody can miss it."""
         if not self.absent:
             extra = {"kind": self.name, "resource": self._kind.resource.words, "watched_namespace": self._namespace or "", "why": why}
-            _LOG.warning("A kind is not watched: its faults open no Incident; everything else goes on", extra=extra)
+            level = logging.WARNING if served else logging.INFO
+            _LOG.log(level, "A kind is not watched: its faults open no Incident; everything else goes on", extra=extra)
         self.absent = True
         self._version = ""
         self.listed.set()

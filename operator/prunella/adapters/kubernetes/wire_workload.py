@@ -199,8 +199,6 @@ class Written(Wire, frozen=True):
     """An entry of managedFields."""
 
     manager: str = ""
-    operation: str = ""
-    subresource: str = ""
     time: datetime | None = None
     fields: WrittenFields = msgspec.field(name="fieldsV1", default=WrittenFields())
 

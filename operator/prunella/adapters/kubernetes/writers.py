@@ -1,6 +1,7 @@
 """Who wrote the number of a workload's replicas, by its managedFields.
 
 The rule this module protects: it is read only of a workload with none, because most of what is watched has some, and managedFields are most of it.
+A zero that was written through the subresource scale, as `kubectl scale` does it, leaves no name there: the API server drops the former owner.
 """
 
 from __future__ import annotations
@@ -27,4 +28,4 @@ def of_replicas(stored: wire.Workload) -> tuple[str, datetime | None]:
     if not owners:
         return "", None
     last = max(owners, key=lambda one: one.time or _LONG_AGO)
-    return intern(f"{last.manager} ({last.subresource})" if last.subresource else last.manager), last.time
+    return intern(last.manager), last.time

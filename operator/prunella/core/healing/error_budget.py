@@ -51,8 +51,11 @@ def _demoted(runbook: Runbook, failures: int, of: int, until: datetime) -> Refus
 
 
 def _ended(world: World, runbook: Runbook, sha256: str) -> list[_Ended]:
-    """Attempts of this very Runbook that began and ended, the newest last. The live list of the Incident's own wins over the cache's copy."""
-    mine = {one.metadata.uid: one for one in (*world.all_remediations, *world.remediations) if _is_of(one, runbook, sha256)}
+    """Attempts of this very Runbook that began and ended, the newest last. The live list of the Incident's own wins over the cache's copy.
+
+    What people ask for tells of their choice, and not of how well the Runbook fits what is found.
+    """
+    mine = {one.metadata.uid: one for one in (*world.all_remediations, *world.remediations) if _is_of(one, runbook, sha256) and not one.is_request}
     return sorted(
         _Ended(one.status.ended_time, PHASE_OF[one.status.outcome] is RemediationPhase.FAILED)
         for one in mine.values()

@@ -76,6 +76,10 @@ def evidence(world: World, plan: Plan) -> Refusal | None:
 
 
 def _unread(world: World) -> Refusal | None:
+    if world.thing is not None and world.watch_fresh and world.finding is UNKNOWN:
+        return Refusal(
+            reason="EvidenceMissing", message=f"what is seen of {world.thing.short} does not say whether it is well: nothing is done on a guess"
+        )
     if not world.watch_fresh or world.finding is UNKNOWN or world.target is UNKNOWN:
         return Refusal(reason="EvidenceMissing", message="a watch of the cluster is silent: what is known of the target may be old")
     if world.record is UNKNOWN or world.namespace is UNKNOWN:
@@ -125,7 +129,7 @@ def window(world: World, plan: Plan) -> Refusal | None:
 
 def person(world: World, plan: Plan) -> Refusal | None:
     """A person's veto, or a person's decision to bring a quarantined revision back."""
-    refusal = veto(world, plan) or history.superseded(world) or succession.taken_over(plan.turn, plan.workload) or approval.denied_before(world, plan)
+    refusal = veto(world, plan) or history.superseded(world) or succession.taken_over(plan.turn, plan.subject) or approval.denied_before(world, plan)
     if refusal is not None:
         return refusal
     if plan.accused is not None and history.quarantined(world, plan.accused.hash):
@@ -165,13 +169,15 @@ def budget(world: World, plan: Plan) -> Refusal | None:
 
 def one_per_target(world: World, plan: Plan) -> Refusal | None:
     """One attempt at a target at a time, and few in a namespace and in the cluster."""
-    return history.in_progress(world, plan) or turns.concurrency(world, plan)
+    return history.in_progress(world, plan) or turns.another_node(world, plan) or turns.concurrency(world, plan)
 
 
 def target(world: World, plan: Plan) -> Refusal | None:
     """The target is still that object, and still ill, unless a person asked for the run."""
     if world.target is GONE:
         return Refusal(reason="TargetChanged", message=f"{plan.subject.short} is gone or was made anew: the plan was for another object")
+    if plan.workload is not None and plan.workload.desired <= 0 and not plan.requested and not plan.tells_only:
+        return Refusal(reason="HumanOverride", message=f"{plan.subject.short} was scaled to zero: that is somebody's decision")
     firing = [one for one in world.incident.status.signals if one.state is SignalState.FIRING and one.source is SourceKind.ALERTMANAGER]
     if world.finding is None and plan.by_alert is None and not firing and not plan.requested:
         return Refusal(reason="TargetHealthy", message=f"{plan.subject.short} shows no fault any more")

@@ -36,8 +36,10 @@ def judge(world: World, draft: Draft) -> Draft:
     """Decide about automation for an Incident that is open, not mitigated, and has no attempt under way."""
     draft = replace(_retry(world, draft), followed=succession.lately(world, draft.status.cause))
     under_way = next((one for one in world.remediations if not _ended(one)), None)
-    if _open(draft) and under_way is None and world.finding is UNKNOWN and world.target is not NOT_A_WORKLOAD:
+    if _open(draft) and under_way is None and world.finding is UNKNOWN and not _nothing_to_wait_for(world):
         return _unseen(world, draft)
+    if world.thing is not None and world.finding is UNKNOWN:
+        draft = draft.again(world.now + SILENCE)
     draft = draft.with_status(retry_after_time=None)
     if not _open(draft):
         return _settled(world, draft)
@@ -57,6 +59,14 @@ def judge(world: World, draft: Draft) -> Draft:
         return _refuse(draft, made, decisions, about=name)
     shown = api.Plan(runbook=name, hash=made.hash, summary=made.summary, since_time=made.since, due_time=made.due_time)
     return _guarded(world, draft.with_status(plan=shown), made, decisions)
+
+
+def _nothing_to_wait_for(world: World) -> bool:
+    """Whether it is judged although the detectors can't tell.
+
+    There is no object to look at, or it is seen and silence says nothing of it: a claim that waits for its first consumer. The guards want evidence.
+    """
+    return world.target is NOT_A_WORKLOAD or (world.thing is not None and world.watch_fresh)
 
 
 def _unseen(world: World, draft: Draft) -> Draft:
@@ -104,6 +114,7 @@ def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.De
         message = f"{made.summary}: waits for {made.waiting_for}"
         waiting = Refusal(reason="DwellRunning", message=message, look_again_time=made.due_time)
         draft = _decide(_unblocked(draft), [*decisions, _decision(world.now, name, Verdict.WAITING, waiting)])
+        draft = replace(draft, idle=made.mode is Mode.OBSERVE)
         return draft.condition(ALLOWED, ConditionStatus.FALSE, "DwellRunning", message).again(made.due_time)
     gate = guards.gate(made, made.due_time)
     if gate is not None:

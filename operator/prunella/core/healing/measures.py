@@ -15,17 +15,13 @@ from prunella.api.base import micro_time
 from prunella.api.common import ObjectRef
 from prunella.api.marks import MARKED_LABEL, TEMPORARY_ANNOTATION
 
-from . import gitops, places
+from . import places
 from .effects import Json, Patch, guarded_sha256, part_of
 from .steps import registry
-from .steps.scale import AUTOSCALER
-from .steps.step import RESOURCES
 from .unmark import MARK, label_off
 
 LONGEST: Final = 16_384
 """Characters of a mark that are read."""
-_OWN: Final = frozenset({*RESOURCES, AUTOSCALER, *(kind for _, kind in gitops.KINDS)})
-"""Kinds of which steps change several parts of the spec."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +73,10 @@ def temporary(patch: Patch, *, remediation: str, uid: str = "", until: datetime,
     )
     marks = {**patch.marks, TEMPORARY_ANNOTATION: measure.mark()}
     unwatched = (patch.target.api_version, patch.target.kind) in registry.unwatched()
-    return replace(patch, marks=marks, labels={**patch.labels, MARKED_LABEL: "true"} if unwatched else patch.labels)
+    labels = {**patch.labels, MARKED_LABEL: "true"} if unwatched else patch.labels
+    # One object bears one measure: the second would take what the first wrote for what was there before, and the first would never end.
+    alone: tuple[Json, ...] = ({"op": "test", "path": MARK, "value": None},) if patch.annotated else ()
+    return replace(patch, marks=marks, labels=labels, operations=(*patch.operations, *alone))
 
 
 def read(mark: str) -> Measure | None:
@@ -86,6 +85,7 @@ def read(mark: str) -> Measure | None:
         return None
     try:
         told = json.loads(mark)
+        json.dumps(told, ensure_ascii=False).encode()  # what JSON can spell and UTF-8 can't is no mark of ours, and could never be sent
         until = datetime.fromisoformat(told["undoAfterTime"])
         if until.tzinfo is None or told["onExpiry"] != "Undo" or not str(told["path"]).startswith("/"):
             return None
@@ -104,7 +104,7 @@ def read(mark: str) -> Measure | None:
 
 def concerns(measure: Measure, ref: ObjectRef) -> bool:
     """Whether a step may have written there. Whoever can write no more than an annotation of an object must not move us to write its spec."""
-    return measure.path.startswith("/spec/") if ref.kind in _OWN else registry.loosened(ref.kind, measure.path)
+    return registry.loosened(ref.kind, measure.path)
 
 
 def stands(measure: Measure, raw: Json) -> bool:

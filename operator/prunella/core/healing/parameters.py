@@ -10,8 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from prunella.api.names import ParameterType
-from prunella.api.self_service import Parameter
+from prunella.api.self_service import Parameter, ParameterType
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,10}")
 _SAMPLES: Final[Mapping[ParameterType, object]] = {ParameterType.STRING: "", ParameterType.INTEGER: 0, ParameterType.BOOLEAN: False}

@@ -84,14 +84,24 @@ def takes_back(steps: Sequence[RunbookStep], records: Sequence[StepStatus]) -> S
 def to_take_back(records: Sequence[StepStatus]) -> tuple[StepStatus, ...]:
     """Effects that were done and not taken back yet, the last one first."""
     settled = {one.name.removeprefix(UNDO) for one in records if one.name.startswith(UNDO) and one.state is not StepState.INTENDED}
-    return tuple(
-        one for one in reversed(records) if step_name(one) and one.state is StepState.APPLIED and one.intent is not None and one.name not in settled
-    )
+    done = (one for one in reversed(records) if step_name(one) and one.state is StepState.APPLIED and one.intent is not None)
+    return tuple(one for one in done if one.name not in settled and ("/" not in one.name or not _never_undone(one)))
+
+
+def _never_undone(record: StepStatus) -> bool:
+    """Of what is done many times over, such as evictions, and can't be taken back, the first record says so for all: a run has a hundred at most."""
+    kind = registry.KINDS.get(record.action)
+    return kind is not None and kind.undo is None
 
 
 def undoes(runbook: Runbook) -> bool:
     """Whether what it did is taken back where recovery is not proved: as it says, and always before another one is tried."""
     return runbook.spec.verify.undo_on_failure or runbook.spec.next_ref is not None
+
+
+def undoes_failure(runbook: Runbook) -> bool:
+    """Whether what it did is taken back where a step fails."""
+    return undoes(runbook) or any(step.on_failure.does is OnFailure.UNDO for step in runbook.spec.steps)
 
 
 def undoable(records: Sequence[StepStatus]) -> bool:

@@ -6,7 +6,7 @@ chosen must be permitted and the quota must have room, before anything is planne
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -59,7 +59,7 @@ def _not_for(request: Remediation, runbook: Runbook, operator_namespace: str) ->
     return Refusal(reason="ParameterInvalid", message=wrong) if wrong is not None else match.usable(runbook, operator_namespace)
 
 
-def quota(request: Remediation, runbook: Runbook, others: Iterable[Remediation], now: datetime) -> Refusal | None:
+def quota(request: Remediation, runbook: Runbook, others: Sequence[Remediation], now: datetime) -> Refusal | None:
     """Whether the requester and the namespace have a run left. `others` are the Remediations of the namespace, by a live list."""
     limits = runbook.spec.self_service
     if limits is None:
@@ -75,7 +75,21 @@ def quota(request: Remediation, runbook: Runbook, others: Iterable[Remediation],
     ]
     who, namespace = request.spec.requested_by, request.metadata.namespace
     own = [one for one in runs if one.spec.requested_by == who]
+    earlier = [one for one in others if _waits(one) and one.spec.requested_by == who and _made(one) < _made(request)]
+    if len(earlier) >= max(limits.per_requester.count, 1):
+        message = f"{len(earlier)} requests of {who} in {namespace} wait to be judged: ask again when they are"
+        return Refusal(reason="BudgetSpent", message=message)
     return _over(f"of {who} in {namespace}", limits.per_requester, own, now) or _over(f"in {namespace}", limits.per_namespace, runs, now)
+
+
+def _waits(one: Remediation) -> bool:
+    """Whether it is a request that was neither taken on nor refused yet."""
+    return one.is_request and not one.accepted and not (one.status.phase is not None and one.status.phase.final)
+
+
+def _made(one: Remediation) -> tuple[str, str]:
+    created = one.metadata.creation_timestamp
+    return (created.isoformat() if created is not None else "", one.metadata.name)
 
 
 def _over(whose: str, limit: Budget, runs: list[Remediation], now: datetime) -> Refusal | None:
@@ -143,7 +157,7 @@ def gone_wrong(request: Remediation) -> Incident:
     return Incident(
         metadata=request.metadata.model_copy(
             update={
-                "name": f"{request.metadata.name[:230]}-{request.metadata.uid[:5]}",
+                "name": f"{request.metadata.name[:230].rstrip('-.')}-{request.metadata.uid[:5]}",
                 "uid": "",
                 "resource_version": "",
                 "labels": {},

@@ -12,10 +12,11 @@ from typing import Final
 from prunella.api.common import NamespacedRef
 from prunella.api.incident import Incident
 from prunella.api.incident_facts import ShadowPlan
-from prunella.api.names import Mode, Outcome, ShadowVerdict
+from prunella.api.names import Mode, Outcome
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.api.runbook_status import Shadow, ShadowIncident
+from prunella.api.shadow_verdict import ShadowVerdict
 from prunella.core import rollout
 from prunella.core.draft import Draft
 from prunella.core.facts import Revision, UnknownT, WorkloadFacts

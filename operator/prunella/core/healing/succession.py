@@ -13,9 +13,10 @@ from typing import Final
 
 from prunella.api.incident import IncidentStatus
 from prunella.api.names import Cause, Outcome, RemediationPhase, StepState
-from prunella.api.remediation import Remediation
+from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook
 from prunella.core.facts import Workload
+from prunella.core.subject import Thing
 from prunella.core.world import World
 
 from . import run
@@ -93,14 +94,18 @@ def spent(turn: Turn | None) -> Refusal | None:
     return Refusal(reason="ConsecutiveFailures", message=message)
 
 
-def taken_over(turn: Turn | None, workload: Workload) -> Refusal | None:
-    """Somebody changed the target after the attempt that did not help, and before the one that follows it: the target is theirs."""
+def taken_over(turn: Turn | None, subject: Workload | Thing) -> Refusal | None:
+    """Somebody changed the target after the attempt that did not help, and before the one that follows it: the target is theirs.
+
+    Of an object whose generation says nothing it can't be told, so nothing follows there.
+    """
     if turn is None or not turn.after:
         return None
-    before = turn.after[-1]
-    if before.status.target_generation is not None and workload.generation <= before.status.target_generation:
+    before, generation = turn.after[-1], subject.generation if isinstance(subject, Workload) else None
+    known = before.status.target_generation
+    if known is not None and generation is not None and generation <= known:
         return None
-    message = f"{workload.short} was changed after {before.metadata.name} had ended: whoever did it has it, and automation stays away"
+    message = f"{subject.short} was changed after {before.metadata.name} had ended: whoever did it has it, and automation stays away"
     return Refusal(reason="HumanOverride", message=message)
 
 
@@ -147,7 +152,15 @@ def _hands_on(one: Remediation, runbook: Runbook, cause: Cause | None) -> bool:
 def left_behind(one: Remediation) -> bool:
     """Whether something that it did could be taken back, and was not: it failed, or somebody has changed it since."""
     undone = {step.name.removeprefix(run.UNDO) for step in one.status.steps if step.name.startswith(run.UNDO) and step.state is StepState.APPLIED}
-    return any(run.step_name(step) and step.name not in undone and _could_be_taken_back(step.action, step.state) for step in one.status.steps)
+    return any(
+        run.step_name(step) and step.name not in undone and not _made(step) and _could_be_taken_back(step.action, step.state)
+        for step in one.status.steps
+    )
+
+
+def _made(step: StepStatus) -> bool:
+    """Whether it made something beside the target, such as a copy, which stays."""
+    return step.intent is not None and step.intent.action == "Create"
 
 
 def _could_be_taken_back(action: str, state: StepState) -> bool:

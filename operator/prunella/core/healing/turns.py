@@ -13,6 +13,7 @@ from typing import Final
 from prunella.api.healing_policy import Concurrency, HealingPolicy, HealingPolicySpec
 from prunella.api.names import Priority, RemediationPhase
 from prunella.api.remediation import Remediation
+from prunella.core.things.node import Node
 from prunella.core.world import Waiting, World
 
 from . import storm
@@ -26,6 +27,7 @@ SOON: Final = timedelta(seconds=1)
 A_ROUND: Final = timedelta(seconds=2)
 """What is added for each round of attempts before one's own: none ends sooner."""
 LATEST: Final = timedelta(seconds=30)
+NODE_AGAIN: Final = timedelta(seconds=5)
 
 
 def concurrency(world: World, plan: Plan) -> Refusal | None:
@@ -49,6 +51,18 @@ def concurrency(world: World, plan: Plan) -> Refusal | None:
     if taken >= (1 if recovering(world) else limits.per_cluster) - len(running):
         return _waits(world, "others in the cluster matter more, or fail for longer, and come first", limits)
     return None
+
+
+def another_node(world: World, plan: Plan) -> Refusal | None:
+    """One node at a time: how many are out is seen on the nodes, and not before an attempt has written there."""
+    if not isinstance(plan.subject, Node):
+        return None
+    others = (one for one in every(world) if one.spec.target_ref.kind == plan.subject.kind and one.metadata.uid != world.own_remediation_uid)
+    other = next((one for one in others if spent(one) and not final(one)), None)
+    if other is None:
+        return None
+    message = f"{other.metadata.name} is at work on node {other.spec.target_ref.name}: one node at a time"
+    return Refusal(reason=REASON, message=message, look_again_time=world.now + NODE_AGAIN)
 
 
 def recovering(world: World) -> bool:
@@ -86,11 +100,11 @@ def _goes_first(world: World, other: Remediation) -> bool:
     """Whether the other acts already, or was made earlier and nothing refuses it: of several that were made, exactly one is first."""
     if final(other) or other.status.phase is RemediationPhase.UNKNOWN:
         return False
-    if spent(other):
-        return True
     refused = any(condition.type == "RemediationAllowed" and condition.status == "False" for condition in other.status.conditions)
+    if spent(other):
+        return other.status.ending is None or not refused  # one that can't take back what it did holds up nobody
     own = next((one for one in every(world) if one.metadata.uid == world.own_remediation_uid), None)
-    return not refused and (own is None or _made(other) < _made(own))
+    return not refused and not other.is_request and (own is None or _made(other) < _made(own))
 
 
 def _made(remediation: Remediation) -> tuple[str, str]:

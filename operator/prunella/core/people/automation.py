@@ -31,7 +31,7 @@ def at_work(world: World, draft: Draft) -> bool:
     allowed = next((one for one in draft.status.conditions if one.type == "RemediationAllowed"), None)
     if plan is None or allowed is None:
         return False
-    return allowed.status is ConditionStatus.TRUE or allowed.reason == WAITING
+    return allowed.status is ConditionStatus.TRUE or (allowed.reason == WAITING and not draft.idle)
 
 
 def worked_until(world: World) -> datetime | None:

@@ -85,4 +85,5 @@ KIND: Final = StepKind(
     plan=plan,
     undo=undo,
     must_end=True,
+    loosens=((AUTOSCALER, "/spec/(min|max)Replicas"),),
 )

@@ -7,16 +7,17 @@ is evicted that would not come back or would lose its data, and that is known be
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from prunella.api.base import WireModel
 from prunella.api.common import ObjectRef
-from prunella.api.names import StepImpact, StepState
+from prunella.api.names import Cause, StepImpact, StepState
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import UnknownT
 from prunella.core.healing.effects import Evict, Json, part_of
+from prunella.core.things.node import Node
 
 from . import nodes
 from .step import SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait
@@ -24,22 +25,38 @@ from .step import SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, Ste
 MIRROR: Final = "kubernetes.io/config.mirror"
 OVER: Final = frozenset({"Succeeded", "Failed"})
 
+OVER_ONCE_WELL: Final = frozenset({Cause.NODE_NOT_READY, Cause.NODE_PRESSURE})
+"""Causes that a node that is Ready without pressure does not have any more."""
+
 
 class Drain(WireModel):
     """Evict the pods of the node, one after the other. Disruption budgets are asked; only a node that a step `cordon` took out is drained."""
 
     most: Annotated[int, Field(ge=1, le=60)] = 30
     """Where more pods than this have to go, the step fails and evicts none."""
-    delete_empty_dir_data: bool = False
-    """Whether pods with an emptyDir volume may go, whose data is lost then; else they make the step fail before anything is evicted."""
+    empty_dir: Literal["Abort", "Lose"] = "Abort"
+    """What becomes of data in emptyDir volumes. Abort: a pod with one makes the step fail before anything is evicted. Lose: it goes, and its data."""
 
 
 def plan(params: Drain, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
     """The next pod, once the one before is gone."""
     node = live.subject
+    if _well(live):
+        return Done(message=f"{node.short} is well again: no more pods are evicted")
     if not nodes.ours(live.raw):
         how = "was cordoned by somebody else" if nodes.cordoned(live.raw) else "is not cordoned"
         return Failed(message=f"{node.short} {how}: only a node that a step cordon took out is drained")
+    return _next(params, live, done)
+
+
+def _well(live: LiveFacts) -> bool:
+    """Whether what the node is drained for is over."""
+    node, incident = live.subject, live.incident
+    return isinstance(node, Node) and node.serves and incident is not None and incident.status.cause in OVER_ONCE_WELL
+
+
+def _next(params: Drain, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
+    node = live.subject
     asked = Listed("v1", "Pod", "", node=node.name)
     pods = live.answers.get(asked)
     if pods is None:
@@ -81,8 +98,8 @@ def _why_none(params: Drain, left: Sequence[Json]) -> str:
     if bare:
         return f"nothing would bring {_names(bare)} back: no controller owns it; nothing is evicted"
     local = [_where(one) for one in left if any(part_of(volume, "/emptyDir") is not None for volume in _list(part_of(one, "/spec/volumes")))]
-    if local and not params.delete_empty_dir_data:
-        return f"{_names(local)} would lose the data of an emptyDir volume; nothing is evicted, unless the step has deleteEmptyDirData: true"
+    if local and params.empty_dir == "Abort":
+        return f"{_names(local)} would lose the data of an emptyDir volume; nothing is evicted, unless the step has emptyDir: Lose"
     return ""
 
 

@@ -87,6 +87,7 @@ KIND: Final = StepKind(
     plan=plan,
     undo=undo,
     must_end=True,
+    loosens=tuple((kind, AUTOMATED if kind == "Application" else SUSPEND) for _, kind in gitops.KINDS),
     granted_by=FOLDER,
     marks=gitops.KINDS,
 )

@@ -31,7 +31,7 @@ class PatchTemplate(WireModel):
     """Set one value of the pod template: a probe's timing, a request, the priority or the grace period. The pods are made anew, as by a rollout."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule("has(self.container) == self.field.contains('.')", "must have container where field is of a container, as is every one with a dot"),
+        Rule("has(self.container) == self.field.contains('.')", "must have container just where field has a dot: what has one is a container's"),
     )
 
     field: Literal[

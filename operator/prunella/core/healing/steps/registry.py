@@ -89,9 +89,7 @@ def loosened(kind: str, path: str) -> bool:
 
 
 def folder_of(resource: str, *, clusterwide: bool = False) -> str:
-    """The folder of manifests that grants what a step needs on a resource such as jobs.batch, in a namespace or in the whole cluster: that of opting
-    in, unless the step names another.
-    """
+    """The folder of manifests that grants what a step needs on a resource such as jobs.batch: that of opting in, unless the step names another."""
     apart = {(right.on, right.clusterwide): kind.granted_by for kind in KINDS.values() if kind.granted_by for right in kind.rights}
     return apart.get((resource, clusterwide), OPT_IN)
 

@@ -186,7 +186,7 @@ def _restore(judged: _Judged, copy: str) -> Patch:
     keys = configs.named(judged.keys, NAMED)
     since = f"{judged.known.known_good_time:%Y-%m-%d %H:%M:%S}"
     does = f"ConfigMap {judged.present.name} is as it was when the workload was healthy ({since}): {keys}"
-    return _written(judged.raw, judged.present, judged.kept, does, {"configMap": judged.present.name, "copy": copy, "keys": keys})
+    return _written(judged.raw, judged.present, judged.kept, does, {"configMap": judged.present.name, "copy": copy, "keys": keys[:1024]})
 
 
 def _written(raw: Json, present: ConfigMapFacts, wanted: ConfigMapFacts, does: str, told: Mapping[str, str]) -> Patch:

@@ -29,6 +29,7 @@ PATCH: Final = {
     **{kind: Right(verb="patch", group="apps", resource=RESOURCES[kind]) for kind in sorted(SCALES)},
     AUTOSCALER: Right(verb="patch", group="autoscaling", resource="horizontalpodautoscalers"),
 }
+LOOSENS: Final = (*((kind, REPLICAS) for kind in sorted(SCALES)), (AUTOSCALER, MINIMUM))
 Replicas = Annotated[int, Field(ge=1, le=10_000)]
 
 
@@ -137,4 +138,6 @@ def needs(params: Scale, kind: str) -> tuple[Right, ...]:  # noqa: ARG001 - ever
     return (PATCH[kind],) if kind in PATCH else ()
 
 
-KIND: Final = StepKind(name="scale", params=Scale, impact=StepImpact.LOW, rights=tuple(PATCH.values()), needs=needs, plan=plan, undo=undo)
+KIND: Final = StepKind(
+    name="scale", params=Scale, impact=StepImpact.LOW, rights=tuple(PATCH.values()), needs=needs, plan=plan, undo=undo, loosens=LOOSENS
+)
