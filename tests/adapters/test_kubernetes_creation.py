@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,6 +123,9 @@ async def test_after_a_crash_the_name_tells(server: StandIn, api: Api, found: An
 async def test_the_dry_run_is_the_same_request_and_makes_nothing(server: StandIn, api: Api) -> None:
     server.answers("POST", ALL, Reply(job(), status=201))
     assert await Effects(api).dry_run(CREATE, OURSELVES) == DryRun(accepted=True)
+    copy = replace(CREATE, confidential=True, before={"resourceVersion": "7", "configMap": "settings"})
+    said = await Effects(api).dry_run(copy, OURSELVES)
+    assert said == DryRun(accepted=True, diff="+ configMap: settings\n+ resourceVersion: 7\n"), "what was approved is void once it is another version"
     assert server.asked[0].query == {"fieldManager": "prunella", "dryRun": "All"}
     server.answers("POST", ALL, refusal(422, "Invalid", "spec.template: Required"))
     refused = await Effects(api).dry_run(CREATE, OURSELVES)

@@ -7,8 +7,8 @@ from tests.fakes.operator import Operator
 from tests.fakes.runbooks import HEALTHY, ROLL_BACK, runbook
 
 from prunella.api.common import LocalRef
-from prunella.api.names import Cause, MessageKind, Mode, Outcome, RemediationPhase, StepState
-from prunella.api.runbook import Match, RunbookStep, Verify
+from prunella.api.names import Cause, MessageKind, Mode, OnFailure, Outcome, RemediationPhase, StepState
+from prunella.api.runbook import Match, RunbookStep, StepFailure, Verify
 
 from .test_heals import rolled_out
 
@@ -144,5 +144,67 @@ async def test_a_process_that_dies_while_it_takes_back_is_followed_by_one_that_g
     await operator.run(200)
     assert outcomes(operator) == [("a-more", Outcome.INEFFECTIVE), ("b-back", Outcome.REMEDIATED)]
     assert [effect.operations[-1].get("value") for _, effect in place.cluster.effects[:2]] == [5, 3]
+    assert workload.raw["spec"]["replicas"] == 3
+    await operator.close()
+
+
+@pytest.mark.parametrize("mode", ["Observe", "Suggest", "Approve"])
+async def test_what_was_done_is_taken_back_whatever_mode_there_is_by_then(mode):
+    """Who lowers the mode in the middle wants less done, and not that what was done stays and holds the target for ever."""
+    place, workload, operator = await rolled_out(first(), seconds=0)
+
+    def lowered(when, _intent):
+        if when == "after":
+            place.cluster.namespace_of("shop", **{"prunella__dev/mode": mode})
+
+    place.cluster.gate = lowered
+    await operator.run(200)
+    assert outcomes(operator) in ([("a-more", Outcome.INEFFECTIVE)], [("a-more", Outcome.SUPERSEDED)], [("a-more", Outcome.STOPPED)])
+    assert operator.remediations[0].status.phase.final
+    assert workload.raw["spec"]["replicas"] == 3
+    await operator.close()
+
+
+async def test_an_undo_that_was_not_sent_before_the_process_died_is_done_however_late_the_next_one_comes():
+    place, workload, operator = await rolled_out(first(next_ref=None, verify=SOON.model_copy(update={"undo_on_failure": True})), seconds=0)
+
+    def dies(moment, _intent):
+        if moment == "before" and len(place.cluster.effects) == 1:
+            raise KeyboardInterrupt
+
+    place.cluster.gate = dies
+    with pytest.raises(KeyboardInterrupt):
+        await operator.run(200)
+    place.cluster.gate = lambda _moment, _intent: None
+    place.clock.advance(400)
+    operator = Operator(place)
+    await operator.run(60)
+    assert outcomes(operator) == [("a-more", Outcome.INEFFECTIVE)], "and the breaker knows that it did not help"
+    assert workload.raw["spec"]["replicas"] == 3
+    await operator.close()
+
+
+async def test_who_changes_the_target_between_the_undo_and_the_end_has_it():
+    place, workload, operator = await rolled_out(first(), second(), seconds=0)
+
+    def edited(moment, _intent):
+        if moment == "after" and len(place.cluster.effects) == 2:
+            workload.raw["spec"]["minReadySeconds"] = 7
+            workload.raw["metadata"]["generation"] += 1
+            place.cluster.touched(("Deployment", "shop", "checkout"))
+
+    place.cluster.gate = edited
+    await operator.run(300)
+    assert outcomes(operator) == [("a-more", Outcome.INEFFECTIVE)]
+    assert len(place.cluster.effects) == 2
+    await operator.close()
+
+
+async def test_a_run_whose_time_is_over_takes_back_as_one_that_failed():
+    wait = RunbookStep(name="wait", wait_for={"until": "false", "timeoutSeconds": 3600})
+    more = MORE.model_copy(update={"on_failure": StepFailure(action=OnFailure.UNDO)})
+    _, workload, operator = await rolled_out(runbook("a-more", more, wait, match=CRASH, verify=SOON), seconds=900)
+    assert outcomes(operator) == [("a-more", Outcome.ABORTED)]
+    assert operator.remediations[0].status.message == "the run took longer than 600 s; what was done was taken back"
     assert workload.raw["spec"]["replicas"] == 3
     await operator.close()

@@ -180,6 +180,20 @@ async def test_a_lost_answer_changes_nothing(lost):
     await operator.close()
 
 
+async def test_r25_one_whose_attempt_can_not_be_known_ends_all_the_same():
+    """Its attempt waits until a person has looked, which may take days."""
+    place, workload, operator = await taken()
+    one = operator.remediations[0]
+    place.api.objects["Remediation", "shop", one.metadata.name] = one.model_copy(
+        update={"status": one.status.model_copy(update={"phase": RemediationPhase.UNKNOWN, "outcome": None, "ended_time": None})}
+    )
+    await operator.run(TTL)
+    assert workload.raw["spec"]["replicas"] == 5
+    await operator.run(700)
+    assert workload.raw["spec"]["replicas"] == 3
+    await operator.close()
+
+
 async def test_a_mark_that_can_not_be_read_changes_nothing():
     place, workload, operator = await taken()
     workload.annotations[MARK] = "{"

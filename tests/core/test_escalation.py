@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -735,3 +737,10 @@ def test_a_finding_that_is_mended_by_its_owner_stops_paging_too():
     assert made.condition("Resolved") == ("True", "SignalsCleared")
     assert [receiver for receiver, _ in made.sent(MessageKind.STAND_DOWN)] == ["primary"]
     assert finding().cause == "RolloutCrashLoop"
+
+
+def test_where_automation_only_observes_no_page_waits_for_a_dwell():
+    seen = world()
+    dwells = dwelling(draft_of(seen), ConditionStatus.FALSE, "DwellRunning")
+    assert automation.at_work(seen, dwells) is True
+    assert automation.at_work(seen, replace(dwells, idle=True)) is False

@@ -74,6 +74,13 @@ def test_during_the_dwell_everything_is_prepared_and_nothing_is_begun():
     assert (draft.attempt, draft.look_again, told(draft)) == (None, later(40), [])
 
 
+@pytest.mark.parametrize(("mode", "idle"), [(Mode.OBSERVE, True), (Mode.SUGGEST, False), (Mode.AUTO, False)])
+def test_where_automation_only_observes_a_dwell_is_no_work(mode, idle):
+    book = runbook(mode=mode, match=Match(causes=(Cause.ROLLOUT_CRASH_LOOP,), dwell_seconds=60, min_restarts=2))
+    draft = judged(ill(book))
+    assert (said(draft)[1], draft.idle) == ("DwellRunning", idle)
+
+
 def test_restarts_that_are_missing_are_waited_for_without_an_instant():
     book = runbook(match=Match(causes=(Cause.ROLLOUT_CRASH_LOOP,), dwell_seconds=0, min_restarts=5))
     draft = judged(ill(book))

@@ -124,8 +124,8 @@ def test_what_does_not_hand_on(one):
     assert chosen(world)[0].runbook.metadata.name == "a"
 
 
-def step(name, action, state=StepState.APPLIED):
-    intent = Intent(id="i", action="Patch", target_ref=TARGET, written_time=NOON, deadline_time=NOON)
+def step(name, action, state=StepState.APPLIED, effect="Patch"):
+    intent = Intent(id="i", action=effect, target_ref=TARGET, written_time=NOON, deadline_time=NOON)
     return StepStatus(name=name, action=action, state=state, intent=intent)
 
 
@@ -140,6 +140,7 @@ def step(name, action, state=StepState.APPLIED):
         ((step("more", "scale"), step("undo/more", "scale", StepState.FAILED)), True),
         ((step("more", "scale", StepState.FAILED),), False),
         ((step("more", "scale"), step("more/1", "scale"), step("undo/more", "scale")), True),
+        ((step("old", "restoreConfig", effect="Create"),), False),
     ],
     ids=[
         "nothing was done",
@@ -150,6 +151,7 @@ def step(name, action, state=StepState.APPLIED):
         "it failed",
         "never done",
         "one of two",
+        "a copy that stays",
     ],
 )
 def test_the_next_one_waits_until_everything_is_taken_back_that_can_be(steps, left):
