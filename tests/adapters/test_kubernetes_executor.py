@@ -261,3 +261,15 @@ async def test_a_kind_that_is_not_ours_to_change_is_refused_before_anything_is_s
     with pytest.raises(Permanent, match="does not know how to change a Secret of v1"):
         await Effects(api).apply(Patch(does="", target=secret, operations=()), "intent", OURSELVES)
     assert server.asked == []
+
+
+async def test_a_version_that_was_judged_and_is_another_one_now_is_somebodys_doing(api: Api, server: StandIn):
+    """What is put back whole, such as a ConfigMap's content, insists on the very version."""
+    version = "/metadata/resourceVersion"
+    test = {"op": "test", "path": version, "value": "7"}
+    patch = replace(BARE, guarded_path=version, operations=(test, {"op": "replace", "path": "/spec/paused", "value": True}))
+    server.answers("GET", WEB, Reply(web(resourceVersion="8")))
+    server.answers("PATCH", WEB, refusal(422, "Invalid"))
+    answer = await Effects(api).apply(patch, "intent", OURSELVES)
+    assert isinstance(answer, NotApplied)
+    assert answer.reason == "HumanOverride"

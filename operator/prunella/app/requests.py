@@ -228,7 +228,7 @@ class Requests:
         return True, None
 
     def _count(self, request: Remediation, *, ended: bool) -> None:
-        if ended and request.status.outcome is not None:
+        if ended and request.accepted and request.status.outcome is not None:  # what was never taken on names whatever somebody wrote
             self._telemetry.count("remediations_total", runbook=request.spec.runbook_ref.name, outcome=str(request.status.outcome))
 
     async def _report(self, request: Remediation) -> None:

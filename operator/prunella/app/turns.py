@@ -11,12 +11,12 @@ from typing import Final
 
 from prunella.api.incident import Incident
 from prunella.api.names import Priority
+from prunella.core.healing.judge import ALLOWED
 from prunella.core.healing.turns import REASON
 from prunella.core.world import Waiting
 
 from .ports import Clock
 
-ALLOWED: Final = "RemediationAllowed"
 GRACE: Final = timedelta(seconds=10)
 
 

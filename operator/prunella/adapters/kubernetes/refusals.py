@@ -48,7 +48,8 @@ def failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer:
         return NotApplied(reason="", message=f"The API server refused the change of {where} and can't be asked why: {answer.message}")
     for operation in patch.operations:
         path = str(operation["path"])
-        if operation["op"] == "test" and path.startswith(("/spec/", "/webhooks/")) and at(stored, path) != operation.get("value"):
+        judged = path == patch.guarded_path or path.startswith(("/spec/", "/webhooks/"))
+        if operation["op"] == "test" and judged and at(stored, path) != operation.get("value"):
             return NotApplied(reason="HumanOverride", message=f"{where} was changed by somebody else after it was judged; their change stands")
     if TEMPORARY_ANNOTATION in patch.marks and (stored["metadata"].get("annotations") or {}).get(TEMPORARY_ANNOTATION):
         return NotApplied(
