@@ -8,14 +8,14 @@ import pytest
 from tests.fakes.runbooks import runbook
 
 from prunella.api.incident import Hold
-from prunella.api.names import Cause, ConditionStatus, Mode, Outcome, RemediationPhase, RemediationState, Verdict
+from prunella.api.names import Cause, ConditionStatus, Mode, Outcome, Priority, RemediationPhase, RemediationState, Verdict
 from prunella.api.runbook import Match, RunbookStep
 from prunella.core.draft import Attempt, Draft, Prepare
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing import judge
 from prunella.core.healing.plan import runbook_sha256
 from prunella.core.healing.steps.capture_evidence import CaptureEvidence
-from prunella.core.world import NOT_A_WORKLOAD
+from prunella.core.world import NOT_A_WORKLOAD, Waiting
 
 from .builders import ago, later
 from .healing_builders import attempt, condition, ill, incident, permitted, planned, policy, prepared, signal
@@ -97,6 +97,15 @@ def test_without_the_api_servers_word_nothing_is_begun():
     draft = judged(ill())
     assert said(draft)[:2] == ("False", "EvidenceMissing")
     assert (len(draft.needs), draft.attempt) == (1, None)
+
+
+@pytest.mark.parametrize(("ahead", "wishes"), [((), 1), (("first",), 0)], ids=["its turn", "somebody else's turn"])
+def test_whoever_is_due_and_stands_in_line_has_nothing_prepared_before_its_turn(ahead, wishes):
+    waiting = tuple(Waiting(uid=uid, namespace="shop", priority=Priority.P1, since=ago(900)) for uid in ahead)
+    draft = judged(ill(waiting=waiting))
+    assert len(draft.needs) == wishes
+    assert draft.attempt is None
+    assert (said(draft)[1] == "ConcurrencyReached") is bool(ahead)
 
 
 @pytest.mark.parametrize(("age", "wishes"), [(59, 0), (60, 1)], ids=["young", "old"])

@@ -15,7 +15,7 @@ from prunella.core.facts import UNKNOWN
 from prunella.core.standing import fault_since, firing, reported
 from prunella.core.world import NOT_A_WORKLOAD, World
 
-from . import approval, blockers, follow, guards, history, match, plan, shadow, succession
+from . import approval, blockers, follow, guards, history, match, plan, shadow, succession, turns
 from .refusal import Asked, Refusal, first_refusal
 
 ALLOWED: Final = "RemediationAllowed"
@@ -99,14 +99,16 @@ def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.De
     name = made.runbook.metadata.name
     if made.tells_only and _told(world, draft, made):
         return _refuse(draft, guards.told(world, made), decisions, about=name)
-    acts = made.mode is Mode.AUTO or not _suggested(world, made)
-    if made.mode is not Mode.OBSERVE and acts and guards.prepared(world, made) is None:
-        draft = draft.wish(Prepare(plan_hash=made.hash, runbook=made.runbook, accused_hash=made.accused.hash if made.accused else "", to=made.to))
-    outside = blockers.unasked(world, made.runbook)
-    draft = draft.wish(outside) if outside is not None else draft
     verdicts = guards.ask(world, made)
     refusal = first_refusal(verdicts)
     waits = made.due_time is None or made.due_time > world.now
+    # Whoever is due and stands in line asks nothing of the API server before its turn: two hundred in line would ask without end.
+    in_line = not waits and refusal is not None and refusal.reason == turns.REASON
+    acts = made.mode is Mode.AUTO or not _suggested(world, made)
+    if made.mode is not Mode.OBSERVE and acts and not in_line and guards.prepared(world, made) is None:
+        draft = draft.wish(Prepare(plan_hash=made.hash, runbook=made.runbook, accused_hash=made.accused.hash if made.accused else "", to=made.to))
+    outside = blockers.unasked(world, made.runbook)
+    draft = draft.wish(outside) if outside is not None else draft
     if refusal is not None and not (waits and _unprepared(world, made, verdicts)):
         return _refuse(draft, refusal, decisions, about=name)
     draft = replace(draft, followed=frozenset(one.metadata.name for one in made.after if made.mode is Mode.AUTO))
