@@ -153,7 +153,7 @@ class Operator:
             readiness=Readiness(self._cache, self._store, self._clock, self._evaluate, zone_of, self._settings.namespace),
             brake=Brake(self._cache, self._store, gatherer, self._clock, self._telemetry),
             commons=Commons(self._cache, gatherer.around, intake, self._clock, self._wake),
-            measures=Measures(self._cache, self._store, self._live, self._executor, self._clock),
+            measures=Measures(self._cache, self._store, self._live, self._executor, self._clock, self._settings.namespace),
             queues=self._queues,
             clock=self._clock,
             telemetry=self._telemetry,

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from tests.adapters.standin import Lines, Numbers, Object, Silence, StandIn, event, eventually, listed, refusal, standing_in
+from tests.fakes.runbooks import ROLL_BACK, runbook
 
 from prunella.adapters.kubernetes.cache import Cache
 from prunella.adapters.kubernetes.client import connect_plainly
@@ -112,6 +114,44 @@ async def test_a_word_about_a_pod_that_was_well_and_is_well_touches_no_workload(
         facts = cache.workload("Deployment", "shop", "web")
         assert facts is not None
         assert [(one.resource_version, one.ready) for one in facts.pods] == [("103", False)], "what is kept is the last word all the same"
+
+
+def a_runbook(version: str, *, generation: int = 1, ready: str = "True", observed: int = 1, right: int | None = None) -> Object:
+    """A Runbook as the API server tells of it."""
+    stamp = {"type": "Ready", "reason": "Accepted", "message": "", "lastTransitionTime": "2026-11-24T11:00:00Z"}
+    shadow = {"shadow": {"sha256": "a", "wouldHaveActed": 3, "right": right}} if right is not None else {}
+    meta = {"namespace": "prunella-system", "name": "book", "uid": "r-1", "resourceVersion": version, "generation": generation}
+    return {
+        "metadata": meta,
+        "spec": runbook("book", ROLL_BACK).spec.wire(),
+        "status": {"observedGeneration": observed, "conditions": [stamp | {"status": ready}], **shadow},
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"right": 2}, 1),
+        ({"ready": "False"}, 2),
+        ({"observed": 2}, 2),
+        ({"generation": 2}, 2),
+    ],
+    ids=["what it would have done was added up", "it is not used any more", "a newer version was looked at", "somebody changed it"],
+)
+async def test_that_an_incident_was_added_up_in_a_runbook_is_told_to_nobody(server: StandIn, clock: Clock, changes: dict[str, Any], told: int):
+    heard: list[str] = []
+    server.answers("WATCH", "/apis/prunella.dev/v1alpha1/runbooks", Silence())
+    async with running(server, clock) as cache:
+        await asyncio.wait_for(cache.until_synced(), 10)
+        cache.subscribe(on_change=lambda *key: heard.append(key[2]))
+        lines = (event("ADDED", a_runbook("101", right=1)), event("MODIFIED", a_runbook("102", **({"right": 1} | changes))))
+        server.answers("WATCH", "/apis/prunella.dev/v1alpha1/runbooks", Lines(lines))
+        server.release()
+        await eventually(lambda: [one.metadata.resource_version for one in cache.runbooks()] == ["102"])
+        assert heard == ["book"] * told
+        [kept] = cache.runbooks()
+        assert kept.status.shadow is not None
+        assert kept.status.shadow.right == changes.get("right", 1), "what is kept is the last word all the same"
 
 
 @pytest.mark.parametrize(

@@ -306,6 +306,33 @@ async def test_what_lost_its_pods_with_their_node_is_told_with_the_node_and_not_
     await operator.close()
 
 
+async def test_what_was_told_before_its_node_is_told_with_the_node_as_soon_as_that_has_an_incident():
+    place = shop(shipped())
+    checkout = place.cluster.create("checkout")
+    for pod in checkout.pods[1:]:
+        pod.node = "node-2"
+    operator = Operator(place)
+    await operator.run(30)
+    place.cluster.lost_nodes = {"node-1"}
+    place.cluster.put(node(ready=False, name="node-1", uid="uid-node-1", ready_since=place.clock.now()))
+    place.cluster.touch(checkout)
+    await operator.run(10)
+    await operator.take(alert("KubeDeploymentReplicasMismatch", labels={"namespace": "shop", "deployment": "checkout"}, starts=35))
+    await operator.run(45)
+    [child] = place.api.all(Incident)
+    assert (child.spec.target_ref.kind, child.status.parent_ref) == ("Deployment", None)
+    while not any(one.spec.target_ref.kind == "Node" for one in place.api.all(Incident)):
+        await operator.run(1)
+    await operator.run(1)
+    found = {one.spec.target_ref.kind: one for one in place.api.all(Incident)}
+    parent, child = found["Node"], found["Deployment"]
+    assert child.status.parent_ref == NamespacedRef(namespace="prunella-system", name=parent.metadata.name)
+    woken = operator.served
+    await operator.run(5)
+    assert operator.served - woken < 10, "and it is woken once"
+    await operator.close()
+
+
 async def test_where_a_pod_fails_on_a_node_that_is_well_the_node_is_not_to_blame():
     _, operator, found = await without_a_node(everywhere=True)
     assert found["Deployment"].status.parent_ref is None

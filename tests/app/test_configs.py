@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from tests.fakes.cluster import FakeWorkload
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import shipped
@@ -18,15 +19,16 @@ from prunella.core.facts import WorkloadCondition
 SECRET = "hunter2"
 
 
-def automatic() -> Runbook:
+def automatic(*, undo: bool = False) -> Runbook:
     """The shipped one, as a team sets it that trusts it."""
     made = shipped("restore-changed-config")
-    return made.model_copy(update={"spec": made.spec.model_copy(update={"mode": Mode.AUTO})})
+    verify = made.spec.verify.model_copy(update={"undo_on_failure": undo})
+    return made.model_copy(update={"spec": made.spec.model_copy(update={"mode": Mode.AUTO, "verify": verify})})
 
 
-def place_of(*references: str, granted: bool = True, age: float = 86_400.0) -> tuple[Place, FakeWorkload]:
+def place_of(*references: str, granted: bool = True, age: float = 86_400.0, undo: bool = False) -> tuple[Place, FakeWorkload]:
     """A healthy shop whose pods were started after its ConfigMap `settings` was written."""
-    place = shop(automatic())
+    place = shop(automatic(undo=undo))
     place.clock.time -= timedelta(days=2)
     place.config_maps.put("settings", mode="fast", same="x")
     place.clock.advance(2 * 86_400)
@@ -144,6 +146,28 @@ async def test_the_change_that_broke_it_is_the_cause_and_the_suspect_and_is_put_
     assert not any(pod.bad for pod in one.pods)
     told = f"{place.api.objects} {place.api.events} {place.deliver.sent}"
     assert SECRET not in told
+    await operator.close()
+
+
+@pytest.mark.parametrize("mended", [False, True], ids=["it stands as it was written", "somebody mended it since"])
+async def test_r11_where_it_did_not_help_it_is_taken_back_though_the_answer_to_it_was_lost(mended):
+    place, one = place_of(undo=True)
+    operator = Operator(place)
+    await operator.run(10)
+    break_it(place, one)
+    place.cluster.heals = False
+
+    def lost(when, _intent):
+        if when == "before" and len(place.cluster.effects) == 1:
+            place.cluster.lost_after = 1
+        if when == "after" and mended and len(place.cluster.effects) == 2:
+            place.config_maps.put("settings", mode="mended")
+
+    place.cluster.gate = lost
+    await operator.run(700)
+    done = place.api.one(Remediation).status
+    assert done.outcome is Outcome.WORSENED, done.message
+    assert place.config_maps.data("settings") == ({"mode": "mended"} if mended else {"mode": SECRET, "same": "x"})
     await operator.close()
 
 

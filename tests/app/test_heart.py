@@ -18,12 +18,13 @@ from tests.fakes.view import FakeView
 from tests.fakes.virtual import in_virtual_time
 
 from prunella.adapters.zones import zone_of
-from prunella.api.common import NamespacedRef
+from prunella.api.common import Condition, Metadata, NamespacedRef, ObjectRef
 from prunella.api.incident import Incident, Message
-from prunella.api.names import MessageKind, MessageState
+from prunella.api.names import ConditionStatus, MessageKind, MessageState, RemediationPhase
+from prunella.api.remediation import IncidentRef, Remediation, RemediationSpec, RemediationStatus, RunbookRef
 from prunella.app.errors import Lost, Permanent, Retryable
 from prunella.app.heart import PARTING_SECONDS, Heart, Organs
-from prunella.app.keys import IncidentKey, WorkloadKey
+from prunella.app.keys import IncidentKey, RequestKey, WorkloadKey
 from prunella.app.queue import Queue
 from prunella.app.queues import Queues
 from prunella.app.readiness import PolicyKey, Readiness
@@ -430,6 +431,40 @@ async def test_an_attempt_wakes_its_incident():
     body = Body()
     body.heart.changed("Remediation", "shop", "checkout-7f3kq-2")
     assert body.waiting(body.queues.incidents) == {IncidentKey("shop", "checkout-7f3kq")}
+
+
+def run(body, name, *, phase=RemediationPhase.PENDING, reason="Allowed", requested=True):
+    """An attempt, by default one that a person asked for and that was not begun yet."""
+    allowed = Condition(type="RemediationAllowed", status=ConditionStatus.FALSE, reason=reason, message="m", last_transition_time=NOON)
+    spec = RemediationSpec(
+        target_ref=ObjectRef(api_version="apps/v1", kind="Deployment", name="checkout"),
+        runbook_ref=RunbookRef(namespace="prunella-system", name="restart"),
+        requested_by="dana" if requested else "prunella",
+        incident_ref=None if requested else IncidentRef(name=name.rpartition("-")[0], uid="u-i"),
+    )
+    status = RemediationStatus(phase=phase, conditions=(allowed,))
+    body.place.api.apply(Remediation(metadata=Metadata(name=name, namespace="shop"), spec=spec, status=status))
+
+
+@pytest.mark.parametrize(
+    ("changed", "phase", "woken"),
+    [
+        ("cart-1", RemediationPhase.DISPATCHED, set()),
+        ("cart-1", RemediationPhase.SUCCEEDED, {"waits"}),
+        ("gone-1", RemediationPhase.DISPATCHED, {"waits"}),
+        ("mine", RemediationPhase.DISPATCHED, {"mine"}),
+    ],
+    ids=["an attempt that goes on", "one that has ended", "one that is gone", "the request itself"],
+)
+async def test_an_attempt_wakes_of_the_runs_that_people_ask_for_only_those_that_it_concerns(changed, phase, woken):
+    body = Body()
+    run(body, "cart-1", phase=phase, requested=False)
+    run(body, "mine")
+    run(body, "waits", reason="ConcurrencyReached")
+    run(body, "over", phase=RemediationPhase.SUCCEEDED, reason="ConcurrencyReached")
+    body.operator.pending.clear()
+    body.heart.changed("Remediation", "shop", changed)
+    assert {key.name for key in body.operator.pending if isinstance(key, RequestKey)} == woken
 
 
 @pytest.mark.parametrize("kind", ["Incident", "Remediation"])

@@ -6,6 +6,7 @@ import pytest
 from tests.fakes.operator import Operator, shop
 from tests.fakes.runbooks import ROLL_BACK, runbook
 
+from prunella.api.incident import Incident
 from prunella.api.marks import MARKED_LABEL
 from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.api.names import Outcome
@@ -41,6 +42,10 @@ async def broken(*steps, seconds=120.0, prepare=lambda _place: None):
 
 def automated(place):
     return place.cluster.others[KEY]["spec"]["syncPolicy"].get("automated")
+
+
+def changed(place):
+    return [f"{effect.target.kind} {effect.target.name}" for _, effect in place.cluster.effects]
 
 
 async def test_it_is_held_first_then_rolled_back_and_resumes_when_its_time_is_over():
@@ -95,4 +100,24 @@ async def test_r11_a_lost_answer_holds_it_once(lost):
 
     place, _, operator = await broken(prepare=prepare)
     assert [effect.target.kind for _, effect in place.cluster.effects] == ["Application", "Deployment"]
+    await operator.close()
+
+
+async def test_r25_another_run_for_the_same_application_waits_until_the_first_has_released_it_and_then_holds_it_itself():
+    place, _, operator = await broken()
+    cart = place.cluster.create("cart")
+    cart.changes |= {"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/cart"}}
+    await operator.run(30)
+    place.cluster.set_image(cart, "shop/app:2")
+    await operator.run(300)
+    assert changed(place) == ["Application shop", "Deployment checkout"]
+    [waits] = [one for one in place.api.all(Incident) if one.spec.target_ref.name == "cart"]
+    [told] = [one for one in waits.status.conditions if one.type == "RemediationAllowed"]
+    assert (told.status, told.reason) == ("False", "OwnedByGitOps")
+    assert "is held by another run (" in told.message
+    await operator.run(TTL)
+    assert changed(place)[2:] == ["Application shop", "Application shop", "Deployment cart"], "the first's end, and a hold of its own"
+    assert automated(place) is None
+    await operator.run(TTL + 120)
+    assert automated(place) == AUTOMATED
     await operator.close()

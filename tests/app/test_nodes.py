@@ -104,6 +104,44 @@ async def test_a_person_who_lets_the_node_take_pods_again_ends_the_attempt():
     await operator.close()
 
 
+async def test_a_pause_of_the_operators_own_namespace_holds_the_end_of_a_cordon_too():
+    place, operator = await pressed()
+    place.cluster.put(replace(the_node(place), pressures=()))
+    await operator.run(60)
+    assert operator.remediations[0].status.outcome is Outcome.REMEDIATED
+    place.policy(pauses=({"name": "stop", "reason": "a migration", "namespaces": ("prunella-system",)},))
+    await operator.run(TTL + 120)
+    assert cordoned(place) == (True, True)
+    place.policy(pauses=({"name": "stop", "reason": "a migration", "namespaces": ("shop",)},))
+    await operator.run(60)
+    assert cordoned(place) == (False, False)
+    await operator.close()
+
+
+async def test_a_restart_does_not_make_a_node_well_that_comes_and_goes():
+    verify = Verify(stabilize_seconds=5, interval_seconds=5, successes=3, timeout_seconds=7200, checks=(HEALTHY,))
+    cordon = RunbookStep(name="cordon", cordon={}, ttl_seconds=7200)
+    place = shop(book(cordon, match=Match(causes=(Cause.NODE_FLAPPING,), dwell_seconds=10), verify=verify))
+    place.cluster.namespaces["prunella-system"] = {"prunella.dev/mode": "Auto"}
+    for name in ("n2", "n3", "n1"):
+        place.cluster.put(node(name=name, uid=f"uid-{name}"))
+    operator = Operator(place)
+    await operator.run(10)
+    for ready in (False, True, False, True):
+        place.cluster.put(replace(the_node(place), ready=ready, ready_since=place.clock.now()))
+        await operator.run(20)
+    await operator.run(60)
+    assert (operator.incident.status.cause, cordoned(place)) == (Cause.NODE_FLAPPING, (True, True))
+    await operator.close()
+    again = Operator(place)
+    await again.run(600)
+    assert again.remediations[0].status.outcome is None, "it is Ready, and not yet calm for long enough"
+    assert again.incident.status.cause is Cause.NODE_FLAPPING
+    await again.run(3600)
+    assert again.remediations[0].status.outcome is Outcome.REMEDIATED
+    await again.close()
+
+
 DRAIN = RunbookStep(name="drain", drain={}, on_failure=StepFailure(action="Undo"))
 
 

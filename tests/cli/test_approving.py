@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from prunella.api.remediation import Remediation
 from prunella.cli import main
 
 REF = {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": "checkout", "uid": "u"}
@@ -218,7 +220,10 @@ def test_to_ask_for_a_run_is_one_create_in_your_own_name_and_its_kubectl_line_is
     assert done.exit_code == 0, done.output
     [(path, _, body)] = cluster.written
     assert path.partition("?")[0] == "/apis/prunella.dev/v1alpha1/namespaces/shop/remediations"
-    assert body["metadata"] == {"generateName": "restart-"}
+    assert body["metadata"] == {"generateName": "restart-r"}
+    [reserved] = [re.search(r"matches\('(.*)'\)", rule.expression) for rule in Remediation.rules if "metadata.name" in rule.expression]
+    assert reserved is not None
+    assert not re.search(reserved.group(1), f"{body['metadata']['generateName']}24567"), "whatever is drawn, it is no attempt's name"
     assert body["spec"] == {
         "requestedBy": "ana",
         "runbookRef": {"namespace": "prunella-system", "name": "restart"},

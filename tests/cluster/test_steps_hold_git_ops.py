@@ -26,6 +26,7 @@ from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing import measures
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch, Settled
 from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps.step import Done, Listed, LiveFacts, Next, Skip
 
 pytestmark = needs_control_plane
@@ -94,17 +95,17 @@ class Shop:
         )
         return f"{self.owners(kind)}/shop"
 
-    async def plan(self, *done: StepStatus) -> Next:
+    async def plan(self, *done: StepStatus, run: str = "") -> Next:
         path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/web"
         uid = (await must(self.api, "GET", path))["metadata"]["uid"]
         ref = ObjectRef(api_version="apps/v1", kind="Deployment", namespace=self.namespace, name="web", uid=uid)
         facts, raw = await self.live.workload(ref), await self.live.raw(ref)
-        return await self.preparer.wants(HOLD, LiveFacts(now=NOW, raw=raw, target=facts, intent_time=NOW), done)
+        return await self.preparer.wants(HOLD, LiveFacts(now=NOW, raw=raw, target=facts, intent_time=NOW, run_uid=run), done)
 
     async def marked(self) -> Patch:
         patch = await self.plan()
         assert isinstance(patch, Patch)
-        return measures.temporary(patch, remediation=f"{self.namespace}/web-1", until=NOW + timedelta(seconds=600))
+        return measures.temporary(patch, remediation=f"{self.namespace}/web-1", uid="r-1", until=NOW + timedelta(seconds=600))
 
 
 @pytest.fixture
@@ -142,7 +143,8 @@ async def test_it_is_held_with_its_mark_found_by_its_label_and_given_back(shop: 
     stored = await must(shop.api, "GET", path)
     assert stored["spec"] == held
     assert stored["metadata"]["labels"] == {MARKED_LABEL: "true"}
-    assert isinstance(await shop.plan(), Done), "it is held now, whoever asks"
+    assert isinstance(await shop.plan(run="r-1"), Done), "it is held now"
+    assert isinstance(await shop.plan(run="r-2"), Refusal), "and another run builds nothing on it"
     wanted = Listed(patch.target.api_version, kind, shop.namespace, label=MARKED_LABEL)
     [found] = await shop.live.listed(wanted)
     mark = found["metadata"]["annotations"][MARK]

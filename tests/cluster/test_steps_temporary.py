@@ -144,7 +144,7 @@ class Shop:
             async with asyncio.timeout(60):
                 await cache.until_synced()
             assert not [one for one in cache.remediations() if one.metadata.namespace == self.namespace]
-            await Measures(cache, Objects(self.operator), self.live, self.effects, Later(ahead)).look()
+            await Measures(cache, Objects(self.operator), self.live, self.effects, Later(ahead), "prunella-system").look()
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -157,6 +157,31 @@ def test_r25_the_mark_on_what_is_not_watched_has_a_label_beside_it_and_both_go_t
     ]
 
 
+def test_one_run_holds_it_at_a_time():
+    facts, taken = crashed(labels=FLUX), plan(crashed(labels=FLUX), flux=(kustomization(),))
+    marked = measures.temporary(taken, remediation="shop/a-1", uid="r-a", until=later(3600))
+    held = kustomization(suspend=True)
+    held["metadata"]["annotations"] = dict(marked.marks)
+    live = LiveFacts(now=NOON, raw={}, target=facts, intent_time=NOON, answers={KUSTOMIZATION: (held,)})
+    for another in ("", "r-b"):
+        waits = hold_git_ops.plan(HoldGitOps(), replace(live, run_uid=another), ())
+        assert isinstance(waits, Refusal)
+        assert (waits.reason, waits.look_again_time) == ("OwnedByGitOps", later(30))
+        assert waits.message.startswith("Kustomization flux-system/apps is held by another run (shop/a-1) until 2026-11-24T13:00:00")
+    assert isinstance(hold_git_ops.plan(HoldGitOps(), replace(live, run_uid="r-a"), ()), Done), "its own"
+    held["metadata"]["annotations"]["prunella.dev/temporary"] = "{"
+    assert isinstance(hold_git_ops.plan(HoldGitOps(), replace(live, run_uid="r-a"), ()), Refusal), "whose it is can't be told"
+
+
+def test_what_another_run_holds_since_is_not_released():
+    patch = plan(crashed(labels=FLUX), flux=(kustomization(),))
+    held = kustomization(suspend=True)
+    held["metadata"]["annotations"] = {"prunella.dev/intent-id": "i"}
+    assert isinstance(hold_git_ops.undo(HoldGitOps(), held, record(patch)), Patch)
+    held["metadata"]["annotations"] = {"prunella.dev/intent-id": "another"}
+    assert isinstance(hold_git_ops.undo(HoldGitOps(), held, record(patch)), Skip)
+
+
 # the guard Owner
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -204,6 +205,47 @@ def test_a_new_episode_is_assessed_anew_and_what_raised_the_last_one_is_gone():
     reason = "impact Minor (no CatalogEntry, counts as tier 2, no capacity lost), urgency High (failing now)"
     assert (story.status.priority_reason, story.message("PriorityAssessed")) == (reason, f"P3, was P1: {reason}")
     assert [name for name, _ in story.counts].count("incidents_opened_total") == 1
+
+
+LITTER = {"target": workload(3, 3), "remediations": (healed(),), "healthy": True, "since": 13}
+
+
+def mitigated(**firing: Any) -> Story:
+    """It hurt most of all, and was mitigated while something kept it from being over."""
+    story = Story(watched())
+    story.at(0, target=workload(1, 3), **firing)
+    story.at(33, finding=finding(), **LITTER)
+    assert (story.status.priority, story.condition("Mitigated")[0]) == ("P1", "True")
+    return story
+
+
+def test_a_relapse_that_is_merely_untidy_has_a_priority_of_its_own_and_what_hurts_again_raises_it():
+    story = mitigated()
+    story.at(50, finding=finding("FailedPodsPiledUp", accused_revision=""), **LITTER)
+    assert story.condition("Mitigated") == ("False", "FiringAgain")
+    reason = "impact Minor (CatalogEntry checkout, tier 2, no capacity lost), urgency Low (hygiene)"
+    assert (story.status.priority, story.message("PriorityAssessed")) == ("P4", f"P4, was P1: {reason}")
+    story.at(60, finding=finding("CrashLoop"), target=workload(1, 3), remediations=(healed(),))
+    assert story.status.priority == "P1"
+
+
+@pytest.mark.parametrize(
+    ("cause", "alerts"),
+    [("RolloutNotReady", ()), ("FailedPodsPiledUp", (alert(at=1),))],
+    ids=["another fault", "an alert fires beside it"],
+)
+def test_any_other_relapse_keeps_it(cause, alerts):
+    story = mitigated(alerts=alerts)
+    story.at(50, finding=finding(cause, accused_revision=""), **LITTER)
+    assert (story.condition("Mitigated"), story.status.priority) == (("False", "FiringAgain"), "P1")
+
+
+def test_an_episode_of_what_is_merely_untidy_has_a_priority_of_its_own():
+    story = Story(watched())
+    story.at(0, target=workload(1, 3))
+    story.at(33, finding=None, **LITTER)
+    story.at(100, finding=finding("FailedPodsPiledUp", accused_revision=""), **LITTER)
+    assert (story.status.episode, story.status.priority) == (2, "P4")
 
 
 @pytest.mark.parametrize("where", ["on the Incident", "on a duplicate"])

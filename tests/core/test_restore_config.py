@@ -26,6 +26,7 @@ from .stories import incident
 
 RECORD = Listed("prunella.dev/v1alpha1", "WorkloadRecord", "shop", "deployment-checkout")
 BESIDE = tuple(Listed("apps/v1", kind, "shop") for kind in ("DaemonSet", "Deployment", "StatefulSet"))
+JOBS, CRON_JOBS, PODS = Listed("batch/v1", "Job", "shop"), Listed("batch/v1", "CronJob", "shop"), Listed("v1", "Pod", "shop")
 SECRET = "hunter2"
 
 
@@ -46,9 +47,29 @@ def known(name: str = "settings") -> KnownConfigMap:
     return KnownConfigMap(name=name, uid=f"u-{name}", resource_version="10", copy_name=f"kept-{name}", copy_version="11", known_good_time=ago(3600))
 
 
+def template(reads: str = "settings") -> dict[str, Any]:
+    return {"spec": {"containers": [], "volumes": [{"name": "v", "configMap": {"name": reads}}]}}
+
+
 def other(name: str = "cart", reads: str = "settings") -> dict[str, Any]:
-    volumes = [{"name": "v", "configMap": {"name": reads}}]
-    return {"metadata": {"name": name}, "spec": {"template": {"spec": {"containers": [], "volumes": volumes}}}}
+    return {"metadata": {"name": name}, "spec": {"template": template(reads)}}
+
+
+def owned(kind: str, name: str) -> dict[str, Any]:
+    return {"ownerReferences": [{"apiVersion": "v", "kind": kind, "name": name, "uid": "u", "controller": True}]}
+
+
+def job(name: str = "migrate", ended: str = "", **meta: Any) -> dict[str, Any]:
+    conditions = [{"type": ended, "status": "True"}] if ended else []
+    return {**other(name), "metadata": {"name": name, **meta}, "status": {"conditions": conditions}}
+
+
+def cron(name: str = "report") -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {"suspend": True, "jobTemplate": {"spec": {"template": template()}}}}
+
+
+def running(name: str, phase: str = "Running", uid: str = "u-pod", **meta: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "uid": uid, **meta}, **template(), "status": {"phase": phase}}
 
 
 def facts(*references: str):
@@ -62,7 +83,7 @@ def answers(*remembered: KnownConfigMap, **changes: Any) -> dict[Listed, Any]:
         "metadata": {"name": RECORD.name},
         "spec": WorkloadRecordSpec(target_ref=facts().workload.ref, config_maps=remembered or (known(),)).wire(),
     }
-    found: dict[Listed, Any] = {RECORD: (record,), **dict.fromkeys(BESIDE, ())}
+    found: dict[Listed, Any] = {RECORD: (record,), **dict.fromkeys((*BESIDE, JOBS, CRON_JOBS, PODS), ())}
     found |= {named("settings"): (config_map(),), named("kept-settings"): (kept(),)}
     return found | changes.pop("also", {})
 
@@ -120,8 +141,8 @@ def test_later_steps_are_told_whether_pods_must_be_made_anew(reference, crashes,
 
 
 def test_it_asks_for_the_record_then_for_the_config_maps_and_their_copies():
-    assert plan({}) == Ask(reads=(RECORD, *BESIDE))
-    first = {one: answers()[one] for one in (RECORD, *BESIDE)}
+    assert plan({}) == Ask(reads=(RECORD, *BESIDE, JOBS, CRON_JOBS, PODS))
+    first = {one: answers()[one] for one in (RECORD, *BESIDE, JOBS, CRON_JOBS, PODS)}
     assert plan(first) == Ask(reads=(named("settings"), named("kept-settings")))
 
 
@@ -163,10 +184,49 @@ def test_what_is_not_ours_or_not_known_is_left_alone(found, answer):
 def test_more_workloads_may_be_permitted_and_are_named_where_they_are_not():
     found = answers(also={BESIDE[2]: (other(),), BESIDE[0]: (other("agent"),)})
     refused = plan(found)
-    assert refused == Failed(
-        message="ConfigMap settings is read by 2 other workloads (daemonset/agent, statefulset/cart); maxOtherWorkloads permits 0"
-    )
+    assert refused == Failed(message="ConfigMap settings is read by daemonset/agent, statefulset/cart as well: maxOtherWorkloads permits 0, not 2")
     assert isinstance(plan(found, params=RestoreConfig(max_other_workloads=2)), Create)
+
+
+HASH = {"labels": {"pod-template-hash": "7c9"}}
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        pytest.param({JOBS: (job(),)}, "job/migrate", id="a Job that has not ended"),
+        pytest.param({CRON_JOBS: (cron(),), JOBS: (job("report-1", **owned("CronJob", "report")),)}, "cronjob/report", id="a CronJob, once"),
+        pytest.param({PODS: (running("debug"),)}, "pod/debug", id="a pod that nothing made"),
+        pytest.param({PODS: (running("web-0", **owned("CloneSet", "web")),)}, "cloneset/web", id="what another controller made"),
+        pytest.param({PODS: (running("cart-7c9-x", **owned("ReplicaSet", "cart-7c9"), **HASH),)}, "deployment/cart", id="of an older revision"),
+        pytest.param(
+            {JOBS: (job("report-1", **owned("CronJob", "report")),), PODS: (running("report-1-x", **owned("Job", "report-1")),)},
+            "cronjob/report",
+            id="a pod of a CronJob's Job, with it",
+        ),
+    ],
+)
+def test_jobs_and_single_pods_that_read_it_count_as_workloads_do(found, told):
+    assert plan(answers(also=found)) == Failed(message=f"ConfigMap settings is read by {told} as well: maxOtherWorkloads permits 0, not 1")
+    assert isinstance(plan(answers(also=found), params=RestoreConfig(max_other_workloads=1)), Create)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param({JOBS: (job(ended="Complete"), job("other", ended="Failed"))}, id="Jobs that have ended"),
+        pytest.param({PODS: (running("done", phase="Succeeded"), running("evicted", phase="Failed"))}, id="pods that have ended"),
+        pytest.param({PODS: (running("checkout-h2-0", uid=pod("checkout-h2-0", "h2").uid),)}, id="the target's own pod"),
+        pytest.param({PODS: (running("checkout-7c9-x", **owned("ReplicaSet", "checkout-7c9"), **HASH),)}, id="one that came a moment ago"),
+    ],
+)
+def test_what_has_ended_and_the_target_itself_do_not_count(found):
+    assert isinstance(plan(answers(also=found)), Create)
+
+
+@pytest.mark.parametrize("unread", [JOBS, CRON_JOBS, PODS])
+def test_what_can_not_be_listed_may_read_it(unread):
+    assert plan(answers(also={unread: UNKNOWN})).reason == "EvidenceMissing"
 
 
 def test_of_several_that_differ_none_is_guessed():
@@ -219,6 +279,58 @@ def test_it_is_taken_back_where_nobody_wrote_since():
     assert isinstance(restore_config.undo_knowing(RestoreConfig(), now, record, {copy: ()}), Skip), "the copy is gone"
     assert isinstance(restore_config.undo(RestoreConfig(), config_map(version="22"), record), Skip), "r39 somebody wrote since"
     assert isinstance(restore_config.undo(RestoreConfig(), config_map(), applied(keep)), Skip), "the copy stays"
+
+
+def unanswered() -> StepStatus:
+    """The record of a write whose answer was lost: by its stamp it is known that it was done, and not as which version."""
+    record = applied(plan(None, applied(plan())), "restore/1")
+    assert record.outcome is not None
+    assert record.outcome.after == {}
+    return record
+
+
+def written(**changes: Any) -> dict[str, Any]:
+    meta = {"annotations": {"prunella.dev/intent-id": changes.pop("stamp", "i")}}
+    return config_map(version="21", metadata=meta, **{"data": {"mode": "fast", "same": "x"}, **changes})
+
+
+def taken_back(raw: dict[str, Any], record: StepStatus, known_good: dict[str, Any] | None = None):
+    """What both halves of the undo come to."""
+    asked = restore_config.undo(RestoreConfig(), raw, record)
+    if not isinstance(asked, Ask):
+        return asked
+    there = {"settings-replaced-0123abcd": config_map("settings-replaced-0123abcd"), "kept-settings": known_good or kept()}
+    return restore_config.undo_knowing(RestoreConfig(), raw, record, {one: (there[one.name],) for one in asked.reads if isinstance(one, Listed)})
+
+
+def test_its_own_write_is_taken_back_though_the_answer_to_it_was_lost():
+    back = taken_back(written(), unanswered())
+    assert isinstance(back, Patch)
+    assert back.operations[1:] == (
+        {"op": "test", "path": "/metadata/resourceVersion", "value": "21"},
+        {"op": "replace", "path": "/data", "value": {"mode": SECRET, "same": "x"}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "known_good"),
+    [
+        pytest.param(written(data={"mode": "mended", "same": "x"}), None, id="somebody has written something else since"),
+        pytest.param(written(stamp="another"), None, id="it bears another's stamp"),
+        pytest.param(config_map(version="21", data={"mode": "fast", "same": "x"}), None, id="it bears no stamp"),
+        pytest.param(written(), kept(metadata={"resourceVersion": "12"}), id="what it was written from is another one now"),
+    ],
+)
+def test_what_may_be_somebody_elses_stays_where_the_answer_was_lost(raw, known_good):
+    assert isinstance(taken_back(raw, unanswered(), known_good), Skip)
+
+
+def test_of_an_older_record_without_an_answer_nothing_is_guessed():
+    record = unanswered()
+    assert record.intent is not None
+    older = {key: value for key, value in record.intent.before.items() if not key.startswith("wroteCopy")}
+    record = record.model_copy(update={"intent": record.intent.model_copy(update={"before": older})})
+    assert isinstance(taken_back(written(), record), Skip)
 
 
 def test_data_that_was_not_there_comes_and_goes():

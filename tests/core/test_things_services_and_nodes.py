@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from prunella.api.incident import Signal
 from prunella.api.marks import TEMPORARY_ANNOTATION
 from prunella.api.names import Cause
 from prunella.core.things.past import NO_PAST, Past, proved, remember
@@ -41,22 +42,22 @@ def test_any_other_service_is_well(one, past):
 
 
 def test_what_served_is_remembered_of_the_very_object_and_an_open_incident_proves_it():
-    past = remember(None, service(2))
+    past = remember(None, service(2), NOON)
     assert past is not None
     assert past.ever_served
-    later_past = remember(past, service(0))
+    later_past = remember(past, service(0), NOON)
     assert later_past is not None
     assert later_past.ever_served
-    other = remember(past, service(0, uid="another"))
+    other = remember(past, service(0, uid="another"), NOON)
     assert other is not None
     assert not other.ever_served
-    assert remember(None, job()) is None
+    assert remember(None, job(), NOON) is None
     incident = watched()
     status = incident.status.model_copy(update={"cause": Cause.SERVICE_WITHOUT_ENDPOINTS})
-    assert proved(NO_PAST, [incident.model_copy(update={"status": status})]).ever_served
-    assert not proved(NO_PAST, [incident]).ever_served
+    assert proved(NO_PAST, service(0), [incident.model_copy(update={"status": status})], NOON).ever_served
+    assert not proved(NO_PAST, service(0), [incident], NOON).ever_served
     ended = status.model_copy(update={"times": status.times.model_copy(update={"resolved_time": NOON})})
-    assert not proved(NO_PAST, [incident.model_copy(update={"status": ended})]).ever_served
+    assert not proved(NO_PAST, service(0), [incident.model_copy(update={"status": ended})], NOON).ever_served
 
 
 # nodes
@@ -90,9 +91,51 @@ def test_three_turns_within_an_hour_are_flapping_whatever_it_is_now():
 def test_turns_are_counted_before_our_eyes():
     past = None
     for number, ready in enumerate([True, True, False, True, False, False]):
-        past = remember(past, node(ready=ready, ready_since=ago(600 - number)))
+        past = remember(past, node(ready=ready, ready_since=ago(600 - number)), NOON)
     assert past is not None
     assert past.turns == (ago(598), ago(597), ago(596))
+
+
+def flapped(state: str = "Firing", uid: str = "uid-n1"):
+    incident = watched()
+    signal = {
+        "key": "watch/NodeFlapping",
+        "source": "Watch",
+        "state": state,
+        "cause": "NodeFlapping",
+        "firstSeenTime": ago(900),
+        "lastSeenTime": ago(60),
+    }
+    target = incident.spec.target_ref.model_copy(update={"kind": "Node", "namespace": None, "name": "n1", "uid": uid})
+    return incident.model_copy(
+        update={
+            "spec": incident.spec.model_copy(update={"target_ref": target}),
+            "status": incident.status.model_copy(update={"signals": (Signal.model_validate(signal),)}),
+        }
+    )
+
+
+def test_a_node_that_flapped_before_a_restart_is_calm_an_hour_after_its_last_turn():
+    one = node(ready_since=ago(3599))
+    for past in (NO_PAST, Past(uid="uid-n1", since=ago(3500)), Past(uid="uid-n1", since=ago(3500), turns=(ago(3400),))):
+        seen = look(one, past=proved(past, one, [flapped()], NOON))
+        assert seen.finding is not None
+        assert (seen.finding.cause, seen.look_again) == (Cause.NODE_FLAPPING, later(1))
+    calm = node(ready_since=ago(3600))
+    assert look(calm, past=proved(NO_PAST, calm, [flapped()], NOON)).finding is None
+
+
+@pytest.mark.parametrize(
+    ("past", "incident"),
+    [
+        (NO_PAST, flapped(state="Resolved")),
+        (NO_PAST, flapped(uid="another")),
+        (Past(uid="uid-n1", since=ago(3600)), flapped()),
+    ],
+    ids=["that is over", "another node of that name", "it was seen for an hour, and is calm"],
+)
+def test_what_proves_no_turns_makes_no_node_flap(past, incident):
+    assert look(node(), past=proved(past, node(), [incident], NOON)).finding is None
 
 
 def mark(**fields: object) -> dict[str, str]:

@@ -196,7 +196,7 @@ class Operator:
         self.brake = Brake(view, api, self.gatherer, clock, place.telemetry)
         self.brake.wake_all = self.wake_all
         self.commons = Commons(view, self.gatherer.around, self.intake, clock, self.wake)
-        self.measures = Measures(view, api, place.cluster, place.cluster, clock)
+        self.measures = Measures(view, api, place.cluster, place.cluster, clock, "prunella-system")
 
     async def _deliver(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
         await (self.reconciler.deliver_alerts if self.tenure.leads else self.recorder.keep)(key, alerts)

@@ -27,7 +27,7 @@ class Pause(WireModel):
     since_time: Instant | None = None
     """Since when."""
     namespaces: Annotated[tuple[ShortName, ...], items(50)] = ()
-    """Only these; none means the whole cluster."""
+    """Only these; none means the whole cluster. What has no namespace, such as a node, counts to the operator's."""
 
 
 class DetectorSettings(WireModel):
@@ -137,7 +137,7 @@ class HealingPolicySpec(WireModel):
     mode: Mode = Mode.SUGGEST
     """Ceiling for every Runbook and namespace."""
     pauses: Annotated[tuple[Pause, ...], items(50, "name")] = ()
-    """While there is one, no new action starts where it holds."""
+    """While there is one, nothing is begun or taken back where it holds."""
     windows: Windows = Windows()
     """When automation may begin anything in this cluster; a Runbook's own windows hold as well."""
     protected_namespaces: Annotated[tuple[ShortName, ...], items(200)] = (

@@ -132,6 +132,18 @@ class Around:
         ]
         return min(found, key=lambda one: (common_cause.began(one) or seen.now, one.metadata.name), default=None)
 
+    def lost_nodes(self) -> Mapping[str, Incident]:
+        """By the name of the node, the Incidents of those that are not Ready."""
+        found = ((one.spec.target_ref, one) for one in self._view.unended_incidents())
+        return {ref.name: one for ref, one in found if ref.kind == "Node" and _cause(one) is Cause.NODE_NOT_READY and common_cause.holds(one)}
+
+    def lost_with(self, incident: Incident, nodes: Mapping[str, Incident]) -> Incident | None:
+        """The Incident of a node with which pods of this one's target are lost: whether it is the parent is for the decision to say."""
+        ref = incident.spec.target_ref
+        facts = self._view.workload(ref.kind, incident.target_namespace, ref.name)
+        names = sorted(common_cause.nodes_lacked(facts) & nodes.keys()) if facts is not None else []
+        return nodes[names[0]] if names else None
+
     def _recent(self, namespace: str, now: datetime) -> tuple[WorkloadFacts, ...]:
         known = self._rolled_out.get(namespace)
         if known is None or abs(now - known[0]) >= HOLDS:

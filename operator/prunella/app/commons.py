@@ -48,10 +48,11 @@ class Commons:
             if self._around.shared_parent(name) is None:
                 await self._intake.shared(self._around.shared_ref(name), one)
         links = self._linked(shared)
-        for key in self._links.keys() | links.keys():
-            if self._links.get(key) != links.get(key):
+        known = self._lost(links) | links
+        for key in self._links.keys() | known.keys():
+            if self._links.get(key) != known.get(key):
                 self._wake(key)
-        self._links = links
+        self._links = known
         self._wake_parents(shared, links, now)
 
     def _linked(self, shared: Mapping[str, Shared]) -> dict[IncidentKey, _Link]:
@@ -67,6 +68,14 @@ class Commons:
             elif ref is not None:  # deleted
                 links[_key(one)] = (IncidentKey(ref.namespace or "", ref.name), False, False)
         return links
+
+    def _lost(self, links: Mapping[IncidentKey, _Link]) -> dict[IncidentKey, _Link]:
+        """The others whose targets lost pods with a node, with its Incident: it may have been opened after theirs."""
+        nodes = self._around.lost_nodes()
+        if not nodes:
+            return {}
+        others = (one for one in self._view.unended_incidents() if _key(one) not in links)
+        return {_key(one): _link(parent) for one in others if (parent := self._around.lost_with(one, nodes)) is not None}
 
     def _wake_parents(self, shared: Mapping[str, Shared], links: Mapping[IncidentKey, _Link], now: datetime) -> None:
         fails: dict[IncidentKey, set[str]] = defaultdict(set)

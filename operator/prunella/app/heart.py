@@ -22,7 +22,7 @@ from .errors import Permanent, PrunellaError, Retryable
 from .gather import Gatherer
 from .gauges import Gauges
 from .intake import Intake
-from .keys import IncidentKey, WorkloadKey
+from .keys import IncidentKey, RequestKey, WorkloadKey
 from .measures import Measures
 from .observe import Observer
 from .polling import Polling
@@ -170,7 +170,7 @@ class Heart:
             self._wake_parent(namespace, name)
         elif kind == "Remediation" and self._organs.election.leads:
             self._organs.queues.incidents.add(IncidentKey(namespace, name.rpartition("-")[0]))  # an attempt is called <incident>-<n>
-            self._organs.requests.wake()
+            self._organs.requests.changed(RequestKey(namespace, name))
         elif kind == "WorkloadRecord":
             workload_kind, _, workload = name.partition("-")
             for key_kind in ("Deployment", "StatefulSet", "DaemonSet"):

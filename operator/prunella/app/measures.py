@@ -33,12 +33,13 @@ LATEST: Final = timedelta(seconds=600)
 class Measures:
     """Looks for measures that are due."""
 
-    def __init__(self, view: View, store: Store, live: Live, executor: Executor, clock: Clock) -> None:
+    def __init__(self, view: View, store: Store, live: Live, executor: Executor, clock: Clock, operator_namespace: str) -> None:
         self._view = view
         self._store = store
         self._live = live
         self._executor = executor
         self._clock = clock
+        self._operator_namespace = operator_namespace
         self._unwatched = Unwatched(view, live, clock)
         self._unreadable: set[str | None] = set()
         self._again: dict[str, datetime] = {}
@@ -59,7 +60,7 @@ class Measures:
 
     async def _end(self, ref: ObjectRef, known: str, measure: Measure, now: datetime) -> None:
         policy = await self._store.healing_policy()
-        paused = guards.paused(policy if isinstance(policy, HealingPolicy) else None, ref.namespace or "")
+        paused = guards.paused(policy if isinstance(policy, HealingPolicy) else None, ref.namespace or self._operator_namespace)
         acting = identity.of_mark(measure.account, ref.namespace)
         if isinstance(acting, Refusal):
             self._failed(ref, acting.message, now)

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 TRIES: Final = 20
 UNSURE: Final = frozenset({"EvidenceMissing", "ControlPlaneUnhealthy", "RolloutInProgress", "ConcurrencyReached"})
 """Refusals that may be over in a moment: nothing is decided by them before PATIENCE is over."""
+FOR_OTHERS: Final = frozenset({"ConcurrencyReached", "DuplicateInProgress"})
+"""Refusals that are over once another attempt has ended."""
 PATIENCE: Final = timedelta(seconds=300)
 """How long a request waits until it can be judged, and how long one that was taken on may wait until it begins, where nobody is asked."""
 LOOK_AGAIN: Final = timedelta(seconds=2)
@@ -93,7 +95,16 @@ class Requests:
         now = self._clock.now()
         for one in self._view.requests():
             if not _final(one) or _went_wrong(one, now):
-                self._queue.add(RequestKey(one.metadata.namespace or "", one.metadata.name))
+                self._queue.add(_key(one))
+
+    def changed(self, key: RequestKey) -> None:
+        """An attempt changed: it is served, if somebody asked for it; and where it holds no place any more, so are those that wait for one."""
+        now = self._clock.now()
+        holds = any(_key(one) == key and not _final(one) for one in (*self._view.remediations(), *self._view.requests()))
+        for one in self._view.requests():
+            itself = _key(one) == key and (not _final(one) or _went_wrong(one, now))
+            if itself or (not holds and not _final(one) and _waits_for_others(one)):
+                self._queue.add(_key(one))
 
     async def park(self) -> None:
         """Begin nothing more; returns once every step under way has stored what became of it."""
@@ -251,6 +262,15 @@ def _plan(world: World, request: Remediation, runbook: Runbook) -> plan.Plan | R
         return Refusal(reason="TargetChanged", message=message)
     fit = self_service.fit(request, runbook, world)
     return fit if isinstance(fit, Refusal) else plan.make(world, world.incident.status, fit)
+
+
+def _key(request: Remediation) -> RequestKey:
+    return RequestKey(request.metadata.namespace or "", request.metadata.name)
+
+
+def _waits_for_others(request: Remediation) -> bool:
+    """Whether it waits until another attempt has ended."""
+    return any(one.type == "RemediationAllowed" and one.reason in FOR_OTHERS for one in request.status.conditions)
 
 
 def _final(request: Remediation) -> bool:

@@ -85,6 +85,7 @@ class Steps:
             to=to,
             to_template=template,
             intent_time=now,
+            run_uid=remediation.metadata.uid,
             incident=permitted.world.incident,
             evaluate=permitted.world.evaluate,
         )

@@ -17,6 +17,7 @@ from prunella.core.facts import UNKNOWN, Finding, Look, UnknownT
 from prunella.core.incident import correlate
 from prunella.core.subject import Thing
 from prunella.core.things.detect import detect
+from prunella.core.things.node import Node
 from prunella.core.things.past import NO_PAST, Past, proved, remember
 from prunella.core.things.service import Service
 from prunella.core.things.sighting import At, Sighting
@@ -88,7 +89,7 @@ class Things:
             self._pasts.pop(key, None)
             self._wake_incidents(key)
             return None
-        past = remember(self._pasts.get(key), thing)
+        past = remember(self._pasts.get(key), thing, now)
         if past is not None:
             self._pasts[key] = past
         sight = self._sight(thing)
@@ -109,12 +110,10 @@ class Things:
         policy = self._view.healing_policy()
         patience: dict[str, int] = {one.cause: one.open_after_seconds for one in policy.spec.detectors} if policy is not None else {}
         key = WorkloadKey(thing.kind, thing.namespace, thing.name)
-        past = self._pasts.get(key, NO_PAST)
-        if isinstance(thing, Service) and not past.ever_served:
-            past = proved(past, self._view.incidents_of(*key))
-        sight = detect(thing, At(now=self._clock.now(), open_after_seconds=patience, past=past))
-        before = self._found.get(key)
-        return _steady(sight, before, self._clock.now())
+        now, past = self._clock.now(), self._pasts.get(key, NO_PAST)
+        past = proved(past, thing, self._view.incidents_of(*key), now) if isinstance(thing, Service | Node) else past
+        sight = detect(thing, At(now=now, open_after_seconds=patience, past=past))
+        return _steady(sight, self._found.get(key), now)
 
     def _takes_objects(self, thing: Thing) -> bool:
         """A namespace that is being deleted takes no Incident: what holds it up is told of the namespace itself."""

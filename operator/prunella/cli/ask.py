@@ -33,7 +33,8 @@ def command(*, runbook: str, target: str, parameters: tuple[str, ...], namespace
 
 
 def _body(you: str, spec: dict[str, Any]) -> dict[str, Any]:
-    head = {"apiVersion": API_VERSION, "kind": "Remediation", "metadata": {"generateName": f"{spec['runbookRef']['name'][:200]}-"}}
+    # The API server may draw digits alone, and a name that ends in '-' and a number is an attempt's.
+    head = {"apiVersion": API_VERSION, "kind": "Remediation", "metadata": {"generateName": f"{spec['runbookRef']['name'][:200]}-r"}}
     return head | {"spec": {"requestedBy": you} | {key: value for key, value in spec.items() if value}}
 
 

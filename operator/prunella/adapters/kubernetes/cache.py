@@ -256,6 +256,8 @@ class Cache:
         def tell(change: Change[T]) -> None:
             if changed is not None:
                 changed(change)
+            if change.before is not None and change.after is not None and kind.quiet(change.before, change.after):
+                return
             for listener in self._on_change:
                 listener(name, *change.key)
 

@@ -36,8 +36,12 @@ Page = tuple[list[Seen[T]], str, str]
 class Watched(Generic[T]):
     """One kind: pages and watch lines in, `Seen` objects out."""
 
-    def __init__(self, resource: Resource, stored: Any, read: Callable[[Any], T]) -> None:
+    def __init__(
+        self, resource: Resource, stored: Any, read: Callable[[Any], T], *, quiet: Callable[[T, T], bool] = lambda _before, _after: False
+    ) -> None:
         self.resource = resource
+        self.quiet = quiet
+        """Whether nobody needs to be told of that change."""
         self._read = read
         self._item = msgspec.json.Decoder(stored)
         self._page = msgspec.json.Decoder(wire.Listed[stored])
@@ -102,6 +106,13 @@ def _own(resource: Resource, model: type[M]) -> Watched[M]:
     return Watched(resource, dict[str, Any], model.read)
 
 
+def _only_counted(before: Runbook, after: Runbook) -> bool:
+    """Whether nothing but Incidents were added up in which the Runbook would have acted: people read that, and nobody decides by it."""
+    status = after.status.model_copy(update={"shadow": before.status.shadow})
+    metadata = after.metadata.model_copy(update={"resource_version": before.metadata.resource_version})
+    return after.model_copy(update={"status": status, "metadata": metadata}) == before
+
+
 PODS: Final[Watched[facts.Pod]] = Watched(resources.POD, wire_pod.Pod, decode.pod)
 DEPLOYMENTS: Final[Watched[facts.Workload]] = Watched(resources.DEPLOYMENT, wire_workload.Workload, decode.deployment)
 STATEFUL_SETS: Final[Watched[facts.Workload]] = Watched(resources.STATEFUL_SET, wire_workload.Workload, decode.stateful_set)
@@ -115,7 +126,7 @@ AUTOSCALERS: Final[Watched[AutoscalerFacts]] = Watched(resources.AUTOSCALER, wir
 INCIDENTS: Final = _own(resources.INCIDENT, Incident)
 INCIDENTS_IN_BRIEF: Final[Watched[Incident]] = Watched(resources.INCIDENT, wire_incident.Incident, brief)
 REMEDIATIONS: Final = _own(resources.REMEDIATION, Remediation)
-RUNBOOKS: Final = _own(resources.RUNBOOK, Runbook)
+RUNBOOKS: Final[Watched[Runbook]] = Watched(resources.RUNBOOK, dict[str, Any], Runbook.read, quiet=_only_counted)
 HEALING_POLICIES: Final = _own(resources.HEALING_POLICY, HealingPolicy)
 ESCALATION_POLICIES: Final = _own(resources.ESCALATION_POLICY, EscalationPolicy)
 CATALOG_ENTRIES: Final = _own(resources.CATALOG_ENTRY, CatalogEntry)

@@ -1,4 +1,4 @@
-"""The mark of a temporary measure comes off the object with the change that ends it.
+"""The mark of a temporary measure: what it says to whoever finds it, and how it comes off the object with the change that ends it.
 
 The rule this module protects: one request does both, and insists on the mark: it can't be done twice.
 """
@@ -12,28 +12,30 @@ from typing import Final
 
 from prunella.api.marks import MARKED_LABEL, TEMPORARY_ANNOTATION
 
-from .effects import Json, Patch
+from .effects import Json, Patch, part_of
 
 MARK: Final = f"/metadata/annotations/{TEMPORARY_ANNOTATION.replace('/', '~1')}"
 
 
+def told(raw: Json) -> Mapping[str, object] | None:
+    """What the mark on an object says: nothing where it can't be read; None where it bears none."""
+    mark = part_of(raw, MARK)
+    if mark is None:
+        return None
+    try:
+        found = json.loads(str(mark))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def unmarked(patch: Patch, raw: Json) -> Patch:
     """A patch that takes an effect back, with the mark of it taken off in the same request."""
-    metadata = raw.get("metadata")
-    mark = (metadata.get("annotations") or {}).get(TEMPORARY_ANNOTATION) if isinstance(metadata, dict) else None
-    if mark is None or _path(mark) != patch.guarded_path:  # another measure's mark ends that one
+    borne = told(raw)
+    if borne is None or borne.get("path") != patch.guarded_path:  # another measure's mark ends that one
         return patch
-    off: tuple[Json, ...] = ({"op": "test", "path": MARK, "value": mark}, {"op": "remove", "path": MARK})
+    off: tuple[Json, ...] = ({"op": "test", "path": MARK, "value": part_of(raw, MARK)}, {"op": "remove", "path": MARK})
     return replace(patch, operations=(*patch.operations, *off, *label_off(raw)))
-
-
-def _path(mark: object) -> str | None:
-    """The place that a mark speaks of; None where it can't be read."""
-    try:
-        told = json.loads(str(mark))
-    except (ValueError, RecursionError):
-        return None
-    return str(told.get("path")) if isinstance(told, dict) else None
 
 
 def label_off(raw: Json) -> tuple[Json, ...]:

@@ -1,7 +1,7 @@
 """Stage: P1 to P4 from impact and urgency, with the inputs written down.
 
-The rule this module protects: what a person states wins; within an episode automation only raises; and what is not known counts as worse, never as
-better.
+The rule this module protects: what a person states wins; within an episode automation only raises, unless what was mitigated comes back as something
+merely untidy; and what is not known counts as worse, never as better.
 """
 
 from __future__ import annotations

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.incident import Episode, Signal, Times
-from prunella.api.names import ConditionStatus, RemediationState
+from prunella.api.names import ConditionStatus, RemediationState, Urgency
 from prunella.core.draft import Draft
 from prunella.core.facts import Finding
 from prunella.core.standing import firing
+from prunella.core.things import weight
 from prunella.core.world import World
 
 from . import times
@@ -56,7 +57,7 @@ def fire_again(world: World, draft: Draft) -> Draft:
             return draft.again(look_again)
     check_move(draft.status, State.ACKNOWLEDGED if acknowledged(draft.status) else State.TRIGGERED)
     message = f"{alert_name(signal)} fires again: {signal.summary}"
-    draft = _taken_back(draft)
+    draft = _weighed_anew(_taken_back(draft))
     draft = draft.condition("Mitigated", ConditionStatus.FALSE, "FiringAgain", message)
     return draft.note("FiringAgain", f"{message}; it was mitigated at {mitigated:%H:%M:%S}")
 
@@ -141,3 +142,9 @@ def _taken_back(draft: Draft) -> Draft:
         times=draft.status.times.model_copy(update={"mitigated_time": None}),
         provenance=tuple(one for one in draft.status.provenance if one.name != "mitigatedTime"),
     )
+
+
+def _weighed_anew(draft: Draft) -> Draft:
+    """What is merely untidy does not hurt as what was mitigated did: nothing of that one's priority is kept. Any other fault keeps it."""
+    untidy = all(weight.of(signal.cause).urgency is Urgency.LOW for signal in firing(draft.status))
+    return draft.with_status(impact=None, urgency=None) if untidy else draft

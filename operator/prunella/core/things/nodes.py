@@ -6,17 +6,14 @@ The rule this module protects: somebody else's cordon is somebody's decision. On
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from prunella.api.marks import TEMPORARY_ANNOTATION
 from prunella.api.names import Cause
 
 from .node import Node
+from .past import FLAP_WINDOW, FLAPS
 from .sighting import NOTHING, At, Sighting, found, told
-
-FLAPS: Final = 3
-FLAP_WINDOW: Final = timedelta(hours=1)
 
 
 def detect(node: Node, at: At) -> Sighting:

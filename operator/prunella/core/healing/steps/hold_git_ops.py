@@ -1,30 +1,35 @@
 """holdGitOps: Argo CD or Flux leaves the target alone for a while, so that what later steps change is not changed back within seconds.
 
 Of an Argo CD Application `spec.syncPolicy.automated` is taken off, a Flux Kustomization or HelmRelease is suspended. The rule this module protects:
-it always ends, by the mark on the object that is held; and an object that something else would mend is not touched.
+it always ends, by the mark on the object that is held; an object that something else would mend is not touched; and one run holds it at a time,
+because its end would release what another one has changed meanwhile.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from prunella.api.base import WireModel
 from prunella.api.common import ObjectRef
-from prunella.api.marks import HOLD
+from prunella.api.marks import HOLD, INTENT_ANNOTATION
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import UnknownT
-from prunella.core.healing import gitops
+from prunella.core.healing import gitops, places, unmark
 from prunella.core.healing.effects import Json, part_of
 from prunella.core.healing.ownership import ARGO_ANNOTATION
 from prunella.core.healing.refusal import Refusal
 
 from . import one_value
-from .step import Ask, Done, LiveFacts, Next, StepKind, nothing
+from .step import Ask, Done, LiveFacts, Next, Skip, StepKind, nothing
 
 AUTOMATED: Final = "/spec/syncPolicy/automated"
 SUSPEND: Final = "/spec/suspend"
 FOLDER: Final = "manifests/hold-gitops"
+NAMED: Final = 253
+"""Characters of a mark that are told: anybody may write one who may write to the object."""
+AGAIN: Final = timedelta(seconds=30)
 GRANT: Final = f"kubectl apply -n {{}} -k {FOLDER}"
 
 
@@ -49,7 +54,17 @@ def plan(params: HoldGitOps, live: LiveFacts, done: tuple[StepStatus, ...]) -> N
         why = "could not be read" if isinstance(found, UnknownT) else "is not there"
         message = f"{where}, which manages {workload.short}, {why}; if Prunella may not: `{GRANT.format(owner.namespace)}`"
         return Refusal(reason="OwnedByGitOps", message=message)
-    return _hold(owner.kind, found[0], where)
+    return _held_by_another(found[0], live, where) or _hold(owner.kind, found[0], where)
+
+
+def _held_by_another(raw: Json, live: LiveFacts, where: str) -> Refusal | None:
+    """Why this run waits: the hold that stands is another run's, and what that one finds or leaves is not this one's to build on."""
+    mark = unmark.told(raw)
+    if mark is None or (live.run_uid and mark.get("remediationUID") == live.run_uid):
+        return None
+    by, until = str(mark.get("remediation", "what can't be read"))[:NAMED], str(mark.get("undoAfterTime", "it is released"))[:NAMED]
+    message = f"{where} is held by another run ({by}) until {until}: what is changed under that hold would be changed back at its end"
+    return Refusal(reason="OwnedByGitOps", message=message, look_again_time=live.now + AGAIN)
 
 
 def _hold(kind: str, raw: Json, where: str) -> Next:
@@ -74,7 +89,10 @@ def _hold(kind: str, raw: Json, where: str) -> Next:
 
 
 def undo(params: HoldGitOps, raw: Json, record: StepStatus) -> Next:  # noqa: ARG001 - every step has one shape
-    """It goes on as before, where it still is held as this step did it."""
+    """It goes on as before, where it still is held as this step did it: by its value, and not by another run since."""
+    stamp = part_of(raw, f"/metadata/annotations/{places.key(INTENT_ANNOTATION)}")
+    if record.intent is not None and stamp not in {None, record.intent.id}:
+        return Skip(message=f"{record.intent.target_ref.kind} {record.intent.target_ref.name} is held by another run since: that ends it")
     return one_value.give_back(raw, record)
 
 

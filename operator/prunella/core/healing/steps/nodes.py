@@ -6,13 +6,11 @@ on is left to it; and a cordon without our mark is a person's.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from prunella.api.marks import TEMPORARY_ANNOTATION
 from prunella.core.facts import UnknownT
+from prunella.core.healing import unmark
 from prunella.core.healing.effects import Json, part_of
 from prunella.core.healing.refusal import Refusal
 
@@ -94,10 +92,5 @@ def cordoned(raw: Json) -> bool:
 
 def ours(raw: Json) -> bool:
     """Whether the cordon is ours: the mark of a temporary measure on it says that this is what was written."""
-    annotations = part_of(raw, "/metadata/annotations")
-    mark = annotations.get(TEMPORARY_ANNOTATION) if isinstance(annotations, Mapping) else None
-    try:
-        told = json.loads(mark) if isinstance(mark, str) else None
-    except (ValueError, RecursionError):
-        return False
-    return cordoned(raw) and isinstance(told, dict) and told.get("path") == UNSCHEDULABLE
+    mark = unmark.told(raw)
+    return cordoned(raw) and mark is not None and mark.get("path") == UNSCHEDULABLE

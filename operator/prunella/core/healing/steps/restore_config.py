@@ -2,12 +2,13 @@
 
 What stood there is kept in a ConfigMap beside it before anything is changed. The rules this module protects: what is restored is the copy that the
 WorkloadRecord names, as it was written; it lands on the very version that was judged; what Git, another controller or an immutable mark owns is left
-alone, and so is what other workloads read as well, unless the Runbook permits it. No value stands in a record, a plan or a message.
+alone, and so is what others read as well, Jobs and single pods included, unless the Runbook permits it. No value stands in a record, a plan or a
+message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -15,22 +16,28 @@ from pydantic import Field
 
 from prunella.api.base import API_VERSION, Name, WireModel
 from prunella.api.common import ObjectRef
+from prunella.api.marks import INTENT_ANNOTATION
 from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import StepStatus
 from prunella.api.workload_record import KnownConfigMap, WorkloadRecord
 from prunella.core import configs, failing, rollout
 from prunella.core.configs import ConfigMapFacts
 from prunella.core.facts import UnknownT
-from prunella.core.healing import known_config, ownership, record
+from prunella.core.healing import known_config, ownership, places, record
 from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import Json, Patch, annotated, guarded_sha256, labelled, part_of
 from prunella.core.healing.refusal import Refusal
 
+from . import config_readers
 from .step import RESOURCES, Ask, Done, Failed, Listed, LiveFacts, Next, Note, Right, Skip, StepKind
 
 CORE: Final = "v1"
 CONFIG_MAP: Final = "ConfigMap"
 VERSION: Final = "/metadata/resourceVersion"
+INTENT: Final = f"/metadata/annotations/{places.key(INTENT_ANNOTATION)}"
+WROTE_COPY: Final = "wroteCopy"
+"""Key of the intent's `before`: the ConfigMap whose content was written. By it what was written is known, of which no hash is kept."""
+WROTE_VERSION: Final = "wroteCopyVersion"
 NAMED: Final = 10
 RIGHTS: Final = tuple(Right(verb=verb, group="", resource="configmaps") for verb in ("create", "get", "list", "patch", "update"))
 NEEDS: Final = tuple(right for right in RIGHTS if right.verb in {"create", "patch"})
@@ -42,7 +49,7 @@ class RestoreConfig(WireModel):
     config_map: Name | None = None
     """Which one; if absent, the only one that differs from what the workload was healthy with."""
     max_other_workloads: Annotated[int, Field(ge=0, le=1000)] = 0
-    """It is refused where more other workloads read the ConfigMap, too."""
+    """It is refused where more others read the ConfigMap, too: workloads, Jobs, CronJobs and single pods."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +93,12 @@ def _judge(params: RestoreConfig, live: LiveFacts) -> _Judged | Next:
     """The one ConfigMap that differs from what the workload was healthy with."""
     workload = live.facts.workload
     asked = Listed(API_VERSION, "WorkloadRecord", workload.namespace, record.record_name(workload.kind, workload.name))
-    beside = tuple(Listed("apps/v1", kind, workload.namespace) for kind in RESOURCES)
+    beside = config_readers.asked(workload.namespace)
     if any(one not in live.answers for one in (asked, *beside)):
         return Ask(reads=(asked, *beside))
     stored = live.answers[asked]
     if isinstance(stored, UnknownT) or any(isinstance(live.answers[one], UnknownT) for one in beside):
-        return Refusal(reason="EvidenceMissing", message="the WorkloadRecord, or the other workloads of the namespace, could not be read")
+        return Refusal(reason="EvidenceMissing", message="the WorkloadRecord, or who else reads ConfigMaps of the namespace, could not be read")
     used = configs.used_by(rollout.newest(live.facts))
     remembered = known_config.remembered(WorkloadRecord.read(stored[0]), live.facts) if stored else ()
     known = [one for one in remembered if one.name in used and params.config_map in {None, one.name}]
@@ -138,12 +145,11 @@ def _refused(params: RestoreConfig, live: LiveFacts, judged: _Judged) -> Refusal
         return Refusal(reason="OwnedByGitOps", message=message)
     if part_of(raw, "/metadata/ownerReferences"):
         return Refusal(reason="OwnedByOperator", message=f"ConfigMap {name} is made by another object, whose controller would change it back")
-    others = sorted(_others(live, name))
+    others = config_readers.others(live, name)
     if len(others) > params.max_other_workloads:
         told = f"{', '.join(others[:NAMED])}{' …' if len(others) > NAMED else ''}"
-        return Failed(
-            message=f"ConfigMap {name} is read by {len(others)} other workloads ({told}); maxOtherWorkloads permits {params.max_other_workloads}"
-        )
+        message = f"ConfigMap {name} is read by {told} as well: maxOtherWorkloads permits {params.max_other_workloads}, not {len(others)}"
+        return Failed(message=message)
     return _changed_again(live, judged)
 
 
@@ -157,17 +163,6 @@ def _changed_again(live: LiveFacts, judged: _Judged) -> Refusal | None:
         return None
     message = f"ConfigMap {judged.present.name} was changed again at {written:%H:%M:%S}, after the change that is accused: theirs stands"
     return Refusal(reason="HumanOverride", message=message)
-
-
-def _others(live: LiveFacts, name: str) -> Iterator[str]:
-    workload = live.facts.workload
-    for kind in RESOURCES:
-        found = live.answers[Listed("apps/v1", kind, workload.namespace)]
-        for one in found if not isinstance(found, UnknownT) else ():
-            template = part_of(one, "/spec/template")
-            other = str(part_of(one, "/metadata/name"))
-            if isinstance(template, Mapping) and (kind, other) != (workload.kind, workload.name) and name in configs.in_template(template):
-                yield f"{RESOURCES[kind].removesuffix('s')}/{other}"
 
 
 def _keep(live: LiveFacts, judged: _Judged) -> Create:
@@ -186,7 +181,9 @@ def _restore(judged: _Judged, copy: str) -> Patch:
     keys = configs.named(judged.keys, NAMED)
     since = f"{judged.known.known_good_time:%Y-%m-%d %H:%M:%S}"
     does = f"ConfigMap {judged.present.name} is as it was when the workload was healthy ({since}): {keys}"
-    return _written(judged.raw, judged.present, judged.kept, does, {"configMap": judged.present.name, "copy": copy, "keys": keys[:1024]})
+    told = {"configMap": judged.present.name, "copy": copy, "keys": keys[:1024]}
+    wrote = {WROTE_COPY: judged.kept.name, WROTE_VERSION: judged.kept.resource_version}
+    return _written(judged.raw, judged.present, judged.kept, does, told | wrote)
 
 
 def _written(raw: Json, present: ConfigMapFacts, wanted: ConfigMapFacts, does: str, told: Mapping[str, str]) -> Patch:
@@ -222,23 +219,39 @@ def _texts(raw: Json, key: str) -> Mapping[str, str]:
 
 
 def undo(params: RestoreConfig, raw: Json, record: StepStatus) -> Next:  # noqa: ARG001 - every step has one shape
-    """Where nobody has written to it since, what was replaced is asked for."""
-    intent, outcome = record.intent, record.outcome
+    """Where nobody has written to it since, what was replaced is asked for; and where no answer told its version, what was written."""
+    intent = record.intent
     if intent is None or intent.target_ref.kind != CONFIG_MAP or "copy" not in intent.before:
         return Skip(message="the copy of what was replaced stays")
-    wrote = outcome.after.get("resourceVersion") if outcome is not None else None
-    if part_of(raw, VERSION) != wrote:
-        return Skip(message=f"ConfigMap {intent.target_ref.name} was written to since: that is somebody else's")
-    return Ask(reads=(Listed(CORE, CONFIG_MAP, intent.target_ref.namespace or "", intent.before["copy"]),))
+    wrote, before = _answered_version(record), intent.before
+    unseen = wrote is None and part_of(raw, INTENT) == intent.id and WROTE_COPY in before
+    if not unseen and part_of(raw, VERSION) != wrote:
+        return _theirs(intent.target_ref.name)
+    names = (before["copy"], *((before[WROTE_COPY],) if unseen else ()))
+    return Ask(reads=tuple(Listed(CORE, CONFIG_MAP, intent.target_ref.namespace or "", name) for name in names))
 
 
 def undo_knowing(params: RestoreConfig, raw: Json, record: StepStatus, answers: Mapping[Listed, tuple[Json, ...]]) -> Next:  # noqa: ARG001
-    """What was replaced comes back."""
-    found = next(iter(answers.values()), ())
-    if not found:
+    """What was replaced comes back. Of a write whose answer was lost the stamp is there: it still stands where the content is what was written."""
+    present, before = configs.read(raw), record.intent.before if record.intent is not None else {}
+    found = {asked.name: configs.read(one) for asked, listed in answers.items() for one in listed}
+    if _answered_version(record) is None:
+        wrote = found.get(before.get(WROTE_COPY, ""))
+        if wrote is None or wrote.resource_version != before.get(WROTE_VERSION) or configs.differing(wrote, present):
+            return _theirs(present.name)
+    replaced = found.get(before.get("copy", ""))
+    if replaced is None:
         return Skip(message="the copy of what was replaced is gone")
-    present = configs.read(raw)
-    return _written(raw, present, configs.read(found[0]), f"ConfigMap {present.name} holds again what was replaced", {})
+    return _written(raw, present, replaced, f"ConfigMap {present.name} holds again what was replaced", {})
+
+
+def _answered_version(record: StepStatus) -> str | None:
+    """What the API server said that the ConfigMap is since; None where that answer was lost."""
+    return record.outcome.after.get("resourceVersion") if record.outcome is not None else None
+
+
+def _theirs(name: str) -> Skip:
+    return Skip(message=f"ConfigMap {name} was written to since: that is somebody else's")
 
 
 def needs(params: RestoreConfig, kind: str) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape

@@ -60,6 +60,8 @@ class LiveFacts:
     """What the run is for; None where only its dry run is made, before there is a run."""
     intent_id: str = ""
     """Identity of the step's next effect: the same each time it is planned."""
+    run_uid: str = ""
+    """Uid of the attempt: what bears it is this run's own. Empty where only its dry run is made."""
     variables: Mapping[str, object] = field(default_factory=dict)
     """What a condition may read: `incident`, `target`, `alert`, `steps`."""
     evaluate: Evaluate = field(default=lambda _expression, _variables: Unevaluable("no CEL engine"))
