@@ -14,7 +14,7 @@ from prunella.adapters.kubernetes.executor import Effects
 from prunella.api.common import ObjectRef
 from prunella.app.errors import OutcomeUnknown, Retryable
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.creation import Create
+from prunella.core.healing.creation import Create, Unmake
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Settled
 from prunella.core.healing.identity import OURSELVES
 
@@ -131,3 +131,59 @@ async def test_the_dry_run_is_the_same_request_and_makes_nothing(server: StandIn
     refused = await Effects(api).dry_run(CREATE, OURSELVES)
     assert isinstance(refused, DryRun)
     assert not refused.accepted
+
+
+UNMAKE = Unmake(target=TARGET.model_copy(update={"uid": "j-1"}), does="the Job goes")
+
+
+async def test_what_was_made_is_deleted_by_its_uid(server: StandIn, api: Api) -> None:
+    server.answers("DELETE", ONE, Reply({"kind": "Status", "status": "Success"}))
+    assert await Effects(api).apply(UNMAKE, "5b1e", OURSELVES) == Applied(after={"made": "deleted"})
+    assert await Effects(api).dry_run(UNMAKE, OURSELVES) == DryRun(accepted=True)
+    sent, tried = server.asked
+    assert sent.body == {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "j-1"}}
+    assert tried.body == {**sent.body, "dryRun": ["All"]}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "found", "answer"),
+    [
+        (refusal(404, "NotFound"), refusal(404, "NotFound"), Applied(after={"made": "gone"})),
+        (refusal(409, "Conflict"), Reply(job() | {"metadata": {"name": "prunella-5b1e", "uid": "j-2"}}), Applied(after={"made": "gone"})),
+        (
+            refusal(409, "Conflict", "not now"),
+            Reply(job()),
+            NotApplied(reason="", message="The API server refused the deletion of Job shop/prunella-5b1e: not now"),
+        ),
+    ],
+    ids=["gone", "another bears its name", "refused"],
+)
+async def test_what_is_gone_already_is_done(server: StandIn, api: Api, trouble: Any, found: Any, answer: object) -> None:
+    server.answers("DELETE", ONE, trouble)
+    server.answers("GET", ONE, found)
+    assert await Effects(api).apply(UNMAKE, "5b1e", OURSELVES) == answer
+
+
+async def test_a_deletion_that_may_have_happened_is_unknown_and_one_without_the_right_says_who_grants_it(server: StandIn, api: Api) -> None:
+    server.answers("DELETE", ONE, refusal(500, "InternalError"))
+    with pytest.raises(OutcomeUnknown):
+        await Effects(api).apply(UNMAKE, "5b1e", OURSELVES)
+    server.answers("DELETE", ONE, refusal(403, "Forbidden", "no"))
+    refused = await Effects(api).apply(UNMAKE, "5b1e", OURSELVES)
+    assert isinstance(refused, NotApplied)
+    assert (refused.reason, "Prunella may not delete jobs.batch in shop" in refused.message) == ("MissingPermission", True)
+
+
+@pytest.mark.parametrize(
+    ("found", "settled"),
+    [
+        (refusal(404, "NotFound"), Settled.APPLIED),
+        (Reply(job() | {"metadata": {"name": "prunella-5b1e", "uid": "j-2"}}), Settled.APPLIED),
+        (Reply(job() | {"metadata": {"name": "prunella-5b1e", "uid": "j-1", "deletionTimestamp": "2026-11-24T12:00:00Z"}}), Settled.APPLIED),
+        (Reply(job()), Settled.NOT_APPLIED),
+    ],
+    ids=["gone", "another bears its name", "on its way", "still there"],
+)
+async def test_after_a_crash_it_is_told_by_its_uid_whether_it_went(server: StandIn, api: Api, found: Any, settled: object) -> None:
+    server.answers("GET", ONE, found)
+    assert await Effects(api).settle(UNMAKE.target, "5b1e", {}, "Delete") is settled

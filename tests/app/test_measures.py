@@ -203,10 +203,22 @@ async def test_a_mark_that_can_not_be_read_changes_nothing():
     await operator.close()
 
 
-async def test_a_mark_on_what_no_step_ever_changes_for_a_while_changes_nothing(caplog):
-    """A node may annotate itself, and must not get its taints off by that."""
+@pytest.mark.parametrize(
+    ("path", "before"),
+    [
+        ("/spec/taints", None),
+        ("/spec/taints/[key=dedicated,effect=NoSchedule]", None),
+        ("/spec/taints/[key=prunella.dev~1x,effect=NoExecute]", None),
+        ("/spec/taints/[key=prunella.dev~1x,effect=NoSchedule]", {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}),
+    ],
+    ids=["all of them", "somebody's", "an effect that is never set", "another in its place"],
+)
+async def test_a_mark_on_what_no_step_ever_changes_for_a_while_changes_nothing(path, before, caplog):
+    """A node may annotate itself, and must not get its taints off by that, nor others on."""
     place = shop()
-    made = Patch(target=node().ref, operations=TAINTED, guarded_path="/spec/taints", does="x")
+    made = Patch(
+        target=node().ref, operations=({**TAINTED[0], "path": path, "value": before}, {**TAINTED[1], "path": path}), guarded_path=path, does="x"
+    )
     mark = temporary(made, remediation="shop/x-1", until=place.clock.now()).marks[MARK]
     place.cluster.things["Node", "", "n-1"] = replace(node(), annotations={MARK: mark})
     operator = Operator(place)

@@ -1,8 +1,10 @@
-"""A Node's Incident is acted on: cordoned, proven well by the Node itself, and given back; drained only as far as disruption budgets allow."""
+"""A Node's Incident is acted on: cordoned or tainted, proven well by the Node itself, and given back; drained only as far as budgets allow;
+remediated by whoever remediates nodes, with what was made for that gone afterwards."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -29,9 +31,12 @@ def book(*steps: RunbookStep, **spec: Any):
     return runbook("care", *(steps or (CORDON,)), **({"title": "Take a node out", "match": match, "verify": verify} | spec))
 
 
-async def pressed(one: Any = None, mode: str = "Auto", forbidden: tuple[tuple[str, str], ...] = ()) -> tuple[Place, Operator]:
-    """A cluster of three nodes, one of which is short of disk."""
+async def pressed(
+    one: Any = None, mode: str = "Auto", forbidden: tuple[tuple[str, str], ...] = (), beside: Any = MappingProxyType({})
+) -> tuple[Place, Operator]:
+    """A cluster of three nodes, one of which is short of disk, and what stands beside them."""
     place = shop(one or book())
+    place.cluster.others |= beside
     place.cluster.namespaces["prunella-system"] = {"prunella.dev/mode": mode} if mode else {}
     place.cluster.forbidden |= set(forbidden)
     for name in ("n2", "n3"):
@@ -151,12 +156,18 @@ async def draining(*pods: dict[str, Any], full: bool = False) -> tuple[Place, Op
     for one in pods:
         place.cluster.others["Pod", "shop", one["metadata"]["name"]] = one
     place.cluster.budgets_full = full
+    assert cordoned(place) == (False, False)
+    await approved(place, operator)
+    return place, operator
+
+
+async def approved(place: Place, operator: Operator) -> None:
+    """People say yes to what they are asked, in Auto too."""
     [attempt] = operator.remediations
-    assert (attempt.spec.mode, cordoned(place)) == (Mode.APPROVE, (False, False)), "people are asked, in Auto too"
+    assert (attempt.spec.mode, place.cluster.effects) == (Mode.APPROVE, [])
     word = Approval(by="jane@example.com", plan_hash=attempt.spec.plan_hash, verdict=ApprovalVerdict.APPROVED)
     place.api.apply(attempt.model_copy(update={"spec": attempt.spec.model_copy(update={"approvals": (word,)})}))
     await operator.run(30)
-    return place, operator
 
 
 async def test_an_approved_drain_cordons_first_and_evicts_one_pod_after_the_other():
@@ -184,4 +195,101 @@ async def test_a_drain_that_is_impossible_gives_the_node_back():
     assert attempt.status.outcome is Outcome.ABORTED
     assert attempt.status.message.endswith("what was done was taken back")
     assert {effect.action for _, effect in place.cluster.effects} == {"Patch"}, "no pod went"
+    await operator.close()
+
+
+TAINT = RunbookStep(name="taint", taint={"key": "prunella.dev/suspect", "effect": "NoSchedule"}, ttl_seconds=TTL)
+OURS = {"key": "prunella.dev/suspect", "effect": "NoSchedule"}
+PRESSURE = {"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}
+
+
+def taints(place: Place) -> list[dict[str, str]]:
+    return place.cluster.others[WHERE]["spec"].get("taints", [])
+
+
+async def test_a_taint_of_ours_ends_on_time_and_leaves_every_other_one():
+    place, operator = await pressed(book(TAINT))
+    assert taints(place) == [OURS]
+    taints(place).insert(0, PRESSURE)
+    place.cluster.put(replace(the_node(place), pressures=()))
+    await operator.run(30)
+    assert operator.remediations[0].status.outcome is Outcome.REMEDIATED
+    assert taints(place) == [PRESSURE, OURS]
+    await operator.run(TTL)
+    assert (taints(place), MARK in the_node(place).annotations) == ([PRESSURE], False)
+    await operator.close()
+
+
+async def test_a_taint_is_taken_back_where_it_did_not_help():
+    place, operator = await pressed(book(TAINT, verify=Verify(stabilize_seconds=5, timeout_seconds=60, undo_on_failure=True, checks=(HEALTHY,))))
+    assert taints(place) == [OURS]
+    taints(place).append(PRESSURE)
+    await operator.run(120)
+    assert operator.remediations[0].status.outcome is Outcome.INEFFECTIVE
+    assert (taints(place), MARK in the_node(place).annotations) == ([PRESSURE], False)
+    await operator.close()
+
+
+API = "self-node-remediation.medik8s.io/v1alpha1"
+TEMPLATE = {
+    "apiVersion": API,
+    "kind": "SelfNodeRemediationTemplate",
+    "metadata": {"namespace": "medik8s", "name": "reboot", "uid": "t-1", "resourceVersion": "7"},
+    "spec": {"template": {"spec": {"remediationStrategy": "Automatic"}}},
+}
+MADE = ("SelfNodeRemediation", "medik8s", "n1")
+BESIDE = MappingProxyType({("SelfNodeRemediationTemplate", "medik8s", "reboot"): TEMPLATE})
+REMEDIATE = RunbookStep(
+    name="remediate",
+    nodeRemediation={"templateRef": {"kind": "SelfNodeRemediationTemplate", "namespace": "medik8s", "name": "reboot"}},
+    on_failure=StepFailure(action="Undo"),
+)
+
+
+async def remediating(*, lost: bool = False) -> tuple[Place, Operator]:
+    """People have approved that the node is remediated."""
+    place, operator = await pressed(book(REMEDIATE), beside=BESIDE)
+    place.cluster.lost_after = int(lost)
+    await approved(place, operator)
+    return place, operator
+
+
+def says(place: Place, status: str) -> None:
+    """What the remediator reports."""
+    place.cluster.others[MADE]["status"] = {"conditions": [{"type": "Succeeded", "status": status, "reason": "Rebooted"}]}
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["answered", "no answer came"])
+async def test_a_node_is_remediated_once_and_the_object_goes_when_it_is_over(lost):
+    place, operator = await remediating(lost=lost)
+    assert place.cluster.others[MADE]["spec"] == {"remediationStrategy": "Automatic"}
+    await operator.run(60)
+    assert [effect.action for _, effect in place.cluster.effects] == ["Create"], "it waits"
+    says(place, "True")
+    await operator.run(15)
+    assert [effect.action for _, effect in place.cluster.effects] == ["Create", "Delete"]
+    assert MADE not in place.cluster.others
+    place.cluster.put(replace(the_node(place), pressures=()))
+    await operator.run(60)
+    assert operator.remediations[0].status.outcome is Outcome.REMEDIATED
+    assert [effect.action for _, effect in place.cluster.effects] == ["Create", "Delete"]
+    await operator.close()
+
+
+async def test_a_remediation_that_fails_is_taken_back():
+    place, operator = await remediating()
+    says(place, "False")
+    await operator.run(30)
+    [attempt] = operator.remediations
+    assert (attempt.status.outcome, MADE in place.cluster.others) == (Outcome.ABORTED, False)
+    assert attempt.status.message.endswith("what was done was taken back")
+    await operator.close()
+
+
+async def test_a_remediation_of_somebody_else_is_left_to_them():
+    theirs = {"apiVersion": API, "kind": MADE[0], "metadata": {"namespace": "medik8s", "name": "n1", "uid": "s-1", "annotations": {}}}
+    place, operator = await pressed(book(REMEDIATE), beside={**BESIDE, MADE: theirs})
+    await operator.run(60)
+    assert operator.condition("RemediationAllowed") == ("False", "DelegatedToNodeRepair")
+    assert (operator.remediations, place.cluster.effects, place.cluster.others[MADE]) == ([], [], theirs)
     await operator.close()

@@ -78,6 +78,7 @@ NO_MATCH = "must name causes or alerts: a match without either fits nothing"
 BOTH_REFS = {"contactRef": {"name": "ana"}, "channelRef": {"name": "ops"}}
 QUERY = {"query": "up", "success": "value > 0", "failure": "value == 0"}
 
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 REFUSED: list[tuple[str, str, Any, str]] = [
     ("EscalationPolicy", "steps.0.notify", [{}], ONE_NOTIFY),
     ("EscalationPolicy", "steps.0.notify", [BOTH_REFS], ONE_NOTIFY),
@@ -89,6 +90,9 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ("HealingPolicy", "receivers.0.methods", [{"name": "two", "webhook": {"key": "a"}, "apprise": {"key": "b"}}], ONE_METHOD),
     ("Runbook", "steps", [{"name": "none"}], ONE_ACTION),
     ("Runbook", "steps", [{"name": "two", "restart": {}, "escalate": {}}], ONE_ACTION),
+    ("Runbook", "steps", [{"name": "taint", "taint": {"key": OUT_OF_SERVICE, "effect": "NoSchedule"}}], "needs a proof that the node is fenced"),
+    ("Runbook", "steps", [{"name": "taint", "untaint": {"key": OUT_OF_SERVICE, "effect": "NoSchedule"}}], "must have a key that begins with"),
+    ("Runbook", "steps", [{"name": "taint", "taint": {"key": "prunella.dev/x", "effect": "NoExecute"}}], '"NoSchedule", "PreferNoSchedule"'),
     ("Runbook", "verify.checks", [{"name": "none"}], ONE_CHECK),
     ("Runbook", "verify.checks", [{**CHECK, "promql": QUERY}], ONE_CHECK),
     ("Runbook", "match", {}, NO_MATCH),

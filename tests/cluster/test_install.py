@@ -174,6 +174,7 @@ def test_a_token_that_has_run_out_is_told_so_in_a_sentence(prunella: Kubectl, aw
         ("manifests/raise-quotas", 2),
         ("manifests/bypass-webhooks", 2),
         ("manifests/nodes", 2),
+        ("manifests/node-remediation", 2),
         ("crds", 7),
         ("runbooks", 14),
     ],

@@ -1,4 +1,4 @@
-"""cordon, uncordon and drain on a real API server: the mark ends the cordon, a drain evicts, and a disruption budget holds the next pod."""
+"""cordon, taint and drain on a real API server: the mark ends the cordon, a taint goes alone, a drain evicts, and a budget holds the next pod."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from prunella.api.runbook import RunbookStep
 from prunella.app.prepare import Preparer
 from prunella.core.facts import UNKNOWN, Look, UnknownT
 from prunella.core.healing import measures
-from prunella.core.healing.effects import Applied, DryRun, Evict, Patch, Settled
+from prunella.core.healing.effects import Applied, DryRun, Evict, NotApplied, Patch, Settled
 from prunella.core.healing.identity import OURSELVES
-from prunella.core.healing.steps.step import LiveFacts, Next
+from prunella.core.healing.steps.step import Failed, LiveFacts, Next
 from prunella.core.things.node import Node
 
 pytestmark = needs_control_plane
@@ -32,6 +32,11 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CORDON = RunbookStep(name="cordon", cordon={}, ttl_seconds=600)
 UNCORDON = RunbookStep(name="uncordon", uncordon={})
 DRAIN = RunbookStep(name="drain", drain={})
+TAINT = RunbookStep(name="taint", taint={"key": "prunella.dev/suspect", "value": "disk", "effect": "NoSchedule"}, ttl_seconds=600)
+UNTAINT = RunbookStep(name="untaint", untaint={"key": "prunella.dev/suspect", "effect": "NoSchedule"})
+OURS = {"key": "prunella.dev/suspect", "value": "disk", "effect": "NoSchedule"}
+TWIN = {"key": "prunella.dev/suspect", "effect": "PreferNoSchedule"}
+THEIRS = {"key": "example.com/team", "value": "a", "effect": "NoSchedule"}
 
 
 class Farm:
@@ -59,7 +64,32 @@ class Farm:
         return await self.preparer.wants(step, LiveFacts(now=NOW, raw=seen.raw, target=seen.facts, intent_time=NOW), ())
 
     async def cordon(self) -> None:
-        patch = await self.wants(CORDON)
+        await self.take(CORDON)
+
+    async def taints(self) -> list[dict[str, Any]]:
+        """All but what the node controller adds and takes off as it likes."""
+        listed = (await self.look()).raw["spec"].get("taints", [])
+        return [one for one in listed if not one["key"].startswith("node.kubernetes.io/")]
+
+    async def tainted(self, *taints: dict[str, Any]) -> None:
+        """By somebody else."""
+        await must(self.api, "PATCH", self.path, {"spec": {"taints": list(taints)}}, "application/merge-patch+json")
+
+    async def end(self) -> None:
+        """What a measure does when its time is over."""
+        seen = await self.look()
+        assert isinstance(seen.facts, Node)
+        mark = seen.facts.annotations[MARK]
+        measure = measures.read(mark)
+        assert measure is not None
+        assert measures.concerns(measure, seen.facts.ref)
+        assert isinstance(await self.effects.apply(measures.undo(measure, seen.facts.ref, seen.raw, mark), "", OURSELVES), Applied)
+        after = (await self.look()).facts
+        assert isinstance(after, Node)
+        assert MARK not in after.annotations
+
+    async def take(self, step: RunbookStep) -> None:
+        patch = await self.wants(step)
         assert isinstance(patch, Patch), patch
         marked = measures.temporary(patch, remediation=f"{self.namespace}/n-1", until=NOW + timedelta(seconds=600))
         assert isinstance(await self.effects.apply(marked, INTENT, OURSELVES), Applied)
@@ -101,17 +131,50 @@ async def farm() -> AsyncIterator[Farm]:
 
 async def test_a_cordon_bears_its_end_and_is_taken_back_with_its_mark(farm: Farm):
     await farm.cordon()
-    seen = await farm.look()
-    assert isinstance(seen.facts, Node)
-    assert seen.facts.cordoned
-    mark = seen.facts.annotations[MARK]
-    measure = measures.read(mark)
-    assert measure is not None
-    back = measures.undo(measure, seen.facts.ref, seen.raw, mark)
-    assert isinstance(await farm.effects.apply(back, "", OURSELVES), Applied)
+    seen = (await farm.look()).facts
+    assert isinstance(seen, Node)
+    assert seen.cordoned
+    await farm.end()
     after = (await farm.look()).facts
     assert isinstance(after, Node)
-    assert (after.cordoned, MARK in after.annotations) == (False, False)
+    assert not after.cordoned
+
+
+async def test_a_taint_bears_its_end_and_goes_alone(farm: Farm):
+    await farm.tainted(THEIRS)
+    await farm.take(TAINT)
+    assert await farm.taints() == [THEIRS, OURS]
+    await farm.tainted(TWIN, OURS, THEIRS)
+    await farm.end()
+    assert await farm.taints() == [TWIN, THEIRS]
+    await farm.tainted()
+    await farm.take(TAINT)
+    await farm.end()
+    assert await farm.taints() == [], "where it was the only one there is no list left"
+
+
+async def test_a_taint_that_came_in_between_makes_the_request_fail_and_nothing_is_lost(farm: Farm):
+    patch = await farm.wants(TAINT)
+    assert isinstance(patch, Patch)
+    await farm.tainted(THEIRS)
+    refused = await farm.effects.apply(patch, INTENT, OURSELVES)
+    assert isinstance(refused, NotApplied)
+    assert refused.reason == "HumanOverride"
+    assert await farm.taints() == [THEIRS]
+
+
+async def test_a_taint_of_that_name_is_never_written_over_and_untaint_is_for_ours_alone(farm: Farm):
+    await farm.tainted({**OURS, "value": "theirs"})
+    assert isinstance(await farm.wants(TAINT), Failed)
+    assert getattr(await farm.wants(UNTAINT), "reason", "") == "HumanOverride"
+    await farm.tainted(THEIRS)
+    await farm.take(TAINT)
+    patch = await farm.wants(UNTAINT)
+    assert isinstance(patch, Patch)
+    assert isinstance(await farm.effects.apply(patch, INTENT, OURSELVES), Applied)
+    after = await farm.look()
+    assert isinstance(after.facts, Node)
+    assert (await farm.taints(), MARK in after.facts.annotations) == ([THEIRS], False)
 
 
 async def test_uncordon_is_for_our_cordon_alone(farm: Farm):

@@ -317,6 +317,7 @@ def test_each_kind_of_step_says_how_much_it_disturbs():
         "freezeRollout": "Disruptive",
         "holdGitOps": "Low",
         "job": "Disruptive",
+        "nodeRemediation": "Destructive",
         "notify": "Notify",
         "patch": "Disruptive",
         "query": "Read",
@@ -331,7 +332,9 @@ def test_each_kind_of_step_says_how_much_it_disturbs():
         "rollBack": "Disruptive",
         "scale": "Low",
         "silence": "Low",
+        "taint": "Low",
         "uncordon": "Low",
+        "untaint": "Low",
         "waitFor": "Read",
         "webhookBypass": "Disruptive",
     }

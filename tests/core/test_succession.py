@@ -141,6 +141,9 @@ def step(name, action, state=StepState.APPLIED, effect="Patch"):
         ((step("more", "scale", StepState.FAILED),), False),
         ((step("more", "scale"), step("more/1", "scale"), step("undo/more", "scale")), True),
         ((step("old", "restoreConfig", effect="Create"),), False),
+        ((step("ask", "nodeRemediation", effect="Create"),), True),
+        ((step("ask", "nodeRemediation", effect="Create"), step("undo/ask", "nodeRemediation", effect="Delete")), False),
+        ((step("ask", "nodeRemediation", effect="Create"), step("ask/1", "nodeRemediation", effect="Delete")), False),
     ],
     ids=[
         "nothing was done",
@@ -152,6 +155,9 @@ def step(name, action, state=StepState.APPLIED, effect="Patch"):
         "never done",
         "one of two",
         "a copy that stays",
+        "a remediation that goes on",
+        "a remediation that was ended",
+        "a remediation that is over",
     ],
 )
 def test_the_next_one_waits_until_everything_is_taken_back_that_can_be(steps, left):

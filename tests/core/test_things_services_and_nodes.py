@@ -150,6 +150,9 @@ def test_only_a_cordon_of_ours_whose_time_is_over_was_left():
     assert (runs.finding, runs.look_again) == (None, later(600))
     assert look(node(cordoned=True)).finding is None
     assert look(node(annotations=mark(undoAfterTime="2026-11-24T11:00:00Z"))).finding is None
+    for path, left in (("/spec/unschedulable", True), ("/spec/taints/[key=prunella.dev~1x,effect=NoSchedule]", False)):
+        seen = look(node(cordoned=True, annotations=mark(undoAfterTime="2026-11-24T11:00:00Z", path=path)))
+        assert (seen.finding is not None) is left, "what is of a taint says nothing of a cordon"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "7", "{}", json.dumps({"undoAfterTime": "soon"}), json.dumps({"undoAfterTime": 7})])

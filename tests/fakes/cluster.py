@@ -26,7 +26,7 @@ from prunella.core.facts import (
     WorkloadCondition,
     WorkloadFacts,
 )
-from prunella.core.healing.creation import Create
+from prunella.core.healing.creation import Create, Unmake
 from prunella.core.healing.effects import (
     GOES,
     PATH_KEY,
@@ -222,7 +222,9 @@ class FakeCluster:
         where = place(thing.ref, thing.namespace)
         self.things[where] = thing
         if isinstance(thing, Node):
+            taints = self.others[where]["spec"].get("taints") if where in self.others else None
             self.others[where] = _raw_node(thing)
+            self.others[where]["spec"] |= {"taints": taints} if taints else {}
         self.touched(where)
 
     def drop(self, thing: Thing) -> None:
@@ -577,6 +579,8 @@ class FakeCluster:
             return NotApplied(reason="MissingPermission", message=f"Prunella may not {verb} {resource} in {effect.target.namespace}")
         if isinstance(effect, Create):
             return self._create(effect, intent_id)
+        if isinstance(effect, Unmake):
+            return self._unmake(effect)
         if isinstance(effect, Evict):
             return self._evict(effect)
         assert isinstance(effect, Patch | DeletePod), "what is outside of the cluster is done elsewhere"
@@ -595,6 +599,12 @@ class FakeCluster:
             self.written(stored)
             self.others[key] = stored
         return Applied(after={"name": effect.target.name, "uid": stored["metadata"]["uid"]})
+
+    def _unmake(self, effect: Unmake) -> Applied | NotApplied:
+        there = self._other(effect.target) is not None
+        if there:
+            del self.others[effect.target.kind, effect.target.namespace or "", effect.target.name]
+        return Applied(after={"made": "deleted" if there else "gone"})
 
     def _evict(self, effect: Evict) -> Applied | NotApplied:
         if self.budgets_full:

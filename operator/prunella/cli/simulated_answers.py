@@ -7,7 +7,7 @@ from dataclasses import replace
 from prunella.core.facts import UnknownT, Workload
 from prunella.core.healing.effects import Json
 from prunella.core.healing.steps import config_readers, nodes, scale
-from prunella.core.healing.steps.step import Listed
+from prunella.core.healing.steps.step import RESOURCES, Listed
 from prunella.core.subject import Thing
 from prunella.core.things.node import Node
 
@@ -21,10 +21,11 @@ def asked_of(held: Recorded, target: Workload | Thing) -> dict[Listed, tuple[Jso
         return {nodes.ALL: every, nodes.lease_of(target.name): ()}
     namespace = target.namespace
     records = (one for one in held.of.get("WorkloadRecord", ()) if one.metadata.namespace == namespace)
-    copies = (one.copy_name for known in records for one in known.spec.config_maps)
+    copies = [one.copy_name for known in records for one in known.spec.config_maps]
     asked = (
         Listed(scale.AUTOSCALING, scale.AUTOSCALER, namespace),
-        *config_readers.asked(namespace),
+        *(Listed("apps/v1", kind, namespace) for kind in RESOURCES),
+        *(config_readers.asked(namespace) if copies else ()),
         *(Listed("v1", "ConfigMap", namespace, name) for name in copies),
     )
     answers: dict[Listed, tuple[Json, ...]] = dict.fromkeys(asked, ())

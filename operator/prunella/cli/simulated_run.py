@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
-from prunella.adapters.kubernetes.creation import create_call
+from prunella.adapters.kubernetes.creation import create_call, unmake_call
 from prunella.adapters.kubernetes.difference import difference
 from prunella.adapters.kubernetes.eviction import eviction_call
 from prunella.adapters.kubernetes.executor import delete_call, patch_call
@@ -26,7 +26,7 @@ from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UnknownT, WorkloadFacts
 from prunella.core.healing import match, run
-from prunella.core.healing.creation import Create
+from prunella.core.healing.creation import Create, Unmake
 from prunella.core.healing.effects import ClusterEffect, DeletePod, Effect, Evict, Json, Patch, part_of
 from prunella.core.healing.outside import Call as Called
 from prunella.core.healing.outside import EndSilence, Silence
@@ -93,7 +93,7 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
         match wants:
             case Silence() | EndSilence() | Called():
                 deed, record = Deed(step=name, said=wants.does), _applied(f"{name}/{number}", wants, live)
-            case Patch() | DeletePod() | Evict() | Create():
+            case Patch() | DeletePod() | Evict() | Create() | Unmake():
                 deed, record = _deed(name, wants, live), _applied(f"{name}/{number}", wants, live)
                 live = _after(live, wants)
             case Done():
@@ -137,8 +137,9 @@ def _deed(step: str, effect: ClusterEffect, live: LiveFacts) -> Deed:
     where = where_is(effect.target)
     if isinstance(effect, Create):
         return Deed(step=step, said=f"create {where}", call=_told(create_call(resource, effect, INTENT), effect))
-    if isinstance(effect, DeletePod):
-        return Deed(step=step, said=f"delete {where}", call=delete_call(resource, effect))
+    if isinstance(effect, DeletePod | Unmake):
+        call = delete_call(resource, effect) if isinstance(effect, DeletePod) else unmake_call(resource, effect)
+        return Deed(step=step, said=f"delete {where}", call=call)
     if isinstance(effect, Evict):
         return Deed(step=step, said=f"evict {where}", call=eviction_call(effect))
     stored = _stored(live, effect)
@@ -174,7 +175,7 @@ def prepared(made: Plan, done: Sequence[Deed], now: datetime) -> Preparation:
 
 def _after(live: LiveFacts, effect: ClusterEffect) -> LiveFacts:
     """What the next step would read."""
-    if isinstance(effect, Create):
+    if isinstance(effect, Create | Unmake):
         return live
     if not isinstance(live.target, WorkloadFacts):
         mine = isinstance(effect, Patch) and effect.target == live.subject.ref

@@ -1,4 +1,4 @@
-"""Objects that did not exist: one request, and a name that is taken is looked at before it is believed.
+"""Objects that did not exist: one request, and a name that is taken is looked at before it is believed. They go again by their uid.
 
 The rule this module protects: an object counts as ours only where it bears this very intent's id; whatever else has the name is left alone.
 """
@@ -13,12 +13,12 @@ from prunella.api.marks import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing import identity
-from prunella.core.healing.creation import Create
+from prunella.core.healing.creation import Create, Unmake
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Settled
 from prunella.core.healing.identity import Actor
 
 from .acting import Acting
-from .answers import CONFLICT, FORBIDDEN, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, Answer
+from .answers import CONFLICT, FORBIDDEN, NOT_FOUND, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, Answer
 from .client import Api
 from .reads import fetch
 from .resources import Call, Resource
@@ -53,8 +53,36 @@ async def dry_create(sender: Acting, resource: Resource, effect: Create, acting:
     answer = await sender.send(create_call(resource, effect, _DRY_RUN_INTENT, dry=True), acting)
     if not answer.good:
         return DryRun(accepted=False, message=_refused(resource, effect, answer, acting).message)
-    # Of what is confidential people are shown what it was made of: what they approve is void once that is another version.
-    return DryRun(accepted=True, diff="".join(f"+ {key}: {value}\n" for key, value in sorted(effect.before.items())) if effect.confidential else "")
+    # People are shown what it is made of, where it is made of something: what they approve is void once that is another version.
+    return DryRun(accepted=True, diff="".join(f"+ {key}: {value}\n" for key, value in sorted(effect.before.items())))
+
+
+def unmake_call(resource: Resource, effect: Unmake, *, dry: bool = False) -> Call:
+    """The one request of its deletion, with its uid in the body."""
+    body = {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": {"uid": effect.target.uid},
+        **({"dryRun": ["All"]} if dry else {}),
+    }
+    return resource.call("delete", effect.target.namespace, effect.target.name, body=body)
+
+
+async def unmake(sender: Acting, reads: Api, resource: Resource, effect: Unmake, acting: Actor) -> Applied | NotApplied:
+    """Delete it once. Raises OutcomeUnknown where it may have been deleted, Retryable where it surely was not and may be tried."""
+    answer = await sender.send(unmake_call(resource, effect), acting)
+    if answer.good:
+        return Applied(after={"made": "deleted"})
+    if answer.status == NOT_FOUND or (answer.status == CONFLICT and await fetch(reads, resource, effect.target) is None):
+        return Applied(after={"made": "gone"})
+    return _refused(resource, effect, answer, acting)
+
+
+async def dry_unmake(sender: Acting, resource: Resource, effect: Unmake, acting: Actor) -> DryRun:
+    """What the API server says to the same request with dryRun=All. Raises PrunellaError where it says nothing."""
+    answer = await sender.send(unmake_call(resource, effect, dry=True), acting)
+    accepted = answer.good or answer.status == NOT_FOUND
+    return DryRun(accepted=accepted, message="" if accepted else _refused(resource, effect, answer, acting).message)
 
 
 async def created(api: Api, resource: Resource, target: ObjectRef, intent_id: str) -> Settled | UnknownT:
@@ -76,16 +104,17 @@ def _made(stored: dict[str, Any]) -> Applied:
     return Applied(after={"name": str(stored["metadata"].get("name", "")), "uid": str(stored["metadata"].get("uid", ""))})
 
 
-def _refused(resource: Resource, effect: Create, answer: Answer, acting: Actor) -> NotApplied:
+def _refused(resource: Resource, effect: Create | Unmake, answer: Answer, acting: Actor) -> NotApplied:
     where = f"{effect.target.kind} {effect.target.namespace}/{effect.target.name}"
+    verb, what, done = ("create", "creation", "made") if isinstance(effect, Create) else ("delete", "deletion", "deleted")
     if answer.status >= SERVER_ERROR:
-        raise OutcomeUnknown(f"The API server answered {answer.status} to the creation of {where}; whether it was made must be seen there")
+        raise OutcomeUnknown(f"The API server answered {answer.status} to the {what} of {where}; whether it was {done} must be seen there")
     if answer.status in {UNAUTHORIZED, TOO_MANY}:
-        raise Retryable(f"The API server turned the creation of {where} away unread ({answer.status}: {answer.message})", delay=answer.delay)
+        raise Retryable(f"The API server turned the {what} of {where} away unread ({answer.status}: {answer.message})", delay=answer.delay)
     if answer.status == FORBIDDEN and "exceeded quota" not in answer.message:
         namespace = effect.target.namespace or ""
-        message = f"{identity.lacks(acting, (f'create {resource.words} in {namespace}',), namespace)} ({answer.message})"
+        message = f"{identity.lacks(acting, (f'{verb} {resource.words} in {namespace}',), namespace)} ({answer.message})"
         return NotApplied(reason="MissingPermission", message=message[:1024])
-    if answer.status == CONFLICT:
+    if answer.status == CONFLICT and isinstance(effect, Create):
         return NotApplied(reason="", message=f"{where} is there already, and somebody else made it: it was left alone")
-    return NotApplied(reason="", message=f"The API server refused the creation of {where}: {answer.message}"[:1024])
+    return NotApplied(reason="", message=f"The API server refused the {what} of {where}: {answer.message}"[:1024])

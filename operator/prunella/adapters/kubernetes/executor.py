@@ -15,7 +15,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.marks import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing.creation import Create
+from prunella.core.healing.creation import Create, Unmake
 from prunella.core.healing.effects import (
     GOES,
     PATH_KEY,
@@ -42,7 +42,7 @@ from prunella.core.healing.steps.hand_back import hand_back
 from .acting import Acting, NotThatUser
 from .answers import CONFLICT, FORBIDDEN, NOT_FOUND, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, Answer
 from .client import Api
-from .creation import create, created, dry_create
+from .creation import create, created, dry_create, dry_unmake, unmake
 from .difference import difference
 from .eviction import evict, try_eviction
 from .reads import fetch
@@ -80,6 +80,8 @@ class Effects:
                     return settled
             case Create():
                 return await create(self._acting, self._reads, resource, effect, intent_id, acting)
+            case Unmake():
+                return await unmake(self._acting, self._reads, resource, effect, acting)
             case Evict():
                 return await evict(self._acting, effect, acting)
             case Silence() | EndSilence() | OutsideCall():
@@ -122,6 +124,8 @@ class Effects:
     async def _tried(self, resource: Resource, effect: Effect, acting: Actor) -> DryRun:
         if isinstance(effect, Create):
             return await dry_create(self._acting, resource, effect, acting)
+        if isinstance(effect, Unmake):
+            return await dry_unmake(self._acting, resource, effect, acting)
         if isinstance(effect, Silence | EndSilence | OutsideCall):
             return DryRun(accepted=True)
         stored = await fetch(self._reads, resource, effect.target)

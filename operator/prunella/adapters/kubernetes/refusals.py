@@ -78,7 +78,7 @@ def forbidden(resource: Resource, effect: Patch | DeletePod, answer: Answer, act
 def _folder(resource: Resource, *, clusterwide: bool) -> str:
     if (resource.api_version, resource.kind) in gitops.KINDS:
         return hold_git_ops.FOLDER
-    return registry.folder_of(resource.words, clusterwide=clusterwide)
+    return registry.folders_of(resource.words, clusterwide=clusterwide)[0]
 
 
 def gone(target: ObjectRef) -> NotApplied:

@@ -13,6 +13,7 @@ from typing import Final
 from prunella.api.base import API_VERSION
 from prunella.api.common import ObjectRef
 from prunella.app.errors import Permanent
+from prunella.core.healing.remediators import REMEDIATORS
 
 JSON: Final = "application/json"
 JSON_PATCH: Final = "application/json-patch+json"
@@ -166,7 +167,13 @@ FOREIGN: Final = (POD, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, CONTRO
 """Kinds of the cluster that are watched."""
 THINGS: Final = (JOB, CRON_JOB, CLAIM, QUOTA, BUDGET, SERVICE, ENDPOINT_SLICE, NODE, API_SERVICE, CERTIFICATE)
 """Kinds of the cluster that are watched where they are served and may be read; the operator does without them."""
-STEPS_READ: Final = (APPLICATION, KUSTOMIZATION, HELM_RELEASE, CONFIG_MAP, LEASE, STORAGE_CLASS, VALIDATING, MUTATING)
+NODES_ARE_REMEDIATED_BY: Final = tuple(
+    Resource(api_version=one.api_version, kind=kind, plural=plural)
+    for one in REMEDIATORS
+    for kind, plural in ((one.kind, one.plural), (one.template, one.templates))
+)
+"""Objects that have a node remediated, and their templates."""
+STEPS_READ: Final = (APPLICATION, KUSTOMIZATION, HELM_RELEASE, CONFIG_MAP, LEASE, STORAGE_CLASS, VALIDATING, MUTATING, *NODES_ARE_REMEDIATED_BY)
 """Kinds that are not watched: steps read them, and change some."""
 WORKLOADS: Final = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET}
 

@@ -1,6 +1,7 @@
-"""Create: an object that was not there, under a name that only this intent gives.
+"""Create: an object that was not there, and Unmake: it goes again.
 
 The rule this module protects: the same intent asks for the same name, so a second request meets what the first one made, and knows it by its stamp.
+What goes again is that very object, by its uid, and no other one of its name.
 """
 
 from __future__ import annotations
@@ -40,3 +41,24 @@ class Create:
         if self.confidential:
             return ""
         return hashlib.sha256(json.dumps(self.manifest, sort_keys=True, default=dict).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmake:
+    """Deletion of an object that an intent made, with its uid as precondition. Its state may have moved since: that is no hindrance."""
+
+    action: ClassVar[str] = "Delete"
+    target: ObjectRef
+    does: str
+    """What it does, in a sentence for the timeline."""
+    before: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What the intent keeps."""
+        return dict(self.before)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what identifies the request."""
+        return hashlib.sha256(f"unmake/{self.target.uid}".encode()).hexdigest()

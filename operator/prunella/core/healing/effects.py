@@ -15,7 +15,7 @@ from typing import ClassVar, Final, TypeAlias
 from prunella.api.common import ObjectRef
 
 from . import places
-from .creation import Create
+from .creation import Create, Unmake
 from .outside import Call, EndSilence, Silence
 
 TEMPLATE: Final = "/spec/template"
@@ -38,7 +38,8 @@ class Patch:
     guarded_path: str = TEMPLATE
     """The part of the object whose state was judged: a place as in `places`."""
     pointer: str = ""
-    """How its operations spell that place, where it names an element of a list; empty where they spell it the same."""
+    """How its operations spell that place, where it names an element of a list; or the list around it, where they write all of that. Empty where they
+    spell it the same."""
     before: Mapping[str, str] = field(default_factory=dict)
     """The guarded state in words, for the record."""
     stamped: bool = True
@@ -121,10 +122,10 @@ class Evict:
         return hashlib.sha256(f"evict/{self.target.uid}".encode()).hexdigest()
 
 
-ClusterEffect: TypeAlias = Patch | DeletePod | Evict | Create
+ClusterEffect: TypeAlias = Patch | DeletePod | Evict | Create | Unmake
 """What the API server does."""
 Effect: TypeAlias = ClusterEffect | Silence | EndSilence | Call
-GOES: Final = frozenset({DeletePod.action, Evict.action})
+GOES: Final = frozenset({DeletePod.action, Evict.action, Unmake.action})
 """Actions that are done once their target is gone, or on its way out."""
 
 

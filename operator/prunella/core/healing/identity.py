@@ -127,11 +127,19 @@ def lacks(acting: Actor, missing: Iterable[str], namespace: str) -> str:
     ours = ", ".join(right for right in rights if isinstance(acting, Account) and right in acting.needed)
     if isinstance(acting, Account) and ours:
         return f"Prunella may not {ours}; `{_lend(acting)}` grants it"
-    folders = sorted({registry.folder_of(right.split(" ")[1], clusterwide=" in " not in right) for right in rights} or {registry.OPT_IN})
+    folders = _folders(rights)
     if isinstance(acting, Account):
         return f"{acting.user} may not {what}; `{' && '.join(_bind(acting, folder) for folder in folders)}` grants it"
     where = "" if all(registry.clusterwide(folder) for folder in folders) else f" in {namespace}"
     return f"Prunella may not {what}; `{' && '.join(granting(folder, namespace) for folder in folders)}` grants it{where}"
+
+
+def _folders(rights: Iterable[str]) -> list[str]:
+    """The fewest folders of manifests that grant them: what several of them grant makes none of these needed beside another."""
+    options = [registry.folders_of(right.split(" ")[1], clusterwide=" in " not in right) for right in rights]
+    chosen = {one[0] for one in options if len(one) == 1}
+    chosen |= {one[0] for one in options if chosen.isdisjoint(one)}
+    return sorted(chosen or {registry.OPT_IN})
 
 
 def granting(folder: str, namespace: str) -> str:

@@ -66,8 +66,8 @@ def temporary(patch: Patch, *, remediation: str, uid: str = "", until: datetime,
         remediation=remediation,
         uid=uid,
         path=patch.guarded_path,
-        before=tested,
-        wrote_sha256=guarded_sha256(wrote),
+        before=_guarded(patch, tested),
+        wrote_sha256=guarded_sha256(_guarded(patch, wrote)),
         undo_after_time=until,
         account=account,
     )
@@ -77,6 +77,12 @@ def temporary(patch: Patch, *, remediation: str, uid: str = "", until: datetime,
     # One object bears one measure: the second would take what the first wrote for what was there before, and the first would never end.
     alone: tuple[Json, ...] = ({"op": "test", "path": MARK, "value": None},) if patch.annotated else ()
     return replace(patch, marks=marks, labels=labels, operations=(*patch.operations, *alone))
+
+
+def _guarded(patch: Patch, value: object) -> object:
+    """The guarded part of what a patch tests or writes at its pointer: all of it, or one element where that is the list around it."""
+    around = patch.guarded_path.startswith(f"{patch.pointer}/") if patch.pointer else False
+    return places.part({"list": value}, f"/list{patch.guarded_path.removeprefix(patch.pointer)}") if around else value
 
 
 def read(mark: str) -> Measure | None:
@@ -104,7 +110,7 @@ def read(mark: str) -> Measure | None:
 
 def concerns(measure: Measure, ref: ObjectRef) -> bool:
     """Whether a step may have written there. Whoever can write no more than an annotation of an object must not move us to write its spec."""
-    return registry.loosened(ref.kind, measure.path)
+    return registry.loosened(ref.kind, measure.path) and places.fits(measure.path, measure.before)
 
 
 def stands(measure: Measure, raw: Json) -> bool:

@@ -1,7 +1,7 @@
 """A place in an object: the keys on the way to it, as in RFC 6901, and an element of a list by its name instead of its number.
 
 The rule this module protects: what is looked for again later is looked for by name. A number means another element as soon as one came before it, so
-a number is only ever part of a request, which insists on the name that stands there.
+a number is only ever part of a request, which insists on the name that stands there. Most elements are named by `name`; a taint is by key and effect.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 ANY: Final = r"\[name=([^\]/]+)\]"
 """The key of an element of a list, whatever its name."""
-_NAMED: Final = re.compile(ANY)
+_NAMED: Final = re.compile(r"\[([a-z]+=[^\]/,]+(?:,[a-z]+=[^\]/,]+)*)\]")
 
 
 class Located(NamedTuple):
@@ -26,7 +26,12 @@ class Located(NamedTuple):
 
 def named(name: str) -> str:
     """The key of the element of that name, for example in /webhooks/[name=a.example.com]/failurePolicy."""
-    return f"[name={name}]"
+    return element(name=name)
+
+
+def element(**fields: str) -> str:
+    """The key of the element with these fields, for example in /spec/taints/[key=example.com~1x,effect=NoSchedule]."""
+    return f"[{','.join(f'{field}={key(text)}' for field, text in fields.items())}]"
 
 
 def key(text: str) -> str:
@@ -39,11 +44,11 @@ def located(stored: Mapping[str, object], path: str) -> Located | None:
     found: object = stored
     pointer, names = "", list[tuple[str, str]]()
     for token in _tokens(path):
-        name, index = _NAMED.fullmatch(token), _index(found, token)
-        if name is not None and index is None:
+        fields, index = _fields(token), _index(found, token)
+        if fields and index is None:
             return None
         pointer += f"/{token if index is None else index}"
-        names += [(f"{pointer}/name", name.group(1))] if name is not None else []
+        names += [(f"{pointer}/{field}", text) for field, text in fields.items()]
         found = _into(found, token)
     return Located(pointer, tuple(names))
 
@@ -56,21 +61,39 @@ def part(stored: Mapping[str, object], path: str) -> object:
     return found
 
 
+def fits(path: str, value: object) -> bool:
+    """Whether a value can stand at a place: where that is an element of a list, it bears the name by which it is found there, or there is none."""
+    fields = _fields(_tokens(path)[-1])
+    return not fields or value is None or (isinstance(value, Mapping) and fields.items() <= value.items())
+
+
 def _tokens(path: str) -> list[str]:
     return path.strip("/").split("/")
 
 
+def _fields(token: str) -> dict[str, str]:
+    """What an element is named by; nothing where the key names none."""
+    found = _NAMED.fullmatch(token)
+    return {field: _unescaped(text) for field, _, text in (one.partition("=") for one in found.group(1).split(","))} if found is not None else {}
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("~1", "/").replace("~0", "~")
+
+
 def _into(found: object, token: str) -> object:
     if isinstance(found, Mapping):
-        return found.get(token.replace("~1", "/").replace("~0", "~"))
+        return found.get(_unescaped(token))
     index = _index(found, token)
     return found[index] if index is not None and isinstance(found, Sequence) else None
 
 
 def _index(found: object, token: str) -> int | None:
     """The number of the one element of a list that bears the name."""
-    wanted = _NAMED.fullmatch(token)
-    if wanted is None or not isinstance(found, Sequence) or isinstance(found, str):
+    wanted = _fields(token)
+    if not wanted or not isinstance(found, Sequence) or isinstance(found, str):
         return None
-    numbers = [number for number, one in enumerate(found) if isinstance(one, Mapping) and one.get("name") == wanted.group(1)]
+    numbers = [
+        number for number, one in enumerate(found) if isinstance(one, Mapping) and all(one.get(field) == text for field, text in wanted.items())
+    ]
     return numbers[0] if len(numbers) == 1 else None

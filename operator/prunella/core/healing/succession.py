@@ -6,7 +6,7 @@ that can be; and each of them has one turn an episode, so that there is no loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -20,6 +20,7 @@ from prunella.core.subject import Thing
 from prunella.core.world import World
 
 from . import run
+from .creation import Create, Unmake
 from .refusal import Refusal
 from .steps import registry
 
@@ -151,16 +152,24 @@ def _hands_on(one: Remediation, runbook: Runbook, cause: Cause | None) -> bool:
 
 def left_behind(one: Remediation) -> bool:
     """Whether something that it did could be taken back, and was not: it failed, or somebody has changed it since."""
-    undone = {step.name.removeprefix(run.UNDO) for step in one.status.steps if step.name.startswith(run.UNDO) and step.state is StepState.APPLIED}
+    steps = one.status.steps
+    undone = {step.name.removeprefix(run.UNDO) for step in steps if step.name.startswith(run.UNDO) and step.state is StepState.APPLIED}
+    ended = {run.step_name(step) for step in steps if _action(step) == Unmake.action and step.state is StepState.APPLIED}
     return any(
-        run.step_name(step) and step.name not in undone and not _made(step) and _could_be_taken_back(step.action, step.state)
-        for step in one.status.steps
+        run.step_name(step) and step.name not in undone and not _stays(step, ended) and _could_be_taken_back(step.action, step.state)
+        for step in steps
     )
 
 
-def _made(step: StepStatus) -> bool:
-    """Whether it made something beside the target, such as a copy, which stays."""
-    return step.intent is not None and step.intent.action == "Create"
+def _stays(step: StepStatus, ended: Collection[str]) -> bool:
+    """Whether it only made something beside the target, such as a copy, which stays and changes nothing; or that is gone again, by the same step."""
+    kind = registry.KINDS.get(step.action)
+    acts = kind is not None and kind.made_acts
+    return run.step_name(step) in ended if acts else _action(step) == Create.action
+
+
+def _action(step: StepStatus) -> str:
+    return step.intent.action if step.intent is not None else ""
 
 
 def _could_be_taken_back(action: str, state: StepState) -> bool:

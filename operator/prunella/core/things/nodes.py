@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from typing import Final
 
 from prunella.api.marks import TEMPORARY_ANNOTATION
 from prunella.api.names import Cause
@@ -14,6 +15,9 @@ from prunella.api.names import Cause
 from .node import Node
 from .past import FLAP_WINDOW, FLAPS
 from .sighting import NOTHING, At, Sighting, found, told
+
+CORDON: Final = "/spec/unschedulable"
+"""The place of which a mark speaks that is of a cordon."""
 
 
 def detect(node: Node, at: At) -> Sighting:
@@ -43,17 +47,29 @@ def _left_cordoned(node: Node, at: At) -> Sighting:
     mark = node.annotations.get(TEMPORARY_ANNOTATION)
     if not node.cordoned or mark is None:
         return NOTHING
-    due = _undo_after(mark)
+    says = _read(mark)
+    if says.get("path", CORDON) != CORDON:
+        return NOTHING  # it is of a taint: the cordon is somebody else's
+    due = _undo_after(says)
     if due is not None and due > at.now:
         return Sighting(look_again=due)
     what = "the node is still cordoned by a measure of ours whose time is over: it takes no pods"
     return found(node, Cause.LEFTOVER_CORDON, what, due or at.now, at)
 
 
-def _undo_after(mark: str) -> datetime | None:
-    """When the measure was to end, by its mark; None where that can't be read: then it is over."""
+def _read(mark: str) -> dict[str, object]:
+    """What stands in a mark; nothing where it can't be read."""
     try:
-        time = datetime.fromisoformat(json.loads(mark)["undoAfterTime"])
-    except (ValueError, TypeError, LookupError):
+        says = json.loads(mark)
+    except (ValueError, RecursionError):
+        return {}
+    return says if isinstance(says, dict) else {}
+
+
+def _undo_after(says: dict[str, object]) -> datetime | None:
+    """When the measure was to end; None where that can't be told: then it is over."""
+    try:
+        time = datetime.fromisoformat(str(says.get("undoAfterTime")))
+    except ValueError:
         return None
     return time if time.tzinfo is not None else None

@@ -13,20 +13,16 @@ from pydantic import Field
 
 from prunella.api.base import WireModel
 from prunella.api.common import ObjectRef
-from prunella.api.names import Cause, StepImpact, StepState
+from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import UnknownT
 from prunella.core.healing.effects import Evict, Json, part_of
-from prunella.core.things.node import Node
 
 from . import nodes
 from .step import SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait
 
 MIRROR: Final = "kubernetes.io/config.mirror"
 OVER: Final = frozenset({"Succeeded", "Failed"})
-
-OVER_ONCE_WELL: Final = frozenset({Cause.NODE_NOT_READY, Cause.NODE_PRESSURE})
-"""Causes that a node that is Ready without pressure does not have any more."""
 
 
 class Drain(WireModel):
@@ -41,18 +37,12 @@ class Drain(WireModel):
 def plan(params: Drain, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
     """The next pod, once the one before is gone."""
     node = live.subject
-    if _well(live):
+    if nodes.well_again(live):
         return Done(message=f"{node.short} is well again: no more pods are evicted")
     if not nodes.ours(live.raw):
         how = "was cordoned by somebody else" if nodes.cordoned(live.raw) else "is not cordoned"
         return Failed(message=f"{node.short} {how}: only a node that a step cordon took out is drained")
     return _next(params, live, done)
-
-
-def _well(live: LiveFacts) -> bool:
-    """Whether what the node is drained for is over."""
-    node, incident = live.subject, live.incident
-    return isinstance(node, Node) and node.serves and incident is not None and incident.status.cause in OVER_ONCE_WELL
 
 
 def _next(params: Drain, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:

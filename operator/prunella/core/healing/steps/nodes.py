@@ -1,4 +1,4 @@
-"""What the steps that take a node out have in common: whether it may be taken out now, and by whose hand it is cordoned.
+"""What the steps that take a node out have in common: whether it may be taken out now, and by whose hand it is out.
 
 The rules this module protects: few nodes are out at once, whoever took them out; the last one that takes pods stays; a node that medik8s is at work
 on is left to it; and a cordon without our mark is a person's.
@@ -6,18 +6,25 @@ on is left to it; and a cordon without our mark is a person's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from prunella.api.base import GROUP
+from prunella.api.names import Cause
 from prunella.core.facts import UnknownT
 from prunella.core.healing import unmark
 from prunella.core.healing.effects import Json, part_of
 from prunella.core.healing.refusal import Refusal
+from prunella.core.things.node import Node
 
 from .step import SETTLE, Ask, Listed, LiveFacts, Right, Wait
 
 NODE: Final = frozenset({"Node"})
 UNSCHEDULABLE: Final = "/spec/unschedulable"
+TAINTS: Final = "/spec/taints"
+OWN_KEYS: Final = f"{GROUP}/"
+"""How the keys of the taints begin that we set, and nobody else."""
 GRANTED_BY: Final = "manifests/nodes"
 """Apart from what opting in grants: nodes are of the whole cluster."""
 PATCH: Final = Right(verb="patch", group="", resource="nodes", clusterwide=True)
@@ -29,6 +36,8 @@ SHARE: Final = 10
 """One node in so many may be out at once, rounded down; one always may."""
 NAMED: Final = 3
 AGAIN: Final = timedelta(seconds=30)
+OVER_ONCE_WELL: Final = frozenset({Cause.NODE_NOT_READY, Cause.NODE_PRESSURE})
+"""Causes that a node that is Ready without pressure does not have any more."""
 
 
 def lease_of(node: str) -> Listed:
@@ -54,7 +63,7 @@ def taken_out(live: LiveFacts, most: int) -> Refusal | Ask | Wait | None:
 
 
 def _too_many(live: LiveFacts, others: list[Json], allowed: int) -> Refusal | None:
-    out = sorted(str(part_of(one, "/metadata/name")) for one in others if part_of(one, UNSCHEDULABLE) is True or not _ready(one))
+    out = sorted(str(part_of(one, "/metadata/name")) for one in others if cordoned(one) or _tainted(one) or not _ready(one))
     if len(out) == len(others):
         message = f"no other node takes pods: {live.subject.short} stays"
     elif len(out) >= allowed:
@@ -68,9 +77,24 @@ def _too_many(live: LiveFacts, others: list[Json], allowed: int) -> Refusal | No
 
 def _ready(node: Json) -> bool:
     """Whether it says that it is: silence is no health."""
-    conditions = part_of(node, "/status/conditions")
-    listed = conditions if isinstance(conditions, list | tuple) else ()
-    return any(part_of(one, "/type") == "Ready" and part_of(one, "/status") == "True" for one in listed)
+    return any(part_of(one, "/type") == "Ready" and part_of(one, "/status") == "True" for one in listed(node, "/status/conditions"))
+
+
+def _tainted(node: Json) -> bool:
+    """Whether it bears a taint of ours."""
+    return any(str(part_of(one, "/key")).startswith(OWN_KEYS) for one in listed(node, TAINTS))
+
+
+def listed(raw: Json, path: str) -> tuple[Json, ...]:
+    """The objects of the list at a place; none where there is no list."""
+    found = part_of(raw, path)
+    return tuple(one for one in found if isinstance(one, Mapping)) if isinstance(found, list | tuple) else ()
+
+
+def well_again(live: LiveFacts) -> bool:
+    """Whether what is wrong with the node is over."""
+    node, incident = live.subject, live.incident
+    return isinstance(node, Node) and node.serves and incident is not None and incident.status.cause in OVER_ONCE_WELL
 
 
 def _holder(lease: Json, now: datetime) -> str:
@@ -92,5 +116,9 @@ def cordoned(raw: Json) -> bool:
 
 def ours(raw: Json) -> bool:
     """Whether the cordon is ours: the mark of a temporary measure on it says that this is what was written."""
-    mark = unmark.told(raw)
-    return cordoned(raw) and mark is not None and mark.get("path") == UNSCHEDULABLE
+    return cordoned(raw) and marked(raw).get("path") == UNSCHEDULABLE
+
+
+def marked(raw: Json) -> Mapping[str, object]:
+    """What the mark of a temporary measure on it says; nothing where it bears none, or one that can't be read."""
+    return unmark.told(raw) or {}

@@ -32,7 +32,7 @@ def write(ref: ObjectRef, raw: Json, path: str, value: object, *, does: str, tol
         return Failed(message=f"{ref.kind} {ref.name} has no {path}")
     if was == value:
         return Done(message=f"{ref.kind} {ref.name} has that already")
-    kept = {WAS: _text(was), WROTE: _text(value)}
+    kept = remembered(was, value)
     if any(len(one) > LONGEST for one in kept.values()):
         return Failed(message=f"{path} of {ref.kind} {ref.name} is longer than the {LONGEST} characters that are remembered to take it back")
     return Patch(
@@ -52,6 +52,11 @@ def write(ref: ObjectRef, raw: Json, path: str, value: object, *, does: str, tol
         does=does,
         before={**told, "guardedSha256": guarded_sha256(was), **kept},
     )
+
+
+def remembered(was: object, value: object) -> dict[str, str]:
+    """What a record keeps of a value, so that it can be given back."""
+    return {WAS: _text(was), WROTE: _text(value)}
 
 
 def also_insisting(patch: Patch, raw: Json, path: str) -> Patch:

@@ -88,10 +88,16 @@ def loosened(kind: str, path: str) -> bool:
     return any(of == kind and re.fullmatch(places, path) is not None for step in KINDS.values() for of, places in step.loosens)
 
 
-def folder_of(resource: str, *, clusterwide: bool = False) -> str:
-    """The folder of manifests that grants what a step needs on a resource such as jobs.batch: that of opting in, unless the step names another."""
-    apart = {(right.on, right.clusterwide): kind.granted_by for kind in KINDS.values() if kind.granted_by for right in kind.rights}
-    return apart.get((resource, clusterwide), OPT_IN)
+def folders_of(resource: str, *, clusterwide: bool = False) -> tuple[str, ...]:
+    """The folders of manifests each of which grants what a step needs on a resource such as jobs.batch: that of opting in, unless steps name others.
+
+    What is only ever granted in the whole cluster is so for an object in a namespace, too.
+    """
+    opting_in = {right.on for kind in KINDS.values() if not kind.granted_by for right in kind.rights}
+    apart = [(right.clusterwide, kind.granted_by) for kind in KINDS.values() if kind.granted_by for right in kind.rights if right.on == resource]
+    found = [folder for everywhere, folder in apart if everywhere is clusterwide]
+    wider = [] if resource in opting_in else [folder for _, folder in apart]
+    return tuple(dict.fromkeys(found or wider)) or (OPT_IN,)
 
 
 def clusterwide(folder: str) -> bool:

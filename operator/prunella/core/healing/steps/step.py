@@ -236,6 +236,8 @@ class StepKind(Generic[P]):
     """The folder of manifests that grants what it needs, apart from opting in; empty where opting in does."""
     marks: tuple[tuple[str, str], ...] = ()
     """API version and kind of what its temporary measures are marked on, where that is not watched."""
+    made_acts: bool = False
+    """Whether what it makes beside the target acts on it for as long as it is there: left over, it is no copy that may stay."""
     loosens: tuple[tuple[str, str], ...] = ()
     """Kind, and places as a regular expression, of what its temporary measures change on objects that are neither workloads nor owners of one."""
     lasting: str = ""
