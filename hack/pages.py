@@ -19,7 +19,7 @@ from prunella.api.names import PHASE_OF, StepImpact
 from prunella.api.reasons import CONDITION_REASONS, CONDITIONS, REFUSALS
 from prunella.api.runbook import RunbookStep
 from prunella.api.schema import Style, structural
-from prunella.cli import approve, deny, explain, install, lint, plan, run, simulate
+from prunella.cli import approve, ask, deny, explain, hold, install, lint, plan, retry, run, simulate, undo
 from prunella.cli.kinds import KINDS
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import ANY, StepKind
@@ -34,6 +34,10 @@ COMMANDS: Mapping[str, click.Command] = {
     "plan": plan.command,
     "approve": approve.command,
     "deny": deny.command,
+    "hold": hold.command,
+    "retry": retry.command,
+    "undo": undo.command,
+    "ask": ask.command,
     "simulate": simulate.command,
     "lint": lint.command,
 }

@@ -151,7 +151,7 @@ async def test_a_no_ends_the_attempt_and_this_plan_is_not_proposed_again():
     await operator.close()
 
 
-async def test_an_approval_that_nobody_gives_expires_pages_once_and_does_nothing():
+async def test_r26_an_approval_that_nobody_gives_expires_pages_once_and_does_nothing():
     place, _, operator = await asking(seconds=20)
     paged = len(place.deliver.to(MessageKind.PAGE))
     deadline = newest(operator).status.approval_deadline_time
@@ -198,7 +198,7 @@ async def test_an_approval_is_not_good_for_ever():
     await operator.close()
 
 
-async def test_another_bad_version_voids_the_approval_and_a_new_attempt_asks():
+async def test_r26_another_bad_version_voids_the_approval_and_a_new_attempt_asks():
     place, workload, operator = await asking()
     place.cluster.bad.add("shop/app:3")
     say(operator, "ana")  # it was said to the plan for version 2, and arrives with version 3

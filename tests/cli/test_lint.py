@@ -79,7 +79,9 @@ def swapped(old: str, new: str, text: str = RUNBOOK) -> str:
 
 
 def test_good_files_pass(tmp_path):
-    assert lint(tmp_path, RUNBOOK, POLICY, ESCALATION) == (0, "3 files, 3 objects: 0 errors, 0 warnings\n")
+    code, said = lint(tmp_path, RUNBOOK, POLICY, ESCALATION)
+    assert (code, said.splitlines()[1:]) == (0, ["3 files, 3 objects: 0 errors, 0 warnings"])
+    assert said.startswith("0.yaml: note: Runbook mine needs the rights ")
 
 
 @pytest.mark.parametrize(
@@ -270,7 +272,7 @@ def test_of_a_runbook_of_a_team_it_is_said_as_whom_it_would_act(tmp_path):
     code, said = lint(tmp_path, of_team)
     assert code == 0, said
     assert "note: Runbook mine acts as system:serviceaccount:shop:healer, in shop alone" in said
-    assert "note:" not in lint(tmp_path, RUNBOOK)[1]
+    assert "acts as" not in lint(tmp_path, RUNBOOK)[1]
 
 
 def test_an_account_that_can_be_none_is_refused(tmp_path):
@@ -306,3 +308,38 @@ def test_what_is_tried_next_must_be_there_and_must_be_able_to_have_its_turn(tmp_
     assert found == code
     assert said is None or said in output.splitlines()
     assert said is not None or "nextRef" not in output
+
+
+def test_the_rights_that_a_runbook_needs_are_told_with_what_grants_them(tmp_path):
+    of_one = swapped("causes: [RolloutCrashLoop]", "causes: [RolloutCrashLoop]\n    targets: {kinds: [Deployment]}")
+    code, said = lint(tmp_path, of_one)
+    assert code == 0
+    [note] = [line for line in said.splitlines() if "needs the rights" in line]
+    assert note.startswith("0.yaml: note: Runbook mine needs the rights patch deployments.apps in <namespace>")
+    assert note.endswith("`kubectl apply -n <namespace> -k manifests/opt-in` grants them")
+
+
+def test_of_a_team_the_rights_are_its_accounts(tmp_path):
+    team = swapped("prunella-system}", "shop}", swapped("  title: Roll it back\n", "  title: Roll it back\n  serviceAccountName: healer\n"))
+    [note] = [line for line in lint(tmp_path, team)[1].splitlines() if "needs the rights" in line]
+    assert "patch deployments.apps in shop" in note
+    assert "healer" in note.split("`")[1]
+
+
+def test_what_tells_only_needs_no_right(tmp_path):
+    assert "note:" not in lint(tmp_path, swapped("rollBack: {to: KnownGood}", "notify: {message: look}"))[1]
+
+
+def test_a_runbook_that_can_never_match_is_an_error(tmp_path):
+    code, said = lint(tmp_path, swapped("causes: [RolloutCrashLoop]", "causes: [NodePressure]\n    targets: {kinds: [Deployment]}"))
+    assert code == 1
+    assert "0.yaml:7:5: error: `spec.match.causes`: it never fits: NodePressure is a cause of Node, and it is for Deployment" in said
+
+
+def test_a_cause_and_a_step_that_are_never_used_are_warnings(tmp_path):
+    text = swapped("causes: [RolloutCrashLoop]", "causes: [RolloutCrashLoop, NodePressure]")
+    more = "rollBack: {to: KnownGood}\n  - {name: more, when: 'false', restart: {}}\n"
+    code, said = lint(tmp_path, swapped("rollBack: {to: KnownGood}\n", more, text))
+    assert code == 0
+    assert "0.yaml:7:32: warning: spec.match.causes: NodePressure never makes it fit: NodePressure is a cause of Node" in said
+    assert "0.yaml:12:5: warning: spec.steps[more] is never done: its condition 'false' is always false" in said

@@ -124,7 +124,7 @@ def test_nobody_speaks_for_another(prunella: Kubectl, namespace: str, attempt: d
     assert "spec.approvals[].by must be your own user name: '" in prunella.refused(*append(attempt, namespace, "ana")), "an administrator neither"
 
 
-def test_who_asked_may_not_answer(prunella: Kubectl, namespace: str):
+def test_r26_who_asked_may_not_answer(prunella: Kubectl, namespace: str):
     mine = make(prunella, namespace, requestedBy="ana")
     assert "whoever asked for an attempt may not approve it: ask somebody else" in prunella.by("ana").refused(*append(mine, namespace, "ana"))
     prunella.by("zoe")(*append(mine, namespace, "zoe"))

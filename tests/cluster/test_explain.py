@@ -70,6 +70,21 @@ def test_a_workload_with_an_open_incident_tells_that_one(prunella, shop):
     assert "reported by a person" in told["rows"][0]["why"]
 
 
+def test_an_alert_that_does_not_fire_is_supposed_and_nothing_is_written(prunella, shop):
+    before = prunella("get", "deploy,incidents,remediations,events", "-n", shop, "-o", "jsonpath={.items[*].metadata.resourceVersion}")
+    said = explain(prunella, "deploy/checkout", "-n", shop, "--alert", '{alertname="KubeDeploymentRolloutStuck", severity="warning"}')
+    assert said.returncode == 0, said.stderr
+    assert "supposing that an alert fires" in said.stdout
+    assert f'namespace="{shop}"' in said.stdout
+    assert "roll-back-bad-rollout" in said.stdout
+    assert prunella("get", "deploy,incidents,remediations,events", "-n", shop, "-o", "jsonpath={.items[*].metadata.resourceVersion}") == before
+
+
+def test_an_alert_is_supposed_for_a_workload_alone(prunella, shop):
+    said = explain(prunella, "checkout-is-slow", "-n", shop, "--alert", '{alertname="Slow"}')
+    assert (said.returncode, "--alert is supposed for a workload, not for 'checkout-is-slow'" in said.stderr) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

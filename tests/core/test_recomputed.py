@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.core import builders, stories
 
+from prunella.adapters.cel import CelEvaluate
 from prunella.adapters.zones import zone_of
 from prunella.api.common import Metadata
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
@@ -16,8 +17,9 @@ from prunella.api.incident import Incident
 from prunella.api.names import Cause
 from prunella.api.runbook import Runbook, RunbookSpec
 from prunella.core.detect.detect import Settings, Surroundings, detect
-from prunella.core.facts import UNKNOWN, Finding, NamespaceFacts, WorkloadFacts
-from prunella.core.recomputed import Asks, opened, recompute, unopened
+from prunella.core.facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, WorkloadFacts
+from prunella.core.incident.alert_facts import fingerprint
+from prunella.core.recomputed import Asks, opened, recompute, suppose, unopened
 from prunella.core.world import World
 
 NOW = builders.NOON
@@ -162,3 +164,64 @@ def test_of_a_runbook_of_a_team_it_is_said_as_whom_it_acts_and_the_operators_rig
     assert has(lines, "roll-back-bad-rollout acts as system:serviceaccount:shop:healer, in shop alone")
     assert not has(lines, "MissingPermission")
     assert not has(told(facts, finding), "acts as")
+
+
+def alert(**labels: str) -> AlertFacts:
+    named = {"alertname": "HighErrors", "namespace": "shop", "deployment": "checkout"} | labels
+    return AlertFacts(fingerprint=fingerprint(named), state="firing", labels=named, starts_time=NOW, received_time=NOW)
+
+
+def for_alerts(name: str = "restart-on-errors", matcher: str = '{alertname="HighErrors", severity="page"}', **spec: Any) -> Runbook:
+    """One that restarts, so that no revision has to be accused."""
+    match = {"alerts": [matcher], "dwellSeconds": 60}
+    return runbook(name, match=match, steps=[{"name": "again", "restart": {}}], **spec)
+
+
+def supposed(facts: WorkloadFacts, finding: Finding | None = None, *, labels: dict[str, str] | None = None, **changes: Any) -> list[str]:
+    given = world(facts, finding, **({"runbooks": (for_alerts(), runbook()), "evaluate": CelEvaluate()} | changes))
+    return suppose(given, alert(**({"severity": "page"} if labels is None else labels)), RIGHTS).lines()
+
+
+def test_an_alert_that_is_supposed_shows_the_runbook_that_would_fit_and_when_it_would_act():
+    lines = supposed(builders.healthy_facts())
+    assert lines[0] == "deploy/checkout   shop   as of now, supposing that an alert fires   (times in UTC, 2026-11-24)"
+    assert has(lines, 'an alert fires: {alertname="HighErrors", deployment="checkout", namespace="shop", severity="page"}', "nothing is written")
+    assert has(lines, "its rule has `for` 120 s at least", "14 of 14 would pass")
+    assert has(lines, "it opens an Incident about deploy/checkout, cause Alert", "restart-on-errors: restart the pods of deploy/checkout")
+    assert has(lines, "restart-on-errors: due 12:01:00.0", "waits for 60 s", "roll-back-bad-rollout: no, NoRunbookMatches")
+    assert not has(lines, "TargetHealthy"), "an alert that fires is a fault, whatever the pods show"
+
+
+def test_of_an_alert_that_nothing_is_for_every_runbook_says_why_not():
+    lines = supposed(builders.healthy_facts(), labels={"severity": "info"})
+    assert has(lines, "no Runbook: NoRunbookMatches", "restart-on-errors: no, NoRunbookMatches")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"storm_since": NOW - timedelta(seconds=5)}, "StormActive"),
+        ({"runbooks": (for_alerts(mode="Observe"),)}, "ModeObserve"),
+        ({"namespace": NamespaceFacts(name="shop")}, "ModeObserve"),
+        ({"runbooks": (for_alerts(), for_alerts("other"))}, "RunbooksTied"),
+    ],
+)
+def test_the_guard_that_would_refuse_an_alerts_plan_is_named(changes, reason):
+    assert has(supposed(builders.healthy_facts(), **changes), reason)
+
+
+def test_an_alert_beside_what_is_seen_is_judged_with_it():
+    facts, finding = crash()
+    lines = supposed(facts, finding)
+    assert has(lines, "RolloutCrashLoop", "fit with the same priority")
+    lines = supposed(facts, finding, runbooks=(for_alerts(priority=60), runbook()))
+    assert has(lines, "restart-on-errors: restart", "considered", "roll-back-bad-rollout: no")
+
+
+def test_an_alert_joins_the_open_incident_of_the_target():
+    facts, finding = crash()
+    given = world(facts, finding, runbooks=(for_alerts(),), evaluate=CelEvaluate())
+    known = opened(finding, NOW)
+    open_one = known.model_copy(update={"metadata": known.metadata.model_copy(update={"uid": "i", "name": "checkout-7f3kq"})})
+    lines = suppose(replace(given, incident=open_one), alert(severity="page"), RIGHTS).lines()
+    assert has(lines, "it joins Incident checkout-7f3kq", "restart-on-errors: restart")

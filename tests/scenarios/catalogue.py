@@ -138,7 +138,7 @@ SHOWN: tuple[Shown, ...] = (
     *_file(
         "test_heals.py",
         HEALED,
-        ("a_crashing_update_of_a_statefulset_of_three_heals_and_only_its_broken_pod_is_deleted", (1, 16)),
+        ("r08_a_crashing_update_of_a_statefulset_of_three_heals_and_only_its_broken_pod_is_deleted", (1, 16)),
         ("a_crashing_update_of_a_daemonset_heals", (1, 17)),
         ("a_deployment_that_an_autoscaler_owns_heals_and_keeps_its_replicas", (1,)),
         ("a_rollout_that_was_complete_and_crashes_half_a_minute_later_heals", (1,)),
@@ -146,7 +146,7 @@ SHOWN: tuple[Shown, ...] = (
     *_file("test_prometheus.py", HEALED, ("an_error_ratio_opens_an_incident_that_no_watch_sees_and_a_runbook_for_the_alert_heals_it", (14,))),
     *_file("test_apply_after_heal.py", HEALED, ("the_fixed_version_goes_out_without_conflict_or_force", (1,))),
     *_file("test_paging.py", HEALED, ("what_heals_before_the_first_page_calls_nobody_and_the_owner_is_told", (1,))),
-    *_file("test_left_alone.py", HELD, ("a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over", (1,))),
+    *_file("test_left_alone.py", HELD, ("r09_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over", (1,))),
     # --- people are told, and nothing is touched ---
     *_file(
         "test_left_alone.py",
@@ -269,7 +269,7 @@ SHOWN: tuple[Shown, ...] = (
     *_together(
         "test_alone.py",
         ESCALATE,
-        ("thirty_of_a_hundred_workloads_that_break_at_once_are_one_storm_and_nobody_touches_the_others", (1, 45), "30 of 100 at once"),
+        ("r19_thirty_of_a_hundred_workloads_that_break_at_once_are_one_storm_and_nobody_touches_the_others", (1, 45), "30 of 100 at once"),
         where=Where.KWOK,
     ),
     *_together(

@@ -58,7 +58,7 @@ def test_r38_a_registry_that_is_down_is_one_storm_and_no_rollback(arena, shipped
 
 @pytest.mark.nightly
 @pytest.mark.timeout(600, func_only=True)
-def test_thirty_of_a_hundred_workloads_that_break_at_once_are_one_storm_and_nobody_touches_the_others(arena, shipped_storm):
+def test_r19_thirty_of_a_hundred_workloads_that_break_at_once_are_one_storm_and_nobody_touches_the_others(arena, shipped_storm):
     """On nodes that exist in the API only: a hundred workloads are too many for real ones."""
     since = now().strftime("%Y-%m-%dT%H:%M:%SZ")
     names = [f"app{number}" for number in range(100)]

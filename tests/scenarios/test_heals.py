@@ -23,7 +23,7 @@ def test_a_broken_rollout_of_a_deployment_heals(arena, fault: Fault, request):
     story.nobody_was_called(arena, incident)
 
 
-def test_a_crashing_update_of_a_statefulset_of_three_heals_and_only_its_broken_pod_is_deleted(arena):
+def test_r08_a_crashing_update_of_a_statefulset_of_three_heals_and_only_its_broken_pod_is_deleted(arena):
     made = workloads.workload("StatefulSet", "ledger", arena.namespace, workloads.template("ledger", workloads.container()), replicas=3)
     good = arena.start(made)
     before = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in arena.pods("ledger")}

@@ -86,7 +86,7 @@ def test_what_another_operator_owns_is_left_to_it(arena):
 
 
 @pytest.mark.parametrize("where", ["workload", "template"])
-def test_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over(arena, where):
+def test_r09_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over(arena, where):
     made = workloads.deployment("migrated", arena.namespace)
     good = arena.start(made)
     bad = workloads.changed(made, command=workloads.CRASH)

@@ -162,7 +162,9 @@ CONDITION_REASONS: Final = (
     Reason("Accepted", "The object is in use."),
     Reason("UnknownReference", "It names something that does not exist.", "The message names the nearest that does."),
     Reason("UnknownRunbook", "Its `spec.nextRef` names a Runbook that is not in its namespace.", "The message names the nearest that is."),
-    Reason("NeverFits", "The Runbook that it names as its next one can never have its turn after it.", "The message says what keeps it."),
+    Reason(
+        "NeverFits", "It can never match, or the Runbook that it names as its next one can never have its turn.", "The message says what keeps it."
+    ),
     Reason(
         "InvalidExpression",
         "A CEL expression, a matcher, a query or a schedule can't be used.",

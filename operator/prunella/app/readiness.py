@@ -16,7 +16,7 @@ from prunella.api.healing_policy import HealingPolicy
 from prunella.api.names import ConditionStatus
 from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
-from prunella.core.healing import lineage, soundness
+from prunella.core.healing import lineage, reach, soundness
 from prunella.core.healing.soundness import Problem
 from prunella.core.healing.steps import registry
 from prunella.core.incident import dependencies
@@ -58,6 +58,7 @@ def problems(one: Applied, view: Known, evaluate: Evaluate, zone_of: ZoneOf, ope
     match one:
         case Runbook():
             yield from soundness.problems(one, evaluate, zone_of, operator_namespace)
+            yield from reach.problems(one, evaluate)
             yield from lineage.problems(one, view.runbooks())
             yield from _receivers(registry.receivers_of(one), view)
         case EscalationPolicy():

@@ -1,4 +1,4 @@
-"""What `plan`, `approve`, `deny` and `ask` share: find the attempt that asks, show it, and say a person's word.
+"""What the commands with which people act share: find what is meant, show it, and say a person's word.
 
 The rule it protects: a word is bound to the plan that was just shown. The write is the plain kubectl line that is printed, and the API server judges
 who may say it.
@@ -7,7 +7,7 @@ who may say it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -20,10 +20,12 @@ from prunella.adapters.kubernetes import resources
 from prunella.adapters.kubernetes.answers import NotLetIn
 from prunella.adapters.kubernetes.client import Api, connect
 from prunella.adapters.kubernetes.store import Objects
+from prunella.api.incident import Incident
 from prunella.api.names import ApprovalVerdict
 from prunella.api.remediation import Remediation
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core import asked, commands
+from prunella.core.incident import correlate
 
 from .explain import namespace_of
 from .silent import Silent
@@ -65,7 +67,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 
 def show(what: str, place: Place) -> Remediation:
     """Print the plan of an Incident or a Remediation: what would be done, the diff, and who agreed."""
-    attempt = _run(_with(place, lambda api, namespace: _attempt(api, namespace, what)))
+    attempt = run(within(place, lambda api, namespace: _attempt(api, namespace, what)))
     click.echo("\n".join(asked.plan(attempt, SystemClock().now()).lines()))
     if attempt.status.diff:
         click.echo("  what it changes:")
@@ -75,27 +77,27 @@ def show(what: str, place: Place) -> Remediation:
 
 def say(attempt: Remediation, verdict: ApprovalVerdict, place: Place, *, plan_hash: str | None, comment: str | None, yes: bool) -> None:
     """Say the word to the plan that was shown, after the person has confirmed it by its hash, by `yes`, or by answering."""
-    with _sentences():
+    with sentences():
         if asked.waiting((attempt,)) is None:
             raise Permanent(f"{attempt.metadata.name} does not wait for approval: {attempt.status.message or 'it has not asked yet'}")
         if plan_hash is not None and plan_hash != attempt.spec.plan_hash:
             raise Permanent(f"the plan is {attempt.spec.plan_hash}, not {plan_hash}: it is another one than you saw; nothing was said")
-    you = _run(_with(place, lambda api, _: _who(api)))
+    you = run(within(place, lambda api, _: who(api)))
     if not yes and plan_hash is None:
         verb = "Approve" if verdict is ApprovalVerdict.APPROVED else "Deny"
         click.confirm(f"{verb} plan {attempt.spec.plan_hash} as {you}?", abort=True)
     click.echo("\n$ " + place.line(commands.say(attempt, verdict, by=you, comment=comment)))
-    _run(_with(place, lambda api, _: _write(api, attempt, verdict, you, comment)))
+    run(within(place, lambda api, _: _write(api, attempt, verdict, you, comment)))
     click.echo(f"{you}: {verdict}, plan {attempt.spec.plan_hash} of {attempt.metadata.name}")
 
 
 def create(place: Place, made: Callable[[str], dict[str, Any]]) -> str:
     """Create a Remediation in the person's own name, and print the plain kubectl line before. Its name."""
-    you = _run(_with(place, lambda api, _: _who(api)))
+    you = run(within(place, lambda api, _: who(api)))
     namespace = place.namespace or namespace_of(place.path, place.context)
     body = made(you)
     click.echo("$ " + place.line(commands.create(body, namespace)))
-    stored = _run(_with(place, lambda api, _: _create(api, namespace, body)))
+    stored = run(within(place, lambda api, _: _create(api, namespace, body)))
     click.echo(f"{you} asked for it: remediation/{stored}")
     return stored
 
@@ -124,7 +126,29 @@ async def _attempt(api: Api, namespace: str, name: str) -> Remediation:
     return asked.waiting(attempts) or attempts[-1]
 
 
-async def _who(api: Api) -> str:
+def incident(name: str, place: Place) -> Incident:
+    """The open Incident of that name."""
+
+    async def read(api: Api, namespace: str) -> Incident:
+        found = await Objects(api).incident(namespace, name)
+        if found is None:
+            raise Permanent(f"there is no Incident '{name}' in {namespace}; `kubectl get incidents -n {namespace}` lists them")
+        if not correlate.is_open(found, SystemClock().now()):
+            raise Permanent(f"Incident {name} is over: `{commands.explain(found)}` tells how")
+        return found
+
+    return run(within(place, read))
+
+
+def write(found: Incident, part: Mapping[str, object], place: Place, line: str) -> None:
+    """Change that part of an Incident, and print the plain kubectl line before."""
+    metadata = found.metadata
+    call = resources.INCIDENT.call("patch", metadata.namespace, metadata.name, body=part, content_type=resources.MERGE_PATCH)
+    click.echo("$ " + place.line(line))
+    run(within(place, lambda api, _: api.ask(call)))
+
+
+async def who(api: Api) -> str:
     """The name by which the API server knows who asks."""
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     status, answer = await api.request("POST", WHO_AM_I, body=body)
@@ -141,25 +165,27 @@ async def _write(api: Api, attempt: Remediation, verdict: ApprovalVerdict, you: 
     await api.ask(call)
 
 
-async def _with(place: Place, do: Callable[[Api, str], Coroutine[Any, Any, T]]) -> T:
+async def within(place: Place, do: Callable[[Api, str], Coroutine[Any, Any, T]]) -> T:
+    """Do it with a connection to that cluster, in that namespace."""
     namespace = place.namespace or namespace_of(place.path, place.context)
     async with await connect(place.path, place.context, Silent()) as api:
         return await do(api, namespace)
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    with _sentences():
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Do the work, or end the command with a sentence."""
+    with sentences():
         return asyncio.run(work)
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
+def sentences() -> Iterator[None]:
     """Turn an error that says what to do into the end of the command, without a traceback."""
     try:
         yield
     except NotLetIn as error:
         raise click.ClickException(f"{error}; log in again, or choose another --context") from error
     except (Retryable, OutcomeUnknown) as error:
-        raise click.ClickException(f"{error}; look with `kubectl prunella plan`, then say it again") from error
+        raise click.ClickException(f"{error}; look whether it was done, then say it again") from error
     except PrunellaError as error:
         raise click.ClickException(str(error).replace("The account of Prunella may", "You may")) from error

@@ -29,7 +29,7 @@ from prunella.app import readiness
 from prunella.core.healing import identity
 from prunella.core.healing.steps import registry
 
-from . import judging_approval
+from . import judging_approval, judging_reach
 from .documents import Document, FieldPath, Trouble
 from .kinds import KINDS as EVERY_KIND
 
@@ -80,18 +80,19 @@ def judge(documents: Sequence[Document]) -> tuple[list[Trouble], int]:
     files = Files(one for _, one in good)
     for document, one in good:
         troubles += _readiness(document, one, files)
-        troubles += judging_approval.approval(document, one) if isinstance(one, Runbook) else ()
+        if isinstance(one, Runbook):
+            troubles += [*judging_approval.approval(document, one), *judging_reach.unused(document, one, EVALUATE)]
     return troubles, len(ours)
 
 
-def identities(documents: Iterable[Document]) -> Iterator[str]:
-    """As whom each Runbook of a team would act: whoever reviews it should know."""
+def notes(documents: Iterable[Document]) -> Iterator[str]:
+    """As whom each Runbook of a team would act, and which rights each Runbook needs: whoever reviews it should know."""
     for document in documents:
         if _is_ours(document) and document.data.get("kind") == "Runbook" and not list(_of_itself(document)):
             made = _made(document)
-            told = identity.told(made, OPERATOR_NAMESPACE) if isinstance(made, Runbook) else None
-            if told is not None:
-                yield f"{document.file}: note: Runbook {document.data['metadata']['name']} {told}"
+            told = (identity.told(made, OPERATOR_NAMESPACE), judging_reach.rights(made)) if isinstance(made, Runbook) else ()
+            for said in filter(None, told):
+                yield f"{document.file}: note: Runbook {document.data['metadata']['name']} {said}"
 
 
 def _is_ours(document: Document) -> bool:

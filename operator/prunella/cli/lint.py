@@ -15,14 +15,15 @@ from . import documents, judging
 def command(paths: tuple[Path, ...]) -> None:
     """Check the YAML of Prunella's kinds: misspelt and unknown fields, expressions, matchers, names that refer to nothing.
 
-    Objects of other kinds are not looked at. Exits with 1 where something is wrong; a warning is no failure.
+    Said is also where a Runbook never fits or a step is never done, and in notes which rights it needs and what grants them. Objects of other kinds
+    are not looked at. Exits with 1 where something is wrong; a warning is no failure.
     """
     found = documents.read(paths)
     troubles, objects = judging.judge(found.documents)
     everything = sorted([*found.troubles, *troubles], key=lambda one: (str(one.file), one.line, one.column))
     for trouble in everything:
         click.echo(str(trouble))
-    for said in judging.identities(found.documents):
+    for said in judging.notes(found.documents):
         click.echo(said)
     errors = sum(not one.warning for one in everything)
     counts = (_counted(found.files, "file"), _counted(objects, "object"), _counted(errors, "error"), _counted(len(everything) - errors, "warning"))

@@ -19,13 +19,16 @@ COMMANDS: Mapping[str, str] = {
     "plan": "Show a plan that waits for approval, with its diff.",
     "approve": "Show such a plan, and permit it.",
     "deny": "Show such a plan, and end its attempt.",
+    "hold": "Keep automation away from an Incident, or let it go on.",
+    "retry": "Let automation try again after it gave up.",
+    "undo": "End the temporary measures of an attempt now.",
     "ask": "Ask for a run of a Runbook, for a workload of your namespace.",
     "simulate": "Show what would be decided and done about recorded objects, without a cluster.",
     "lint": "Check Runbooks, policies and catalog entries before they are applied.",
     "crds": "Write the CustomResourceDefinitions from the models.",
 }
 """Each command, in `prunella.cli.<name>` as `command`, with its line of help."""
-PLUGIN_COMMANDS = ("explain", "plan", "approve", "deny", "ask", "simulate")
+PLUGIN_COMMANDS = ("explain", "plan", "approve", "deny", "hold", "retry", "undo", "ask", "simulate")
 
 
 class Commands(click.Group):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prunella.api.incident import Incident
+from prunella.api.marks import RETRY_ANNOTATION
 from prunella.api.names import ApprovalVerdict
 from prunella.api.remediation import Remediation
 
@@ -27,6 +28,32 @@ def resolve(incident: Incident) -> str:
     return _patch(incident, {"resolution": {"by": "<you>", "summary": "<what mended it>"}})
 
 
+def hold(incident: Incident, *, by: str = "<you>", reason: str = "<why>", until: str | None = None) -> str:
+    """The command that keeps automation away from the target."""
+    return _patch(incident, holding(by=by, reason=reason, until=until))
+
+
+def holding(*, by: str, reason: str, until: str | None = None) -> dict[str, object]:
+    """What it writes into the Incident's spec. A hold that stood there is replaced, its end too."""
+    return {"hold": {"by": by, "reason": reason, "untilTime": until}}
+
+
+def let_go(incident: Incident) -> str:
+    """The command that lets automation go on."""
+    return _patch(incident, {"hold": None})
+
+
+def retry(incident: Incident, once: str = "$(date +%s)") -> str:
+    """The command that lets automation try again after it gave up, once for each such value."""
+    return f"kubectl annotate incident {incident.metadata.name}{_namespace(incident)} --overwrite {RETRY_ANNOTATION}={once}"
+
+
+def change(resource: str, name: str, namespace: str | None, operations: Sequence[Mapping[str, object]]) -> str:
+    """The command that sends a JSON patch to any object: refused by the API server where what it tests is another one by now."""
+    body = json.dumps(list(operations), separators=(",", ":"))
+    return f"kubectl patch {resource} {name}{f' -n {namespace}' if namespace else ''} --type=json -p {shlex.quote(body)}"
+
+
 def approve(name: str, namespace: str | None) -> str:
     """The command that shows the plan of an attempt and asks whether to permit it."""
     return f"kubectl prunella approve {name}" + (f" -n {namespace}" if namespace else "")
@@ -34,9 +61,8 @@ def approve(name: str, namespace: str | None) -> str:
 
 def say(remediation: Remediation, verdict: ApprovalVerdict, *, by: str = "<you>", comment: str | None = None) -> str:
     """The plain command that says so to the attempt's plan: refused by the API server where the plan is another one."""
-    body = json.dumps(saying(remediation, verdict, by=by, comment=comment), separators=(",", ":"))
-    where = f" -n {remediation.metadata.namespace}" if remediation.metadata.namespace else ""
-    return f"kubectl patch remediation {remediation.metadata.name}{where} --type=json -p {shlex.quote(body)}"
+    metadata = remediation.metadata
+    return change("remediation", metadata.name, metadata.namespace, saying(remediation, verdict, by=by, comment=comment))
 
 
 def saying(remediation: Remediation, verdict: ApprovalVerdict, *, by: str, comment: str | None = None) -> list[dict[str, object]]:
@@ -68,7 +94,7 @@ def explain_name(name: str, namespace: str | None) -> str:
 
 def _patch(incident: Incident, spec: dict[str, object]) -> str:
     body = json.dumps({"spec": spec}, separators=(",", ":"))
-    return f"kubectl patch incident {incident.metadata.name}{_namespace(incident)} --type=merge -p '{body}'"
+    return f"kubectl patch incident {incident.metadata.name}{_namespace(incident)} --type=merge -p {shlex.quote(body)}"
 
 
 def _namespace(incident: Incident) -> str:

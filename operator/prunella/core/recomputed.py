@@ -16,10 +16,10 @@ from prunella.api.marks import MODE_LABEL
 from prunella.api.names import Cause, Mode, SignalState, SourceKind
 from prunella.api.runbook import Runbook
 
-from .facts import Finding, NamespaceFacts, Seen, WorkloadFacts, subject_of
+from .facts import AlertFacts, Finding, NamespaceFacts, Seen, WorkloadFacts, subject_of
 from .healing import guards, identity, match, plan
 from .healing.refusal import Asked, Refusal, first_refusal
-from .incident import correlate
+from .incident import correlate, sources
 from .lines import Row, Tale, clock, span
 from .world import Preparation, World
 
@@ -62,9 +62,41 @@ def recompute(world: World, before: Incident | None, asks: Asks) -> Tale:
         *_state(facts),
         *_modes(world),
         *(_finding(finding, world.now) if finding else _healthy(world)),
-        *(_judged(world, finding, asks) if finding else _would_refuse(world, asks)),
+        *(_judged(world, _status(world, finding), asks) if finding else _would_refuse(world, asks)),
         *(Row(label="not read", what=sentence, why="it counts as unknown") for sentence in asks.unread),
     )
+    return Tale(head=head, rows=rows)
+
+
+def suppose(world: World, alert: AlertFacts, asks: Asks) -> Tale:
+    """What would be decided if that alert began to fire now. Where `world.incident` is an open one, the alert joins it."""
+    finding = world.finding if isinstance(world.finding, Finding) else None
+    ref, joins = world.incident.spec.target_ref, bool(world.incident.metadata.uid)
+    name = world.workload.workload.short if world.workload else f"{ref.kind.lower()}/{ref.name}"
+    known = world.incident.status if joins else _status(world, finding) if finding else IncidentStatus(cause=Cause.ALERT)
+    cause = Cause.ALERT if known.cause in {None, Cause.REPORTED} else known.cause
+    signal = sources.alert_signal(alert, SignalState.FIRING, 1)
+    others = tuple(one for one in known.signals if one.key != signal.key)
+    status = known.model_copy(update={"cause": cause, "signals": (*others, signal)})
+    rules = {signal.labels.get("alertname", ""): guards.MIN_RULE_FOR_SECONDS} | dict(world.alert_rules)
+    world = replace(world, incident=world.incident.model_copy(update={"status": status}), alert_rules=rules)
+    labels = ", ".join(f'{key}="{value}"' for key, value in sorted(signal.labels.items()))
+    opens = f"joins Incident {world.incident.metadata.name}" if joins else f"opens an Incident about {name}"
+    rows = (
+        *_state(world.workload),
+        *_modes(world),
+        Row(label="supposed", time=world.now, what=f"an alert fires: {{{labels}}}", why="nothing is written, and nobody is told"),
+        Row(
+            label="supposed",
+            what=f"its rule has `for` {guards.MIN_RULE_FOR_SECONDS} s at least, and Alertmanager is heard",
+            why="only the operator asks Prometheus and Alertmanager",
+        ),
+        *(_finding(finding, world.now) if finding and not joins else ()),
+        Row(label="would", what=f"it {opens}, cause {cause}", why="its labels name the target; those that were not given are supposed"),
+        *_judged(world, status, asks),
+        *(Row(label="not read", what=sentence, why="it counts as unknown") for sentence in asks.unread),
+    )
+    head = f"{name}   {world.incident.target_namespace}   as of now, supposing that an alert fires   (times in UTC, {world.now:%Y-%m-%d})"
     return Tale(head=head, rows=rows)
 
 
@@ -120,8 +152,7 @@ def _finding(finding: Finding, now: datetime) -> Iterator[Row]:
         )
 
 
-def _judged(world: World, finding: Finding, asks: Asks) -> Iterator[Row]:
-    status = _status(world, finding)
+def _judged(world: World, status: IncidentStatus, asks: Asks) -> Iterator[Row]:
     chosen, left = match.choose(world, status)
     if isinstance(chosen, Refusal):
         yield _refused("no Runbook", chosen)

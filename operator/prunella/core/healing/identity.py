@@ -127,11 +127,17 @@ def lacks(acting: Actor, missing: Iterable[str], namespace: str) -> str:
     ours = ", ".join(right for right in rights if isinstance(acting, Account) and right in acting.needed)
     if isinstance(acting, Account) and ours:
         return f"Prunella may not {ours}; `{_lend(acting)}` grants it"
-    folders = _folders(rights)
+    grants = f"`{granted_by(acting, rights, namespace)}` grants it"
     if isinstance(acting, Account):
-        return f"{acting.user} may not {what}; `{' && '.join(_bind(acting, folder) for folder in folders)}` grants it"
-    where = "" if all(registry.clusterwide(folder) for folder in folders) else f" in {namespace}"
-    return f"Prunella may not {what}; `{' && '.join(granting(folder, namespace) for folder in folders)}` grants it{where}"
+        return f"{acting.user} may not {what}; {grants}"
+    where = "" if all(registry.clusterwide(folder) for folder in _folders(rights)) else f" in {namespace}"
+    return f"Prunella may not {what}; {grants}{where}"
+
+
+def granted_by(acting: Actor, rights: Iterable[str], namespace: str) -> str:
+    """The commands by which rights are granted to whom acts; they are given in kubectl's words, those of the cluster without a namespace."""
+    folders = _folders(rights)
+    return " && ".join(_bind(acting, one) if isinstance(acting, Account) else granting(one, namespace) for one in folders)
 
 
 def _folders(rights: Iterable[str]) -> list[str]:
