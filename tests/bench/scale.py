@@ -12,6 +12,8 @@ class Scale:
     name: str
     crowd: int
     """Pods beside which status → effect is measured."""
+    few_incidents: int
+    """Open ones, with whose memory beside that crowd is measured; then it grows to so many pods and Incidents:"""
     pods: int
     incidents: int
     naive_incidents: int
@@ -19,7 +21,9 @@ class Scale:
     loaded_trials: int
     naive_trials: int
     rates: tuple[int, ...]
-    """The ladder of updates; the last one is the goal's."""
+    """The ladder of updates."""
+    loads: tuple[int, ...]
+    """Updates under which status → effect is measured, each of the ladder; the last one is the goal's."""
     alert_rate: int
     alert_blocks: int
     """Each of a thousand alerts, or of `alert_block`."""
@@ -34,13 +38,15 @@ class Scale:
 FULL = Scale(
     name="full",
     crowd=5000,
+    few_incidents=500,
     pods=10_000,
     incidents=10_000,
     naive_incidents=1000,
     idle_trials=24,
     loaded_trials=16,
     naive_trials=8,
-    rates=(100, 150, 200, 300, 400, 600, 800, 1000, 1400, 2000),
+    rates=(100, 150, 200, 300, 400, 500, 600, 800, 1000, 1400, 2000),
+    loads=(500, 2000),
     alert_rate=100,
     alert_blocks=2,
     alert_block=1000,
@@ -52,6 +58,7 @@ FULL = Scale(
 QUICK = Scale(
     name="quick",
     crowd=400,
+    few_incidents=50,
     pods=800,
     incidents=600,
     naive_incidents=100,
@@ -59,6 +66,7 @@ QUICK = Scale(
     loaded_trials=4,
     naive_trials=3,
     rates=(20, 50, 2000),
+    loads=(50, 2000),
     alert_rate=10,
     alert_blocks=1,
     alert_block=100,

@@ -1,8 +1,9 @@
-"""Measurements 6 and 7: memory with ten thousand pods and ten thousand Incidents, and a restart with them.
+"""Measurements 6 and 7: memory with ten thousand pods and ten thousand Incidents, and a restart with them; before it, memory with fewer, all open.
 
 The Incidents are copies of real ones that were healed in this run, each about a target of its own that is gone; those that the alerts left open
 stay, and their targets are there; those of the storm, with a hundred alerts each, go. So most are over, as in any cluster that has been running for a
-while. The floor of a restart is somebody who reads the pages of all Incidents, one after the other, and parses them.
+while. The few that are all open are those of the alerts and copies of them: an alert that fires keeps an Incident open though its target is gone. The
+copies go before the others come. The floor of a restart is somebody who reads the pages of all Incidents, one after the other, and parses them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from tests.bench import ground, storm
@@ -60,6 +62,7 @@ class Standing:
             _pause.wait(5.0)
             before = process.rss_mib()
         ground.namespace(self._api, CROWD_PLACE)
+        self._few_but_open()
         ground.Crowd(self._api, CROWD_PLACE).grow(self._cast.scale.pods)
         seeded, open_ = self._seed(audit.OURS, self._cast.scale.incidents, SEEDER)
         with self._cast.prunella():
@@ -83,6 +86,24 @@ class Standing:
             f"and {self._cast.scale.naive_incidents:,} Incidents, all over; it "
             f"is ready when its webhook answers, and it lists and looks at its objects after that."
         )
+
+    def _few_but_open(self) -> None:
+        """Beside the crowd of the other measurements, so many Incidents that are open."""
+        ground.Crowd(self._api, CROWD_PLACE).grow(self._cast.scale.crowd)
+        path = f"/apis/{audit.OURS}/v1alpha1/incidents"
+        there: list[Object] = self._api.request("GET", path, seconds=60).body["items"]
+        known = [one for one in there if _open(one)]
+        if not known:
+            raise AssertionError("there is no open Incident to copy: measure `alerts` first")
+        places = self._copies(path, known, max(0, self._cast.scale.few_incidents - len(known)), SEEDER, "open")
+        with self._cast.prunella():
+            _pause.wait(QUIET_SECONDS)
+        still = sum(_open(one) for one in self._api.request("GET", path, seconds=60).body["items"])
+        rss = statistics.median(self._start()[1] for _ in range(self._cast.scale.restarts))
+        words = f"{self._cast.scale.crowd:,} pods and {still:,} open Incidents"
+        self._results.add(Row(what=f"memory with {words}, and {len(there) - len(known):,} that are over", measured=rss, unit="MiB"))
+        ground.forget(self._api, places)
+        wait_for(lambda: not any(self._api.find("Namespace", one) for one in places), 300, "the open copies are gone", interval=1.0)
 
     def _start(self) -> tuple[float, float, float, float, float]:
         """Seconds to ready, MiB held and at most, CPU seconds, and persisted writes of one start and the quiet time after it."""
@@ -129,25 +150,33 @@ class Standing:
         originals = [one for one in there if one.get("status", {}).get("phase") == "Resolved"]
         if not originals:
             raise AssertionError("there is no healed Incident to copy: measure `idle` first")
-        hand = Api(self._cast.installation.user(user))
         missing = max(0, wanted - len(there))
-        for number in range(-(-missing // A_NAMESPACE)):
-            ground.namespace(self._api, f"bench-past-{number}")
-        each(lambda number: _copy(hand, path, originals[number % len(originals)], number), range(missing), HANDS)
-        return len(there) + missing, len(there) - len(originals)
+        self._copies(path, originals, missing, user, "past")
+        return len(there) + missing, sum(_open(one) for one in there)
+
+    def _copies(self, path: str, originals: Sequence[Object], count: int, user: str, name: str) -> list[str]:
+        """So many more Incidents, each a copy of one of these; the namespaces that they are in."""
+        hand = Api(self._cast.installation.user(user))
+        places = [ground.namespace(self._api, f"bench-{name}-{number}") for number in range(-(-count // A_NAMESPACE))]
+        each(lambda number: _copy(hand, path, originals[number % len(originals)], name, number), range(count), HANDS)
+        return places
 
 
-def _copy(api: Api, path: str, original: Object, number: int) -> None:
-    """One more Incident of the past: everything as in the original, but for who and when."""
-    place = f"bench-past-{number // A_NAMESPACE}"
+def _open(incident: Object) -> bool:
+    return incident.get("status", {}).get("phase") not in {None, "Resolved", "Cancelled"}
+
+
+def _copy(api: Api, path: str, original: Object, name: str, number: int) -> None:
+    """One more Incident: everything as in the original, but for who, and of one that is over, when."""
+    place = f"bench-{name}-{number // A_NAMESPACE}"
     meta, old = original["metadata"], original["spec"]["targetRef"]
     text = json.dumps({key: original[key] for key in ("apiVersion", "kind", "spec", "status")} | {"annotations": meta.get("annotations", {})})
-    text = text.replace(old["name"], f"past-{number}").replace(meta["namespace"], place)
+    text = text.replace(old["name"], f"{name}-{number}").replace(meta["namespace"], place)
     if "uid" in old:
         text = text.replace(old["uid"], str(uuid.UUID(int=number)))
-    made = json.loads(text.replace(meta["creationTimestamp"][:10], OLD))
+    made = json.loads(text if _open(original) else text.replace(meta["creationTimestamp"][:10], OLD))
     kept = {key: meta[key] for key in ("labels", "finalizers") if key in meta}
-    made["metadata"] = {"name": f"past-{number}-aaaaa", "namespace": place, "annotations": made.pop("annotations"), **kept}
+    made["metadata"] = {"name": f"{name}-{number}-aaaaa", "namespace": place, "annotations": made.pop("annotations"), **kept}
     here = path.replace("/incidents", f"/namespaces/{place}/incidents")
     stored = api.request("POST", here, made)
     assert stored.ok, stored.body

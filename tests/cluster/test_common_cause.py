@@ -30,7 +30,8 @@ async def store(prunella: Kubectl, tmp_path: Path) -> AsyncIterator[Objects]:
 
 
 async def test_a_registry_has_an_incident_in_the_operators_namespace_and_both_sides_of_a_link_are_stored(store: Objects, prunella: Kubectl):
-    ref = common_cause.shared_ref(common_cause.registry_name(f"r-{uuid4().hex[:8]}.example.com:5000"), "prunella-system")
+    host = common_cause.registry_name(f"r-{uuid4().hex[:8]}.example.com:5000")
+    ref = common_cause.shared_ref(common_cause.REGISTRY, host, "prunella-system")
     seen = OpeningSignal(key="watch/RegistryUnreachable", started_time=NOON, cause=Cause.REGISTRY_UNREACHABLE, summary="3 workloads can't pull")
     wanted = correlate.new_incident(name=correlate.incident_name(ref, ""), target=ref, source=SourceKind.WATCH, signal=seen, title=seen.summary)
     made = await store.create_incident(wanted)

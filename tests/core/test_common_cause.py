@@ -206,7 +206,7 @@ def test_what_a_person_reports_began_when_it_was_reported():
 
 
 def registry(**status: Any) -> Incident:
-    ref = common_cause.shared_ref("r.example.com", "prunella-system")
+    ref = common_cause.shared_ref(common_cause.REGISTRY, "r.example.com", "prunella-system")
     return watched("r-example-com-aaaaa", target=ref, namespace="prunella-system", status=IncidentStatus.read(status))
 
 
@@ -221,6 +221,32 @@ def test_a_parent_says_what_it_is_and_whether_anybody_hears_it():
 @pytest.mark.parametrize(("times", "held"), [({}, True), ({"resolvedTime": ago(1)}, False), ({"cancelledTime": ago(1)}, False)])
 def test_the_parent_of_a_registry_holds_until_it_is_over(times: dict[str, datetime], held: bool):
     assert common_cause.holds(registry(times=times)) is held
+
+
+def storm(state: str, **status: Any) -> Incident:
+    ref = common_cause.shared_ref(common_cause.STORM, common_cause.HIT, "prunella-system")
+    seen = {"signals": [seen_since(60, state)]} if state else {}
+    return watched("workloads-aaaaa", target=ref, namespace="prunella-system", status=IncidentStatus.read(seen | status))
+
+
+@pytest.mark.parametrize(
+    ("incident", "held"),
+    [
+        (storm(""), True),
+        (storm("Firing"), True),
+        (storm("Resolved"), False),
+        (storm("Firing", times={"resolvedTime": ago(1)}), False),
+        (storm("Firing", times={"cancelledTime": ago(1)}), False),
+    ],
+    ids=["nobody looked at it yet", "the brake is on", "the brake is off", "resolved", "cancelled"],
+)
+def test_the_parent_of_a_storm_holds_as_long_as_the_brake(incident, held):
+    assert common_cause.holds(incident) is held
+
+
+def test_a_storm_is_named_as_one():
+    parent = common_cause.as_parent(storm("Firing"))
+    assert (parent.what, parent.told) == ("a storm that hits many workloads", True)
 
 
 def test_a_link_is_told_when_it_comes_and_when_it_goes_and_not_in_between():

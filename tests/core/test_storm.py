@@ -6,7 +6,7 @@ import pytest
 
 from prunella.api.healing_policy import Storm
 from prunella.api.names import Cause, Outcome, RemediationPhase
-from prunella.core.healing.storm import CLASS_OF, StormState, brake, failed_trial, over_threshold
+from prunella.core.healing.storm import CLASS_OF, StormState, brake, failed_trial, hit, over_threshold
 from prunella.core.things.sighting import OPEN_AFTER
 from prunella.core.world import OpenIncident
 
@@ -27,7 +27,7 @@ def failing(*causes, namespaces=("shop",)):
 
 
 def test_every_cause_but_a_persons_word_belongs_to_a_class():
-    assert set(Cause) - set(CLASS_OF) == {Cause.REPORTED} | TIDY | set(OPEN_AFTER), "what is no workload is none that fails"
+    assert set(Cause) - set(CLASS_OF) == {Cause.REPORTED, Cause.MASS_FAILURE} | TIDY | set(OPEN_AFTER), "what is no workload is none that fails"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,21 @@ def test_every_cause_but_a_persons_word_belongs_to_a_class():
 )
 def test_the_brake_goes_on_when_too_much_fails_at_once(incidents, total, message):
     assert over_threshold(incidents, total, Storm()) == message
+
+
+@pytest.mark.parametrize(
+    ("incidents", "total", "classes"),
+    [
+        (failing(CRASH, CRASH), 5, set()),
+        (failing(CRASH, CRASH, CRASH, PULL, PULL), 14, {"crashing"}),
+        (failing(CRASH, CRASH, CRASH, PULL, PULL, REGISTRY), 14, {"crashing", "image pull"}),
+        (failing(CRASH, CRASH, CRASH, CRASH, namespaces=("a", "b", "c", "d")), 1000, {"crashing"}),
+        (failing(Cause.REPORTED, Cause.REPORTED, Cause.REPORTED), 3, set()),
+    ],
+    ids=["too few", "one class, and few of another", "two classes", "four namespaces", "reported ones"],
+)
+def test_a_storm_hits_the_classes_in_which_too_much_fails(incidents, total, classes):
+    assert hit(incidents, total, Storm()) == classes
 
 
 def test_r38_an_image_outage_of_five_workloads_is_one_storm():

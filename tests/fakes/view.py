@@ -76,7 +76,8 @@ class FakeView:
         return kind not in self.unseen
 
     def workload_counts(self) -> Mapping[str, int]:
-        return Counter(facts.workload.namespace for facts in self.workloads())
+        known = self._workloads if self._workloads is not None else self.cluster.workloads
+        return Counter(namespace for _, namespace, _ in known)
 
     def workloads_in(self, namespace: str) -> Iterable[Workload]:
         return [facts.workload for facts in self.workloads() if facts.workload.namespace == namespace]

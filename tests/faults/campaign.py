@@ -25,7 +25,7 @@ from .ground import Ground, Stage
 from .rules import KillAfter, KillBefore, LoseReply, Match, Meanwhile, Rule
 
 RECORDINGS = 3
-"""Undisturbed plays: only what all of them wrote is a point, because on a slow machine two writes may become one."""
+"""Undisturbed plays: on a slow machine two writes may become one, so what only some of them wrote is told apart."""
 PLAYS = 3
 """How often an attack is begun anew because the story came to its end without the write that it is for."""
 SIDE_BY_SIDE = 8
@@ -77,28 +77,43 @@ class Attack:
     """No more may be stored than so many writes."""
     may_end: int = 0
     """How often a process may end by itself, to be started anew."""
+    rare: bool = False
+    """Whether the write that it is for is made in some plays only: where none has it, there is nothing to attack."""
 
     def __str__(self) -> str:
         return f"{self.flow.name}: {self.name}"
 
 
-def at(flow: Flow, fault: str, point: Point, *, without: str = "") -> Attack:
+def at(flow: Flow, fault: str, point: Point, *, without: str = "", rare: bool = False) -> Attack:
     """One fault at one write of a story."""
 
     def spoil(ground: Ground) -> list[Rule]:
         verb, resource = point.words.split(" ", 1)
         return [FAULTS[fault](ground, Match(verbs={verb}, resource=resource, namespace=ground.namespace), point.nth)]
 
-    return Attack(flow, f"{fault} {point}", spoil, without)
+    return Attack(flow, f"{fault} {point}", spoil, without, rare=rare)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of it; `wrong` is empty where everything held."""
+    """What came of it; `wrong` is empty where everything held, `missed` says why a rare write could not be attacked."""
 
     attack: Attack
     wrong: str
     seconds: float
+    missed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A story undisturbed."""
+
+    always: list[Point]
+    """The writes that every play made from the deed on, in order."""
+    sometimes: list[Point]
+    """Those that only some made."""
+    seen: Evidence
+    """What one play left behind."""
 
 
 class Campaign:
@@ -116,14 +131,14 @@ class Campaign:
         finally:
             made.close()
 
-    def recorded(self, flow: Flow) -> tuple[list[Point], Evidence]:
-        """The story undisturbed: the writes that it always makes from the deed on, and what one play left behind."""
+    def recorded(self, flow: Flow) -> Recording:
+        """The story undisturbed, several times."""
         with ThreadPoolExecutor(RECORDINGS) as pool:
             plays = list(pool.map(self._recorded, [flow] * RECORDINGS))
         always = [point for point in plays[0][0] if all(point in found for found, _ in plays)]
-        sometimes = {str(point) for found, _ in plays for point in found} - {str(point) for point in always}
-        print(f"{flow.name}: {len(always)} writes; in some plays also {', '.join(sorted(sometimes)) or 'none'}")
-        return always, plays[0][1]
+        sometimes = list(dict.fromkeys(point for found, _ in plays for point in found if point not in always))
+        print(f"{flow.name}: {len(always)} writes; in some plays also {', '.join(map(str, sometimes)) or 'none'}")
+        return Recording(always, sometimes, plays[0][1])
 
     def _recorded(self, flow: Flow) -> tuple[list[Point], Evidence]:
         with self.ground(f"clean-{flow.name}") as ground:
@@ -137,12 +152,14 @@ class Campaign:
             return list(pool.map(self._carry_out, attacks))
 
     def _carry_out(self, attack: Attack) -> Result:
-        began = time.monotonic()
+        began, wrong, missed = time.monotonic(), "", ""
         try:
             wrong = self._attack(attack)
+        except NotMade as error:
+            wrong, missed = ("", str(error)) if attack.rare else (traceback.format_exc(), "")
         except Exception:
             wrong = traceback.format_exc()
-        return Result(attack, wrong, time.monotonic() - began)
+        return Result(attack, wrong, time.monotonic() - began, missed)
 
     def _attack(self, attack: Attack) -> str:
         missed: NotMade | None = None
@@ -151,7 +168,7 @@ class Campaign:
                 return self._play(attack)
             except NotMade as error:
                 missed = error
-        raise AssertionError(f"in {PLAYS} plays there was nothing to attack") from missed
+        raise NotMade(f"in {PLAYS} plays there was nothing to attack") from missed
 
     def _play(self, attack: Attack) -> str:
         with self.ground(f"a-{attack.flow.name}", without=attack.without) as ground:
@@ -228,9 +245,10 @@ def _of(ground: Ground, deed: int) -> list[Exchange]:
     return [one for one in ground.proxy.written(deed) if one.namespace == ground.namespace]
 
 
-def everywhere(flow: Flow, found: Sequence[Point], faults: Sequence[str] = CRASHES) -> list[Attack]:
-    """Each of the faults at every write."""
-    return [at(flow, fault, point) for point in found for fault in faults]
+def everywhere(flow: Flow, found: Recording, faults: Sequence[str] = CRASHES, *, rare: bool = False) -> list[Attack]:
+    """Each of the faults at every write; with `rare` also at those that only some plays make."""
+    attacks = [at(flow, fault, point) for point in found.always for fault in faults]
+    return attacks + [at(flow, fault, point, rare=True) for point in found.sometimes if rare for fault in faults]
 
 
 def some(attacks: Sequence[Attack], count: int, seed: int) -> list[Attack]:

@@ -1,4 +1,4 @@
-"""Two stories of a run with several steps: one that people approve, with a measure that ends by itself, and one whose last step fails.
+"""Two stories of a run with several steps that people approve: its measure ends by itself, or is taken back because the step after it fails.
 
 A measure lasts a minute at least, so these stories take two.
 """
@@ -24,32 +24,28 @@ RUN_SECONDS = END_SECONDS + 60 + 30
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What is put in the place of the Runbook that everybody has."""
+    """What is put in the place of the Runbook that everybody has: people approve it, and Ana may."""
 
     steps: tuple[Object, ...]
-    mode: str
 
     def put(self, ground: Ground) -> None:
         """As the platform team does it."""
-        spec = RUNBOOK | {"title": "Lend a hand", "mode": self.mode, "steps": list(self.steps), "limits": {"maxAttempts": 1}}
+        _let_ana_approve(ground)
+        spec = RUNBOOK | {"title": "Lend a hand", "mode": "Approve", "steps": list(self.steps), "limits": {"maxAttempts": 1}}
         made = {"apiVersion": "prunella.dev/v1alpha1", "kind": "Runbook", "metadata": {"name": "lend-a-hand", "namespace": ground.system}}
         ground.api.delete("Runbook", "roll-back", ground.system)
         ground.put(made | {"spec": spec})
         healthy_workload("Deployment")(ground)
 
 
-APPROVED = Book((LENT, {"name": "rollback", "rollBack": {"to": "KnownGood"}}), "Approve")
-TAKEN_BACK = Book(
-    (LENT, {"name": "sure", "assert": {"that": "target.ready > 90", "message": "ninety are enough"}, "onFailure": {"action": "Undo"}}), "Auto"
-)
+ENDS_ITSELF = Book((LENT, {"name": "rollback", "rollBack": {"to": "KnownGood"}}))
+TAKEN_BACK = Book((LENT, {"name": "sure", "assert": {"that": "target.ready > 90", "message": "ninety are enough"}, "onFailure": {"action": "Undo"}}))
 
 
-def approvable(ground: Ground) -> None:
-    """As above, and Ana may approve."""
+def _let_ana_approve(ground: Ground) -> None:
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "prunella-approve"}
     binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "approvers", "namespace": ground.namespace}}
     ground.put(binding | {"roleRef": role, "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "ana"}]})
-    APPROVED.put(ground)
 
 
 def asked(ground: Ground) -> Object | None:
@@ -87,7 +83,7 @@ RUNS = {
         Flow(
             name="approved",
             kind="Deployment",
-            prepare=approvable,
+            prepare=ENDS_ITSELF.put,
             deed=break_and_approve,
             over=lambda ground: (healed(ground) and as_before(ground)) or unknown(ground),
             effects=2,
@@ -99,7 +95,7 @@ RUNS = {
             name="taken-back",
             kind="Deployment",
             prepare=TAKEN_BACK.put,
-            deed=break_it("Deployment"),
+            deed=break_and_approve,
             over=lambda ground: given_up(ground) or unknown(ground),
             effects=2,
             paged=frozenset({"primary", "secondary"}),

@@ -10,7 +10,7 @@ import pytest
 from tests.harness import etcd, prometheus, story, table, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena, condition, outline
-from tests.harness.installation import LIMITS, Installation, escalation_policy
+from tests.harness.installation import LIMITS, SYSTEM, Installation, escalation_policy
 from tests.harness.instants import now, parse
 from tests.harness.waiting import holds_for, wait_for
 
@@ -36,6 +36,16 @@ def storms(installation: Installation, since: str) -> list[Object]:
     return [one for one in found if one["reason"] == "StormStarted" and (one.get("eventTime") or one.get("firstTimestamp") or "") >= since]
 
 
+def parents(arena: Arena) -> list[Object]:
+    """The Incident of a storm is the operator's."""
+    return [one for one in arena.api.list("Incident", SYSTEM) if one["spec"]["targetRef"]["kind"] == "Storm"]
+
+
+def linked(arena: Arena, children: int) -> Object | None:
+    """That of the storm, once so many are linked to it."""
+    return next((one for one in parents(arena) if one.get("status", {}).get("childCount") == children), None)
+
+
 def test_r38_a_registry_that_is_down_is_one_storm_and_no_rollback(arena, shipped_storm):
     since = now().strftime("%Y-%m-%dT%H:%M:%SZ")
     made = {name: workloads.deployment(name, arena.namespace, replicas=1) for name in ("app0", "app1", "app2", "app3", "app4", "victim")}
@@ -53,6 +63,8 @@ def test_r38_a_registry_that_is_down_is_one_storm_and_no_rollback(arena, shipped
     arena.roll_out(workloads.changed(made["victim"], command=workloads.CRASH))
     story.left_alone(arena, "victim", "StormActive", name="R38 a crash meanwhile")
     holds_for(lambda: len(storms(arena.installation, since)) == 1, 10, "one storm", interval=1)
+    told = {one["status"].get("parentRef", {}).get("name", "") for one in arena.incidents() if one["spec"]["targetRef"]["name"] != "victim"}
+    assert {name.rpartition("-")[0] for name in told} == {"down-local"}, "the registry is the parent, and no storm beside it"
     assert arena.foreign_writes() == []
 
 
@@ -72,8 +84,11 @@ def test_r19_thirty_of_a_hundred_workloads_that_break_at_once_are_one_storm_and_
     wait_for(lambda: storms(arena.installation, since), 60, "StormStarted")
     for name in victims:
         story.left_alone(arena, name, "StormActive", name=f"storm of 30 of 100, {name}", cause="RolloutCrashLoop")
+    parent = wait_for(lambda: linked(arena, len(victims)), 60, "one parent for all of them", seen=lambda: parents(arena))
+    assert (parent["status"]["cause"], parent["status"]["priority"]) == ("MassFailure", "P1")
     holds_for(lambda: len(storms(arena.installation, since)) == 1, 20, "one storm", interval=1)
     assert sorted(one["spec"]["targetRef"]["name"] for one in arena.incidents()) == sorted(victims), "one Incident each, and none of the others"
+    assert len(parents(arena)) == 1
     assert arena.foreign_writes() == []
 
 

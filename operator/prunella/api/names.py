@@ -66,6 +66,7 @@ class Cause(StrEnum):
     NODE_FLAPPING = "NodeFlapping"
     NODE_PRESSURE = "NodePressure"
     LEFTOVER_CORDON = "LeftoverCordon"
+    MASS_FAILURE = "MassFailure"
     ALERT = "Alert"
     REPORTED = "Reported"
 

@@ -12,18 +12,20 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.catalog_entry import CatalogEntry
-from prunella.api.common import ObjectRef
-from prunella.api.healing_policy import HealingPolicySpec
 from prunella.api.incident import Incident
 from prunella.api.names import Cause
 from prunella.core import rollout
-from prunella.core.around import Dependency, Neighbours, Parent, Shared
+from prunella.core.around import Dependency, Neighbours, Parent
 from prunella.core.detect import registries
 from prunella.core.facts import UNKNOWN, Workload, WorkloadFacts
-from prunella.core.incident import common_cause, correlate, dependencies, ownership
+from prunella.core.incident import common_cause, dependencies, ownership
+from prunella.core.incident.sources import ALERT
+from prunella.core.standing import firing
+from prunella.core.things.node import Node
 from prunella.core.world import World
 
 from .ports import View
+from .shared import SharedFaults
 
 RECENT: Final = timedelta(hours=1)
 """Rollouts that began before it are of no interest: a change is looked for within half an hour before a fault."""
@@ -35,7 +37,7 @@ class Around:
 
     def __init__(self, view: View, operator_namespace: str) -> None:
         self._view = view
-        self._namespace = operator_namespace
+        self.faults = SharedFaults(view, operator_namespace)
         self._rolled_out: dict[str, tuple[datetime, tuple[WorkloadFacts, ...]]] = {}
 
     def joined(self, seen: World) -> World:
@@ -45,39 +47,16 @@ class Around:
         if times.cancelled_time is not None:
             return seen
         if common_cause.is_shared(incident.spec.target_ref):
-            shared = None if seen.finding is UNKNOWN else self.shared(seen.now).get(incident.spec.target_ref.name)
+            shared = None if seen.finding is UNKNOWN else self.faults.seen(seen.now).get(incident.spec.target_ref)
             return replace(seen, shared=shared, children=tuple(self.children(incident)))
         if times.triggered_time is None or times.resolved_time is not None:
             recent = self._recent(incident.target_namespace, seen.now)
             seen = replace(seen, neighbours=Neighbours(workloads=recent, dependencies=tuple(self._dependencies(seen))))
         if times.resolved_time is not None:
             return seen
-        return replace(seen, parent=self._parent(seen), children=tuple(self.children(incident)))
-
-    def shared(self, now: datetime) -> Mapping[str, Shared]:
-        """By the name of the target: what so many workloads fail for now that it is one fault."""
-        policy = self._view.healing_policy()
-        least = (policy.spec if policy is not None else HealingPolicySpec()).storm.min_workloads
-        failing = []
-        for incident in self._view.unended_incidents():
-            ref = incident.spec.target_ref
-            if common_cause.is_shared(ref) or _cause(incident) is not Cause.REGISTRY_UNREACHABLE:
-                continue
-            facts = self._view.workload(ref.kind, incident.target_namespace, ref.name)
-            if facts is not None and ref.uid in {None, facts.workload.uid}:
-                failing.append(common_cause.unpulled(incident, facts, registries.unreachable(facts.pods)))
-        found = common_cause.by_registry(failing, least, now)
-        return {common_cause.registry_name(host): one for host, one in found.items()}
-
-    def shared_ref(self, name: str) -> ObjectRef:
-        """The target of that name."""
-        return common_cause.shared_ref(name, self._namespace)
-
-    def shared_parent(self, name: str) -> Incident | None:
-        """The Incident of such a target that is neither resolved nor cancelled."""
-        ref = self.shared_ref(name)
-        known = self._view.incidents_of(ref.kind, self._namespace, ref.name)
-        return next((one for one in known if correlate.same_target(one.spec.target_ref, ref) and common_cause.holds(one)), None)
+        linked = self._linked(incident)
+        kept = common_cause.as_parent(linked) if linked is not None else None
+        return replace(seen, parent=self._parent(seen, linked), linked=kept, children=tuple(self.children(incident)))
 
     def children(self, parent: Incident) -> Iterator[Incident]:
         """The Incidents without an end that are linked to this one, as they are stored."""
@@ -87,14 +66,17 @@ class Around:
             if ref is not None and (ref.namespace, ref.name) == (metadata.namespace, metadata.name):
                 yield one
 
-    def _parent(self, seen: World) -> Parent | None:
-        """The open Incident of what this one fails for. What can't be seen now leaves the link as it stands."""
-        ref = seen.incident.status.parent_ref
+    def _linked(self, incident: Incident) -> Incident | None:
+        """The parent that stands on it, while that one holds."""
+        ref = incident.status.parent_ref
         linked = self._view.incident(ref.namespace or "", ref.name) if ref is not None else None
-        kept = linked if linked is not None and common_cause.holds(linked) else None
+        return linked if linked is not None and common_cause.holds(linked) else None
+
+    def _parent(self, seen: World, kept: Incident | None) -> Parent | None:
+        """The open Incident of what this one fails for. What can't be seen now leaves the link as it stands."""
         if seen.finding is UNKNOWN:
             return common_cause.as_parent(kept) if kept is not None else None
-        found = self._registry(seen) or self._lost_node(seen) or self._down(seen, kept)
+        found = self._registry(seen) or self._zone(seen) or self._lost_node(seen) or self._down(seen, kept) or self._storm(seen)
         return common_cause.as_parent(found) if found is not None else None
 
     def _registry(self, seen: World) -> Incident | None:
@@ -102,10 +84,21 @@ class Around:
         if facts is None or finding is None or finding.cause != Cause.REGISTRY_UNREACHABLE:
             return None
         for host in sorted(registries.unreachable(facts.pods)):
-            parent = self.shared_parent(common_cause.registry_name(host))
+            parent = self.faults.of_registry(host)
             if parent is not None:
                 return parent
         return None
+
+    def _zone(self, seen: World) -> Incident | None:
+        finding, node = seen.known_finding, seen.thing
+        lost = isinstance(node, Node) and finding is not None and finding.cause == Cause.NODE_NOT_READY
+        return self.faults.of_zone(node) if isinstance(node, Node) and lost else None
+
+    def _storm(self, seen: World) -> Incident | None:
+        """That of the storm, where the watch or an alert says that the target still fails."""
+        alerted = any(one.key.startswith(ALERT) for one in firing(seen.incident.status))
+        fails = seen.workload is not None and (seen.known_finding is not None or alerted)
+        return self.faults.of_storm(seen.incident, seen.now) if fails else None
 
     def _lost_node(self, seen: World) -> Incident | None:
         """The oldest Incident of the nodes that its pods are lost with, where every pod that is not ready is lost with one."""
@@ -118,7 +111,7 @@ class Around:
 
     def _not_ready(self, node: str) -> Incident | None:
         """The Incident of a node that is not Ready."""
-        known = (one for one in self._view.incidents_of("Node", "", node) if _cause(one) is Cause.NODE_NOT_READY)
+        known = (one for one in self._view.incidents_of("Node", "", node) if common_cause.cause_of(one) is Cause.NODE_NOT_READY)
         return next((one for one in known if common_cause.holds(one)), None)
 
     def _down(self, seen: World, kept: Incident | None) -> Incident | None:
@@ -135,7 +128,8 @@ class Around:
     def lost_nodes(self) -> Mapping[str, Incident]:
         """By the name of the node, the Incidents of those that are not Ready."""
         found = ((one.spec.target_ref, one) for one in self._view.unended_incidents())
-        return {ref.name: one for ref, one in found if ref.kind == "Node" and _cause(one) is Cause.NODE_NOT_READY and common_cause.holds(one)}
+        lost = ((ref, one) for ref, one in found if ref.kind == "Node" and common_cause.cause_of(one) is Cause.NODE_NOT_READY)
+        return {ref.name: one for ref, one in lost if common_cause.holds(one)}
 
     def lost_with(self, incident: Incident, nodes: Mapping[str, Incident]) -> Incident | None:
         """The Incident of a node with which pods of this one's target are lost: whether it is the parent is for the decision to say."""
@@ -197,11 +191,6 @@ def _down(dependency: Dependency, incident: Incident) -> bool:
     return any(
         (one.workload.kind, one.workload.name) == (target.kind, target.name) and common_cause.down(incident, one) for one in dependency.workloads
     )
-
-
-def _cause(incident: Incident) -> Cause | None:
-    source = incident.spec.source
-    return incident.status.cause or (source.signal.cause if source is not None and source.signal is not None else None)
 
 
 def _at_rest(workload: Workload, since: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Commons: opens the parent Incident of what many workloads fail for, and wakes parents and children when their links may change.
+"""Commons: opens the parent Incident of what many workloads or nodes fail for, and wakes parents and children when their links may change.
 
 The rule this module protects: nothing that counts is remembered here. The parent is an Incident under a deterministic name, the links stand on the
 Incidents, and whoever is woken for nothing finds nothing to do.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
+from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident
 from prunella.core.around import Shared
 from prunella.core.incident import common_cause
@@ -23,8 +24,8 @@ from .ports import Clock, View
 PARENT_EVERY: Final = timedelta(seconds=10)
 """How often at most a parent is woken for its children: each time may be a write."""
 
-_Link: TypeAlias = tuple[IncidentKey, bool, bool]
-"""The parent; whether it holds; whether it can tell anybody."""
+_Link: TypeAlias = tuple[IncidentKey, bool, bool, IncidentKey | None]
+"""The parent; whether it holds; whether it can tell anybody; and the one that it should have."""
 
 
 class Commons:
@@ -33,6 +34,7 @@ class Commons:
     def __init__(self, view: View, around: Around, intake: Intake, clock: Clock, wake: Callable[[IncidentKey], None]) -> None:
         self._view = view
         self._around = around
+        self._faults = around.faults
         self._intake = intake
         self._clock = clock
         self._wake = wake
@@ -43,10 +45,10 @@ class Commons:
     async def look(self) -> None:
         """Open what has to be opened, and wake whoever may decide otherwise now. Raises Retryable where an Incident could not be opened."""
         now = self._clock.now()
-        shared = self._around.shared(now)
-        for name, one in shared.items():
-            if self._around.shared_parent(name) is None:
-                await self._intake.shared(self._around.shared_ref(name), one)
+        shared = self._faults.seen(now)
+        for ref, one in shared.items():
+            if self._faults.parent(ref) is None:
+                await self._intake.shared(ref, one)
         links = self._linked(shared)
         known = self._lost(links) | links
         for key in self._links.keys() | known.keys():
@@ -55,18 +57,18 @@ class Commons:
         self._links = known
         self._wake_parents(shared, links, now)
 
-    def _linked(self, shared: Mapping[str, Shared]) -> dict[IncidentKey, _Link]:
+    def _linked(self, shared: Mapping[ObjectRef, Shared]) -> dict[IncidentKey, _Link]:
         """Every Incident without an end that is linked, or is to be, with what stands of its parent."""
-        parents = {name: self._around.shared_parent(name) for name in shared}
-        waiting = {child: parent for name, parent in parents.items() if parent is not None for child in shared[name].failing_pods}
+        parents = {ref: self._faults.parent(ref) for ref in shared}
+        wanted = {child: parent for ref, parent in parents.items() if parent is not None for child in shared[ref].failing_pods}
         links = {}
         for one in self._view.unended_incidents():
-            ref = one.status.parent_ref
-            parent = self._view.incident(ref.namespace or "", ref.name) if ref is not None else waiting.get("/".join(_key(one)))
+            ref, better = one.status.parent_ref, wanted.get("/".join(_key(one)))
+            parent = self._view.incident(ref.namespace or "", ref.name) if ref is not None else better
             if parent is not None:
-                links[_key(one)] = _link(parent)
+                links[_key(one)] = _link(parent, better)
             elif ref is not None:  # deleted
-                links[_key(one)] = (IncidentKey(ref.namespace or "", ref.name), False, False)
+                links[_key(one)] = (IncidentKey(ref.namespace or "", ref.name), False, False, None)
         return links
 
     def _lost(self, links: Mapping[IncidentKey, _Link]) -> dict[IncidentKey, _Link]:
@@ -75,14 +77,14 @@ class Commons:
         if not nodes:
             return {}
         others = (one for one in self._view.unended_incidents() if _key(one) not in links)
-        return {_key(one): _link(parent) for one in others if (parent := self._around.lost_with(one, nodes)) is not None}
+        return {_key(one): _link(parent, None) for one in others if (parent := self._around.lost_with(one, nodes)) is not None}
 
-    def _wake_parents(self, shared: Mapping[str, Shared], links: Mapping[IncidentKey, _Link], now: datetime) -> None:
+    def _wake_parents(self, shared: Mapping[ObjectRef, Shared], links: Mapping[IncidentKey, _Link], now: datetime) -> None:
         fails: dict[IncidentKey, set[str]] = defaultdict(set)
         for child, (parent, *_) in links.items():
             fails[parent].add("/".join(child))
-        for name, one in shared.items():
-            incident = self._around.shared_parent(name)
+        for ref, one in shared.items():
+            incident = self._faults.parent(ref)
             if incident is not None:
                 fails[_key(incident)] |= {f"fails {child}" for child in one.failing_pods}
         self._woken = {key: at for key, at in self._woken.items() if abs(now - at) < PARENT_EVERY}
@@ -95,8 +97,8 @@ class Commons:
                     del self._fails[key]
 
 
-def _link(parent: Incident) -> _Link:
-    return (_key(parent), common_cause.holds(parent), common_cause.as_parent(parent).told)
+def _link(parent: Incident, better: Incident | None) -> _Link:
+    return (_key(parent), common_cause.holds(parent), common_cause.as_parent(parent).told, _key(better) if better is not None else None)
 
 
 def _key(incident: Incident) -> IncidentKey:

@@ -6,6 +6,7 @@ could.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from prunella.api.incident import Incident
@@ -17,18 +18,27 @@ from prunella.core.world import OpenIncident
 from .ports import View
 
 
-def open_incidents(view: View, now: datetime) -> tuple[OpenIncident, ...]:
+def failing(view: View, now: datetime) -> Iterator[Incident]:
     """Every Incident of a workload that is open and not mitigated; an alert that stands for itself, a registry or another object is none."""
-    return tuple(
-        OpenIncident(
-            uid=one.metadata.uid,
-            namespace=one.target_namespace,
-            target=f"{one.spec.target_ref.kind}/{one.target_namespace}/{one.spec.target_ref.name}",
-            cause=one.status.cause or (one.spec.source.signal.cause if one.spec.source and one.spec.source.signal else Cause.REPORTED),
-        )
-        for one in view.unended_incidents()
-        if correlate.is_open(one, now) and not _over(one) and one.spec.target_ref.kind in WORKLOADS
+    for one in view.unended_incidents():
+        if correlate.is_open(one, now) and not _over(one) and one.spec.target_ref.kind in WORKLOADS:
+            yield one
+
+
+def counted(one: Incident) -> OpenIncident:
+    """What the brake needs to know of it."""
+    return OpenIncident(
+        uid=one.metadata.uid,
+        namespace=one.target_namespace,
+        target=f"{one.spec.target_ref.kind}/{one.target_namespace}/{one.spec.target_ref.name}",
+        cause=one.status.cause or (one.spec.source.signal.cause if one.spec.source and one.spec.source.signal else Cause.REPORTED),
+        incident=f"{one.metadata.namespace}/{one.metadata.name}",
     )
+
+
+def open_incidents(view: View, now: datetime) -> tuple[OpenIncident, ...]:
+    """All of them, for the brake."""
+    return tuple(counted(one) for one in failing(view, now))
 
 
 def opted_in_workloads(view: View) -> int:

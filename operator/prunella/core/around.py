@@ -41,19 +41,21 @@ class Parent:
 
     ref: NamespacedRef
     what: str
-    """What is at fault, for a sentence: registry/registry.example.com, or deploy/ledger in pay."""
+    """What is at fault, for a sentence: registry/registry.example.com, deploy/ledger in pay, or a storm."""
     told: bool = True
     """Whether it can tell anybody. Where it can't, its children tell their own people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """What many workloads fail for at this moment: the finding of a target that no detector looks at."""
+    """What many workloads or nodes fail for at this moment: the finding of a target that no detector looks at."""
 
     cause: str
     summary: str
     started_time: datetime
     open_time: datetime
     failing_pods: tuple[str, ...]
-    """The Incidents of the workloads, as namespace/name; they count as pods do in the finding of one workload."""
+    """The Incidents of those that fail for it, as namespace/name; they count as pods do in the finding of one workload."""
     accused_revision: str = ""
+    extensive: str = ""
+    """Why its impact is Extensive whatever that of each of them is; empty where theirs counts."""

@@ -73,7 +73,7 @@ def _without_residue(world: World) -> World:
     began = rollout.rollout_began(facts)
     young = began is not None and world.now - began < YOUNG
     under_way = young and not held_up and rollout.incomplete(facts) and (finding is None or finding.accused_revision != "")
-    return replace(world, finding=UNKNOWN) if taking_hold or under_way else world
+    return replace(world, finding=UNKNOWN, parent=world.linked) if taking_hold or under_way else world
 
 
 def _healthy(world: World) -> bool | UnknownT:

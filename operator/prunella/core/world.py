@@ -68,6 +68,8 @@ class OpenIncident:
     namespace: str
     target: str
     cause: Cause
+    incident: str = ""
+    """Its own namespace and name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,10 +194,12 @@ class World:
     """What else may have changed; only where an episode may begin."""
     parent: Parent | None = None
     """The open Incident of what this one fails for."""
+    linked: Parent | None = None
+    """The parent by the link that is stored, while that one holds it back: what can't be seen changes no link."""
     children: tuple[Incident, ...] = ()
     """In brief, the Incidents without an end that fail for this one."""
     shared: Shared | None = None
-    """What many workloads fail for now, where the target is that."""
+    """What many workloads or nodes fail for now, where the target is that."""
     storm_since: datetime | None = None
     """Since when the storm brake is on."""
     healthy_since: datetime | None = None

@@ -53,26 +53,45 @@ class StormState:
     below_since: datetime | None = None
 
 
-def over_threshold(incidents: tuple[OpenIncident, ...], opted_in_workloads: int, limits: Storm) -> str:
+def over_threshold(incidents: Sequence[OpenIncident], opted_in_workloads: int, limits: Storm) -> str:
     """Why the brake goes on, as a sentence; empty where it does not. A reported fault counts nowhere: it is one person's word."""
-    by_class: dict[str, set[str]] = defaultdict(set)
-    namespaces: dict[Cause, set[str]] = defaultdict(set)
-    for incident in incidents:
-        kind = CLASS_OF.get(incident.cause)
-        if kind is None:
-            continue
-        by_class[kind].add(incident.target)
-        namespaces[incident.cause].add(incident.namespace)
-    worst = Counter({kind: len(targets) for kind, targets in by_class.items()}).most_common(1)
-    if worst:
+    worst = Counter(_by_class(incidents)).most_common(1)
+    if worst and _too_many(worst[0][1], opted_in_workloads, limits):
         kind, failing = worst[0]
         total = max(opted_in_workloads, 1)
-        if failing >= limits.min_workloads and failing * 100 > limits.percent * total:
-            return f"{failing} workloads fail at once ({kind}), more than {limits.percent} % of the {total} in opted-in namespaces"
-    for cause, names in sorted(namespaces.items()):
+        return f"{failing} workloads fail at once ({kind}), more than {limits.percent} % of the {total} in opted-in namespaces"
+    for cause, names in sorted(_namespaces(incidents).items()):
         if len(names) > limits.namespaces:
             return f"{cause} in {len(names)} namespaces at once, more than {limits.namespaces}"
     return ""
+
+
+def hit(incidents: Sequence[OpenIncident], opted_in_workloads: int, limits: Storm) -> frozenset[str]:
+    """The classes of failure in which too much fails at once."""
+    many = {kind for kind, failing in _by_class(incidents).items() if _too_many(failing, opted_in_workloads, limits)}
+    return frozenset(many | {CLASS_OF[cause] for cause, names in _namespaces(incidents).items() if len(names) > limits.namespaces})
+
+
+def _by_class(incidents: Sequence[OpenIncident]) -> dict[str, int]:
+    """How many workloads fail in each class."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for one in incidents:
+        if one.cause in CLASS_OF:
+            found[CLASS_OF[one.cause]].add(one.target)
+    return {kind: len(targets) for kind, targets in found.items()}
+
+
+def _namespaces(incidents: Sequence[OpenIncident]) -> dict[Cause, set[str]]:
+    """Where each cause is seen."""
+    found: dict[Cause, set[str]] = defaultdict(set)
+    for one in incidents:
+        if one.cause in CLASS_OF:
+            found[one.cause].add(one.namespace)
+    return found
+
+
+def _too_many(failing: int, opted_in_workloads: int, limits: Storm) -> bool:
+    return failing >= limits.min_workloads and failing * 100 > limits.percent * max(opted_in_workloads, 1)
 
 
 def half_open(attempts: Iterable[Remediation], ended: datetime | None, now: datetime) -> bool:

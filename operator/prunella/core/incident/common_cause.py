@@ -1,4 +1,4 @@
-"""Common cause first: what fails for a registry, for the node that it runs on, or for a dependency that is down, has its Incident as parent.
+"""Common cause first: what fails for a registry, a zone, a node or a dependency that is down has its Incident as parent; so has what a storm hits.
 
 The rule this module protects: a child is not treated and wakes nobody while its parent does, and never longer. What a workload brought upon itself is
 its own; nothing holds back what holds it back; and what could not be seen changes no link.
@@ -17,6 +17,7 @@ from prunella.api.incident import Incident
 from prunella.api.names import Cause, ConditionStatus, EscalationState
 from prunella.core.around import Parent, Shared
 from prunella.core.draft import Draft
+from prunella.core.enumerated import some
 from prunella.core.facts import WorkloadFacts
 from prunella.core.standing import firing
 from prunella.core.subject import CLUSTER_KINDS
@@ -26,8 +27,11 @@ from .sources import WATCH
 from .states import over
 
 REGISTRY: Final = "Registry"
-NAMED: Final = 3
-"""So many of the workloads stand in the parent's sentence by name."""
+ZONE: Final = "Zone"
+STORM: Final = "Storm"
+HIT: Final = "workloads"
+"""The name of a storm: there is one brake, and so there is one of it."""
+SHARED: Final = frozenset({REGISTRY, ZONE, STORM})
 CHILDREN: Final = 50
 ENDED_PHASES: Final = frozenset({"Failed", "Succeeded"})
 OWN_WHATEVER_ELSE_FAILS: Final = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.ROLLOUT_CONFIG_ERROR})
@@ -52,14 +56,14 @@ def registry_name(host: str) -> str:
     return host.replace(":", ".")[:253]
 
 
-def shared_ref(name: str, operator_namespace: str) -> ObjectRef:
-    """A registry as a target. It has no object in the cluster: its Incident stands in the operator's namespace."""
-    return ObjectRef(api_version=API_VERSION, kind=REGISTRY, name=name, namespace=operator_namespace)
+def shared_ref(kind: str, name: str, operator_namespace: str) -> ObjectRef:
+    """A registry, a zone or a storm as a target. It has no object in the cluster: its Incident stands in the operator's namespace."""
+    return ObjectRef(api_version=API_VERSION, kind=kind, name=name, namespace=operator_namespace)
 
 
 def is_shared(ref: ObjectRef) -> bool:
-    """Whether a target is no object but what many of them need."""
-    return ref.kind == REGISTRY and ref.api_version == API_VERSION
+    """Whether a target is no object but what many of them need, or what hits many of them."""
+    return ref.kind in SHARED and ref.api_version == API_VERSION
 
 
 def by_registry(failing: Sequence[Unpulled], least: int, now: datetime) -> dict[str, Shared]:
@@ -70,9 +74,8 @@ def by_registry(failing: Sequence[Unpulled], least: int, now: datetime) -> dict[
 
 
 def _shared(host: str, them: Sequence[Unpulled], now: datetime) -> Shared:
-    names = sorted(f"{one.namespace}/{one.workload}" for one in them)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    summary = f"{host}: {len(names)} workloads can't pull their images from it: {', '.join(names[:NAMED])}{more}"
+    names = some(f"{one.namespace}/{one.workload}" for one in them)
+    summary = f"{host}: {len(them)} workloads can't pull their images from it: {names}"
     started = min(now, *(one.since for one in them))
     return Shared(
         cause=Cause.REGISTRY_UNREACHABLE,
@@ -87,6 +90,8 @@ def as_parent(incident: Incident) -> Parent:
     """An Incident as the parent of others."""
     ref = incident.spec.target_ref
     what = incident.status.target or f"{ref.kind.lower()}/{ref.name}"
+    if is_shared(ref) and ref.kind == STORM:
+        what = "a storm that hits many workloads"
     where = "" if is_shared(ref) or ref.kind in CLUSTER_KINDS else f" in {incident.target_namespace}"
     unheard = any(one.type == "NoResponder" and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
     name = NamespacedRef(namespace=incident.metadata.namespace, name=incident.metadata.name)
@@ -94,13 +99,26 @@ def as_parent(incident: Incident) -> Parent:
 
 
 def holds(incident: Incident) -> bool:
-    """Whether a parent still holds its children: that of a registry until it is over, that of a workload while its fault is seen."""
+    """Whether a parent still holds its children: that of a registry or a zone until it is over, that of a storm or a workload while it is seen."""
     if over(incident.status):
         return False
     if is_shared(incident.spec.target_ref):
-        return True
+        begins = not incident.status.signals
+        return incident.spec.target_ref.kind != STORM or begins or began(incident) is not None
     mitigated = any(one.type == "Mitigated" and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
     return not mitigated and began(incident) is not None
+
+
+def linked(child: Incident, parent: Incident) -> bool:
+    """Whether it is stored that the one fails for the other."""
+    ref = child.status.parent_ref
+    return ref is not None and (ref.namespace, ref.name) == (parent.metadata.namespace, parent.metadata.name)
+
+
+def cause_of(incident: Incident) -> Cause | None:
+    """What is wrong with its target, by its status or, before anybody looked, by what opened it."""
+    source = incident.spec.source
+    return incident.status.cause or (source.signal.cause if source is not None and source.signal is not None else None)
 
 
 def began(incident: Incident) -> datetime | None:

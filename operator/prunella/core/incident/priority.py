@@ -93,6 +93,8 @@ def _impact(world: World, draft: Draft) -> tuple[Impact, str]:
 
 
 def _computed_impact(world: World, status: IncidentStatus) -> tuple[Impact, str]:
+    if world.shared is not None and world.shared.extensive:
+        return Impact.EXTENSIVE, world.shared.extensive
     if world.storm_since is not None and world.incident.source_kind is not SourceKind.PERSON and world.thing is None:
         return Impact.EXTENSIVE, "a storm: many workloads fail at once"
     entry = entry_of(world)

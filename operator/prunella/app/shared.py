@@ -1,0 +1,144 @@
+"""What many fail for at this moment: a registry, a zone, a storm; and the Incident that it has.
+
+The rule this module protects: it follows from stored objects and the cache alone, so that a restart and another replica find the same, under the same
+name. What has a nearer cause is no part of a storm.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.common import ObjectRef
+from prunella.api.healing_policy import HealingPolicySpec
+from prunella.api.healing_policy import Storm as Limits
+from prunella.api.incident import Incident
+from prunella.api.names import Cause
+from prunella.core.around import Shared
+from prunella.core.detect import registries
+from prunella.core.healing import mass
+from prunella.core.incident import common_cause, correlate, zones
+from prunella.core.incident.common_cause import REGISTRY, STORM, ZONE
+from prunella.core.incident.zones import LostNode
+from prunella.core.standing import firing
+from prunella.core.things.node import Node
+
+from .failing_now import counted, failing, opted_in_workloads
+from .ports import View
+
+HOLDS: Final = timedelta(seconds=5)
+
+
+class SharedFaults:
+    """Reads what is shared. What it remembers is lost with the process, and is read again."""
+
+    def __init__(self, view: View, operator_namespace: str) -> None:
+        self._view = view
+        self._namespace = operator_namespace
+        self._hit: tuple[datetime, frozenset[str]] | None = None
+
+    def seen(self, now: datetime) -> Mapping[ObjectRef, Shared]:
+        """By target, what so many fail for now that it is one fault."""
+        found = {self._ref(REGISTRY, common_cause.registry_name(host)): one for host, one in self._registries(now).items()}
+        explained = frozenset(child for one in found.values() for child in one.failing_pods)
+        found |= {self._ref(ZONE, zone): one for zone, one in self._zones(now).items()}
+        storm = self._storm(now, explained)
+        self._hit = (now, frozenset(storm.failing_pods if storm is not None else ()))
+        return found | ({self._ref(STORM, common_cause.HIT): storm} if storm is not None else {})
+
+    def parent(self, ref: ObjectRef) -> Incident | None:
+        """The Incident of such a target that is over neither by itself nor by a person."""
+        known = self._view.incidents_of(ref.kind, self._namespace, ref.name)
+        return next((one for one in known if correlate.same_target(one.spec.target_ref, ref) and common_cause.holds(one)), None)
+
+    def of_registry(self, host: str) -> Incident | None:
+        """That of a registry."""
+        return self.parent(self._ref(REGISTRY, common_cause.registry_name(host)))
+
+    def of_zone(self, node: Node) -> Incident | None:
+        """That of the zone in which a node stands."""
+        zone = zones.zone_of(node)
+        return self.parent(self._ref(ZONE, zone)) if zone else None
+
+    def of_storm(self, child: Incident, now: datetime) -> Incident | None:
+        """That of the storm, for an Incident that is part of it: linked to it already, or failing as the others do."""
+        parent = self.parent(self._ref(STORM, common_cause.HIT))
+        if parent is None or common_cause.linked(child, parent) or _name(child) in self._hit_by_storm(now):
+            return parent
+        return None
+
+    def _ref(self, kind: str, name: str) -> ObjectRef:
+        return common_cause.shared_ref(kind, name, self._namespace)
+
+    def _limits(self) -> Limits:
+        policy = self._view.healing_policy()
+        return (policy.spec if policy is not None else HealingPolicySpec()).storm
+
+    def _registries(self, now: datetime) -> Mapping[str, Shared]:
+        waiting = []
+        for incident in self._view.unended_incidents():
+            ref = incident.spec.target_ref
+            if common_cause.is_shared(ref) or common_cause.cause_of(incident) is not Cause.REGISTRY_UNREACHABLE:
+                continue
+            facts = self._view.workload(ref.kind, incident.target_namespace, ref.name)
+            if facts is not None and ref.uid in {None, facts.workload.uid}:
+                waiting.append(common_cause.unpulled(incident, facts, registries.unreachable(facts.pods)))
+        return common_cause.by_registry(waiting, self._limits().min_workloads, now)
+
+    def _zones(self, now: datetime) -> Mapping[str, Shared]:
+        lost, limits = list(self._lost_nodes(now)), self._limits()
+        if len(lost) < limits.min_workloads:
+            return {}
+        sizes = Counter(zones.zone_of(one) for one in self._view.things() if isinstance(one, Node))
+        return zones.by_zone(lost, sizes, limits, now)
+
+    def _lost_nodes(self, now: datetime) -> Iterator[LostNode]:
+        for incident in self._view.unended_incidents():
+            ref = incident.spec.target_ref
+            if ref.kind != Node.kind or common_cause.cause_of(incident) is not Cause.NODE_NOT_READY:
+                continue
+            node = self._view.thing(Node.kind, "", ref.name)
+            if isinstance(node, Node) and not node.ready and ref.uid in {None, node.uid}:
+                yield LostNode(incident=_name(incident), node=node.name, zone=zones.zone_of(node), since=node.ready_since or now)
+
+    def _storm(self, now: datetime, explained: frozenset[str]) -> Shared | None:
+        policy = self._view.healing_policy()
+        since = policy.status.storm_since_time if policy is not None else None
+        if since is None:
+            return None
+        parent = self.parent(self._ref(STORM, common_cause.HIT))
+        alone = [one for one in failing(self._view, now) if _fires(one) and _name(one) not in explained and _of_nobody_else(one, parent)]
+        return mass.shared(
+            [counted(one) for one in alone],
+            _names(one for one in alone if parent is not None and common_cause.linked(one, parent)),
+            opted_in_workloads(self._view),
+            self._limits(),
+            since=since,
+            standing=parent is not None,
+            now=now,
+        )
+
+    def _hit_by_storm(self, now: datetime) -> frozenset[str]:
+        """Who is part of it: a storm of Incidents is not looked through once for each of them."""
+        if self._hit is None or abs(now - self._hit[0]) >= HOLDS:
+            self.seen(now)
+        return self._hit[1] if self._hit is not None else frozenset()
+
+
+def _fires(one: Incident) -> bool:
+    """Whether it is seen to fail still; one that nobody looked at yet is."""
+    return not one.status.signals or bool(firing(one.status))
+
+
+def _of_nobody_else(one: Incident, storm: Incident | None) -> bool:
+    return one.status.parent_ref is None or (storm is not None and common_cause.linked(one, storm))
+
+
+def _names(incidents: Iterable[Incident]) -> frozenset[str]:
+    return frozenset(_name(one) for one in incidents)
+
+
+def _name(one: Incident) -> str:
+    return f"{one.metadata.namespace}/{one.metadata.name}"
