@@ -143,8 +143,9 @@ def test_of_a_certificate_only_what_cert_manager_tells_is_kept():
 
 
 def test_of_claims_quotas_and_budgets_only_what_decides_is_kept():
-    claim = stored("data", spec={"storageClassName": "fast", "volumeName": "pv-7"}, status={"phase": "Lost"})
-    wanted = Claim(namespace="shop", name="data", uid="uid-data", phase="Lost", storage_class="fast", volume="pv-7")
+    asks = {"resources": {"requests": {"storage": "10Gi"}}}
+    claim = stored("data", spec={"storageClassName": "fast", "volumeName": "pv-7", **asks}, status={"phase": "Lost", "capacity": {"storage": "8Gi"}})
+    wanted = Claim(namespace="shop", name="data", uid="uid-data", phase="Lost", storage_class="fast", volume="pv-7", wants="10Gi", has="8Gi")
     assert decode.claim(msgspec.convert(claim, wire.Claim)) == wanted
     quota = stored("compute", status={"hard": {"pods": "9"}, "used": {"pods": "1"}})
     assert decode.quota(msgspec.convert(quota, wire.Quota)) == Quota(

@@ -274,6 +274,18 @@ async def test_the_for_of_a_rule_is_known_only_where_it_is_one(listing, groups, 
     assert await listing({"groups": groups}, lambda queries: queries.rule_for_seconds("X")) == seconds
 
 
+@pytest.mark.parametrize(
+    ("severity", "seconds"), [("warning", 3600), ("critical", 60), ("info", UNKNOWN), ("", UNKNOWN)], ids=["its own", "another", "of neither", "none"]
+)
+async def test_rules_of_one_name_are_told_apart_by_the_severity_that_they_give(listing, severity, seconds):
+    rules = [rule(duration=60) | {"labels": {"severity": "critical"}}, rule(duration=3600) | {"labels": {"severity": "warning"}}]
+    assert await listing({"groups": [{"rules": rules}]}, lambda queries: queries.rule_for_seconds("X", severity)) == seconds
+
+
+async def test_a_rule_that_gives_no_severity_is_known_by_its_name(listing):
+    assert await listing({"groups": [{"rules": [rule(duration=900)]}]}, lambda queries: queries.rule_for_seconds("X", "warning")) == 900
+
+
 def active(at="2026-11-24T11:58:00.123456789Z", **labels):
     return {"labels": {"alertname": "X"} | labels, "activeAt": at, "state": "firing"}
 

@@ -20,11 +20,12 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.app.prepare import Preparer
-from prunella.core.facts import UNKNOWN, UnknownT
+from prunella.core.facts import UNKNOWN, Look, UnknownT
 from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Settled
 from prunella.core.healing.identity import OURSELVES
 from prunella.core.healing.steps.step import Failed, LiveFacts, Next, Wait
+from prunella.core.things.job import Job
 
 pytestmark = needs_control_plane
 INTENT = "5b1e000000000002"
@@ -159,6 +160,33 @@ async def test_a_job_that_failed_runs_again_and_a_failure_is_seen_as_one(shop: S
     wants = await shop.wants(AGAIN, record(effect))
     assert isinstance(wants, Failed)
     assert wants.message.startswith(f"Job {effect.target.name} failed: ")
+
+
+async def test_a_failed_job_that_is_the_target_runs_again_and_the_record_says_whose_run_it_is(shop: Shop) -> None:
+    spec = {"activeDeadlineSeconds": 1, "backoffLimit": 0, "template": {"spec": POD}}
+    stored = await must(shop.api, "POST", shop.jobs, {"metadata": {"name": "migrate", "annotations": YES}, "spec": spec})
+    ref = ObjectRef(api_version="batch/v1", kind="Job", namespace=shop.namespace, name="migrate", uid=stored["metadata"]["uid"])
+    live = LiveReads(shop.api)
+
+    async def wants() -> Next:
+        seen = await live.look(ref)
+        assert isinstance(seen, Look)
+        step = RunbookStep(name="run", rerunJob={})
+        return await shop.preparer.wants(step, LiveFacts(now=NOW, raw=seen.raw, target=seen.facts, intent_time=NOW, intent_id=INTENT), ())
+
+    async def failed() -> bool:
+        return isinstance(await wants(), Create)
+
+    await eventually(failed, seconds=60)
+    effect = await wants()
+    assert isinstance(effect, Create)
+    assert effect.record == {"runsAgain": ref.uid}
+    assert await shop.effects.dry_run(effect, OURSELVES) == DryRun(accepted=True)
+    assert isinstance(await shop.effects.apply(effect, INTENT, OURSELVES), Applied)
+    ours = await live.look(effect.target)
+    assert isinstance(ours, Look)
+    assert isinstance(ours.facts, Job)
+    assert ours.facts.intent == INTENT, "what becomes of it is no Incident of its own"
 
 
 async def test_what_the_api_server_refuses_is_told_and_makes_nothing(shop: Shop) -> None:

@@ -8,10 +8,12 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing.effects import Patch
+from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import expand_volume
 from prunella.core.healing.steps.expand_volume import ExpandVolume
 from prunella.core.healing.steps.step import Ask, Done, Failed, Listed, LiveFacts, Right, Wait
 
+from . import thing_builders as things
 from .builders import NOON, healthy_facts, later
 
 GROW = ExpandVolume(claim="data", most="200Gi")
@@ -98,6 +100,47 @@ def test_else_it_is_left_as_it_is_and_the_run_fails(found, more, message):
     assert plan(*found, **more) == Failed(message=message)
 
 
+# where the claim is the target
+
+SELF = ExpandVolume(most="200Gi")
+DATA = things.claim(phase="Bound", wants="10Gi", has="10Gi")
+
+
+def of_claim(raw, *, params=SELF, done=(), classes=(FAST,)):
+    live = LiveFacts(now=NOON, raw=raw, target=DATA, intent_time=NOON, answers={CLASS: classes})
+    return expand_volume.plan(params, live, done)
+
+
+def test_a_claim_that_is_the_target_grows_as_it_was_judged():
+    patch = of_claim(claim())
+    assert isinstance(patch, Patch)
+    assert (patch.target.namespace, patch.target.name, patch.target.uid) == ("shop", "data", "u-data")
+    assert patch.does == "claim data asks for more storage: 10Gi -> 12800Mi"
+    assert of_claim(claim(), params=GROW) == patch, "whoever names it means the same"
+    assert isinstance(of_claim(claim("12800Mi"), done=(record(patch),)), Wait)
+    assert of_claim(claim("12800Mi", "12800Mi"), done=(record(patch),)) == Done(message="claim data has 12800Mi")
+
+
+@pytest.mark.parametrize(
+    ("raw", "classes", "message"),
+    [
+        (claim("200Gi", "200Gi"), (FAST,), "claim data has 200Gi and may have no more than 200Gi: a person has to make room"),
+        (claim("20Gi"), (FAST,), "claim data has 10Gi and waits for 20Gi: it is being expanded already"),
+        (claim(storage_class=None), (FAST,), "claim data has no StorageClass: nothing says that its volume may grow"),
+        (claim(), ({"metadata": {"name": "fast"}},), "StorageClass fast of claim data does not allow volumes to be expanded"),
+        (claim(deletionTimestamp="2026-11-24T11:00:00Z"), (FAST,), "claim data is not bound to a volume, or is being deleted"),
+    ],
+    ids=["at the cap", "under way", "of no class", "its class forbids it", "being deleted"],
+)
+def test_r30_of_the_target_itself_it_is_known_before_people_are_asked(raw, classes, message):
+    assert of_claim(raw, classes=classes) == Refusal(reason="PreconditionFalse", message=message)
+
+
+def test_no_other_claim_than_the_target_grows_and_beside_a_workload_it_has_to_be_named():
+    assert of_claim(claim(), params=ExpandVolume(claim="other", most="200Gi")) == Failed(message="pvc/data uses no claim other")
+    assert plan(claim(), params=SELF) == Failed(message="deploy/checkout is no claim, and the step names none")
+
+
 def test_it_reads_the_claim_and_then_its_class_and_waits_where_they_can_not_be_read():
     assert plan(answers={}) == Ask(reads=(CLAIM,))
     assert plan(answers={CLAIM: (claim(),)}) == Ask(reads=(CLASS,))
@@ -116,4 +159,5 @@ def test_it_can_not_be_taken_back_has_a_cap_and_needs_one_right():
     assert expand_volume.KIND.undo is None
     assert ExpandVolume.wrong_with({"claim": "data"}) == ".most: Field required"
     assert expand_volume.needs(GROW, "StatefulSet") == (Right(verb="patch", group="", resource="persistentvolumeclaims"),)
+    assert expand_volume.needs(SELF, "PersistentVolumeClaim") == expand_volume.needs(GROW, "StatefulSet")
     assert expand_volume.needs(GROW, "Node") == ()

@@ -184,6 +184,13 @@ def test_where_only_an_alert_accuses_its_source_and_rule_must_be_good(changes, r
     assert (refusal and (refusal.reason, refusal.message)) == (None if reason is None else (reason, message))
 
 
+@pytest.mark.parametrize(("severity", "enough"), [("critical", False), ("warning", True), ("", False)])
+def test_of_two_rules_of_one_name_the_one_counts_that_gives_the_alert_its_severity(severity, enough):
+    world = ill(alert_rules={"HighErrors/critical": 60, "HighErrors/warning": 3600})
+    labels = {"alertname": "HighErrors", **({"severity": severity} if severity else {})}
+    assert (guards.evidence(world, planned(ill(), by_alert=alert_signal(labels=labels))) is None) == enough
+
+
 @pytest.mark.parametrize("fresh", [True, False])
 def test_r36_a_stale_alert_source_does_not_hold_back_what_the_watch_sees(fresh):
     world = ill(alert_source_fresh=fresh)

@@ -16,6 +16,7 @@ from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Ask, Done, Failed, Listed, Note, Right, Wait
 
+from . import thing_builders as things
 from .builders import NOON, later
 from .test_steps import asked, live
 
@@ -28,9 +29,14 @@ NAME = "prunella-0123456789abcdef"
 YES = {"prunella.dev/idempotent": "true"}
 
 
-def told(jobs=None, cron_jobs=None):
+def told(jobs=None, cron_jobs=None, **changes):
     answers = {key: value for key, value in ((JOBS, jobs), (CRON_JOBS, cron_jobs)) if value is not None}
-    return live(answers=answers, intent_id="0123456789abcdef")
+    return live(**({"answers": answers, "intent_id": "0123456789abcdef"} | changes))
+
+
+def target(thing, raw):
+    """The facts where that is the target: nothing has to be asked for it."""
+    return told(target=thing, raw=raw)
 
 
 def made(*more):
@@ -46,6 +52,9 @@ def one(name=NAME, kind="Job", *, annotations=None, spec=None, **status: Any) ->
 
 def ended(type_, **more):
     return one(conditions=[{"type": "SuccessCriteriaMet", "status": "True"}, {"type": type_, "status": "True", **more}])
+
+
+DONE = one(conditions=[{"type": "Complete", "status": "True"}], completionTime="2026-11-24T12:00:00Z")
 
 
 # job
@@ -126,12 +135,13 @@ def test_what_a_job_may_not_be_is_refused(changes, field):
         ((one(active=1),), Wait(until_time=later(5), message=f"Job {NAME} is at work")),
         ((one(conditions=[{"type": "Complete", "status": "False"}]),), Wait(until_time=later(5), message=f"Job {NAME} is at work")),
         ((ended("Complete"),), Note(message=f"Job {NAME} is complete", outputs={"job": NAME})),
+        ((DONE,), Note(message=f"Job {NAME} is complete", outputs={"job": NAME, "completedTime": "2026-11-24T12:00:00Z"})),
         (
             (ended("Failed", reason="DeadlineExceeded", message="it took too long"),),
             Failed(message=f"Job {NAME} failed: DeadlineExceeded: it took too long"),
         ),
     ],
-    ids=["not asked", "unreadable", "gone", "another", "at work", "not complete", "complete", "failed"],
+    ids=["not asked", "unreadable", "gone", "another", "at work", "not complete", "complete", "complete since then", "failed"],
 )
 def test_only_what_the_cluster_calls_complete_is_success(step, jobs, answer):
     assert asked(step, told(jobs), made()) == answer
@@ -214,6 +224,11 @@ def test_where_both_may_run_a_running_one_stands_in_no_way():
 # rerunJob
 
 
+SELF, CRON_SELF = RunbookStep(name="run", rerunJob={}), RunbookStep(name="run", createJobFrom={})
+FAILED = things.failed_job()
+UID = {"metadata": {"name": "migrate", "uid": "uid-migrate", "annotations": YES}}
+
+
 def failed_job(annotations=YES, type_="Failed"):
     spec = {**SPEC, "selector": {"matchLabels": {"a": "b"}}, "manualSelector": False, "suspend": False}
     return one("migrate", annotations=annotations, spec=spec, conditions=[{"type": type_, "status": "True"}])
@@ -240,6 +255,66 @@ def test_a_failed_job_runs_again_under_another_name_without_what_was_the_first_o
 )
 def test_what_did_not_fail_or_may_not_run_twice_is_left_alone(jobs, why):
     assert asked(AGAIN, told(jobs)) == Failed(message=why)
+
+
+# where it is the target
+
+
+def test_a_failed_job_that_is_the_target_is_run_again_as_it_was_judged_and_the_record_says_whose_run_it_is():
+    wants = asked(SELF, target(FAILED, failed_job() | UID))
+    assert isinstance(wants, Create)
+    assert (wants.target.namespace, wants.target.name, wants.does) == ("shop", NAME, f"Job {NAME} runs again what Job migrate ran")
+    assert wants.record == {"runsAgain": "uid-migrate"}
+    assert asked(AGAIN, target(FAILED, failed_job() | UID)) == wants, "whoever names it means the same"
+
+
+def test_a_cron_job_that_is_the_target_is_run_now():
+    wants = asked(CRON_SELF, target(things.cron_job(name="nightly"), cron_job() | {"metadata": cron_job()["metadata"] | {"uid": "uid-cj"}}))
+    assert isinstance(wants, Create)
+    assert (wants.does, wants.record) == (f"Job {NAME} runs what CronJob nightly runs", {"runsAgain": "uid-cj"})
+
+
+@pytest.mark.parametrize(
+    ("step", "thing", "raw", "why"),
+    [
+        (SELF, FAILED, failed_job({}), 'Job migrate does not bear prunella.dev/idempotent: "true": nobody has said that it may run twice'),
+        (
+            CRON_SELF,
+            things.cron_job(name="nightly"),
+            cron_job(annotations={}),
+            'CronJob nightly does not bear prunella.dev/idempotent: "true": nobody has said that it may run twice',
+        ),
+        (
+            CRON_SELF,
+            things.cron_job(name="nightly"),
+            cron_job(concurrencyPolicy="Replace", status={"active": [{"name": "n-1"}]}),
+            "CronJob nightly runs right now, and its concurrencyPolicy permits no second Job",
+        ),
+    ],
+    ids=["a Job of which nobody said so", "a CronJob of which nobody said so", "one that runs now"],
+)
+def test_of_the_target_itself_it_is_known_before_people_are_asked(step, thing, raw, why):
+    assert asked(step, target(thing, raw)) == Refusal(reason="PreconditionFalse", message=why)
+
+
+@pytest.mark.parametrize(
+    ("step", "thing", "why"),
+    [
+        (SELF, None, "deploy/checkout is no Job, and the step names none"),
+        (CRON_SELF, None, "deploy/checkout is no CronJob, and the step names none"),
+    ],
+    ids=["a Job", "a CronJob"],
+)
+def test_beside_another_target_it_has_to_be_named(step, thing, why):
+    assert asked(step, told()) == Failed(message=why)
+
+
+def test_another_job_than_the_target_may_be_named_and_is_no_proof_for_the_target():
+    wants = asked(
+        RunbookStep(name="run", rerunJob={"job": "other"}), told((failed_job() | {"metadata": {"name": "other", "uid": "o", "annotations": YES}},))
+    )
+    assert isinstance(wants, Create)
+    assert wants.record == {"runsAgain": "o"}
 
 
 # rights, hash

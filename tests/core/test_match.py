@@ -174,6 +174,7 @@ def test_without_a_workload_a_condition_reads_what_the_incident_says():
         "desired": 0,
         "ownedByGitOps": False,
         "irreversible": False,
+        "idempotent": False,
     }
     assert read["incident"]["cause"] == "Reported"
     assert read["alert"] == {"labels": {"alertname": "HighErrors"}, "summary": "many"}

@@ -20,12 +20,13 @@ from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import ANY, LiveFacts
 from prunella.core.subject import Owner
 from prunella.core.things.node import Node
+from prunella.core.things.past import Past
 from prunella.core.world import World
 
 from .builders import NOON, ago
 from .healing_builders import alert_signal, attempt, ill, incident, planned, policy, refused, signal, status
 from .incident_builders import draft_of
-from .thing_builders import claim, failed_job, job, look, lost_node, node, said
+from .thing_builders import claim, cron_job, failed_job, job, look, lost_node, node, run, said
 
 TELL = RunbookStep(name="tell", notify={"message": "look at it"})
 RESTART = RunbookStep(name="again", restart={})
@@ -59,9 +60,13 @@ def test_a_runbook_that_only_tells_fits_every_kind(thing):
     ("thing", "step", "message"),
     [
         (PRESSED, RESTART, "step 'again' (restart) is for DaemonSet, Deployment, StatefulSet, not for Node"),
-        (failed_job(), RunbookStep(name="rerun", rerun_job={"job": "migrate"}), "(rerunJob) is for DaemonSet, Deployment, StatefulSet, not for Job"),
+        (
+            failed_job(),
+            RunbookStep(name="run", create_job_from={}),
+            "(createJobFrom) is for CronJob, DaemonSet, Deployment, StatefulSet, not for Job",
+        ),
     ],
-    ids=["a Node", "a Job, which a rerun never makes well"],
+    ids=["a Node", "a Job, which is no CronJob"],
 )
 def test_a_step_that_is_not_for_the_target_makes_its_runbook_no_fit_and_says_so(thing, step, message):
     world = of_node(thing=thing)
@@ -187,14 +192,42 @@ def test_a_healthy_node_is_no_target():
         (node(ready_since=None), CheckResult.INCONCLUSIVE, "does not say whether it is Ready"),
         (failed_job(), CheckResult.FAILURE, "the Job failed"),
         (job(completed_time=ago(5)), CheckResult.SUCCESS, "no fault is seen"),
+        (cron_job(run(9, failed=True, ago_seconds=60)), CheckResult.FAILURE, "its last run failed"),
+        (cron_job(run(9, failed=False, ago_seconds=60)), CheckResult.SUCCESS, "no run has failed since one was complete"),
+        (cron_job(run(9, failed=True, ago_seconds=60), suspended=True), CheckResult.INCONCLUSIVE, "whether its runs succeed can't be told"),
+        (claim(phase="Bound", wants="10Gi", has="10Gi"), CheckResult.SUCCESS, "it has the 10Gi that it asks for"),
+        (claim(phase="Bound", wants="10240Mi", has="10Gi"), CheckResult.SUCCESS, "it has the 10Gi that it asks for"),
+        (claim(phase="Bound", wants="12800Mi", has="10Gi"), CheckResult.FAILURE, "pvc/data has 10Gi, and asks for 12800Mi"),
+        (claim(phase="Bound"), CheckResult.FAILURE, "pvc/data has nothing, and asks for an unknown amount"),
         (None, CheckResult.INCONCLUSIVE, "could not be read"),
     ],
-    ids=["well", "pressed", "lost", "silent about it", "a Job that failed", "a Job that is done", "unreadable"],
+    ids=[
+        "well",
+        "pressed",
+        "lost",
+        "silent about it",
+        "a Job that failed",
+        "a Job that is done",
+        "a CronJob whose run failed",
+        "a CronJob whose run is done",
+        "a suspended CronJob",
+        "a claim that has what it asks for",
+        "the same in another unit",
+        "a claim that waits for more",
+        "a claim that says nothing",
+        "unreadable",
+    ],
 )
 def test_a_thing_is_well_while_its_detector_finds_nothing_on_it(thing, result, value):
     seen = verify.thing_healthy(thing, look(thing).finding if thing is not None else None, "healthy")
     assert (seen.result, seen.conclusive) == (result, False)
     assert value in seen.value
+
+
+def test_a_failed_job_that_was_run_again_with_success_is_well_though_it_stays_failed():
+    failed = failed_job()
+    seen = verify.thing_healthy(failed, look(failed, past=Past(ran_again_time=ago(5))).finding, "healthy")
+    assert (seen.result, seen.value) == (CheckResult.SUCCESS, "it was run again, and that run was complete")
 
 
 def test_what_can_not_be_told_is_not_health():

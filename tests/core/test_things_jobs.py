@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from prunella.api.names import Cause
+from prunella.core.things.past import Past
+from prunella.core.things.sighting import NOTHING
 
 from .builders import NOON, ago, later
 from .thing_builders import cron_job, failed_job, failed_pod, job, look, run
@@ -26,11 +28,26 @@ def test_a_failed_job_is_found_at_once_with_the_pod_whose_log_may_say_why():
 
 @pytest.mark.parametrize(
     "one",
-    [job(), job(completed_time=ago(5)), failed_job(deletion_time=ago(5)), run(1, failed=True, ago_seconds=60)],
-    ids=["runs", "done", "being deleted", "its schedule runs it again"],
+    [
+        job(),
+        job(completed_time=ago(5)),
+        failed_job(deletion_time=ago(5)),
+        run(1, failed=True, ago_seconds=60),
+        failed_job("prunella-5b1e", annotations={"prunella.dev/intent-id": "5b1e"}),
+    ],
+    ids=["runs", "done", "being deleted", "its schedule runs it again", "an attempt made it"],
 )
 def test_any_other_job_is_none(one):
     assert look(one).finding is None
+
+
+def test_a_copy_of_one_that_an_attempt_made_is_somebodys_own():
+    assert look(failed_job("copied", annotations={"prunella.dev/intent-id": "5b1e"})).finding is not None
+
+
+def test_one_that_was_run_again_with_success_is_well_and_forgotten_it_is_not():
+    assert look(failed_job(), past=Past(ran_again_time=ago(5))) == NOTHING
+    assert look(failed_job(), past=Past()).finding is not None
 
 
 def test_a_failure_of_long_ago_keeps_its_incident_and_opens_none():
@@ -85,6 +102,16 @@ def test_a_cron_job_is_judged_by_its_runs_since_the_last_success(cron, cause, wo
 )
 def test_any_other_cron_job_is_well(cron):
     assert look(cron).finding is None
+
+
+@pytest.mark.parametrize(
+    ("ran_again", "cause"),
+    [(ago(599), None), (ago(601), Cause.JOB_FAILED), (ago(3 * HOUR), Cause.CRON_JOB_FAILING)],
+    ids=["after the last failure", "before it", "before three of them"],
+)
+def test_a_run_that_an_attempt_made_is_a_success_as_any_other(ran_again, cause):
+    seen = look(streak(True, True, True, last_success_time=None), past=Past(ran_again_time=ran_again))
+    assert (seen.finding and seen.finding.cause) == cause
 
 
 def test_while_the_next_run_is_under_way_the_last_one_counts():

@@ -733,7 +733,8 @@ class FakeCluster:
     def _other(self, ref: ObjectRef) -> dict[str, Any] | None:
         thing = self.things.get((ref.kind, ref.namespace or "", ref.name))
         held = self.others.get((ref.kind, ref.namespace or "", ref.name)) or self._replica_set(ref)
-        raw = held if thing is None or isinstance(thing, Node) else {"metadata": {"uid": thing.uid}}
+        known = held is not None and thing is not None and held["metadata"]["uid"] == thing.uid
+        raw = held if thing is None or known else {"metadata": {"uid": thing.uid}}
         return raw if raw is not None and ref.uid in {None, raw["metadata"]["uid"]} else None
 
     def _find_pod(self, ref: ObjectRef) -> tuple[FakeWorkload, FakePod] | None:

@@ -42,9 +42,9 @@ class FakeQueries:
         self.asked.append(query)
         return self.values.pop(0) if len(self.values) > 1 else self.values[0]
 
-    async def rule_for_seconds(self, alertname: str) -> int | UnknownT:
+    async def rule_for_seconds(self, alertname: str, severity: str = "") -> int | UnknownT:
         self.asked.append(alertname)
-        return self.rules.get(alertname, UNKNOWN)
+        return self.rules.get(f"{alertname}/{severity}", self.rules.get(alertname, UNKNOWN))
 
     async def alert_active_time(self, alertname: str, labels: Mapping[str, str]) -> datetime | UnknownT:
         return self.active.get(alertname, UNKNOWN)

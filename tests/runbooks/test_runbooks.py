@@ -84,10 +84,12 @@ def test_a_rollback_is_for_what_a_rollout_brought_and_nothing_else():
     assert spec.match.when == "target.failingRevision == target.newestRevision"
 
 
+RUNS = {Cause.CRON_JOB_FAILING, Cause.JOB_FAILED}
 NODES = {Cause.NODE_FLAPPING, Cause.NODE_PRESSURE}
 MENDABLE = {
     *(ROLLOUT_CAUSES - {Cause.ROLLOUT_STUCK}),
     *NODES,
+    *RUNS,
     Cause.CONFIG_CHANGED,
     Cause.CRASH_LOOP,
     Cause.FAILED_PODS_PILED_UP,
@@ -121,9 +123,9 @@ def test_an_alert_about_a_stuck_rollout_rolls_nothing_back_where_no_revision_is_
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)
-def test_each_proves_recovery_by_the_workload_itself(name):
+def test_each_proves_recovery_by_the_target_itself(name):
     spec = RUNBOOKS[name].spec
-    assert any(check.workload_healthy is not None and not check.optional for check in spec.verify.checks)
+    assert any(check.workload_healthy is not None and (not check.optional or name == CLAIMS) for check in spec.verify.checks)
     assert spec.verify.successes * spec.verify.interval_seconds + spec.verify.stabilize_seconds < spec.verify.timeout_seconds
 
 
@@ -139,8 +141,34 @@ def test_a_node_is_only_ever_kept_from_new_pods_for_a_while_and_only_if_people_a
 
 
 def test_no_two_of_them_can_tie():
-    causes = [(cause, one.spec.priority) for one in RUNBOOKS.values() for cause in one.spec.match.causes]
+    causes = [(kind, cause, one.spec.priority) for one in RUNBOOKS.values() for kind in kinds(one) for cause in one.spec.match.causes]
     assert len(causes) == len(set(causes))
+
+
+def kinds(one: Runbook) -> tuple[str, ...]:
+    """Kinds of targets that it is for; each of them says so."""
+    assert one.spec.match.targets is not None
+    return one.spec.match.targets.kinds
+
+
+@pytest.mark.parametrize(("name", "kind"), [("rerun-failed-job", "Job"), ("run-failing-cron-job", "CronJob")])
+def test_what_may_have_been_done_half_way_runs_again_only_where_its_owner_and_people_say_so(name, kind):
+    spec = RUNBOOKS[name].spec
+    assert (spec.mode, kinds(RUNBOOKS[name]), set(spec.match.causes) <= RUNS) == (Mode.APPROVE, (kind,), True)
+    assert spec.match.when == "target.idempotent"
+    [step] = spec.steps
+    assert registry.params_of(step).model_dump(exclude={"deadline_seconds"}) in ({"job": None}, {"cron_job": None}), "the target itself"
+
+
+CLAIMS = "expand-nearly-full-claim"
+
+
+def test_a_claim_grows_up_to_a_cap_if_people_agree_and_the_alert_itself_proves_it():
+    spec = RUNBOOKS[CLAIMS].spec
+    assert (spec.mode, [step.action for step in spec.steps], kinds(RUNBOOKS[CLAIMS])) == (Mode.APPROVE, ["expandVolume"], ("PersistentVolumeClaim",))
+    assert (registry.params_of(spec.steps[0]).claim, registry.params_of(spec.steps[0]).most) == (None, "100Gi")
+    counted = [check for check in spec.verify.checks if not check.optional]
+    assert [check.alert_cleared is not None for check in counted] == [True], "beside another check that counts it would only hold up the end"
 
 
 ROLLOUTS = {"freeze-irreversible-rollout", "hold-gitops-and-roll-back", "request-revert-of-gitops-rollout", "roll-back-bad-rollout"}
@@ -169,4 +197,5 @@ def test_an_alert_alone_is_weaker_than_what_was_seen():
     told = [one.spec for one in RUNBOOKS.values() if not one.spec.match.causes]
     assert told
     assert all(spec.priority < Runbook.model_fields["spec"].annotation.model_fields["priority"].default for spec in told)
-    assert all("target.failingRevision == ''" in str(spec.match.when) for spec in told)
+    of_workloads = [one.spec for name, one in RUNBOOKS.items() if not one.spec.match.causes and name != CLAIMS]
+    assert all("target.failingRevision == ''" in str(spec.match.when) for spec in of_workloads)

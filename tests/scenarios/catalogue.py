@@ -144,6 +144,7 @@ SHOWN: tuple[Shown, ...] = (
         ("a_rollout_that_was_complete_and_crashes_half_a_minute_later_heals", (1,)),
     ),
     *_file("test_prometheus.py", HEALED, ("an_error_ratio_opens_an_incident_that_no_watch_sees_and_a_runbook_for_the_alert_heals_it", (14,))),
+    *_file("test_things_heal.py", HEALED, ("a_job_that_may_run_twice_runs_again_and_its_success_ends_the_incident", (30,))),
     *_file("test_apply_after_heal.py", HEALED, ("the_fixed_version_goes_out_without_conflict_or_force", (1,))),
     *_file("test_paging.py", HEALED, ("what_heals_before_the_first_page_calls_nobody_and_the_owner_is_told", (1,))),
     *_file("test_left_alone.py", HELD, ("r09_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over", (1,))),

@@ -16,7 +16,7 @@ class NoPrometheus:
         """An error that says what to do."""
         return QueryValue(error="no Prometheus is configured: start with --prometheus-url")
 
-    async def rule_for_seconds(self, alertname: str) -> int | UnknownT:  # noqa: ARG002 - the port's shape
+    async def rule_for_seconds(self, alertname: str, severity: str = "") -> int | UnknownT:  # noqa: ARG002 - the port's shape
         """Not known."""
         return UNKNOWN
 

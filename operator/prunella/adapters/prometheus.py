@@ -79,11 +79,15 @@ class PrometheusQueries:
             return QueryValue(error=str(error))
         return read_value(envelope, now)
 
-    async def rule_for_seconds(self, alertname: str) -> int | UnknownT:
-        """The `for` of the alerting rule of that name; UNKNOWN where Prometheus can't tell, has none, or rules of that name differ."""
+    async def rule_for_seconds(self, alertname: str, severity: str = "") -> int | UnknownT:
+        """The `for` of the alerting rule of that name, and of that severity where rules of that name bear it.
+
+        UNKNOWN where Prometheus can't tell, has none, or those rules differ.
+        """
         groups = _list(await self._listing("/api/v1/rules?type=alert", "groups"))
         rules = [rule for group in groups for rule in _list(group.get("rules") if isinstance(group, dict) else None)]
-        found = {_seconds(rule.get("duration")) for rule in rules if isinstance(rule, dict) and rule.get("name") == alertname}
+        named = [rule for rule in rules if isinstance(rule, dict) and rule.get("name") == alertname]
+        found = {_seconds(rule.get("duration")) for rule in [one for one in named if _severe(one, severity)] or named}
         only = found.pop() if len(found) == 1 else None
         return UNKNOWN if only is None else only
 
@@ -203,6 +207,12 @@ def _envelope(status: int, body: bytes) -> dict[str, Any]:
 
 def _is(known: object, alertname: str, labels: Mapping[str, str]) -> bool:
     return isinstance(known, dict) and known.get("alertname") == alertname and all(labels.get(name) == value for name, value in known.items())
+
+
+def _severe(rule: Mapping[str, object], severity: str) -> bool:
+    """Whether the rule itself gives its alerts that severity."""
+    labels = rule.get("labels")
+    return bool(severity) and isinstance(labels, dict) and labels.get("severity") == severity
 
 
 def _seconds(duration: object) -> int | None:

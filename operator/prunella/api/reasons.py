@@ -27,7 +27,11 @@ REFUSALS: Final = (
     Reason(
         "ParameterInvalid", "A parameter of the run is missing, unknown or not permitted.", "Ask again; the message names it and what is permitted."
     ),
-    Reason("PreconditionFalse", "The Runbook's condition `when` is false, or could not be told.", "`prunella lint` checks it."),
+    Reason(
+        "PreconditionFalse",
+        "The Runbook's condition `when` is false, or could not be told; or its step can't be done to this target as it is.",
+        "The message says which; `prunella lint` checks conditions.",
+    ),
     Reason("ServiceAccountRequired", "A Runbook outside the operator's namespace names no ServiceAccount.", "Name one of its own namespace."),
     Reason(
         "ServiceAccountUnsupported",

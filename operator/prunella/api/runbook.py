@@ -193,7 +193,8 @@ class Check(OneOf):
     optional: bool = False
     """It may be Inconclusive, never a Failure."""
     workload_healthy: WorkloadHealthy | None = None
-    """The target has every replica updated and available, none restarted since the effect. No workload: nothing is found wrong; a Node is Ready."""
+    """The target has every replica updated and available, none restarted since the effect. No workload: nothing is found wrong with it; a Node is
+    Ready, a claim has what it asks for, and a failed Job was run again with success."""
     promql: PromQL | None = None
     """A Prometheus query whose single value decides."""
     alert_cleared: AlertCleared | None = None

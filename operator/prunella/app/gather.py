@@ -18,7 +18,7 @@ from prunella.core.healing import record
 from prunella.core.incident import correlate
 from prunella.core.subject import Thing, namespace_of
 from prunella.core.things.detect import is_thing
-from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Evaluate, World, ZoneOf
+from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Evaluate, World, ZoneOf, rule_key
 
 from . import targets
 from .around import Around
@@ -242,17 +242,14 @@ class Gatherer:
         return found if isinstance(found, NamespaceFacts) else UNKNOWN
 
     async def _rules(self, incident: Incident, alerts: Sequence[AlertFacts]) -> dict[str, int]:
-        names = {
-            one.labels.get("alertname", "")
-            for one in incident.status.signals
-            if one.source is SourceKind.ALERTMANAGER and one.state is SignalState.FIRING
-        }
-        names |= {one.labels.get("alertname", "") for one in alerts if one.state == "firing"}
+        firing = (one for one in incident.status.signals if one.source is SourceKind.ALERTMANAGER and one.state is SignalState.FIRING)
+        told = [one.labels for one in firing] + [dict(one.labels) for one in alerts if one.state == "firing"]
+        wanted = {rule_key(labels): labels for labels in told if labels.get("alertname")}
         known: dict[str, int] = {}
-        for name in sorted(names - {""}):
-            seconds = await self._queries.rule_for_seconds(name)
+        for key, labels in sorted(wanted.items()):
+            seconds = await self._queries.rule_for_seconds(labels["alertname"], labels.get("severity", ""))
             if isinstance(seconds, int):
-                known[name] = seconds
+                known[key] = seconds
         return known
 
     def _duplicates(self, incident: Incident, target: WorkloadFacts | Thing | Absent | UnknownT, now: datetime) -> tuple[Incident, ...]:

@@ -16,7 +16,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident, OpeningSignal
 from prunella.api.names import Cause, SourceKind
 from prunella.core.around import Shared
-from prunella.core.facts import UNKNOWN, AlertFacts, Finding
+from prunella.core.facts import UNKNOWN, AlertFacts, Finding, UnknownT
 from prunella.core.incident import alert_facts, alert_target, correlate, sources
 
 from . import targets
@@ -181,7 +181,7 @@ class Intake:
             self._telemetry.count("alerts_received_total", result="Attached")
             return opened
         known = self._open_of(target, alert.received_time)
-        if known is None and self._tombstones.stale(alert):
+        if known is None and (self._tombstones.stale(alert) or targets.ended_for_good(self._view, target)):
             self._telemetry.count("alerts_received_total", result="Stale")
             self._telemetry.count("alerts_stale_dropped_total")
             return None
@@ -217,10 +217,13 @@ class Intake:
         step = correlate.correlate(target, self._of_target(target), now)
         return self._key(step.incident) if isinstance(step, correlate.Attach) else None
 
+    async def _rule(self, alert: AlertFacts) -> int | UnknownT:
+        return await self._queries.rule_for_seconds(alert.labels.get("alertname", ""), alert.labels.get("severity", ""))
+
     async def _signal(self, alert: AlertFacts) -> OpeningSignal:
         name = alert.labels.get("alertname", "")
         active = alert.active_time or await self._queries.alert_active_time(name, alert.labels)
-        rule = alert.rule_for_seconds if alert.rule_for_seconds is not None else await self._queries.rule_for_seconds(name)
+        rule = alert.rule_for_seconds if alert.rule_for_seconds is not None else await self._rule(alert)
         starts = alert.starts_time or alert.received_time
         started, lower = starts, True
         if active is not UNKNOWN and isinstance(active, datetime):

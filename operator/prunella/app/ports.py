@@ -276,7 +276,7 @@ class Queries(Protocol):
     async def value(self, query: str, now: datetime) -> QueryValue:
         """The single value of an instant query, with warnings, staleness and emptiness reported."""
 
-    async def rule_for_seconds(self, alertname: str) -> int | UnknownT:
+    async def rule_for_seconds(self, alertname: str, severity: str = "") -> int | UnknownT:
         """The `for` of the alerting rule of that name; UNKNOWN where Prometheus can't tell or rules differ."""
 
     async def alert_active_time(self, alertname: str, labels: Mapping[str, str]) -> datetime | UnknownT:

@@ -14,9 +14,12 @@ from typing import Final
 
 from prunella.api.common import ObjectRef
 from prunella.core.facts import UNKNOWN, Finding, Look, UnknownT
+from prunella.core.healing import reruns
 from prunella.core.incident import correlate
 from prunella.core.subject import Thing
+from prunella.core.things.cron_job import CronJob
 from prunella.core.things.detect import detect
+from prunella.core.things.job import Job
 from prunella.core.things.node import Node
 from prunella.core.things.past import NO_PAST, Past, proved, remember
 from prunella.core.things.service import Service
@@ -112,8 +115,17 @@ class Things:
         key = WorkloadKey(thing.kind, thing.namespace, thing.name)
         now, past = self._clock.now(), self._pasts.get(key, NO_PAST)
         past = proved(past, thing, self._view.incidents_of(*key), now) if isinstance(thing, Service | Node) else past
-        sight = detect(thing, At(now=now, open_after_seconds=patience, past=past))
+        at = At(now=now, open_after_seconds=patience, past=past)
+        sight = detect(thing, at)
+        if sight.finding is not None and isinstance(thing, Job | CronJob):
+            sight = detect(thing, replace(at, past=replace(past, ran_again_time=self._ran_again(key, thing.uid))))
         return _steady(sight, self._found.get(key), now)
+
+    def _ran_again(self, key: WorkloadKey, uid: str) -> datetime | None:
+        """When a run of it was complete that an attempt made. Nothing was attempted at what never had an Incident: that is told without a search."""
+        if not any(True for _ in self._view.incidents_of(*key)):
+            return None
+        return reruns.completed_time((one for one in self._view.remediations() if one.metadata.namespace == key.namespace), uid)
 
     def _takes_objects(self, thing: Thing) -> bool:
         """A namespace that is being deleted takes no Incident: what holds it up is told of the namespace itself."""

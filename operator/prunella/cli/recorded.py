@@ -17,13 +17,14 @@ from typing import Any, Final
 import msgspec
 
 from prunella.adapters.alertmanager.webhook_body import WebhookBody, decode_webhook
-from prunella.adapters.kubernetes import watched, watched_things
-from prunella.adapters.kubernetes.resources import AUTOSCALER, CONFIG_MAP, FOREIGN
+from prunella.adapters.kubernetes import decode_things, watched, watched_things, wire_things
+from prunella.adapters.kubernetes.resources import AUTOSCALER, CONFIG_MAP, FOREIGN, STORAGE_CLASS
 from prunella.adapters.kubernetes.watched import Watched
 from prunella.api.base import GROUP
 from prunella.api.marks import OPERATOR_NAMESPACE
 from prunella.core import configs
 from prunella.core.incident import alert_facts
+from prunella.core.subject import Thing
 
 from . import judging, recorded_rules
 from .documents import Document, FieldPath, Trouble, read
@@ -49,11 +50,17 @@ WATCHED: Final[Mapping[tuple[str, str], Watched[Any]]] = {
         watched.CATALOG_ENTRIES,
         watched.WORKLOAD_RECORDS,
         watched_things.NODES,
+        watched_things.JOBS,
+        watched_things.CRON_JOBS,
+        watched_things.CLAIMS,
         Watched(CONFIG_MAP, dict[str, Any], configs.read),
+        Watched(STORAGE_CLASS, wire_things.Thing, lambda stored: Thing(**decode_things.identity(stored.metadata))),
     )
 }
-KNOWN_BY_UID: Final = frozenset({"Node"}) | {one.kind for one in FOREIGN if one.namespaced and one is not AUTOSCALER}
-CLUSTER_WIDE: Final = frozenset({"Namespace", "HealingPolicy", "Node"})
+KNOWN_BY_UID: Final = frozenset({"CronJob", "Job", "Node", "PersistentVolumeClaim", "StorageClass"}) | {
+    one.kind for one in FOREIGN if one.namespaced and one is not AUTOSCALER
+}
+CLUSTER_WIDE: Final = frozenset({"Namespace", "HealingPolicy", "Node", "StorageClass"})
 ALERTS: Final = "alerts"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 PAST: Final = frozenset(

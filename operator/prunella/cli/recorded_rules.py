@@ -1,6 +1,6 @@
 """The `for` of alerting rules, from PrometheusRule objects: what a cluster's Prometheus would tell of them.
 
-The rule it protects: rules of one name that differ tell nothing, as they do in a cluster.
+The rule it protects: rules of one name that differ, and not by the severity that they give, tell nothing, as they do in a cluster.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from prunella.core.world import rule_key
+
 KIND: Final = ("monitoring.coreos.com/v1", "PrometheusRule")
 _DURATION: Final = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:\d+ms)?", re.ASCII)
 _SECONDS: Final = (604_800, 86_400, 3600, 60, 1)
@@ -17,7 +19,7 @@ _MOST_DIGITS: Final = 20
 
 
 class Rules:
-    """Name of an alert → every `for` that a rule of that name has, in seconds."""
+    """Name of an alert, and its name and severity → every `for` that such a rule has, in seconds."""
 
     def __init__(self) -> None:
         self._known: dict[str, set[int]] = defaultdict(set)
@@ -31,11 +33,14 @@ class Rules:
             seconds = in_seconds(lasts)
             if seconds is None:
                 return f"{where}.for of {name[:80]} must be a duration as Prometheus writes it, for example 5m, not '{str(lasts)[:40]}'"
-            self._known[name].add(seconds)
+            labels = rule.get("labels")
+            severity = labels.get("severity") if isinstance(labels, dict) else None
+            for key in {name, rule_key({"alertname": name, "severity": severity if isinstance(severity, str) else ""})}:
+                self._known[key].add(seconds)
         return None
 
     def known(self) -> dict[str, int]:
-        """The names of which all rules agree."""
+        """The names, and those with a severity, of which all rules agree."""
         return {name: next(iter(found)) for name, found in self._known.items() if len(found) == 1}
 
 

@@ -21,6 +21,7 @@ from . import shipped, simulated_told
 from .documents import Trouble
 from .recorded import FIRST_YEAR, LAST_YEAR, Recorded, objects_in, recorded
 from .simulated_case import Case
+from .simulated_things import KINDS
 from .simulation import Simulation
 
 NOTHING: Final = 3
@@ -58,15 +59,17 @@ def command(*, files: tuple[Path, ...], runbooks: tuple[Path, ...], at: datetime
     """Show what Prunella would see, decide and do about the objects of files, with the very requests. No cluster is read or written to.
 
     The files hold objects as kubectl prints them: `kubectl get deploy,sts,ds,rs,controllerrevisions,pods -n NAME -o yaml`, and whatever else there is
-    of Namespace, HealingPolicy, EscalationPolicy, CatalogEntry, WorkloadRecord, Incident, Remediation, HorizontalPodAutoscaler, PrometheusRule, and
-    bodies of Alertmanager's webhook. What is missing is supposed as a fresh install has it in a namespace that opted in, and is said.
+    of Namespace, HealingPolicy, EscalationPolicy, CatalogEntry, WorkloadRecord, Incident, Remediation, HorizontalPodAutoscaler, PrometheusRule, Node,
+    Job, CronJob, PersistentVolumeClaim, StorageClass, and bodies of Alertmanager's webhook. What is missing is supposed as a fresh install has it in
+    a namespace that opted in, and is said.
 
     Exits with 0 where something would be done or suggested, 3 where nothing would, 2 where the files can't be read.
     """
     held, count = _held(files)
     wanted = _runbooks(held, runbooks)
-    if not any(held.of.get(kind) for kind in ("Deployment", "StatefulSet", "DaemonSet", "Node")) and not held.bodies:
-        _stop(f"there is no Deployment, StatefulSet, DaemonSet, Node or alert in the files: record them with `{RECORD}`")
+    kinds = ("Deployment", "StatefulSet", "DaemonSet", *KINDS)
+    if not any(held.of.get(kind) for kind in kinds) and not held.bodies:
+        _stop(f"there is no {', '.join(kinds)} or alert in the files: record them with `{RECORD}`")
     newest = held.newest or at
     if newest is None:
         _stop("nothing in the files says when it was: give --at")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from prunella.core.facts import UnknownT, Workload
 from prunella.core.healing.effects import Json
-from prunella.core.healing.steps import config_readers, nodes, scale
+from prunella.core.healing.steps import config_readers, expand_volume, nodes, scale
 from prunella.core.healing.steps.step import RESOURCES, Listed
 from prunella.core.subject import Thing
 from prunella.core.things.node import Node
@@ -27,11 +27,12 @@ def asked_of(held: Recorded, target: Workload | Thing) -> dict[Listed, tuple[Jso
         *(Listed("apps/v1", kind, namespace) for kind in RESOURCES),
         *(config_readers.asked(namespace) if copies else ()),
         *(Listed("v1", "ConfigMap", namespace, name) for name in copies),
+        *(Listed(*expand_volume.CLASS, "", one.storage_class) for one in held.of.get("PersistentVolumeClaim", ())),
     )
     answers: dict[Listed, tuple[Json, ...]] = dict.fromkeys(asked, ())
     for raw in held.raw.values():
-        if raw["metadata"].get("namespace") == namespace:
-            whole = Listed(raw["apiVersion"], raw["kind"], namespace)
+        if raw["metadata"].get("namespace") == namespace or raw["kind"] == expand_volume.CLASS[1]:
+            whole = Listed(raw["apiVersion"], raw["kind"], raw["metadata"].get("namespace", ""))
             for one in (whole, replace(whole, name=raw["metadata"]["name"])):
                 answers[one] = (*answers.get(one, ()), raw)
     return dict(answers)

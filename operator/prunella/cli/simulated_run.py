@@ -175,7 +175,9 @@ def prepared(made: Plan, done: Sequence[Deed], now: datetime) -> Preparation:
 
 def _after(live: LiveFacts, effect: ClusterEffect) -> LiveFacts:
     """What the next step would read."""
-    if isinstance(effect, Create | Unmake):
+    if isinstance(effect, Create):
+        return replace(live, answers=_with_made(live.answers, effect))
+    if isinstance(effect, Unmake):
         return live
     if not isinstance(live.target, WorkloadFacts):
         mine = isinstance(effect, Patch) and effect.target == live.subject.ref
@@ -188,6 +190,15 @@ def _after(live: LiveFacts, effect: ClusterEffect) -> LiveFacts:
     if effect.target != facts.workload.ref:
         return live  # another object than the one that the next step reads
     return replace(live, raw=patched(live.raw, effect.operations), target=facts)
+
+
+def _with_made(answers: Mapping[Listed, tuple[Json, ...] | UnknownT], effect: Create) -> dict[Listed, tuple[Json, ...] | UnknownT]:
+    """Also what was made, as it is then: nothing has come of it yet."""
+    ref, metadata = effect.target, effect.manifest.get("metadata")
+    asked = Listed(ref.api_version, ref.kind, ref.namespace or "")
+    known, given = answers.get(asked, ()), metadata if isinstance(metadata, Mapping) else {}
+    made = {**effect.manifest, "metadata": {**given, "name": ref.name, "namespace": ref.namespace}}
+    return {**answers, asked: (*(() if isinstance(known, UnknownT) else known), made)}
 
 
 def _stored(live: LiveFacts, effect: Patch) -> Json:

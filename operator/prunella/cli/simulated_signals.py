@@ -6,7 +6,7 @@ to a cluster finds it under this name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -17,6 +17,7 @@ from prunella.api.names import Cause, SourceKind
 from prunella.core.facts import AlertFacts, Finding, Seen, WorkloadFacts
 from prunella.core.incident import alert_facts, alert_target, correlate, sources
 from prunella.core.recomputed import unopened
+from prunella.core.subject import Place
 
 from .recorded import Recorded
 
@@ -35,9 +36,13 @@ class Signalled:
 
 
 def signals_of(
-    held: Recorded, received: datetime, workloads: Sequence[WorkloadFacts], namespace_exists: Callable[[str], bool]
+    held: Recorded,
+    received: datetime,
+    workloads: Sequence[WorkloadFacts],
+    things: Mapping[Place, ObjectRef],
+    namespace_exists: Callable[[str], bool],
 ) -> dict[str, Signalled]:
-    """Uid of a workload, or kind, namespace and name of an alert that stands for itself → the alerts about it."""
+    """Uid of a target, or kind, namespace and name of an alert that stands for itself → the alerts about it."""
     uids = {(one.workload.kind, one.workload.namespace, one.workload.name): one.workload.uid for one in workloads}
     owners = {(pod.namespace, pod.name): (one.workload.kind, one.workload.name) for one in workloads for pod in one.pods}
     read = (alert_facts.read_alert(one, received, truncated=body.truncated) for body in held.bodies for one in body.alerts)
@@ -49,6 +54,7 @@ def signals_of(
             workload_uid=lambda kind, namespace, name: uids.get((kind, namespace, name)),
             namespace_exists=namespace_exists,
             operator_namespace="prunella-system",
+            thing_ref=lambda kind, namespace, name: things.get((kind, namespace, name)),
         )
         key = aimed.ref.uid or f"{aimed.ref.kind}/{aimed.ref.namespace}/{aimed.ref.name}"
         before = found.get(key, Signalled(target=aimed.ref, note=aimed.why if aimed.by_itself else ""))

@@ -34,7 +34,6 @@ from prunella.core.incident import alert_target, correlate
 from prunella.core.subject import Thing
 from prunella.core.things import detect as things
 from prunella.core.things.detect import is_thing
-from prunella.core.things.node import Node
 from prunella.core.things.sighting import At
 from prunella.core.world import NOT_A_WORKLOAD, OpenIncident, World
 
@@ -43,6 +42,7 @@ from .simulated_answers import asked_of
 from .simulated_case import Case, Supposed
 from .simulated_run import Deed, deeds, prepared, stored_template
 from .simulated_signals import Signalled, incident_for, signals_of
+from .simulated_things import granted, refs, things_of
 
 PULL_CAUSES = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE})
 
@@ -59,22 +59,22 @@ class Simulation:
         self._runbooks = tuple(_with_mode(one, mode) for one in sorted(runbooks, key=lambda one: one.metadata.name))
         self._policy = self._policy_of()
         self._workloads = {facts.workload.uid: facts for facts in self._families()}
-        farm: list[Node] = held.of.get("Node", [])
-        self._targets: dict[str, Seen] = {**self._workloads, **{one.uid: one for one in farm}}
+        self._targets: dict[str, Seen] = {**self._workloads, **{one.uid: one for one in things_of(held)}}
         homes = dict.fromkeys(subject_of(one).namespace or OPERATOR_NAMESPACE for one in self._targets.values())
         self._namespaces = {name: self._namespace(name) for name in homes}
         if self._targets:
             self._suppose(f"Prunella began to watch at {newest:%H:%M:%S}", "what it would have seen before is not in the files")
-            granted = [name for name, there in (("opt-in", self._workloads), ("nodes", farm)) if there]
             self._suppose(
-                f"the rights of manifests/{' and manifests/'.join(granted)}, and an API server that is well and takes the request",
+                f"the rights of manifests/{' and manifests/'.join(granted([*self._targets.values()]))}, and an API server that is well and takes the"
+                " request",
                 "no cluster was asked",
             )
         self._first = {uid: self._detect(seen, newest, pulling=False) for uid, seen in self._targets.items()}
 
     def cases(self) -> list[Case]:
-        """Every workload of the files, every Node, and every alert that stands for itself, in the order of their names."""
-        found = signals_of(self._held, self._newest, list(self._workloads.values()), self._known_namespace)
+        """Every workload of the files, what else could be acted on, and every alert that stands for itself, in the order of their names."""
+        things = refs(self._held, [*self._targets.values()])
+        found = signals_of(self._held, self._newest, list(self._workloads.values()), things, self._known_namespace)
         opened = [self._opened(seen, found.get(uid, Signalled())) for uid, seen in self._targets.items()]
         alone = (one for uid, one in found.items() if uid not in self._targets)
         opened += [self._opened(None, one) for one in alone if any(alert.state == "firing" for alert in one.alerts)]

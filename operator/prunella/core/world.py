@@ -24,6 +24,7 @@ from .around import Neighbours, Parent, Shared
 from .configs import ConfigChange
 from .facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, Revision, Seen, UnknownT, Workload, WorkloadFacts, subject_of
 from .subject import Thing
+from .things.job import Job
 
 Evaluate = Callable[[str, Mapping[str, object]], "bool | Unevaluable"]
 """The CEL engine: an expression and its variables in; true, false or why it can't be told out. Never raises."""
@@ -34,6 +35,12 @@ class Unevaluable:
     """An expression that has no answer, and why."""
 
     why: str
+
+
+def rule_key(labels: Mapping[str, str]) -> str:
+    """By what the rule of an alert is known: rules of one name that differ by severity are two."""
+    name, severity = labels.get("alertname", ""), labels.get("severity", "")
+    return f"{name}/{severity}" if severity else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +218,7 @@ class World:
     began_before_our_eyes: bool = False
     """Whether the newest revision of the target appeared while we watched."""
     alert_rules: Mapping[str, int] = field(default_factory=dict)
-    """By alertname, the rule's `for` in seconds, as read from Prometheus; a name that is not there is not known."""
+    """By alertname, or that and its severity (`rule_key`), the rule's `for` in seconds, as read from Prometheus; what is not there is not known."""
     autoscaled: bool = False
     """Whether an HPA scales the target."""
     control_plane_ok: bool = True
@@ -226,6 +233,15 @@ class World:
     deliveries: tuple[Delivery, ...] = ()
     evaluate: Evaluate = field(default=lambda _expression, _variables: Unevaluable("no CEL engine"))
     zone_of: ZoneOf = field(default=lambda name: NoZone(f"the time zone '{name}' is not known here"))
+
+    def rule_for_seconds(self, labels: Mapping[str, str]) -> int | None:
+        """The `for` of the rule that an alert with these labels comes from; None where it is not known."""
+        return self.alert_rules.get(rule_key(labels), self.alert_rules.get(labels.get("alertname", "")))
+
+    @property
+    def ended_for_good(self) -> bool:
+        """Whether the target is a Job that failed and is well all the same: nothing can happen to it any more, and who names it tells of the past."""
+        return isinstance(self.target, Job) and self.target.failed_time is not None and self.finding is None
 
     @property
     def workload(self) -> WorkloadFacts | None:

@@ -64,9 +64,14 @@ def cron_job(stored: wire.CronJob) -> CronJob:
 
 def claim(stored: wire.Claim) -> Claim:
     """A PersistentVolumeClaim without what is said about it."""
-    spec = stored.spec
+    spec, status = stored.spec, stored.status
     return Claim(
-        **identity(stored.metadata), phase=intern(stored.status.phase), storage_class=intern(spec.storage_class_name or ""), volume=spec.volume_name
+        **identity(stored.metadata),
+        phase=intern(status.phase),
+        storage_class=intern(spec.storage_class_name or ""),
+        volume=spec.volume_name,
+        wants=intern((spec.resources.requests or {}).get("storage", "")),
+        has=intern((status.capacity or {}).get("storage", "")),
     )
 
 

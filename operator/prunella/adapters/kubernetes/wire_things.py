@@ -55,24 +55,32 @@ class CronJob(Thing, frozen=True):
     status: CronJobStatus = CronJobStatus()
 
 
+class Requests(Wire, frozen=True):
+    """resources of a PersistentVolumeClaim."""
+
+    requests: dict[str, str] | None = None
+
+
 class ClaimSpec(Wire, frozen=True):
     """spec of a PersistentVolumeClaim."""
 
     storage_class_name: str | None = None
     volume_name: str = ""
+    resources: Requests = Requests()
 
 
-class Phase(Wire, frozen=True):
-    """A status of which only the phase counts."""
+class ClaimStatus(Wire, frozen=True):
+    """status of a PersistentVolumeClaim."""
 
     phase: str = ""
+    capacity: dict[str, str] | None = None
 
 
 class Claim(Thing, frozen=True):
     """A PersistentVolumeClaim."""
 
     spec: ClaimSpec = ClaimSpec()
-    status: Phase = Phase()
+    status: ClaimStatus = ClaimStatus()
 
 
 class QuotaStatus(Wire, frozen=True):

@@ -93,7 +93,7 @@ def _alert_missing(world: World, plan: Plan) -> Refusal | None:
     if not world.alert_source_fresh:
         return Refusal(reason="AlertSourceStale", message="neither a webhook nor a good poll of Alertmanager for 600 s: the alert may be old")
     name = plan.by_alert.labels.get("alertname", "")
-    rule = world.alert_rules.get(name)
+    rule = world.rule_for_seconds(plan.by_alert.labels)
     if rule is None:
         return Refusal(reason="EvidenceMissing", message=f"Prometheus did not tell the `for` of rule {name}: one sample is no proof")
     if rule < MIN_RULE_FOR_SECONDS:

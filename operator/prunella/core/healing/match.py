@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prunella.api.incident import IncidentStatus, Signal
+from prunella.api.marks import IDEMPOTENT_ANNOTATION
 from prunella.api.names import Cause, SignalState, SourceKind
 from prunella.api.runbook import Match, Runbook
 from prunella.core import rollout
@@ -149,6 +150,7 @@ def variables(world: World, status: IncidentStatus, alert: Signal | None) -> dic
             "desired": desired,
             "ownedByGitOps": bool(subject and ownership.gitops(subject)),
             "irreversible": bool(facts and rollout.irreversible(facts, status.accused_revision or "")),
+            "idempotent": bool(subject and subject.annotations.get(IDEMPOTENT_ANNOTATION) == "true"),
         },
         "alert": {"labels": dict(alert.labels) if alert else {}, "summary": alert.summary if alert else ""},
     }

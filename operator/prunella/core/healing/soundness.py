@@ -30,6 +30,7 @@ SAMPLE: Final[Mapping[str, Mapping[str, object]]] = {
         "desired": 0,
         "ownedByGitOps": False,
         "irreversible": False,
+        "idempotent": False,
     },
     "alert": {"labels": {}, "summary": ""},
 }

@@ -14,6 +14,9 @@ from prunella.api.runbook import Check, Verify
 from prunella.core import rollout
 from prunella.core.facts import Finding, Pod, UnknownT, WorkloadFacts
 from prunella.core.subject import Thing
+from prunella.core.things.claim import Claim
+from prunella.core.things.cron_job import CronJob
+from prunella.core.things.job import Job
 from prunella.core.things.node import Node
 from prunella.core.world import QueryValue, Unevaluable, World
 
@@ -73,16 +76,37 @@ def workload_healthy(facts: WorkloadFacts | UnknownT | None, finding: Finding | 
 
 
 def thing_healthy(thing: Thing | None, finding: Finding | UnknownT | None, check: str) -> Look:
-    """Whether the detectors find nothing on an object that is no workload. A Node must also say that it is Ready, with nothing that presses on it."""
+    """Whether the detectors find nothing on an object that is no workload, and it is well by what its kind calls so.
+
+    A Node must say that it is Ready, with nothing that presses on it; a claim must have all that it asks for. A Job stays Failed: it is well once it
+    was run again with success, and so is a CronJob, unless it was suspended: then nothing fails, and nothing is proved.
+    """
     if thing is None or isinstance(finding, UnknownT):
         return Look(check=check, result=CheckResult.INCONCLUSIVE, value="the target could not be read", pending=True)
     if isinstance(thing, Node) and thing.ready_since is None:
         return Look(check=check, result=CheckResult.INCONCLUSIVE, value=f"{thing.short} does not say whether it is Ready", pending=True)
     if finding is not None:
         return Look(check=check, result=CheckResult.FAILURE, value=finding.summary[:1024])
-    if isinstance(thing, Node) and not thing.serves:
-        return Look(check=check, result=CheckResult.FAILURE, value=f"{thing.short} is not Ready, or under pressure")
-    return Look(check=check, result=CheckResult.SUCCESS, value="Ready, no pressure" if isinstance(thing, Node) else "no fault is seen")
+    return _by_kind(thing, check)
+
+
+def _by_kind(thing: Thing, check: str) -> Look:
+    match thing:
+        case Node():
+            ill = f"{thing.short} is not Ready, or under pressure" if not thing.serves else ""
+            well = "Ready, no pressure"
+        case Claim():
+            ill = f"{thing.short} has {thing.has or 'nothing'}, and asks for {thing.wants or 'an unknown amount'}" if not thing.served else ""
+            well = f"it has the {thing.has} that it asks for"
+        case CronJob(suspended=True):
+            return Look(check=check, result=CheckResult.INCONCLUSIVE, value=f"{thing.short} is suspended: whether its runs succeed can't be told")
+        case CronJob():
+            ill, well = "", "no run has failed since one was complete"
+        case Job() if thing.failed_time is not None:
+            ill, well = "", "it was run again, and that run was complete"
+        case _:
+            ill, well = "", "no fault is seen"
+    return Look(check=check, result=CheckResult.FAILURE if ill else CheckResult.SUCCESS, value=ill or well)
 
 
 def kept_serving(facts: WorkloadFacts | UnknownT | None, accused_hash: str, effect_time: datetime, check: str) -> Look:

@@ -103,12 +103,12 @@ def _by_person(world: World, draft: Draft, said: Resolution, healthy_since: date
 
 
 def _after_proof(world: World, draft: Draft, attempt: Remediation) -> Draft:
-    """At once, unless a joined alert still fires: then Mitigated until it is cleared."""
+    """At once, unless a joined alert still fires: then Mitigated until it is cleared. One about a Job fires for as long as the failed Job is kept."""
     ended = attempt.status.ended_time or draft.now
     for signal in not_over(draft.status):
         if _absent(world, signal, ended):
             draft = _end_signal(draft, signal, world.polled_time or draft.now)
-    still = not_over(draft.status)
+    still = () if world.ended_for_good else not_over(draft.status)
     if still:
         if any(signal.key.startswith(ALERT) for signal in still):
             draft = _ask_alertmanager(world, draft)

@@ -63,7 +63,9 @@ def fire_again(world: World, draft: Draft) -> Draft:
 
 
 def newer(world: World, draft: Draft, since: datetime) -> tuple[Signal | None, datetime | None]:
-    """A signal that fires for the time after `since`; or when one that may do so has to be looked at again."""
+    """A signal that fires for the time after `since`; or when one that may do so has to be looked at again. A Job fails once."""
+    if world.ended_for_good:
+        return None, None
     look_again: datetime | None = None
     for signal in firing(draft.status):
         if signal.first_seen_time <= since:
@@ -82,7 +84,7 @@ def _started(world: World, signal: Signal) -> datetime | None:
     """When the fault of an alert began, where that is known: its own word, else startsAt less the rule's `for`."""
     if signal.started_time is not None or signal.alert_start_time is None:
         return signal.started_time
-    seconds = world.alert_rules.get(signal.labels.get("alertname", ""))
+    seconds = world.rule_for_seconds(signal.labels)
     return signal.alert_start_time - timedelta(seconds=seconds) if seconds is not None else None
 
 

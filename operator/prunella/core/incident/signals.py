@@ -48,7 +48,7 @@ def observe_signals(world: World, draft: Draft) -> Draft:
 
 def _with_rule(world: World, alert: AlertFacts) -> AlertFacts:
     """The alert with its rule's `for`, where Prometheus told it."""
-    seconds = world.alert_rules.get(alert.labels.get("alertname", ""))
+    seconds = world.rule_for_seconds(alert.labels)
     return alert if seconds is None or alert.rule_for_seconds is not None else replace(alert, rule_for_seconds=seconds)
 
 

@@ -1,21 +1,14 @@
-"""A PersistentVolumeClaim that gets no volume, or whose volume is gone.
-
-The rule this module protects: waiting is normal. A claim may wait for its first consumer for ever, so only a provisioner that says that it failed
-makes a fault of it; and as long as it waits, silence does not make it well.
-"""
+"""A PersistentVolumeClaim, as far as its state decides something."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from prunella.api.names import Cause
+from prunella.core import quantity
 from prunella.core.subject import Thing
 
 from .complaint import Complaint
-from .sighting import NOTHING, UNTOLD, At, Sighting, found, told
-
-FAILED: Final = "ProvisioningFailed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,21 +21,13 @@ class Claim(Thing):
     phase: str = ""
     storage_class: str = ""
     volume: str = ""
+    wants: str = ""
+    """How much storage it asks for, and how much it has."""
+    has: str = ""
     complaints: tuple[Complaint, ...] = ()
 
-
-def detect(claim: Claim, at: At) -> Sighting:
-    """VolumeClaimLost or VolumeClaimPending."""
-    if claim.phase == "Lost":
-        what = f"its volume {claim.volume or '(not named)'} is gone: the claim is Lost, and what was stored there with it"
-        return found(claim, Cause.VOLUME_CLAIM_LOST, what, at.now, at)
-    if claim.phase != "Pending":
-        return NOTHING
-    failed = [one for one in claim.complaints if one.reason == FAILED]
-    if not failed:
-        return UNTOLD
-    since = min((one.first_time for one in failed if one.first_time is not None), default=at.now)
-    newest = max(failed, key=lambda one: str(one.last_time))
-    of_class = f" of class {claim.storage_class}" if claim.storage_class else ""
-    what = f"it gets no volume{of_class} ({told(newest.reason, newest.message)})"
-    return found(claim, Cause.VOLUME_CLAIM_PENDING, what, since, at)
+    @property
+    def served(self) -> bool:
+        """Whether it has a volume, and all that it asks for."""
+        wants, has = quantity.read(self.wants), quantity.read(self.has)
+        return self.phase == "Bound" and wants is not None and has is not None and has >= wants

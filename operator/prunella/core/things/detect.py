@@ -8,7 +8,10 @@ from typing import Any, Final
 from prunella.api.common import ObjectRef
 from prunella.core.subject import Thing
 
-from . import api_service, autoscaler, budget, certificate, claim, cron_job, endpoints, job, nodes, quota, terminating
+from . import api_service, autoscaler, budget, certificate, claims, cron_jobs, endpoints, jobs, nodes, quota, terminating
+from .claim import Claim
+from .cron_job import CronJob
+from .job import Job
 from .node import Node
 from .service import Service
 from .sighting import NOTHING, At, Sighting
@@ -16,9 +19,9 @@ from .sighting import NOTHING, At, Sighting
 Detect = Callable[[Any, At], Sighting]
 
 DETECTORS: Final[Mapping[type[Thing], Detect]] = {
-    job.Job: job.detect,
-    cron_job.CronJob: cron_job.detect,
-    claim.Claim: claim.detect,
+    Job: jobs.detect,
+    CronJob: cron_jobs.detect,
+    Claim: claims.detect,
     autoscaler.AutoscalerFacts: autoscaler.detect,
     quota.Quota: quota.detect,
     budget.Budget: budget.detect,
@@ -29,7 +32,7 @@ DETECTORS: Final[Mapping[type[Thing], Detect]] = {
     terminating.Space: terminating.detect,
 }
 """By type, what looks at it."""
-WAITED_FOR: Final = frozenset({claim.Claim, terminating.Space})
+WAITED_FOR: Final = frozenset({Claim, terminating.Space})
 """What others wait for to be gone."""
 KINDS: Final = frozenset(one.kind for one in DETECTORS)
 """Kinds of things that are watched."""

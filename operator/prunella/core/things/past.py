@@ -1,7 +1,7 @@
 """What only a watcher can know of a thing, because the thing shows no more than its present.
 
-The rule this module protects: it lives in memory, so it may be forgotten, and what is not known is not found. Where an open Incident proves it, it is
-known again after a restart.
+The rule this module protects: it lives in memory, so it may be forgotten, and what is not known is not found. Where an open Incident or the records
+of an attempt prove it, it is known again after a restart.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Past:
     ready: bool | None = None
     turns: tuple[datetime, ...] = ()
     """A Node: whether it was Ready, and when that changed before our eyes, oldest first."""
+    ran_again_time: datetime | None = None
+    """A Job or CronJob: when the newest run that an attempt made of it was complete."""
 
 
 NO_PAST: Final = Past()

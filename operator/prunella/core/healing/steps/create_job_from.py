@@ -12,14 +12,14 @@ from prunella.core.healing.effects import Json, part_of
 from prunella.core.healing.refusal import Refusal
 
 from . import jobs
-from .step import Failed, LiveFacts, Next, Right, StepKind
+from .step import WORKLOADS, LiveFacts, Next, Right, StepKind, cannot
 
 
 class CreateJobFrom(WireModel):
     """Run a CronJob's Job now, once, and wait until it is complete. The CronJob must bear prunella.dev/idempotent: "true"."""
 
-    cron_job: Name
-    """A CronJob of the target's namespace."""
+    cron_job: Name | None = None
+    """A CronJob of the target's namespace; if absent, the target itself, which that success makes well."""
     deadline_seconds: jobs.DeadlineSeconds = 300
     """After so long the Job is stopped, and has failed; sooner where the CronJob says so."""
 
@@ -28,16 +28,17 @@ def plan(params: CreateJobFrom, live: LiveFacts, done: tuple[StepStatus, ...]) -
     """The Job, once; then what becomes of it."""
     if done:
         return jobs.followed(live, done)
-    source = jobs.found(live, jobs.CRON_JOB, params.cron_job)
+    source = jobs.source(live, jobs.CRON_JOB, params.cron_job)
     if not isinstance(source, Mapping):
         return source
-    refused = _refused(params.cron_job, source)
+    name = str(part_of(source, "/metadata/name"))
+    refused = _refused(live, source, f"CronJob {name}")
     if refused is not None:
         return refused
     annotations = {**_texts(source, "annotations"), "cronjob.kubernetes.io/instantiate": "manual"}
     metadata = {"labels": _texts(source, "labels"), "annotations": annotations}
     spec = jobs.limited(jobs.copied(part_of(source, "/spec/jobTemplate/spec")), params.deadline_seconds)
-    return jobs.made(live, spec, metadata, f"runs what CronJob {params.cron_job} runs")
+    return jobs.made(live, spec, metadata, f"runs what CronJob {name} runs", source)
 
 
 def _texts(source: Json, key: str) -> dict[str, object]:
@@ -46,13 +47,14 @@ def _texts(source: Json, key: str) -> dict[str, object]:
     return dict(found) if isinstance(found, Mapping) else {}
 
 
-def _refused(name: str, source: Json) -> Next | None:
-    if not jobs.idempotent(source):
-        return Failed(message=f'CronJob {name} does not bear {jobs.IDEMPOTENT}: "true": nobody has said that it may run twice')
+def _refused(live: LiveFacts, source: Json, what: str) -> Next | None:
+    once = jobs.once_only(live, source, what)
+    if once is not None:
+        return once
     if part_of(source, "/spec/suspend") is True:
-        return Refusal(reason="HumanOverride", message=f"CronJob {name} is suspended: that is somebody's decision")
+        return Refusal(reason="HumanOverride", message=f"{what} is suspended: that is somebody's decision")
     if part_of(source, "/spec/concurrencyPolicy") in {"Forbid", "Replace"} and part_of(source, "/status/active"):
-        return Failed(message=f"CronJob {name} runs right now, and its concurrencyPolicy permits no second Job")
+        return cannot(live, source, f"{what} runs right now, and its concurrencyPolicy permits no second Job")
     return None
 
 
@@ -65,6 +67,7 @@ KIND: Final = StepKind(
     name="createJobFrom",
     params=CreateJobFrom,
     impact=StepImpact.DISRUPTIVE,
+    kinds=WORKLOADS | {jobs.CRON_JOB},
     rights=(jobs.READ_CRON_JOBS, *jobs.RUN_JOBS),
     granted_by=jobs.GRANTED_BY,
     needs=needs,

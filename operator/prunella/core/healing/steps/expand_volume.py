@@ -1,7 +1,7 @@
-"""expandVolume: a claim of the target asks for more storage, by a factor and up to a cap, and the step waits until it has it.
+"""expandVolume: a claim asks for more storage, by a factor and up to a cap, and the step waits until it has it.
 
-The rule this module protects: a volume never shrinks, so nothing takes this back. Only the claim that is named grows, only if the target uses it, and
-only where its class lets it; nothing is ever deleted to make room.
+The rule this module protects: a volume never shrinks, so nothing takes this back. Only the claim that is the target grows, or one that is named and
+that the target uses, and only where its class lets it; nothing is ever deleted to make room.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from prunella.core.facts import UnknownT, Workload
 from prunella.core.healing.effects import Json, part_of
 
 from . import one_value
-from .step import RESOURCES, SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait
+from .step import SETTLE, WORKLOADS, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait, cannot
 
 REQUEST: Final = "/spec/resources/requests/storage"
 CAPACITY: Final = "/status/capacity/storage"
 CLAIM: Final = ("v1", "PersistentVolumeClaim")
 CLASS: Final = ("storage.k8s.io/v1", "StorageClass")
+KINDS: Final = WORKLOADS | {CLAIM[1]}
 PATCH: Final = Right(verb="patch", group="", resource="persistentvolumeclaims")
 LEAST: Final = Decimal(1024) ** 3
 """It grows by so much at least: providers allow few changes, hours apart."""
@@ -35,10 +36,10 @@ LOOK: Final = timedelta(seconds=5)
 
 
 class ExpandVolume(WireModel):
-    """Have a PersistentVolumeClaim of the target ask for more storage, and wait until it has it. It can't be taken back: volumes don't shrink."""
+    """Have a PersistentVolumeClaim ask for more storage, and wait until it has it. It can't be taken back: volumes don't shrink."""
 
-    claim: Annotated[str, Field(min_length=1, max_length=253, pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
-    """Name of the claim; the target must use it."""
+    claim: Annotated[str, Field(min_length=1, max_length=253, pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")] | None = None
+    """Name of a claim that the target uses; if absent, the target itself."""
     percent: Annotated[int, Field(ge=101, le=300)] = 125
     """The new size in percent of the present one, at least 1Gi more, rounded down to whole Mi."""
     most: Annotated[str, Field(min_length=1, max_length=32, pattern="^[0-9]+([.][0-9]+)?(k|Ki|M|Mi|G|Gi|T|Ti)?$")]
@@ -50,18 +51,19 @@ def plan(params: ExpandVolume, live: LiveFacts, done: tuple[StepStatus, ...]) ->
     claim = _claim(params, live)
     if not isinstance(claim, Mapping):
         return claim
+    name = str(part_of(claim, "/metadata/name"))
     if done:
-        return _grown(claim, params.claim, live)
+        return _grown(claim, name, live)
     if part_of(claim, "/status/phase") != "Bound" or part_of(claim, "/metadata/deletionTimestamp") is not None:
-        return Failed(message=f"claim {params.claim} is not bound to a volume, or is being deleted")
+        return cannot(live, claim, f"claim {name} is not bound to a volume, or is being deleted")
     wanted, has = quantity.read(part_of(claim, REQUEST)), quantity.read(part_of(claim, CAPACITY))
     if wanted is None or has is None:
-        return Failed(message=f"claim {params.claim} does not say how much it asks for and how much it has")
+        return cannot(live, claim, f"claim {name} does not say how much it asks for and how much it has")
     if has < wanted:
-        return Failed(
-            message=f"claim {params.claim} has {part_of(claim, CAPACITY)} and waits for {part_of(claim, REQUEST)}: it is being expanded already"
+        return cannot(
+            live, claim, f"claim {name} has {part_of(claim, CAPACITY)} and waits for {part_of(claim, REQUEST)}: it is being expanded already"
         )
-    lets = _class_lets(claim, params.claim, live)
+    lets = _class_lets(claim, name, live)
     return lets if lets is not None else _ask_for_more(params, claim, max(wanted, has), live)
 
 
@@ -78,10 +80,14 @@ def claims_of(raw: Json, workload: Workload) -> Iterator[str]:
 
 
 def _claim(params: ExpandVolume, live: LiveFacts) -> Json | Next:
-    workload = live.facts.workload
-    if params.claim not in claims_of(live.raw, workload):
-        return Failed(message=f"{workload.short} uses no claim {params.claim}")
-    return _read(live, Listed(*CLAIM, workload.namespace, params.claim))
+    target = live.subject
+    if target.kind == CLAIM[1] and params.claim in {None, target.name}:
+        return live.raw
+    if params.claim is None:
+        return Failed(message=f"{target.short} is no claim, and the step names none")
+    if not isinstance(target, Workload) or params.claim not in claims_of(live.raw, target):
+        return Failed(message=f"{target.short} uses no claim {params.claim}")
+    return _read(live, Listed(*CLAIM, target.namespace, params.claim))
 
 
 def _read(live: LiveFacts, asked: Listed) -> Json | Next:
@@ -98,12 +104,12 @@ def _class_lets(claim: Json, name: str, live: LiveFacts) -> Next | None:
     """Why its class does not let it grow, or must be read first; None where it lets it."""
     storage_class = part_of(claim, "/spec/storageClassName")
     if not isinstance(storage_class, str) or not storage_class:
-        return Failed(message=f"claim {name} has no StorageClass: nothing says that its volume may grow")
+        return cannot(live, claim, f"claim {name} has no StorageClass: nothing says that its volume may grow")
     found = _read(live, Listed(*CLASS, "", storage_class))
     if not isinstance(found, Mapping):
         return found
     if part_of(found, "/allowVolumeExpansion") is not True:
-        return Failed(message=f"StorageClass {storage_class} of claim {name} does not allow volumes to be expanded")
+        return cannot(live, claim, f"StorageClass {storage_class} of claim {name} does not allow volumes to be expanded")
     return None
 
 
@@ -112,15 +118,12 @@ def _ask_for_more(params: ExpandVolume, claim: Json, present: Decimal, live: Liv
     if cap is None:
         return Failed(message=f"most is '{params.most}', which is no quantity such as 200Gi")
     written = quantity.memory(min(max(present * params.percent / 100, present + LEAST), cap))
-    raised, before = quantity.read(written), part_of(claim, REQUEST)
+    raised, before, name = quantity.read(written), part_of(claim, REQUEST), str(part_of(claim, "/metadata/name"))
     if raised is None or raised <= present:
-        return Failed(
-            message=f"claim {params.claim} has {part_of(claim, CAPACITY)} and may have no more than {params.most}: a person has to make room"
-        )
-    ref = ObjectRef(
-        api_version=CLAIM[0], kind=CLAIM[1], namespace=live.facts.workload.namespace, name=params.claim, uid=str(part_of(claim, "/metadata/uid"))
-    )
-    return one_value.write(ref, claim, REQUEST, written, does=f"claim {params.claim} asks for more storage: {before} -> {written}")
+        why = f"claim {name} has {part_of(claim, CAPACITY)} and may have no more than {params.most}: a person has to make room"
+        return cannot(live, claim, why)
+    ref = ObjectRef(api_version=CLAIM[0], kind=CLAIM[1], namespace=live.subject.namespace, name=name, uid=str(part_of(claim, "/metadata/uid")))
+    return one_value.write(ref, claim, REQUEST, written, does=f"claim {name} asks for more storage: {before} -> {written}")
 
 
 def _grown(claim: Json, name: str, live: LiveFacts) -> Next:
@@ -142,13 +145,14 @@ def _listed(raw: Json, path: str) -> list[Json]:
 
 def needs(params: ExpandVolume, kind: str) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
     """Patch of claims."""
-    return (PATCH,) if kind in RESOURCES else ()
+    return (PATCH,) if kind in KINDS else ()
 
 
 KIND: Final = StepKind(
     name="expandVolume",
     params=ExpandVolume,
     impact=StepImpact.LOW,
+    kinds=KINDS,
     rights=(PATCH,),
     needs=needs,
     plan=plan,

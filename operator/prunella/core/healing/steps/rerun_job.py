@@ -11,14 +11,14 @@ from prunella.api.remediation import StepStatus
 from prunella.core.healing.effects import part_of
 
 from . import jobs
-from .step import Failed, LiveFacts, Next, Right, StepKind
+from .step import WORKLOADS, Failed, LiveFacts, Next, Right, StepKind
 
 
 class RerunJob(WireModel):
     """Run a Job that failed again, once, and wait until it is complete. It must bear prunella.dev/idempotent: "true"."""
 
-    job: Name
-    """A Job of the target's namespace."""
+    job: Name | None = None
+    """A Job of the target's namespace; if absent, the target itself, which that success makes well."""
     deadline_seconds: jobs.DeadlineSeconds = 300
     """After so long the new one is stopped, and has failed; sooner where the Job says so."""
 
@@ -27,17 +27,19 @@ def plan(params: RerunJob, live: LiveFacts, done: tuple[StepStatus, ...]) -> Nex
     """The Job, once; then what becomes of it."""
     if done:
         return jobs.followed(live, done)
-    source = jobs.found(live, jobs.JOB, params.job)
+    source = jobs.source(live, jobs.JOB, params.job)
     if not isinstance(source, Mapping):
         return source
-    if not jobs.idempotent(source):
-        return Failed(message=f'Job {params.job} does not bear {jobs.IDEMPOTENT}: "true": nobody has said that it may run twice')
+    name = str(part_of(source, "/metadata/name"))
+    once = jobs.once_only(live, source, f"Job {name}")
+    if once is not None:
+        return once
     conditions = part_of(source, "/status/conditions")
     listed = conditions if isinstance(conditions, Sequence) else ()
     if not any(part_of(one, "/type") == "Failed" and part_of(one, "/status") == "True" for one in listed):
-        return Failed(message=f"Job {params.job} has not failed: there is nothing to run again")
+        return Failed(message=f"Job {name} has not failed: there is nothing to run again")
     spec = jobs.limited(jobs.copied(part_of(source, "/spec")), params.deadline_seconds)
-    return jobs.made(live, spec, {}, f"runs again what Job {params.job} ran")
+    return jobs.made(live, spec, {}, f"runs again what Job {name} ran", source)
 
 
 def needs(params: RerunJob, kind: str) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
@@ -49,6 +51,7 @@ KIND: Final = StepKind(
     name="rerunJob",
     params=RerunJob,
     impact=StepImpact.DISRUPTIVE,
+    kinds=WORKLOADS | {jobs.JOB},
     rights=jobs.RUN_JOBS,
     granted_by=jobs.GRANTED_BY,
     needs=needs,

@@ -248,6 +248,11 @@ class StepKind(Generic[P]):
         return self.kinds == ANY or kind in self.kinds
 
 
+def cannot(live: LiveFacts, about: Json, message: str) -> Refusal | Failed:
+    """Why it can't be done to this object. Of the target itself that is known before people are asked; of another one the step fails in its turn."""
+    return Refusal(reason="PreconditionFalse", message=message) if about is live.raw else Failed(message=message)
+
+
 SETTLE: Final = timedelta(seconds=2)
 """How soon a step looks again at what was not there yet."""
 PATCH_WORKLOAD: Final = tuple(Right(verb="patch", group="apps", resource=resource) for resource in RESOURCES.values())
