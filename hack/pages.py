@@ -88,6 +88,8 @@ def _type(field: Mapping[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if "additionalProperties" in field:
         return f"map of {_type(field['additionalProperties'])}"
+    if "x-kubernetes-int-or-string" in field:
+        return f"number{_bounds(field)}, or a parameter"
     name = {"object": "object", "string": "text", "integer": "number", "boolean": "true or false", "number": "number"}[field["type"]]
     if field.get("format") == "date-time":
         return "instant"
@@ -148,6 +150,9 @@ def steps() -> Iterator[str]:
     yield from _table(("action", "impact", "what it does"), rows)
     yield from (
         "The impact says how much an action can hurt. Read and Notify change nothing and are never held up by the storm brake.",
+        "",
+        "A number, a text, a value of a map may be `$(parameters.<name>)`, and nothing beside it: what was chosen for the run, else that default.",
+        "What is code, what runs and as whom, and who is told takes none.",
         "",
         "Each step also has:",
         "",

@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import kopf
@@ -41,7 +42,7 @@ from prunella.app.errors import Lost
 from prunella.app.gather import Gatherer
 from prunella.app.heart import Heart, Organs
 from prunella.app.intake import Intake
-from prunella.app.keys import IncidentKey
+from prunella.app.keys import IncidentKey, RequestKey
 from prunella.app.leadership import Elector
 from prunella.app.measures import Measures
 from prunella.app.observe import Observer
@@ -64,7 +65,7 @@ from prunella.app.remediate import Runner
 from prunella.app.requests import Requests
 from prunella.app.things import Things
 from prunella.core.facts import AlertFacts
-from prunella.core.people.message import envelope
+from prunella.core.people import message, requested
 from prunella.settings import Settings
 from prunella.web.alertmanager import AlertmanagerWebhook
 from prunella.web.probes import Probes
@@ -106,17 +107,18 @@ class Operator:
             Queue("policies", self._clock, telemetry),
             Queue("requests", self._clock, telemetry),
         )
-        self._outbox = Outbox(
-            deliver=Transports(reader(api, settings.namespace), self._clock),
-            clock=self._clock,
-            telemetry=telemetry,
-            tenure=self._election,
-            envelope=lambda incident, message, _: envelope(incident, message),
+        transports = Transports(reader(api, settings.namespace), self._clock)
+        sending = partial(Outbox, deliver=transports, clock=self._clock, telemetry=telemetry, tenure=self._election)
+        self._outbox = sending(
+            envelope=lambda incident, one, _: message.envelope(incident, one),
             requeue=lambda namespace, name: self._queues.incidents.add(IncidentKey(namespace, name)),
         )
+        self._asking = sending(
+            envelope=lambda incident, one, _: requested.envelope(incident, one),
+            requeue=lambda namespace, name: self._queues.requests.add(RequestKey(namespace, name)),
+        )
         kept = Objects(api)
-        polled = bool(settings.alertmanager_urls)
-        self._recorder = Recorder(kept, Publisher(kept, telemetry), self._clock, Pace(), polled=polled)
+        self._recorder = Recorder(kept, Publisher(kept, telemetry), self._clock, Pace(), polled=bool(settings.alertmanager_urls))
         self._heart = self._living()
         self._listener: Server | None = None
 
@@ -215,6 +217,7 @@ class Operator:
             clock=self._clock,
             telemetry=self._telemetry,
             queue=self._queues.requests,
+            outbox=self._asking,
         )
         reconciler = Reconciler(
             view=self._cache,
@@ -251,7 +254,7 @@ class Operator:
         """Let go of listeners and connections."""
         if self._listener is not None:
             await self._listener.stop()
-        await self._outbox.close()
+        await asyncio.gather(self._outbox.close(), self._asking.close())
         await self._recorder.close()
         if self._prometheus is not None:
             self._prometheus.close()

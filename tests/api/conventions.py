@@ -51,8 +51,13 @@ def _below(node: Node) -> Iterator[Node]:
         yield from _below(Node(f"{node.path}{{}}", node.schema["additionalProperties"]))
 
 
+def type_of(node: Node) -> str:
+    """A number of a step may be a reference to a parameter; what it comes to is a number."""
+    return str(node.schema.get("type", "integer" if node.schema.get("x-kubernetes-int-or-string") else "none"))
+
+
 def of_type(name: str) -> list[Node]:
-    return [node for node in nodes() if node.schema["type"] == name]
+    return [node for node in nodes() if type_of(node) == name]
 
 
 def fields() -> list[Node]:

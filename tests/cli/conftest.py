@@ -93,7 +93,8 @@ def cluster() -> Iterator[Cluster]:
                 held.written.append((self.path, self.headers["Content-Type"], body))
                 return self._say(held.answer[0], held.answer[1] or body | {"metadata": {"name": "restart-x7f2k", "namespace": "shop"}})
             assert body["kind"] == "SelfSubjectReview"
-            return self._say(201, {"kind": "SelfSubjectReview", "status": {"userInfo": {"username": "ana"}}})
+            info = {"username": "ana", "groups": ["leads", "system:authenticated"]}
+            return self._say(201, {"kind": "SelfSubjectReview", "status": {"userInfo": info}})
 
         def do_PATCH(self) -> None:
             held.written.append((self.path, self.headers["Content-Type"], json.loads(self._body())))

@@ -164,3 +164,29 @@ def test_a_run_is_approved_by_the_plan_that_was_pinned_and_the_first_word_makes_
         {"op": "test", "path": "/status/pinned/planHash", "value": "a41c9e"},
         {"op": "add", "path": "/spec/approvals", "value": [{"by": "ana", "planHash": "a41c9e", "verdict": "Approved"}]},
     ]
+
+
+def test_in_the_middle_of_a_run_the_word_is_to_what_remains_and_names_the_group_that_is_asked(cluster, tmp_path):
+    asking = {
+        "step": "sure",
+        "planHash": "0123456789ab",
+        "approvers": {"groups": ["leads", "others"]},
+        "askedTime": "2026-11-24T10:00:00Z",
+        "deadlineTime": "2036-11-24T10:30:00Z",
+        "diff": "-replicas: 3\n+replicas: 5",
+    }
+    cluster.add(phase="Dispatched", asking=asking)
+    old = cluster.run(tmp_path, "approve", "checkout-7f3kq-1", "--plan-hash", "a41c9e")
+    assert "the plan is 0123456789ab, not a41c9e" in old.output
+    done = cluster.run(tmp_path, "approve", "checkout-7f3kq-1", "--plan-hash", "0123456789ab")
+    assert done.exit_code == 0, done.output
+    assert "what the next step after 'sure' changes:\n      -replicas: 3\n      +replicas: 5" in done.output
+    [(path, _, operations)] = cluster.written
+    said = {"by": "ana", "planHash": "0123456789ab", "verdict": "Approved", "groups": ["leads"]}
+    assert (path, operations) == (
+        PATH,
+        [
+            {"op": "test", "path": "/status/asking/planHash", "value": "0123456789ab"},
+            {"op": "add", "path": "/spec/approvals/-", "value": said},
+        ],
+    )

@@ -244,6 +244,33 @@ def test_what_may_be_right_in_the_cluster_is_a_warning_and_no_failure(texts, lin
     assert [shown for shown in output.splitlines() if shown.startswith(line)] != [], output
 
 
+PARAMETERS = """\
+  parameters:
+  - {name: replicas, description: how many, type: Integer, default: "3", minimum: 1, maximum: 9}
+  steps:
+  - name: more
+    scale: {to: $(parameters.replicas), most: 9}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("", "", None),
+        ("parameters.replicas", "parameters.replcas", "step 'more', scale.to: there is no parameter 'replcas'; did you mean 'replicas'?"),
+        ('type: Integer, default: "3", minimum: 1, maximum: 9', 'default: "3"', "it is a whole number, and parameter 'replicas' is a String"),
+        ("maximum: 9", "maximum: 99999", "`spec.parameters.replicas`: step 'more', scale.to: Input should be less than or equal to 10000"),
+        ("$(parameters.replicas)", "three", "must be a whole number, not 'three'"),
+    ],
+    ids=["good", "misspelt", "another type", "beyond the step's bounds", "no reference"],
+)
+def test_a_field_that_takes_a_parameter_is_checked_with_it(tmp_path, old, new, said):
+    text = swapped("  steps:\n  - name: back\n    rollBack: {to: KnownGood}\n", PARAMETERS)
+    code, output = lint(tmp_path, text.replace(old, new) if old else text)
+    assert (code == 0) is (said is None), output
+    assert said is None or said in output
+
+
 def test_objects_of_others_are_not_looked_at(tmp_path):
     assert lint(tmp_path, "apiVersion: v1\nkind: Secret\nwhatever: 1\n") == (0, "1 file, 0 objects: 0 errors, 0 warnings\n")
 

@@ -179,6 +179,72 @@ def test_nothing_else_of_an_attempt_changes(prunella: Kubectl, namespace: str, a
     assert FIXED in prunella.by("ana").refused(*json_patch(attempt, namespace, optional))
 
 
+HALFWAY = "0123456789ab"
+
+
+@pytest.fixture
+def halfway(prunella: Kubectl, namespace: str, attempt: dict[str, Any]) -> dict[str, Any]:
+    """An attempt that ana approved before it began, and that asks in its middle."""
+    prunella.by("ana")(*append(attempt, namespace, "ana"))
+    asks(prunella, attempt, namespace)
+    return attempt
+
+
+def asks(prunella: Kubectl, made: dict[str, Any], namespace: str, **asking: Any) -> None:
+    times = {"askedTime": "2026-11-24T10:00:00Z", "deadlineTime": "2036-11-24T10:30:00Z"}
+    put_status(prunella, made, namespace, {"phase": "Dispatched", "asking": {"step": "sure", "planHash": HALFWAY, **times, **asking}})
+
+
+def test_an_approval_of_the_plan_is_not_replayed_in_the_middle_of_the_run(prunella: Kubectl, namespace: str, halfway: dict[str, Any]):
+    name = halfway["metadata"]["name"]
+    of_what_remains = f"must be that of the plan, {HALFWAY}: look at it again with `kubectl prunella plan {name} -n {namespace}`"
+    assert of_what_remains in prunella.by("zoe").refused(*append(halfway, namespace, "zoe"))
+    assert "Duplicate value" in prunella.by("ana").refused(*append(halfway, namespace, "ana"))
+    assert of_what_remains in prunella.by("ana").refused(*append(halfway, namespace, "ana", planHash="ba9876543210"))
+    prunella.by("ana")(*append(halfway, namespace, "ana", planHash=HALFWAY))
+    assert approvals(prunella, halfway, namespace) == [("ana", "Approved"), ("ana", "Approved")], "what remains is another thing to say a word to"
+    assert "Duplicate value" in prunella.by("ana").refused(*append(halfway, namespace, "ana", planHash=HALFWAY))
+
+
+def test_an_approval_of_one_step_is_not_replayed_at_a_later_one(prunella: Kubectl, namespace: str, halfway: dict[str, Any]):
+    asks(prunella, halfway, namespace, step="again", planHash="ba9876543210")
+    for person in ("ana", "zoe"):
+        assert "must be that of the plan, ba9876543210" in prunella.by(person).refused(*append(halfway, namespace, person, planHash=HALFWAY))
+
+
+def test_nobody_but_the_operator_says_what_is_asked(prunella: Kubectl, namespace: str, halfway: dict[str, Any]):
+    """What a patch of the object says of its status is not stored, and a word to it is refused."""
+    swapped = {"op": "replace", "path": "/status/asking/planHash", "value": "ba9876543210"}
+    said = {"op": "add", "path": "/spec/approvals/-", "value": {"by": "zoe", "planHash": "ba9876543210", "verdict": "Approved"}}
+    assert f"must be that of the plan, {HALFWAY}" in prunella.by("zoe").refused(*json_patch(halfway, namespace, swapped, said))
+    assert "forbidden" in prunella.by("zoe").refused(*json_patch(halfway, namespace, swapped), "--subresource=status").lower()
+
+
+def test_who_asked_may_not_answer_in_the_middle_either(prunella: Kubectl, namespace: str):
+    mine = make(prunella, namespace, requestedBy="ana")
+    asks(prunella, mine, namespace)
+    said = prunella.by("ana").refused(*append(mine, namespace, "ana", planHash=HALFWAY))
+    assert "whoever asked for an attempt may not approve it: ask somebody else" in said
+    prunella.by("zoe")(*append(mine, namespace, "zoe", planHash=HALFWAY))
+
+
+def test_where_a_step_asks_for_some_only_theirs_is_an_approval(prunella: Kubectl, namespace: str, halfway: dict[str, Any]):
+    asks(prunella, halfway, namespace, approvers={"users": ["eva"], "groups": ["leads"]})
+    word = append(halfway, namespace, "ana", planHash=HALFWAY)
+    assert "step 'sure' asks for the approval of eva, leads" in prunella.by("ana").refused(*word)
+    member = append(halfway, namespace, "ana", planHash=HALFWAY, groups=["leads"])
+    assert "spec.approvals[].groups must be groups that you are in" in prunella.by("ana").refused(*member)
+    prunella.by("ana")("--as-group=leads", *member)
+    prunella.by("zoe")(*append(halfway, namespace, "zoe", planHash=HALFWAY, verdict="Denied"))
+    assert approvals(prunella, halfway, namespace) == [("ana", "Approved"), ("ana", "Approved"), ("zoe", "Denied")], "anybody may say no"
+
+
+def test_the_command_works_in_the_middle_as_it_stands(prunella: Kubectl, namespace: str, halfway: dict[str, Any]):
+    stored = Remediation.read(json.loads(prunella("get", "remediation", halfway["metadata"]["name"], "-n", namespace, "-o", "json")))
+    prunella.by("zoe")(*shlex.split(commands.say(stored, ApprovalVerdict.APPROVED, by="zoe"))[1:])
+    assert approvals(prunella, halfway, namespace) == [("ana", "Approved"), ("zoe", "Approved")]
+
+
 def test_the_record_gets_no_owner_and_no_finalizer(prunella: Kubectl, namespace: str, attempt: dict[str, Any]):
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "y"}
     for part, value in (("ownerReferences", [owner]), ("finalizers", ["example.com/mine"])):

@@ -185,6 +185,36 @@ def test_r31_a_selector_that_would_mean_everything_is_refused(prunella: Kubectl,
     assert NO_LABEL in prunella.refused("apply", "-n", "default", "--dry-run=server", "-f", "-", stdin=json.dumps(bad))
 
 
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({"to": "$(parameters.replicas)", "most": 9}, ""),
+        ({"to": 3, "most": 9}, ""),
+        ({"to": "three", "most": 9}, "spec.steps[0].scale.to"),
+        ({"to": "3", "most": 9}, "spec.steps[0].scale.to"),
+        ({"to": "$(parameters.replicas)0", "most": 9}, "spec.steps[0].scale.to"),
+        ({"to": 20_000, "most": 9}, "spec.steps[0].scale.to"),
+        ({"to": 1.5, "most": 9}, "spec.steps[0].scale.to"),
+        ({"to": 3, "by": "$(parameters.replicas)", "most": 9}, "must have exactly one of to and by"),
+    ],
+    ids=["a reference", "a number", "a word", "a number as text", "a part of a text", "out of bounds", "no whole number", "both"],
+)
+def test_a_number_of_a_step_is_a_number_or_a_reference(prunella: Kubectl, namespace: str, given: dict[str, Any], refused: str):
+    made = example("Runbook", "refers")
+    made["spec"]["steps"] = [{"name": "more", "scale": given}]
+    tried = prunella.attempt("create", "--dry-run=server", "-n", namespace, "-f", "-", stdin=json.dumps(made))
+    assert (tried.returncode == 0) is (not refused), tried.stderr
+    assert refused in tried.stderr
+
+
+def test_a_bounded_text_of_a_step_is_such_a_text_or_a_reference(prunella: Kubectl, namespace: str):
+    made = example("Runbook", "refers")
+    for most, taken in (("4Gi", True), ("$(parameters.how_much)", True), ("four", False), ("$(other.most)", False)):
+        made["spec"]["steps"] = [{"name": "more", "resize": {"resource": "memory", "most": most}}]
+        tried = prunella.attempt("create", "--dry-run=server", "-n", namespace, "-f", "-", stdin=json.dumps(made))
+        assert (tried.returncode == 0) is taken, tried.stderr
+
+
 def test_a_second_healing_policy_is_refused(prunella: Kubectl):
     policy = example("HealingPolicy") | {"metadata": {"name": "mine"}}
     said = prunella.refused("apply", "--dry-run=server", "-f", "-", stdin=json.dumps(policy))

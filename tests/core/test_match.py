@@ -248,5 +248,5 @@ def test_a_runbook_of_a_team_has_no_step_that_its_account_does_not_bound():
 
 
 def test_these_steps_need_no_right_and_are_bounded_by_what_they_do():
-    assert {name for name, kind in registry.KINDS.items() if kind.bounded} == {"captureEvidence", "escalate"}
+    assert {name for name, kind in registry.KINDS.items() if kind.bounded} == {"approve", "captureEvidence", "escalate"}
     assert not [name for name, kind in registry.KINDS.items() if kind.bounded and kind.rights], "those are bounded by their account"

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from prunella.api import crd
+from prunella.api.references import WRITTEN
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.api.schema import Style, structural
 from prunella.core.healing.steps import registry
@@ -66,10 +67,11 @@ def test_a_file_in_the_folder_is_a_step_and_another_file_is_none(found):
 def test_its_fields_stand_in_the_schema_beside_the_others(found):
     actions = {**registry.ACTIONS, "polish": found["polish"].params}
     schema = structural(RunbookStep, ".step", Style(actions={".step": actions}))
+    number = {"x-kubernetes-int-or-string": True, "pattern": WRITTEN, "minimum": 1, "maximum": 9, "description": "How often. Default: 1."}
     assert schema["properties"]["polish"] == {
         "type": "object",
         "description": "Shine the shoes of the target.",
-        "properties": {"times": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 9, "description": "How often. Default: 1."}},
+        "properties": {"times": number},
     }
     assert {"name", "when", "onFailure", "rollBack"} < set(schema["properties"])
     assert "has(self.polish)" in schema["x-kubernetes-validations"][0]["rule"]

@@ -47,6 +47,7 @@ from prunella.app.remediate import Runner
 from prunella.app.requests import Requests
 from prunella.app.things import Things
 from prunella.core.facts import AlertFacts
+from prunella.core.people import requested
 from prunella.core.people.message import envelope
 from prunella.core.things.detect import KINDS as THINGS
 
@@ -166,6 +167,14 @@ class Operator:
             envelope=lambda incident, message, _: envelope(incident, message),
             requeue=lambda namespace, name: self.wake(IncidentKey(namespace, name)),
         )
+        self.asking = Outbox(
+            deliver=place.deliver,
+            clock=clock,
+            telemetry=place.telemetry,
+            tenure=self.tenure,
+            envelope=lambda incident, message, _: requested.envelope(incident, message),
+            requeue=lambda namespace, name: self.wake(RequestKey(namespace, name)),
+        )
         self.reconciler = Reconciler(
             store=api,
             gatherer=self.gatherer,
@@ -190,6 +199,7 @@ class Operator:
             clock=clock,
             telemetry=place.telemetry,
             queue=Woken(self),
+            outbox=self.asking,
         )
         self.recorder = Recorder(api, Publisher(api, place.telemetry), clock, Pace(turn=0), polled=False)
         self.intake.deliver = self._deliver
@@ -250,7 +260,7 @@ class Operator:
                     await self.brake.look()
                     await self.commons.look()
             await self.measures.look()
-            if self.outbox.idle() and not self.pending:
+            if self.outbox.idle() and self.asking.idle() and not self.pending:
                 break
             await asyncio.sleep(0)
         self.served += served
@@ -299,6 +309,7 @@ class Operator:
 
     async def close(self) -> None:
         await self.outbox.close()
+        await self.asking.close()
         await self.recorder.close()
 
     # what tests read

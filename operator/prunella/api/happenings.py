@@ -34,9 +34,11 @@ HAPPENINGS: Final = (
     Happening("OwnerChanged", "Another team owns the target now."),
     Happening("RemediationStarted", "An attempt stored its first intent; the message has the plan.", (INCIDENT,)),
     Happening("RemediationSuggested", "The mode is Suggest, or the Runbook only tells: the plan and its diff stand on a Remediation.", (INCIDENT,)),
-    Happening("AwaitingApproval", "The mode is Approve: people are asked; the message has the plan and the command.", (INCIDENT,)),
-    Happening("Approved", "Enough people approved the plan, and it begins.", (INCIDENT,)),
-    Happening("ApprovalExpired", "Too few people approved the plan in time: nothing was done.", (INCIDENT,)),
+    Happening(
+        "AwaitingApproval", "The mode is Approve, or a step of the run asks: people are asked; the message has the plan and the command.", (INCIDENT,)
+    ),
+    Happening("Approved", "Enough people approved the plan, or what remained of it, and it begins or goes on.", (INCIDENT,)),
+    Happening("ApprovalExpired", "Too few people approved in time: nothing, or nothing more, was done.", (INCIDENT,)),
     Happening("RemediationBlocked", "Nothing is done, and the message says why.", (INCIDENT, WORKLOAD)),
     Happening("RolledBack", "The pod template of an earlier revision is in force again.", (INCIDENT, WORKLOAD)),
     Happening("Frozen", "The rollout is held where it is: the revision before goes on serving.", (INCIDENT, WORKLOAD)),

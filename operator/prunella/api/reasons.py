@@ -122,7 +122,7 @@ REFUSALS: Final = (
     ),
     Reason(
         "AwaitingApproval",
-        "The effective mode is Approve: people must agree first.",
+        "The effective mode is Approve, or a step `approve` of the run asks: people must agree first.",
         "`kubectl prunella approve <incident>` shows the plan and its diff; ClusterRole prunella-approve grants the right.",
     ),
     Reason(

@@ -11,8 +11,10 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from .asking import Asking
 from .base import Instant, Name, Rule, Sentence, ShortName, Text, WireModel, entries, items
 from .common import Condition, Metadata, ObjectRef
+from .incident_telling import Message
 from .names import CheckResult, Mode, Outcome, RemediationPhase, StepState
 from .remediation_spec import Approval, Hash, IncidentRef, RemediationSpec, RunbookRef
 
@@ -178,6 +180,10 @@ class RemediationStatus(WireModel):
     """When the attempt ended."""
     next_eligible_time: Instant | None = None
     """When a Pending attempt is looked at again."""
+    asking: Asking | None = None
+    """What people are asked in the middle of the run; absent where no step of it asks now."""
+    messages: Annotated[tuple[Message, ...], items(20)] = ()
+    """Of a run that a person asked for: who was told that it waits for approval. Stored as Pending before it is sent."""
     approval_deadline_time: Instant | None = None
     """Until when the plan must have been approved and begun; absent where nobody was asked."""
     conditions: Annotated[tuple[Condition, ...], items(8, "type")] = ()

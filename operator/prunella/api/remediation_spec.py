@@ -54,9 +54,12 @@ class Approval(WireModel):
     by: Name
     """Your user name; the API server refuses any other, and whoever asked for the attempt."""
     plan_hash: Annotated[str, Field(min_length=1, max_length=64)]
-    """The plan that you saw: spec.planHash, or status.pinned.planHash of a run that was asked for. Said to another it is void."""
+    """The plan that you saw: status.asking.planHash where a step of the run asks, else spec.planHash, or status.pinned.planHash of a run that a
+    person asked for. Said to another it is void."""
     verdict: ApprovalVerdict
     """Approved permits the plan; one Denied ends the attempt."""
+    groups: Annotated[tuple[Name, ...], items(20)] = ()
+    """Those of your groups that `status.asking.approvers` asks for; the API server refuses any that you are not in."""
     comment: Sentence | None = None
     """Why, for whoever reads it later."""
     time: Said | None = None
@@ -152,5 +155,5 @@ class RemediationSpec(WireModel):
     """What was wrong when the attempt was made."""
     after: Annotated[tuple[Name, ...], items(20)] = ()
     """The attempts that did not help, and after which this one is tried, as the `nextRef` of their Runbooks says."""
-    approvals: Annotated[tuple[Approval, ...], items(20, "by")] = ()
-    """What people said to the plan, one word each; only appended. For the mode Approve."""
+    approvals: Annotated[tuple[Approval, ...], items(20, "by", "planHash")] = ()
+    """What people said, one word each to one plan; only appended. For the mode Approve, and for the step `approve`."""

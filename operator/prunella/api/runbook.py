@@ -136,6 +136,8 @@ class RunbookStep(WireModel):
     """A temporary measure: after so long it is taken back by itself, where what it wrote is still there. For steps that can be taken back."""
     actions: SkipJsonSchema[dict[str, Any]] = {}
     """Every other key as it was given: the name of the action and its fields. What there is stands in core/healing/steps, one a file."""
+    filled: SkipJsonSchema[dict[str, Any] | None] = Field(default=None, exclude=True)
+    """The same with what was chosen in the places of the references to parameters; None where there are none. Never written, and part of no hash."""
 
     def __init__(self, **given: Any) -> None:
         """A keyword that is no field is the action: RunbookStep(name="again", restart={})."""
@@ -147,7 +149,7 @@ class RunbookStep(WireModel):
         """Fields of this model stay; all else is an action, by its name on the wire."""
         if not isinstance(given, Mapping):
             return given
-        own = {key for name in cls.model_fields for key in (name, to_camel(name))}
+        own = {key for name in cls.model_fields if name != "filled" for key in (name, to_camel(name))}
         found = {to_camel(key): value.wire() if isinstance(value, WireModel) else value for key, value in given.items() if key not in own}
         kept = {key: value for key, value in given.items() if key in own}
         return kept | {"actions": {**dict(given.get("actions") or {}), **found}}
@@ -161,6 +163,11 @@ class RunbookStep(WireModel):
     def action(self) -> str:
         """Name of the action; empty where there is not exactly one: the schema refuses such a step."""
         return next(iter(self.actions)) if len(self.actions) == 1 else ""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The actions as they are carried out."""
+        return self.actions if self.filled is None else self.filled
 
 
 class WorkloadHealthy(WireModel):
@@ -267,7 +274,7 @@ class RunbookSpec(WireModel):
     approval: ApprovalTerms = ApprovalTerms()
     """What an approval takes where the effective mode is Approve."""
     parameters: Annotated[tuple[Parameter, ...], items(16, "name")] = ()
-    """What whoever asks for a run may choose; conditions of steps read `parameters.<name>`. A run that a fault began has the defaults."""
+    """What whoever asks for a run may choose; conditions read `parameters.<name>`, and a field of a step may be `$(parameters.<name>)`."""
     self_service: SelfService | None = None
     """People may ask for runs of it, by a Remediation of their own; absent forbids it."""
     steps: Annotated[tuple[RunbookStep, ...], items(20, "name", minimum=1)]

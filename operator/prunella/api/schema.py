@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from .base import Rule, exactly_one
+from .references import also_taken
 
 KEPT: Final = frozenset(
     {
@@ -95,7 +96,7 @@ class _Renderer:
         actions = self.style.actions.get(path)
         if not actions:
             return made
-        rendered = {name: structural(model, f"{path}.{name}", self.style) for name, model in actions.items()}
+        rendered = {name: also_taken(structural(model, f"{path}.{name}", self.style)) for name, model in actions.items()}
         rule = Rule(exactly_one(list(actions)).expression, "must have exactly one action: `kubectl explain runbook.spec.steps` lists them")
         validations = [rule.wire(), *made.get("x-kubernetes-validations", ())]
         return made | {"properties": made["properties"] | rendered, "x-kubernetes-validations": validations}

@@ -11,7 +11,7 @@ from datetime import datetime
 from prunella.api.names import ConditionStatus, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
-from prunella.core.healing import approval
+from prunella.core.healing import approval, midrun, run
 
 from . import attempt
 from .once import Once
@@ -31,20 +31,36 @@ class Approvals:
     def noted(self, remediation: Remediation, runbook: Runbook) -> Remediation:
         """The attempt as approved, where enough people agreed: it rides on the next write, be it the intent or what else stands in the way."""
         agreed = approval.approvers(remediation)
+        if midrun.asked(remediation) or remediation.status.ending is not None:
+            return remediation  # the condition is about the step that asks, or has asked; or says why the run ends
         if remediation.status.approval_deadline_time is None or len(agreed) < runbook.spec.approval.required:
             return remediation
         return attempt.approved(remediation, ConditionStatus.TRUE, approval.APPROVED, f"approved by {', '.join(agreed)}", self._clock.now())
 
     async def ended(self, remediation: Remediation, runbook: Runbook) -> bool:
         """Whether a no, or nobody's yes in time, ended the attempt just now. What was done before is settled already."""
-        ending = approval.over(remediation, runbook.spec.approval.required, self._clock.now())
+        if remediation.status.ending is not None:
+            return False  # what was done is being taken back: that is no part of what people say no to
+        now = self._clock.now()
+        ending = approval.over(remediation, runbook.spec.approval.required, now) or midrun.expired(
+            remediation, runbook, remediation.status.asking, now
+        )
         if ending is None:
             return False
+        await self.close(remediation, runbook, ending)
+        return True
+
+    async def close(self, remediation: Remediation, runbook: Runbook, ending: approval.Ending) -> None:
+        """End it so. What was done is taken back first where it would have been after a step that failed."""
+        now = self._clock.now()
+        told = attempt.approved(remediation, ConditionStatus.FALSE, ending.said, ending.message, now)
+        if run.undoable(remediation.status.steps) and run.undoes_failure(runbook):
+            status = attempt.allowed(told.status.model_copy(update={"asking": None}), ConditionStatus.FALSE, ending.refuses, ending.message, now)
+            await self._once.put(attempt.taking_back(told.model_copy(update={"status": status}), ending.outcome, ending.message))
+            return
         if remediation.status.effect_time is not None:
             await self._prover.hand_back(remediation)
-        told = attempt.approved(remediation, ConditionStatus.FALSE, ending.said, ending.message, self._clock.now())
         await self._once.end(told, ending.outcome, ending.message, reason=ending.refuses)
-        return True
 
     async def wait(self, remediation: Remediation, asks: Unapproved) -> tuple[bool, datetime | None]:
         """Show the plan and ask. True where something new was stored; else when to look again."""

@@ -12,7 +12,7 @@ from prunella.api.names import ConditionStatus, Outcome, RemediationPhase, StepS
 from prunella.api.remediation import Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
-from prunella.core.healing import approval, history, plan, run
+from prunella.core.healing import approval, filling, history, plan, run
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
 from prunella.core.people.notices import TOLD
@@ -28,12 +28,13 @@ YOUNG: Final = timedelta(seconds=10)
 
 
 def runbook_of(remediation: Remediation, runbooks: Iterable[Runbook]) -> Runbook | None:
-    """The Runbook that the attempt is pinned to; None where it is gone, or was changed since."""
+    """The Runbook that the attempt is pinned to, with what was chosen for it; None where it is gone, or was changed since."""
     pinned = remediation.spec.runbook_ref
     for one in runbooks:
         if (one.metadata.namespace, one.metadata.name) == (pinned.namespace, pinned.name):
             same = plan.runbook_sha256(one) == pinned.sha256 and one.spec.service_account_name == pinned.service_account_name
-            return one if same else None
+            made = filling.filled(one, remediation.spec.parameters) if same else ""
+            return None if isinstance(made, str) else made
     return None
 
 
@@ -129,8 +130,9 @@ def approved(remediation: Remediation, value: ConditionStatus, reason: str, mess
 
 
 def unasked(remediation: Remediation, refusal: Refusal, now: datetime) -> Remediation:
-    """The attempt as it ends before it began, by a refusal: what people said to it is void, or is not needed any more."""
-    if remediation.status.approval_deadline_time is None or remediation.status.started_time is not None:
+    """The attempt as it ends while people are asked, by a refusal: what they said to it is void, or is not needed any more."""
+    status = remediation.status
+    if status.asking is None and (status.approval_deadline_time is None or status.started_time is not None):
         return remediation
     reason = approval.CHANGED if isinstance(refusal, approval.PlanChanged) or refusal.reason == "TargetChanged" else approval.AWAITS
     message = f"nobody is asked any more: {refusal.message}"

@@ -15,7 +15,7 @@ from prunella.api.names import PHASE_OF, ConditionStatus, OnFailure, Outcome, Re
 from prunella.api.remediation import Intent, Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
-from prunella.core.healing import approval, run, succession
+from prunella.core.healing import midrun, run, succession
 from prunella.core.healing.effects import Applied, DeletePod, Effect, Evict, NotApplied, Patch, Settled, part_of
 from prunella.core.healing.identity import Actor
 
@@ -74,7 +74,7 @@ class Once:
             patch_sha256=effect.sha256,
             does=effect.does[:1024],
             written_time=now,
-            approved_by=approval.approvers(remediation),
+            approved_by=midrun.approvers(remediation),
             deadline_time=now + timedelta(seconds=step.timeout_seconds),
             before=effect.record,
         )
@@ -231,7 +231,8 @@ class Once:
         """The terminal write: it frees the target."""
         now = self._clock.now()
         phase = PHASE_OF[outcome]
-        status = remediation.status.model_copy(update={"phase": phase, "outcome": outcome, "message": message[:1024], "ended_time": now})
+        ended = {"phase": phase, "outcome": outcome, "message": message[:1024], "ended_time": now, "asking": None}
+        status = remediation.status.model_copy(update=ended)
         if reason:
             status = attempt.allowed(status, ConditionStatus.FALSE, reason, message, now)
         if outcome in succession.HANDS_ON and status.started_time is not None:

@@ -18,7 +18,7 @@ from prunella.api.remediation import GuardVerdict, Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
 from prunella.core.facts import Revision, Seen, UnknownT, WorkloadFacts, subject_of
-from prunella.core.healing import approval, blockers, guards, identity, match, plan, self_service
+from prunella.core.healing import approval, blockers, guards, identity, match, midrun, plan, self_service
 from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.world import GONE, Answers, Preparation, World
@@ -211,7 +211,8 @@ class Permit:
             due_time=None,
         )
         always = (guards.protected, guards.pause, guards.control_plane, guards.evidence, guards.veto)
-        for guard in always if undoing else (*always, approval.refused):
+        asks = () if undoing or midrun.asked(remediation) else (approval.refused,)  # what remains is approved where a step of the run asks for it
+        for guard in (*always, *asks):
             refusal = guard(world, made)
             if refusal is not None:
                 return _unapproved(refusal, world, remediation, made, remediation.status.guards, remediation.status.diff)

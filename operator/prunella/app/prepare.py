@@ -179,6 +179,13 @@ class Preparer:
                 return _Tried(diff=following.diff)
         return _Tried()
 
+    async def change(self, effect: Patch | Create, acting: Actor) -> str | None:
+        """What an effect would change, or why the API server would refuse it; None where it does not answer."""
+        answer = await self._executor.dry_run(effect, acting)
+        if isinstance(answer, UnknownT):
+            return None
+        return answer.diff if answer.accepted else f"the API server would refuse it: {answer.message}"
+
     async def live_facts(self, seen: Seen, accused_hash: str, to: Revision | None, *, now: datetime, intent_time: datetime) -> LiveFacts | None:
         """What a step reads: the object as JSON and the template to go back to. None where one of them could not be read."""
         subject = subject_of(seen)

@@ -15,10 +15,11 @@ from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook, RunbookStep
-from prunella.core.healing import approval, identity, run
+from prunella.core.healing import approval, identity, midrun, run
 from prunella.core.healing.effects import Effect
+from prunella.core.healing.identity import Actor
 from prunella.core.healing.refusal import Refusal
-from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, Note, PageNow, Skip, Tell, Wait
+from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, Note, PageNow, People, Skip, Tell, Wait
 from prunella.core.people import automation, notices
 
 from . import attempt
@@ -26,17 +27,18 @@ from .approvals import Approvals
 from .errors import PrunellaError
 from .gather import Gatherer
 from .mailbox import Mailbox
+from .midway import Midway
 from .once import Once, Recovery
-from .permit import Permit, Permitted, Unapproved
+from .permit import Permit, Permitted
 from .ports import Clock, Store, View
 from .prepare import Preparer
 from .prove import Prover
+from .refused import Refused
 from .steps import Steps
 
 RUN: Final = timedelta(seconds=600)
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 SETTLE_RETRY: Final = timedelta(seconds=2)
-BLOCKED_RETRY: Final = timedelta(seconds=5)
 
 
 class Runner:
@@ -63,6 +65,8 @@ class Runner:
         self._once = once
         self._prover = prover
         self._approvals = Approvals(once, prover, clock)
+        self._refused = Refused(self._approvals, once, clock)
+        self._midway = Midway(once=once, approvals=self._approvals, refused=self._refused, preparer=preparer, steps=self._steps, clock=clock)
         self._clock = clock
 
     async def drive(
@@ -132,7 +136,7 @@ class Runner:
         """Suggest: the plan, the guards and the dry run's diff, and nothing else."""
         permitted = await self._permit.ask(incident, remediation, runbook, mail)
         if isinstance(permitted, Refusal):
-            return await self._refused(remediation, permitted)
+            return await self._refused.take(remediation, permitted)
         await self._shown(remediation, permitted, "the effective mode is Suggest: a person has to do it")
         return True, None
 
@@ -161,7 +165,7 @@ class Runner:
         ending = attempt.ending(remediation, runbook)
         if ending is not None:
             return await self._take_back(incident, remediation, runbook, ending, mail)
-        if remediation.status.started_time is not None and self._clock.now() - remediation.status.started_time > RUN:
+        if midrun.worked(remediation, self._clock.now()) > RUN:
             await self._prover.give_up(remediation, runbook, f"the run took longer than {int(RUN.total_seconds())} s")
             return True, None
         return await self._go_on(incident, stored, runbook, mail)
@@ -174,14 +178,14 @@ class Runner:
         remediation = attempt.unbegun(stored)
         acting = identity.of_attempt(remediation.spec, self._gatherer.operator_namespace)
         if isinstance(acting, Refusal):
-            return await self._refused(remediation, acting)
+            return await self._refused.take(remediation, acting)
         permitted = await self._permit.ask(incident, remediation, runbook, mail)
         chosen = None if isinstance(permitted, Refusal) else await self._steps.next(remediation, runbook, permitted, acting)
         settled = await self._settled(stored, runbook)
         if settled is not None:
             return settled
         if isinstance(permitted, Refusal):
-            return await self._refused(remediation, permitted)
+            return await self._refused.take(remediation, permitted)
         if chosen is None:
             if permitted.plan.tells_only and attempt.told(remediation):
                 await self._shown(remediation, permitted, "what the Runbook tells was told: a person has to do the rest")
@@ -189,14 +193,25 @@ class Runner:
                 await self._steps_done(remediation)
             return True, None
         step, following = chosen
+        if isinstance(following, People):
+            return await self._midway.ask(incident, remediation, runbook, permitted, step, following, acting)
         if not isinstance(following, Effect):
             return await self._other(incident, remediation, runbook, step, following, mail)
+        return await self._do(remediation, runbook, step, following, permitted, acting)
+
+    async def _do(
+        self, remediation: Remediation, runbook: Runbook, step: RunbookStep, effect: Effect, permitted: Permitted, acting: Actor
+    ) -> tuple[bool, datetime | None]:
+        """One effect: its intent, then itself."""
+        changed = await self._midway.changed(remediation, runbook, permitted, acting)
+        if changed is not None:
+            return changed
         taken = self._permit.places(remediation, permitted)
         if taken is not None:
-            return await self._refused(remediation, taken)
+            return await self._refused.take(remediation, taken)
         self._gatherer.attempts.reserve(remediation)
-        remediation = await self._once.intend(remediation, step, following, permitted)
-        await self._once.apply(remediation, following, runbook, acting)
+        remediation = await self._once.intend(remediation, step, effect, permitted)
+        await self._once.apply(remediation, effect, runbook, acting)
         return True, None
 
     async def _take_back(
@@ -211,10 +226,10 @@ class Runner:
             return True, None
         acting = identity.of_attempt(remediation.spec, self._gatherer.operator_namespace)
         if isinstance(acting, Refusal):
-            return await self._refused(remediation, acting)
+            return await self._refused.take(remediation, acting)
         permitted = await self._permit.ask(incident, remediation, runbook, mail, undoing=True)
         if isinstance(permitted, Refusal):
-            return await self._refused(remediation, permitted)
+            return await self._refused.take(remediation, permitted)
         record = remaining[0]
         step = next(one for one in runbook.spec.steps if one.name == run.step_name(record))
         wants = await self._preparer.undo(step, record)
@@ -228,25 +243,6 @@ class Runner:
             await self._once.put(attempt.marked(remediation, f"{run.UNDO}{record.name}", StepState.SKIPPED, message, self._clock.now()))
         return True, None
 
-    async def _refused(self, remediation: Remediation, refusal: Refusal) -> tuple[bool, datetime | None]:
-        """A live refusal is no step failure: it ends the run where it can't change back, else the run waits."""
-        if isinstance(refusal, Unapproved):
-            return await self._approvals.wait(remediation, refusal)
-        now = self._clock.now()
-        outcome = attempt.LIVE_END.get(refusal.reason)
-        if outcome is not None:
-            remediation = attempt.unasked(remediation, refusal, now)
-            await self._once.end(remediation, outcome, refusal.message, reason=refusal.reason)
-            return True, None
-        if refusal.reason == "RolloutInProgress" and refusal.look_again_time is not None and attempt.young(remediation, now):
-            return False, refusal.look_again_time  # it settles within moments: that is no news
-        again = refusal.look_again_time or now + BLOCKED_RETRY
-        before = next((one for one in remediation.status.conditions if one.type == "RemediationAllowed"), None)
-        if before is not None and before.reason == refusal.reason and remediation.status.phase is not None:
-            return False, again
-        await self._once.put(attempt.waiting(remediation, refusal, again, now))
-        return True, again
-
     async def _other(
         self, incident: Incident, remediation: Remediation, runbook: Runbook, step: RunbookStep, following: Next, mail: Mailbox
     ) -> tuple[bool, datetime | None]:
@@ -254,13 +250,13 @@ class Runner:
         match following:
             case Wait() if remediation.status.started_time is None:
                 # Nothing was done yet: it says why, and stands in nobody's way while it waits.
-                return await self._refused(
+                return await self._refused.take(
                     remediation, Refusal(reason="RolloutInProgress", message=following.message, look_again_time=following.until_time)
                 )
             case Wait():
                 return False, following.until_time
             case Refusal():
-                return await self._refused(remediation, following)
+                return await self._refused.take(remediation, following)
             case Evidence():
                 mail.capture = await self._preparer.capture(await self._gatherer.world(incident, mail), following.tail_lines)
                 await self._mark(remediation, step, "evidence was taken")

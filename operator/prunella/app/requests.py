@@ -1,7 +1,8 @@
 """Requests: runs that people ask for. Each is looked at once, and taken on or refused; what was taken on is driven as every other attempt is.
 
 The rule this module protects: a request that is refused has written nothing but its own refusal, and one that is taken on bears its plan before
-anything else happens. There is no Incident for it: nobody is paged for what somebody wanted. Where it goes wrong, an Incident is reported.
+anything else happens. There is no Incident for it: nobody is paged for what somebody wanted; while it waits for approval, those are told whom the
+owner of its target names. Where it goes wrong, an Incident is reported.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
-from prunella.core.healing import blockers, guards, history, plan, self_service
+from prunella.core.healing import blockers, guards, history, midrun, plan, self_service
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.incident import correlate
 from prunella.core.world import GONE, World
@@ -29,10 +30,12 @@ from .gather import Gatherer
 from .keys import RequestKey
 from .mailbox import Mailbox
 from .once import Once
+from .outbox import Outbox
 from .permit import verdicts
 from .ports import Clock, Store, Telemetry, View
 from .prepare import Preparer
 from .remediate import Runner
+from .telling import Telling
 
 log = logging.getLogger(__name__)
 TRIES: Final = 20
@@ -73,6 +76,7 @@ class Requests:
         clock: Clock,
         telemetry: Telemetry,
         queue: Waiting,
+        outbox: Outbox,
     ) -> None:
         self._view = view
         self._store = store
@@ -83,6 +87,7 @@ class Requests:
         self._clock = clock
         self._telemetry = telemetry
         self._queue = queue
+        self._telling = Telling(view=view, gatherer=gatherer, once=once, outbox=outbox, clock=clock)
         self._mail: defaultdict[RequestKey, Mailbox] = defaultdict(Mailbox)
         self._taking_on = asyncio.Lock()
         self._passes = 0
@@ -110,6 +115,7 @@ class Requests:
         """Begin nothing more; returns once every step under way has stored what became of it."""
         self._parking = True
         await self._idle.wait()
+        await self._telling.close()
 
     async def serve(self, key: RequestKey) -> None:
         """Bring one request up to date. Raises Retryable once the process is ending."""
@@ -131,11 +137,13 @@ class Requests:
             if request is None or not request.is_request or _final(request):
                 self._mail.pop(key, None)
                 if request is not None and request.is_request:
+                    self._telling.forget(request.metadata.uid)
                     self._count(request, ended=driven)
                     await self._report(request)
                 return
             try:
                 moved, look = await self._step(key, request)
+                moved = moved or await self._telling.tell(request, self._mail[key])
             except Conflict:
                 continue
             driven = True
@@ -278,10 +286,12 @@ def _final(request: Remediation) -> bool:
 
 
 def _waited(request: Remediation, now: datetime) -> bool:
-    """Whether one that was taken on was kept from beginning for too long. Where people are asked, their deadline holds."""
+    """Whether one that was taken on, or that people agreed to, was kept from beginning for too long. While people are asked, their deadline holds."""
     status = request.status
-    nobody_asked = status.started_time is None and status.approval_deadline_time is None
-    return nobody_asked and status.pinned is not None and now - status.pinned.due_time > PATIENCE
+    if status.started_time is not None or status.approval_deadline_time is not None or status.asking is not None or status.pinned is None:
+        return False
+    agreed = (one.outcome.observed_time for one in midrun.agreements(request) if one.outcome is not None)
+    return now - max((status.pinned.due_time, *agreed)) > PATIENCE
 
 
 def _went_wrong(request: Remediation, now: datetime) -> bool:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from prunella.api.marks import HOLD
-from prunella.api.remediation import Remediation
+from prunella.api.names import StepState
+from prunella.api.remediation import Remediation, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
-from prunella.core.healing import match, measures, ownership, parameters, run
+from prunella.core.healing import match, measures, midrun, ownership, parameters, run
+from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import ClusterEffect, Evict, Patch
 from prunella.core.healing.identity import Actor
 from prunella.core.healing.refusal import Refusal
@@ -60,6 +62,29 @@ class Steps:
                 return step, wants
             step = run.following(steps, step)
         return None
+
+    async def ahead(self, remediation: Remediation, runbook: Runbook, permitted: Permitted, acting: Actor, step: RunbookStep) -> str | None:
+        """What the next step after one that asks people would change, by the dry run; None where it could not be told now.
+
+        The same whenever it is asked: with the records from before that step, whatever was read or told after it. Where a step comes first that
+        reads, tells or waits, or the change is none that a dry run shows, it is named.
+        """
+        steps, now = runbook.spec.steps, self._clock.now()
+        asks = StepStatus(name=step.name, action=step.action, state=StepState.APPLIED)
+        status = remediation.status.model_copy(update={"steps": (*midrun.before(remediation, step), asks)})
+        then, live = remediation.model_copy(update={"status": status}), await self._look(remediation, permitted, now)
+        if live is None:
+            return None
+        for one in steps[steps.index(step) + 1 :]:
+            verdict = self._wanted(one, then, permitted)
+            if isinstance(verdict, Unevaluable):
+                return f"step '{one.name}': its condition '{one.when}' can't be told yet"
+            wants = await self._preparer.wants(one, self._of_step(live, one, then, permitted), ()) if verdict else Done(message="")
+            if isinstance(wants, Patch | Create):
+                return await self._preparer.change(wants, acting)
+            if not isinstance(wants, Done):
+                return f"step '{one.name}': {wants.reason if isinstance(wants, Refusal) else one.action}"
+        return "nothing"
 
     async def _free(self, steps: tuple[RunbookStep, ...], step: RunbookStep, live: LiveFacts) -> Refusal | None:
         """Why a target that Git manages must not be changed now: what manages it is not held, whatever the records say. None where it may be."""

@@ -69,9 +69,11 @@ def show(what: str, place: Place) -> Remediation:
     """Print the plan of an Incident or a Remediation: what would be done, the diff, and who agreed."""
     attempt = run(within(place, lambda api, namespace: _attempt(api, namespace, what)))
     click.echo("\n".join(asked.plan(attempt, SystemClock().now()).lines()))
-    if attempt.status.diff:
-        click.echo("  what it changes:")
-        click.echo("\n".join(f"      {line}" for line in attempt.status.diff.splitlines()))
+    asking = attempt.status.asking
+    diff = asking.diff if asking is not None else attempt.status.diff
+    if diff:
+        click.echo("  what it changes:" if asking is None else f"  what the next step after '{asking.step}' changes:")
+        click.echo("\n".join(f"      {line}" for line in diff.splitlines()))
     return attempt
 
 
@@ -80,20 +82,21 @@ def say(attempt: Remediation, verdict: ApprovalVerdict, place: Place, *, plan_ha
     with sentences():
         if asked.waiting((attempt,)) is None:
             raise Permanent(f"{attempt.metadata.name} does not wait for approval: {attempt.status.message or 'it has not asked yet'}")
-        if plan_hash is not None and plan_hash != attempt.spec.plan_hash:
-            raise Permanent(f"the plan is {attempt.spec.plan_hash}, not {plan_hash}: it is another one than you saw; nothing was said")
-    you = run(within(place, lambda api, _: who(api)))
+        if plan_hash is not None and plan_hash != commands.asked(attempt):
+            raise Permanent(f"the plan is {commands.asked(attempt)}, not {plan_hash}: it is another one than you saw; nothing was said")
+    you, groups = run(within(place, lambda api, _: who(api)))
     if not yes and plan_hash is None:
         verb = "Approve" if verdict is ApprovalVerdict.APPROVED else "Deny"
-        click.confirm(f"{verb} plan {attempt.spec.plan_hash} as {you}?", abort=True)
-    click.echo("\n$ " + place.line(commands.say(attempt, verdict, by=you, comment=comment)))
-    run(within(place, lambda api, _: _write(api, attempt, verdict, you, comment)))
-    click.echo(f"{you}: {verdict}, plan {attempt.spec.plan_hash} of {attempt.metadata.name}")
+        click.confirm(f"{verb} plan {commands.asked(attempt)} as {you}?", abort=True)
+    click.echo("\n$ " + place.line(commands.say(attempt, verdict, by=you, comment=comment, groups=groups)))
+    operations = commands.saying(attempt, verdict, by=you, comment=comment, groups=groups)
+    run(within(place, lambda api, _: _write(api, attempt, operations)))
+    click.echo(f"{you}: {verdict}, plan {commands.asked(attempt)} of {attempt.metadata.name}")
 
 
 def create(place: Place, made: Callable[[str], dict[str, Any]]) -> str:
     """Create a Remediation in the person's own name, and print the plain kubectl line before. Its name."""
-    you = run(within(place, lambda api, _: who(api)))
+    you, _ = run(within(place, lambda api, _: who(api)))
     namespace = place.namespace or namespace_of(place.path, place.context)
     body = made(you)
     click.echo("$ " + place.line(commands.create(body, namespace)))
@@ -148,18 +151,18 @@ def write(found: Incident, part: Mapping[str, object], place: Place, line: str) 
     run(within(place, lambda api, _: api.ask(call)))
 
 
-async def who(api: Api) -> str:
-    """The name by which the API server knows who asks."""
+async def who(api: Api) -> tuple[str, tuple[str, ...]]:
+    """The name by which the API server knows who asks, and the groups."""
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     status, answer = await api.request("POST", WHO_AM_I, body=body)
-    name = answer.get("status", {}).get("userInfo", {}).get("username") if status == CREATED else None
+    info = answer.get("status", {}).get("userInfo", {}) if status == CREATED else {}
+    name = info.get("username")
     if not name:
         raise Permanent(f"the API server does not say who you are ({status}): use the kubectl line of `kubectl prunella plan`, with your user name")
-    return str(name)
+    return str(name), tuple(str(one) for one in info.get("groups") or ())
 
 
-async def _write(api: Api, attempt: Remediation, verdict: ApprovalVerdict, you: str, comment: str | None) -> None:
-    operations = commands.saying(attempt, verdict, by=you, comment=comment)
+async def _write(api: Api, attempt: Remediation, operations: list[dict[str, object]]) -> None:
     metadata = attempt.metadata
     call = resources.REMEDIATION.call("patch", metadata.namespace, metadata.name, body=operations, content_type=resources.JSON_PATCH)
     await api.ask(call)

@@ -36,7 +36,7 @@ def command(
         approving.write(incident, {"spec": {"hold": None}}, place, commands.let_go(incident))
         click.echo(f"automation goes on at {incident.status.target or incident.metadata.name}")
         return
-    you = approving.run(approving.within(place, lambda api, _: approving.who(api)))
+    you, _ = approving.run(approving.within(place, lambda api, _: approving.who(api)))
     until = micro_time(SystemClock().now() + timedelta(seconds=seconds)) if seconds else None
     said = commands.holding(by=you, reason=reason or "", until=until)
     approving.write(incident, {"spec": said}, place, commands.hold(incident, by=you, reason=reason or "", until=until))

@@ -24,6 +24,7 @@ from prunella.api.common import Metadata
 from prunella.api.escalation_policy import EscalationPolicy
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.marks import OPERATOR_NAMESPACE
+from prunella.api.references import referred
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.app import readiness
 from prunella.core.healing import identity
@@ -143,7 +144,7 @@ def _name(document: Document) -> Iterator[Trouble]:
 def _steps(document: Document, schema: Mapping[str, Any]) -> Iterator[Trouble]:
     """The actions of a Runbook's steps: each step file has a model of its own for them."""
     steps = document.data["spec"].get("steps")
-    own = {name for field in RunbookStep.model_fields for name in (field, to_camel(field))}
+    own = {name for field in RunbookStep.model_fields.keys() - {"filled"} for name in (field, to_camel(field))}
     for index, step in enumerate(steps if isinstance(steps, list) else ()):
         for key in step.keys() - own if isinstance(step, dict) else ():
             path: FieldPath = ("spec", "steps", index, key)
@@ -167,6 +168,8 @@ def _fields(document: Document, model: type[WireModel], at: FieldPath, schema: M
             path = (*at, *detail["loc"])
             if detail["type"] == "too_short" and any(_below(one["loc"], detail["loc"]) for one in details):
                 continue  # what is in it is wrong, and pydantic counts only what is right
+            if referred(detail["input"]) is not None:
+                continue  # whether it may stand there is judged with the parameters
             said = any(path[: len(place)] == place and len(path) <= len(place) + 1 for place in broken)
             if not said or detail["type"] == "extra_forbidden":
                 yield document.trouble(path, _sentence(detail, path, schema))

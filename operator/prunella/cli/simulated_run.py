@@ -33,7 +33,7 @@ from prunella.core.healing.outside import EndSilence, Silence
 from prunella.core.healing.plan import Plan
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, Listed, LiveFacts, Next, Note, PageNow, Skip, Tell, Wait
+from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, Listed, LiveFacts, Next, Note, PageNow, People, Skip, Tell, Wait
 from prunella.core.world import Preparation, Unevaluable, World
 
 INTENT: Final = "written-when-it-is-done"
@@ -105,6 +105,10 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
             case Tell():
                 whom = wants.receiver or "the Incident's owner"
                 deed, record = Deed(step=name, said=f"tells {whom}, without waking anybody: {wants.message}"), _marked(name, live)
+            case People():
+                whose = ", ".join((*wants.approvers.users, *(f"group {one}" for one in wants.approvers.groups)))
+                people = f"{wants.required} approvals{f' of {whose}' if whose else ''}"
+                deed, record = Deed(step=name, said=f"asks people, for {wants.seconds} s, and goes on with {people}"), _marked(name, live)
             case Note():
                 deed, record = Deed(step=name, said=wants.message), _marked(name, live, wants.outputs)
             case Ask():

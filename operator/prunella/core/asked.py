@@ -12,7 +12,7 @@ from prunella.api.common import Condition
 from prunella.api.names import ConditionStatus
 from prunella.api.remediation import Remediation
 
-from . import attempt_rows
+from . import attempt_rows, commands
 from .lines import Row, Tale, clock, span
 
 
@@ -25,7 +25,7 @@ def waiting(attempts: Sequence[Remediation]) -> Remediation | None:
 def plan(one: Remediation, now: datetime) -> Tale:
     """The plan of an attempt, for a terminal. The diff stands in its status."""
     ref, status = one.spec.target_ref, one.status
-    head = f"{one.metadata.name}   {one.metadata.namespace}   {ref.kind} {ref.name}, plan {one.spec.plan_hash}   (times in UTC, {now:%Y-%m-%d})"
+    head = f"{one.metadata.name}   {one.metadata.namespace}   {ref.kind} {ref.name}, plan {commands.asked(one)}   (times in UTC, {now:%Y-%m-%d})"
     rows = (
         Row(label="plan", what=status.plan or "not made yet", why=f"Runbook {one.spec.runbook_ref.name}, mode {one.spec.mode}"),
         *attempt_rows.verdicts(one, shown=False),
@@ -44,7 +44,7 @@ def _stands(one: Remediation, now: datetime) -> Iterator[Row]:
     elif asked.status is ConditionStatus.TRUE:
         yield Row(label="agreed", what=asked.message, why=status.message)
     else:
-        until = status.approval_deadline_time
+        until = status.asking.deadline_time if status.asking is not None else status.approval_deadline_time
         left = f" until {clock(until)}, {span(max((until - now).total_seconds(), 0))} left" if until is not None else ""
         yield Row(label="asks", what=f"people to approve it{left}", why=asked.message)
 

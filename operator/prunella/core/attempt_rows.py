@@ -8,6 +8,7 @@ from itertools import groupby
 from prunella.api.names import ApprovalVerdict, ConditionStatus, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, StepStatus
 
+from . import commands
 from .lines import Row
 
 
@@ -38,9 +39,15 @@ def attempt(one: Remediation, *, guards: bool) -> Iterator[Row]:
 def words(one: Remediation) -> Iterator[Row]:
     """What people said to the plan."""
     for each in one.spec.approvals:
-        other = "" if each.plan_hash == one.spec.plan_hash else f", but of another plan ({each.plan_hash}): it does not count"
+        other = "" if each.plan_hash in _asked(one) else f", but of another plan ({each.plan_hash}): it does not count"
         label = "approved" if each.verdict is ApprovalVerdict.APPROVED else "denied"
         yield Row(label=label, time=each.said_time, what=f"by {each.by}{other}", why=each.comment or f"plan {each.plan_hash}")
+
+
+def _asked(one: Remediation) -> set[str]:
+    """Hashes of what people are asked, or approved."""
+    agreed = (step.outcome.after.get("planHash", "") for step in one.status.steps if step.action == "approve" and step.outcome is not None)
+    return {one.spec.plan_hash, commands.asked(one), *agreed}
 
 
 def _stands(one: Remediation) -> Iterator[Row]:

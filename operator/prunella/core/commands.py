@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from prunella.api.incident import Incident
 from prunella.api.marks import RETRY_ANNOTATION
@@ -59,17 +59,31 @@ def approve(name: str, namespace: str | None) -> str:
     return f"kubectl prunella approve {name}" + (f" -n {namespace}" if namespace else "")
 
 
-def say(remediation: Remediation, verdict: ApprovalVerdict, *, by: str = "<you>", comment: str | None = None) -> str:
+def say(remediation: Remediation, verdict: ApprovalVerdict, *, by: str = "<you>", comment: str | None = None, groups: Collection[str] = ()) -> str:
     """The plain command that says so to the attempt's plan: refused by the API server where the plan is another one."""
     metadata = remediation.metadata
-    return change("remediation", metadata.name, metadata.namespace, saying(remediation, verdict, by=by, comment=comment))
+    return change("remediation", metadata.name, metadata.namespace, saying(remediation, verdict, by=by, comment=comment, groups=groups))
 
 
-def saying(remediation: Remediation, verdict: ApprovalVerdict, *, by: str, comment: str | None = None) -> list[dict[str, object]]:
-    """The JSON patch of it. A run that a person asked for has its plan in status, and no list before the first word; admission takes no word out."""
-    plan_hash = remediation.spec.plan_hash
-    said = {"by": by, "planHash": plan_hash, "verdict": str(verdict)} | ({"comment": comment} if comment else {})
+def asked(remediation: Remediation) -> str:
+    """Hash of what people are asked to approve: what remains where a step asks, else the plan."""
+    return remediation.status.asking.plan_hash if remediation.status.asking is not None else remediation.spec.plan_hash
+
+
+def saying(
+    remediation: Remediation, verdict: ApprovalVerdict, *, by: str, comment: str | None = None, groups: Collection[str] = ()
+) -> list[dict[str, object]]:
+    """The JSON patch of it, with those of the speaker's groups that are asked for.
+
+    A run that a person asked for has its plan in status, and no list before the first word; admission takes no word out.
+    """
+    plan_hash, asking = asked(remediation), remediation.status.asking
+    said: dict[str, object] = {"by": by, "planHash": plan_hash, "verdict": str(verdict), **({"comment": comment} if comment else {})}
+    mine = [one for one in asking.approvers.groups if one in groups] if asking is not None else []
+    if mine:
+        said["groups"] = mine
     planned = "/status/pinned/planHash" if remediation.is_request else "/spec/planHash"
+    planned = planned if asking is None else "/status/asking/planHash"
     first = remediation.is_request and not remediation.spec.approvals
     add: dict[str, object] = (
         {"op": "add", "path": "/spec/approvals", "value": [said]} if first else {"op": "add", "path": "/spec/approvals/-", "value": said}

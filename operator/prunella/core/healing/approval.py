@@ -56,7 +56,7 @@ def approvers(attempt: Remediation) -> tuple[str, ...]:
     agreed = (
         one.by
         for one in attempt.spec.approvals
-        if one.verdict is ApprovalVerdict.APPROVED and one.plan_hash == attempt.spec.plan_hash and _is_another_person(one, attempt)
+        if one.verdict is ApprovalVerdict.APPROVED and one.plan_hash == attempt.spec.plan_hash and is_another_person(one, attempt)
     )
     return tuple(dict.fromkeys(agreed))
 
@@ -77,10 +77,16 @@ def over(attempt: Remediation, required: int, now: datetime) -> Ending | None:
         return None
     agreed = approvers(attempt)
     if len(agreed) >= required:
-        message = f"{_names(agreed)} approved it, and until {_clock(deadline)} something else stood in the way: {attempt.status.message}"
+        message = f"{listed(agreed)} approved it, and until {clock(deadline)} something else stood in the way: {attempt.status.message}"
     else:
-        message = f"{len(agreed)} of {required} approvals were there when it expired at {_clock(deadline)}: nothing was done, a person has to look"
-    return Ending(outcome=Outcome.ABORTED, said=EXPIRED, refuses=EXPIRED, message=message[:1024])
+        message = f"{len(agreed)} of {required} approvals were there when it expired at {clock(deadline)}: nothing was done, a person has to look"
+    return expiry(message)
+
+
+def expiry(message: str, *, pages: bool = True) -> Ending:
+    """It was too late. What ends as Aborted pages at once."""
+    outcome = Outcome.ABORTED if pages else Outcome.STOPPED
+    return Ending(outcome=outcome, said=EXPIRED, refuses=EXPIRED, message=message[:1024])
 
 
 def refused(world: World, plan: Plan) -> Refusal | None:
@@ -91,7 +97,7 @@ def refused(world: World, plan: Plan) -> Refusal | None:
     required = plan.runbook.spec.approval.required
     if own is None:
         demoted = f" ({plan.demoted.message})" if plan.demoted is not None else ""
-        return _lapsed(world, plan) or Refusal(reason=AWAITS, message=f"{plan.summary}: {_people(required)} must approve it first{demoted}"[:1024])
+        return _lapsed(world, plan) or Refusal(reason=AWAITS, message=f"{plan.summary}: {people(required)} must approve it first{demoted}"[:1024])
     ending = over(own, required, world.now)
     if ending is not None:
         return Refusal(reason=ending.refuses, message=ending.message)
@@ -128,11 +134,12 @@ def swapped(attempt: Remediation, diff: str) -> Refusal | None:
 
 
 def asked(attempt: Remediation, message: str, draft: Draft) -> Draft:
-    """The Incident says that people are asked: its condition, its column, and its Event, once for each attempt."""
+    """The Incident says that people are asked: its condition, its column, and its Event, once for each attempt and for each step that asks."""
     name = attempt.metadata.name
+    begins = f"{name}: {message.partition(': ')[0]}: " if attempt.status.asking is not None else f"{name}: "
     draft = draft.condition("RemediationAllowed", ConditionStatus.FALSE, AWAITS, f"{name}: {message}")
     draft = draft.with_status(remediation=f"{AWAITS}: {attempt.status.plan}"[:1024], remediation_state=RemediationState.AWAITING_APPROVAL)
-    told = any(one.what == AWAITS and one.message.startswith(f"{name}: ") for one in draft.status.timeline)
+    told = any(one.what == AWAITS and one.message.startswith(begins) for one in draft.status.timeline)
     return draft if told else draft.note(AWAITS, f"{name}: {message}")
 
 
@@ -172,25 +179,29 @@ def _ended_so(world: World, plan: Plan, reason: str) -> tuple[Remediation, ...]:
     )
 
 
-def _is_another_person(one: Approval, attempt: Remediation) -> bool:
+def is_another_person(one: Approval, attempt: Remediation) -> bool:
+    """Whether a person speaks who did not ask for the run."""
     return one.by != attempt.spec.requested_by and not one.by.startswith(_PROGRAM)
 
 
 def _asks(attempt: Remediation, plan: Plan, agreed: tuple[str, ...], deadline: datetime) -> str:
     required = plan.runbook.spec.approval.required
-    so_far = f" ({_names(agreed)} did)" if agreed else ""
+    so_far = f" ({listed(agreed)} did)" if agreed else ""
     demoted = f"; {plan.demoted.message}" if plan.demoted is not None else ""
     command = commands.approve(attempt.metadata.name, attempt.metadata.namespace)
-    return f"{plan.summary}: {_people(required)} must approve it{so_far} until {_clock(deadline)}; `{command}` shows the diff and asks you{demoted}"
+    return f"{plan.summary}: {people(required)} must approve it{so_far} until {clock(deadline)}; `{command}` shows the diff and asks you{demoted}"
 
 
-def _people(required: int) -> str:
+def people(required: int) -> str:
+    """How many, in words."""
     return "a person" if required == 1 else f"{required} people"
 
 
-def _names(names: tuple[str, ...]) -> str:
+def listed(names: tuple[str, ...]) -> str:
+    """Names in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _clock(instant: datetime) -> str:
+def clock(instant: datetime) -> str:
+    """An instant in a sentence."""
     return f"{instant:%H:%M:%S} UTC"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from prunella.api.common import Condition
@@ -12,7 +13,7 @@ from prunella.api.remediation import Remediation, StepStatus
 from prunella.core.draft import Draft
 from prunella.core.world import World
 
-from . import approval, run, succession
+from . import approval, midrun, run, succession
 from .steps import registry
 
 FAILED: Final = frozenset({Outcome.INEFFECTIVE, Outcome.WORSENED, Outcome.REVERTED, Outcome.INCONCLUSIVE, Outcome.ABORTED})
@@ -40,10 +41,10 @@ def _of_an_earlier_episode(one: Remediation, draft: Draft) -> bool:
 
 
 def _tellable(one: Remediation) -> bool:
-    """An attempt between its intent and its effects is told once these are done: one write carries all of it. One that waits is told."""
+    """An attempt between its intent and its effects is told once these are done, by one write. One that waits is told, and stays told."""
     if one.status.phase is RemediationPhase.PENDING:
         return refused(one) is not None
-    return one.status.phase not in {None, RemediationPhase.DISPATCHED} or one.status.ending is not None
+    return one.status.phase not in {None, RemediationPhase.DISPATCHED} or one.status.ending is not None or midrun.asked(one)
 
 
 def refused(one: Remediation) -> Condition | None:
@@ -72,18 +73,29 @@ def _tell(world: World, one: Remediation, before: RemediationSummary | None, dra
     known = before.phase if before else None
     if status.started_time is not None and not started(known):
         if approval.said(one) == approval.APPROVED:
-            draft = draft.note("Approved", f"{one.metadata.name}: {', '.join(approval.approvers(one))} approved it", time=status.started_time)
+            draft = draft.note("Approved", f"{one.metadata.name}: {', '.join(midrun.approvers(one))} approved it", time=status.started_time)
         text = f"{spec.runbook_ref.name}, attempt {spec.attempt}: {status.plan}"
         draft = draft.note("RemediationStarted", text, time=status.started_time)
     if status.effect_time is not None and not started(known):
-        draft = _effects(one, draft)
+        draft = _effects(one, one.status.steps, draft)
+    elif known is RemediationPhase.DISPATCHED and status.phase is not RemediationPhase.DISPATCHED:
+        draft = _rest(one, draft)
     if status.outcome is None or (before is not None and before.outcome is status.outcome):
         return _unknown(one, known, draft)
     return _ended(world, one, draft)
 
 
-def _effects(one: Remediation, draft: Draft) -> Draft:
-    done = [step for step in one.status.steps if step.state is StepState.APPLIED and step.intent is not None and run.step_name(step)]
+def _rest(one: Remediation, draft: Draft) -> Draft:
+    """What followed after it was told because a step of it asked people: who agreed, and what was done then."""
+    agreements = midrun.agreements(one)
+    for step in agreements:
+        draft = draft.note("Approved", f"{one.metadata.name}: {step.message}", time=step.outcome.observed_time if step.outcome is not None else None)
+    rest = one.status.steps[one.status.steps.index(agreements[0]) :] if agreements else ()
+    return _effects(one, rest, draft) if any(step.intent is not None and run.step_name(step) for step in rest) else draft
+
+
+def _effects(one: Remediation, steps: Sequence[StepStatus], draft: Draft) -> Draft:
+    done = [step for step in steps if step.state is StepState.APPLIED and step.intent is not None and run.step_name(step)]
     message = "; ".join(step.message for step in done if step.message) or one.status.plan
     event = _event(done[0]) if done else ""
     return draft.note(event or "Changed", message, time=one.status.effect_time)

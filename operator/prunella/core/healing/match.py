@@ -16,7 +16,7 @@ from prunella.core.subject import Thing
 from prunella.core.things.node import Node
 from prunella.core.world import Unevaluable, World
 
-from . import identity, matchers, ownership, succession
+from . import filling, identity, matchers, ownership, succession
 from .refusal import Refusal
 from .steps import registry
 from .steps.step import StepKind
@@ -78,10 +78,11 @@ def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal
             return Refusal(reason="PreconditionFalse", message=f"its condition '{match.when}' could not be told: {verdict.why}")
         if not verdict:
             return Refusal(reason="PreconditionFalse", message=f"its condition '{match.when}' is false")
-    unfit = _steps(runbook, subject.kind)
-    if unfit is not None:
-        return Refusal(reason="NoRunbookMatches", message=unfit)
-    return Fit(runbook=runbook, by_alert=None if status.cause in match.causes else alert)
+    carried_out = filling.filled(runbook, {})
+    unfit = f"it can't be used: {carried_out}" if isinstance(carried_out, str) else _steps(carried_out, subject.kind)
+    if unfit is not None or isinstance(carried_out, str):
+        return Refusal(reason="NoRunbookMatches", message=unfit or "")
+    return Fit(runbook=carried_out, by_alert=None if status.cause in match.causes else alert)
 
 
 def _steps(runbook: Runbook, kind: str) -> str | None:

@@ -52,10 +52,16 @@ def refused(one: Parameter, text: str) -> str | None:
     return f"it must be at most {one.maximum}" if one.maximum is not None and number > one.maximum else None
 
 
+def texts(declared: Sequence[Parameter], given: Mapping[str, str]) -> dict[str, str]:
+    """What was chosen, else the defaults, as text. One that has neither, or a value that is not permitted, is not there."""
+    chosen = {one.name: given.get(one.name, one.default) for one in declared}
+    return {one.name: text for one in declared if (text := chosen[one.name]) is not None and refused(one, text) is None}
+
+
 def values(declared: Sequence[Parameter], given: Mapping[str, str]) -> dict[str, object]:
-    """What conditions read as `parameters`: what was chosen, else the defaults. One that has neither is not there, and a condition can't be told."""
-    texts = {one.name: given.get(one.name, one.default) for one in declared}
-    return {one.name: _read(one, text) for one in declared if (text := texts[one.name]) is not None and refused(one, text) is None}
+    """What conditions read as `parameters`. One that is not there leaves a condition that can't be told."""
+    known = texts(declared, given)
+    return {one.name: _read(one, known[one.name]) for one in declared if one.name in known}
 
 
 def sample(declared: Sequence[Parameter]) -> dict[str, object]:

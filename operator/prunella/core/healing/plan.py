@@ -23,7 +23,7 @@ from prunella.core.facts import NamespaceFacts, Revision, Workload, WorkloadFact
 from prunella.core.subject import Thing
 from prunella.core.world import World
 
-from . import accusation, error_budget, freezing, known_good
+from . import accusation, error_budget, freezing, known_good, parameters
 from .match import Fit
 from .refusal import Refusal
 from .steps import registry
@@ -31,6 +31,9 @@ from .steps.step import StepKind
 from .succession import Turn
 
 MODE_LABEL = "prunella.dev/mode"
+LONGEST_CHOICE: Final = 64
+LONGEST_CHOICES: Final = 512
+"""Characters of what was chosen that a plan tells: it is one sentence. The Remediation has all of it."""
 NODE_CAUSES: Final = frozenset({Cause.NODE_NOT_READY, Cause.NODE_FLAPPING, Cause.NODE_PRESSURE})
 
 
@@ -123,7 +126,7 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
         subject=subject,
         accused=ground.accused,
         to=ground.to,
-        summary=_in_turn(summary(subject, fit.runbook, ground.accused, ground.to), fit.turn),
+        summary=_in_turn(f"{summary(subject, fit.runbook, ground.accused, ground.to)}{_with(fit)}", fit.turn),
         hash=plan_hash(fit.runbook, subject, ground.accused, ground.to, fit.asked or {}),
         mode=mode if demoted is None else Mode.APPROVE,
         since=since,
@@ -190,6 +193,13 @@ def _target_refuses(facts: WorkloadFacts, accused: Revision | None, *, rolls_bac
     if workload.partition > 0:
         return Refusal(reason="StrategyUnsupported", message=f"{workload.short} has partition {workload.partition}: a staged rollout is a person's")
     return freezing.refused(facts, accused, now) if freezes and accused is not None else None
+
+
+def _with(fit: Fit) -> str:
+    """What was chosen, as whoever approves must see it, and what holds where nothing was."""
+    texts = parameters.texts(fit.runbook.spec.parameters, fit.asked or {})
+    told = ", ".join(f"{name}={text if len(text) <= LONGEST_CHOICE else f'{text[:LONGEST_CHOICE]}…'}" for name, text in texts.items())
+    return f", with {told[:LONGEST_CHOICES]}" if told else ""
 
 
 def _in_turn(said: str, turn: Turn | None) -> str:

@@ -18,7 +18,7 @@ from prunella.api.remediation import Pinned, Remediation, RunbookRef
 from prunella.api.runbook import Runbook
 from prunella.core.world import World
 
-from . import history, identity, match, parameters
+from . import filling, history, identity, match, parameters
 from .match import Fit
 from .plan import Plan, runbook_sha256
 from .refusal import Refusal
@@ -29,13 +29,22 @@ NOT_PERMITTED: Final = "RunNotPermitted"
 
 
 def chosen(request: Remediation, runbooks: Iterable[Runbook], operator_namespace: str) -> Runbook | Refusal:
-    """The Runbook that the request names, or why it is not run for it. Raises nothing: what is wrong names the field."""
+    """The Runbook that the request names, with what was chosen, or why it is not run for it. Raises nothing: what is wrong names the field."""
     wanted = request.spec.runbook_ref
     runbook = next((one for one in runbooks if (one.metadata.namespace, one.metadata.name) == (wanted.namespace, wanted.name)), None)
     if runbook is None:
         message = f"`spec.runbookRef`: there is no Runbook {wanted.namespace}/{wanted.name}; `kubectl get runbooks -n {wanted.namespace}` lists them"
         return Refusal(reason="UnknownReference", message=message)
-    return _not_for(request, runbook, operator_namespace) or runbook
+    return _not_for(request, runbook, operator_namespace) or _chosen(request, runbook)
+
+
+def _chosen(request: Remediation, runbook: Runbook) -> Runbook | Refusal:
+    """The Runbook as it is carried out with what the person chose."""
+    made = filling.filled(runbook, request.spec.parameters)
+    if isinstance(made, str):
+        return Refusal(reason="ParameterInvalid", message=made)
+    unknown = next((wrong for step in made.spec.steps if (wrong := registry.wrong_with(step)) is not None), None)
+    return made if unknown is None else Refusal(reason=NOT_PERMITTED, message=f"Runbook {runbook.metadata.name} can't be used: {unknown}")
 
 
 def _not_for(request: Remediation, runbook: Runbook, operator_namespace: str) -> Refusal | None:
@@ -52,9 +61,6 @@ def _not_for(request: Remediation, runbook: Runbook, operator_namespace: str) ->
     if target.api_version != KINDS.get(target.kind):
         message = f"`spec.targetRef`: a run is for a Deployment, StatefulSet or DaemonSet of apps/v1, not for a {target.kind} of {target.api_version}"
         return Refusal(reason=NOT_PERMITTED, message=message)
-    unknown = next((wrong for step in runbook.spec.steps if (wrong := registry.wrong_with(step)) is not None), None)
-    if unknown is not None:
-        return Refusal(reason=NOT_PERMITTED, message=f"Runbook {name} can't be used: {unknown}")
     wrong = parameters.wrong_with(runbook.spec.parameters, request.spec.parameters)
     return Refusal(reason="ParameterInvalid", message=wrong) if wrong is not None else match.usable(runbook, operator_namespace)
 

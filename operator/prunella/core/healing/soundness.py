@@ -13,8 +13,9 @@ from prunella.api.runbook import Blocker, Parameter, Runbook, RunbookStep, Verif
 from prunella.api.windows import Windows
 from prunella.core.world import Evaluate, Unevaluable, ZoneOf
 
-from . import match, matchers, parameters, queries, sentences, windows
+from . import filling, match, matchers, parameters, queries, sentences, windows
 from .steps import registry
+from .steps.approve import ACTION
 from .steps.step import ANY
 
 SAMPLE: Final[Mapping[str, Mapping[str, object]]] = {
@@ -60,7 +61,10 @@ def problems(runbook: Runbook, evaluate: Evaluate, zone_of: ZoneOf, operator_nam
     for blocker in runbook.spec.block_if:
         yield from _blocker(blocker, evaluate)
     yield from _parameters(runbook.spec.parameters)
-    yield from _steps(runbook.spec.steps, {"parameters": parameters.sample(runbook.spec.parameters)}, evaluate)
+    yield from _references(runbook)
+    sampled, _ = filling.sampled(runbook)
+    yield from _steps((sampled or runbook).spec.steps, {"parameters": parameters.sample(runbook.spec.parameters)}, evaluate)
+    yield from _asks(runbook)
     yield from _kinds(runbook)
     yield from _verify(runbook.spec.verify, evaluate)
 
@@ -96,12 +100,31 @@ def _parameters(declared: tuple[Parameter, ...]) -> Iterable[Problem]:
                 yield Problem("InvalidExpression", f"`spec.parameters[{one.name}].{field}`: {wrong}")
 
 
+def _references(runbook: Runbook) -> Iterable[Problem]:
+    """Fields that take a parameter: one that is not there or is of another type, and one whose permitted values the step does not take."""
+    found = tuple(filling.places(runbook))
+    wrong = [Problem("InvalidExpression", f"`spec.steps`: {why}") for place in found if (why := filling.misplaced(place, runbook)) is not None]
+    wrong += [Problem("InvalidExpression", f"`spec.steps`: {why}") for why in filling.half_written(runbook)]
+    yield from wrong
+    known = {one.name: one for one in runbook.spec.parameters}
+    for place in found:
+        one = known.get(place.name)
+        if one is not None and one.default is None and runbook.spec.self_service is None:
+            message = f"`spec.steps`: {place.said}: nobody can choose '{one.name}': give it a default, or set `spec.selfService`"
+            yield Problem("InvalidExpression", message)
+    if not wrong:
+        _, why = filling.sampled(runbook)
+        yield from (Problem("InvalidExpression", why),) if why is not None else ()
+
+
 def _steps(steps: tuple[RunbookStep, ...], given: Mapping[str, object], evaluate: Evaluate) -> Iterable[Problem]:
     before: dict[str, object] = {}
     for index, step in enumerate(steps):
-        wrong = registry.wrong_with(step)
+        open_ends = step.filled is None and filling.refers(step)
+        wrong = None if open_ends else registry.wrong_with(step)
         if wrong is not None:
             yield Problem("UnknownReference", f"`spec.steps`: {wrong}")
+        if wrong is not None or open_ends:
             continue
         yield from _ttl(step)
         if step.when is not None:
@@ -113,6 +136,21 @@ def _steps(steps: tuple[RunbookStep, ...], given: Mapping[str, object], evaluate
             message = f"`spec.steps[{step.name}].onFailure.goTo`: '{step.on_failure.go_to}' is no later step; {where}"
             yield Problem("UnknownReference", message)
         before[step.name] = {"state": "", "outputs": dict.fromkeys(registry.kind_of(step).outputs, "0")}
+
+
+def _asks(runbook: Runbook) -> Iterable[Problem]:
+    """Steps that ask people for nothing, or for more people than they name."""
+    steps = runbook.spec.steps
+    for index, step in enumerate(steps):
+        if step.action != ACTION or registry.wrong_with(step) is not None:
+            continue
+        params, place = registry.params_of(step), f"`spec.steps[{step.name}].approve"
+        if not [one for one in steps[index + 1 :] if one.action != ACTION]:
+            yield Problem("InvalidExpression", f"{place}`: no step comes after it that could be approved: put it before what needs it")
+        users, groups = params.approvers.users, params.approvers.groups
+        if users and not groups and len(set(users)) < params.min_approvals:
+            message = f"{place}.minApprovals`: {params.min_approvals} people must approve it, and approvers names {len(set(users))}"
+            yield Problem("InvalidExpression", message)
 
 
 def _kinds(runbook: Runbook) -> Iterable[Problem]:

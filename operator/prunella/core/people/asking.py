@@ -17,13 +17,18 @@ from . import pages
 
 
 def ask(world: World, draft: Draft) -> Draft:
-    """Queue the word to everyone who was paged in this episode, once for each attempt; and, where somebody has it, that nobody answered in time."""
+    """Queue the word to everyone who was paged in this episode, once for each attempt and each step that asks; and that nobody answered in time.
+
+    Once more where what people had said became void. That nobody answered is told where somebody has it, else the next step is paged.
+    """
     if draft.status.times.cancelled_time is not None or draft.status.times.resolved_time is not None:
         return draft
     for one in world.remediations:
         said = next((condition for condition in one.status.conditions if condition.type == "Approved"), None)
         if said is not None and said.reason == "AwaitingApproval" and not phase_of(one).final:
-            draft = _tell(draft, one, "approval", said.message, before=said.last_transition_time)
+            asking = one.status.asking
+            about = "approval" if asking is None else f"approval.{asking.step}.{asking.times}"
+            draft = _tell(draft, one, about, said.message, before=said.last_transition_time)
         if said is not None and said.reason == "ApprovalExpired" and draft.has_condition("Acknowledged"):  # else the next step is paged
             draft = _tell(draft, one, "approvalExpired", f"nobody approved in time: {said.message}", before=draft.now)
     return draft

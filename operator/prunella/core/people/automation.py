@@ -64,6 +64,8 @@ def hurts(world: World, draft: Draft) -> tuple[bool, datetime | None]:
 
 def _runs(one: Remediation) -> bool:
     phase = phase_of(one)
+    if one.status.asking is not None:
+        return False  # it waits for people
     if phase is not RemediationPhase.PENDING:
         return phase in {RemediationPhase.DISPATCHED, RemediationPhase.VERIFYING}
     blocked = any(condition.type == "RemediationAllowed" and condition.status is ConditionStatus.FALSE for condition in one.status.conditions)

@@ -54,13 +54,13 @@ def _told(world: World, draft: Draft, policy: EscalationPolicySpec | None, began
         if step.outcome is None or TOLD not in step.outcome.after or step.outcome.observed_time < began:
             continue
         named = step.outcome.after[TOLD]
-        for receiver in (named,) if named else _owners(world, policy):
+        for receiver in (named,) if named else owners(world, policy):
             key = f"{draft.status.episode}/told/{step.outcome.after[TOLD_ID]}/{receiver}"
             draft = pages.add(draft, key=key, kind=MessageKind.NOTICE, receiver=receiver, text=step.message)
     return draft
 
 
-def _owners(world: World, policy: EscalationPolicySpec | None) -> tuple[str, ...]:
+def owners(world: World, policy: EscalationPolicySpec | None) -> tuple[str, ...]:
     """Whom the owner wants told: the receivers of notices; where there are none, those of the first step."""
     if policy is None:
         return ()

@@ -39,4 +39,14 @@ def conditions(params: Assert) -> tuple[Condition, ...]:
     return (Condition(field="that", expression=params.that),)
 
 
-KIND: Final = StepKind(name="assert", params=Assert, impact=StepImpact.READ, kinds=ANY, rights=(), needs=nothing, plan=plan, conditions=conditions)
+KIND: Final = StepKind(
+    name="assert",
+    params=Assert,
+    impact=StepImpact.READ,
+    kinds=ANY,
+    rights=(),
+    needs=nothing,
+    plan=plan,
+    conditions=conditions,
+    fixed=frozenset({"that"}),
+)

@@ -64,5 +64,6 @@ KIND: Final = StepKind(
     plan=plan,
     texts=texts,
     receivers=receivers,
+    fixed=frozenset({"receiver"}),
     outputs={"status": "The status of the answer, as text."},
 )

@@ -82,5 +82,6 @@ KIND: Final = StepKind(
     needs=needs,
     plan=plan,
     goes_on=True,
+    fixed=frozenset({"image", "serviceAccountName"}),
     outputs=jobs.OUTPUTS,
 )

@@ -41,5 +41,14 @@ def receivers(params: Notify) -> tuple[str, ...]:
 
 
 KIND: Final = StepKind(
-    name="notify", params=Notify, impact=StepImpact.NOTIFY, kinds=ANY, rights=(), needs=nothing, plan=plan, texts=texts, receivers=receivers
+    name="notify",
+    params=Notify,
+    impact=StepImpact.NOTIFY,
+    kinds=ANY,
+    rights=(),
+    needs=nothing,
+    plan=plan,
+    texts=texts,
+    receivers=receivers,
+    fixed=frozenset({"receiver"}),
 )

@@ -59,5 +59,6 @@ KIND: Final = StepKind(
     needs=nothing,
     plan=plan,
     queries=queries,
+    fixed=frozenset({"promql"}),
     outputs={"value": "The number, as text: `double(steps.<name>.outputs.value) > 0.5`."},
 )

@@ -44,7 +44,7 @@ def kind_of(step: RunbookStep) -> StepKind[Any]:
 
 def params_of(step: RunbookStep) -> Any:
     """The fields of its action, as the model that its file defines. Raises ValueError where they can't be read."""
-    return kind_of(step).params.read(step.actions[step.action])
+    return kind_of(step).params.read(step.given[step.action])
 
 
 def kinds_of(runbook: Runbook) -> tuple[StepKind[Any], ...]:
@@ -141,5 +141,5 @@ def wrong_with(step: RunbookStep) -> str | None:
         return f"step '{step.name}', {step.action}: it needs ttlSeconds, after which it is taken back"
     if len(step.actions) > 1:
         return f"step '{step.name}' has {len(step.actions)} actions: two actions are two steps"
-    wrong = kind_of(step).params.wrong_with(step.actions[step.action])
+    wrong = kind_of(step).params.wrong_with(step.given[step.action])
     return f"step '{step.name}', {step.action}{wrong}" if wrong else None

@@ -76,5 +76,6 @@ KIND: Final = StepKind(
     needs=nothing,
     plan=plan,
     receivers=receivers,
+    fixed=frozenset({"receiver"}),
     accuses=True,
 )

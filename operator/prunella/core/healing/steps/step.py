@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Generic, TypeAlias, TypeVar
 
+from prunella.api.asking import Approvers
 from prunella.api.base import WireModel
 from prunella.api.incident import Incident
 from prunella.api.names import StepImpact
@@ -129,6 +130,17 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Ask people to approve what remains of the run."""
+
+    approvers: Approvers
+    required: int
+    seconds: int
+    """For so long."""
+    shows_diff: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
     """The step's condition is false: the run goes on without it."""
 
@@ -149,7 +161,7 @@ class Ask:
     reads: tuple[Listed | Queried, ...]
 
 
-Next: TypeAlias = Effect | Refusal | Done | Wait | Evidence | PageNow | Tell | Note | Skip | Failed | Ask
+Next: TypeAlias = Effect | Refusal | Done | Wait | Evidence | PageNow | Tell | Note | People | Skip | Failed | Ask
 
 P = TypeVar("P", bound=WireModel)
 
@@ -219,6 +231,8 @@ class StepKind(Generic[P]):
     """The sentences among its fields that have placeholders: name of the field, and text."""
     receivers: Callable[[P], tuple[str, ...]] = lambda _params: ()
     """Receivers of the HealingPolicy that its fields name."""
+    fixed: frozenset[str] = frozenset()
+    """Fields that take no parameter of a run: they say what runs, as whom, or who is told."""
     event: str = ""
     """Event and timeline name of its effect."""
     bounded: bool = False

@@ -95,5 +95,6 @@ KIND: Final = StepKind(
     plan=plan,
     conditions=conditions,
     queries=queries,
+    fixed=frozenset({"until", "promql"}),
     outputs={WAITED: "How long it took, in seconds, as text."},
 )
