@@ -15,11 +15,28 @@ from .api import Api, Object
 from .instants import parse
 
 ETCD = "http://127.0.0.1:2379"
-PLURALS = {"Deployment": "deployments", "ReplicaSet": "replicasets", "Pod": "pods"}
+PLURALS = {
+    "Deployment": "deployments",
+    "ReplicaSet": "replicasets",
+    "Pod": "pods",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+    "PersistentVolumeClaim": "persistentvolumeclaims",
+    "PodDisruptionBudget": "poddisruptionbudgets",
+}
+LASTED = timedelta(minutes=20)
+"""Longer than anything must last before it is told."""
+LONG_AGO = timedelta(minutes=45)
+"""Older than the half hour for which a rollout is taken for the cause of what its pods do."""
+
+
+def rolled_out_long_ago(api: Api, deployment: str, namespace: str) -> None:
+    """Let the rollout of a Deployment that is well have been long ago: what its pods do from now on is not its doing."""
+    for one in api.list("ReplicaSet", namespace, f"app={deployment}"):
+        age(api, "ReplicaSet", one["metadata"]["name"], namespace, LONG_AGO)
 
 
 def age(api: Api, kind: str, name: str, namespace: str, by: timedelta) -> None:
-    """Let an object be older: when it was made, and when its conditions last changed."""
+    """Let an object be older: when it was made, when its conditions last changed, and when it was asked to go."""
     old = older(api.get(kind, name, namespace), by)
     body = {"key": _encoded(f"/registry/{PLURALS[kind]}/{namespace}/{name}"), "value": _encoded(json.dumps(old))}
     request = urllib.request.Request(f"{ETCD}/v3/kv/put", data=json.dumps(body).encode(), method="POST")
@@ -31,7 +48,9 @@ def older(made: Object, by: timedelta) -> Object:
     """The same object with all its own times moved back."""
     old = copy.deepcopy(made)
     old["metadata"].pop("resourceVersion")
-    old["metadata"]["creationTimestamp"] = _moved(old["metadata"]["creationTimestamp"], by)
+    for key in ("creationTimestamp", "deletionTimestamp"):
+        if old["metadata"].get(key):
+            old["metadata"][key] = _moved(old["metadata"][key], by)
     for one in old.get("status", {}).get("conditions", []):
         for key in ("lastTransitionTime", "lastUpdateTime"):
             if one.get(key):

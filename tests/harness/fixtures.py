@@ -32,6 +32,7 @@ def collected(items: list[pytest.Item], folder: Path, marker: str) -> None:
     mine = [item for item in items if folder in item.path.parents]
     seed = mine[0].config.getoption("--shuffle", default=None) if mine else None
     if seed is not None:
+        items.sort(key=lambda item: item.nodeid)  # whatever order they came in: else the seed would not give the next one
         random.Random(seed).shuffle(items)
     places = dict.fromkeys(items, 1)
     for item in mine:

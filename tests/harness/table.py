@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 HEADINGS = ("scenario", "expected", "seen", "detect", "act+", "heal", "writes", "Events")
 FILE = "table.jsonl"
+ROUNDS = "rounds.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +53,15 @@ def render(folder: Path) -> list[str]:
 def clear(folder: Path) -> None:
     """Begin anew."""
     (folder / FILE).unlink(missing_ok=True)
+
+
+def keep_round(folder: Path, seed: str, outcomes: Mapping[str, bool]) -> None:
+    """Keep which scenarios of a shuffled round passed, beside those of the rounds before."""
+    (folder / ROUNDS).write_text(json.dumps({**rounds(folder), seed: dict(outcomes)}))
+
+
+def rounds(folder: Path) -> dict[str, dict[str, bool]]:
+    """By seed, in the order in which they were played first."""
+    file = folder / ROUNDS
+    kept: dict[str, dict[str, bool]] = json.loads(file.read_text()) if file.exists() else {}
+    return kept

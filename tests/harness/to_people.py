@@ -7,7 +7,7 @@ from datetime import datetime
 from . import story, table
 from .api import Object
 from .arena import Arena, condition, outline
-from .installation import escalation_policy
+from .installation import SYSTEM, escalation_policy
 from .instants import now, parse
 from .waiting import wait_for
 
@@ -15,6 +15,9 @@ RECEIVER = "primary"
 ASKS = "AwaitingApproval"
 STABILIZE_SECONDS = 300
 """How long a target must have been healthy before an Incident that nobody acted on counts as over (less urgent than P1)."""
+
+PAGE_SECONDS = 120
+"""The default policy's first page is due after a minute."""
 
 
 def pages_soon(arena: Arena) -> None:
@@ -58,6 +61,32 @@ def over_by_itself(arena: Arena, incident: Object, mended: datetime, *, name: st
     heal = (now() - mended).total_seconds()
     table.add(arena.installation.folder, table.Row(scenario=f"{name}: mended", expected="SignalsCleared", seen="SignalsCleared", heal=heal))
     return done
+
+
+def incidents_of_cluster(arena: Arena, name: str) -> list[Object]:
+    """Those of an object without a namespace live in the operator's."""
+    return [one for one in arena.api.list("Incident", SYSTEM) if one["spec"]["targetRef"]["name"] == name and one.get("status", {}).get("phase")]
+
+
+def told_of_cluster(arena: Arena, target: str, cause: str, *, name: str, seconds: float) -> Object:
+    """The one Incident of an object without a namespace, of that cause: somebody was paged, and nothing runs."""
+
+    def found() -> list[Object]:
+        return [one for one in incidents_of_cluster(arena, target) if one["status"].get("cause") == cause]
+
+    [opened] = wait_for(
+        found, seconds, f"{cause} of {target}", seen=lambda: [one["status"].get("cause") for one in incidents_of_cluster(arena, target)]
+    )
+
+    def paged() -> bool:
+        return "Escalated" in [one["what"] for one in incidents_of_cluster(arena, target)[0]["status"].get("timeline", [])]
+
+    wait_for(paged, PAGE_SECONDS, "somebody is paged")
+    incident = arena.api.get("Incident", opened["metadata"]["name"], SYSTEM)
+    assert incident["status"].get("remediationState") in {None, "None", "Blocked"}, "nothing runs"
+    table.add(arena.installation.folder, table.Row(scenario=name, expected=cause, seen=opened["status"]["cause"], writes="0 foreign"))
+    story.conventions(incident)
+    return opened
 
 
 def _told(arena: Arena, kind: str) -> Object:

@@ -147,6 +147,18 @@ SHOWN: tuple[Shown, ...] = (
     *_file("test_things_heal.py", HEALED, ("a_job_that_may_run_twice_runs_again_and_its_success_ends_the_incident", (30,))),
     *_file("test_apply_after_heal.py", HEALED, ("the_fixed_version_goes_out_without_conflict_or_force", (1,))),
     *_file("test_paging.py", HEALED, ("what_heals_before_the_first_page_calls_nobody_and_the_owner_is_told", (1,))),
+    *_file(
+        "test_approved.py",
+        HEALED,
+        ("memory_that_runs_out_without_a_rollout_heals_by_an_approved_raise_of_the_limit", (5,)),
+        ("a_pod_that_is_stuck_in_its_init_container_heals_by_an_approved_new_pod", (12,)),
+        ("an_update_of_a_statefulset_that_a_pod_holds_up_goes_on_once_its_deletion_is_approved", (16,)),
+        ("errors_after_a_rollout_heal_by_an_approved_rollback", (14,)),
+        ("a_config_map_that_was_changed_for_the_worse_is_put_back_once_that_is_approved", (13,)),
+        ("what_git_owns_is_held_and_rolled_back_once_that_is_approved_and_git_has_the_last_word", (1,)),
+        ("what_a_probe_kills_for_its_load_heals_by_one_more_replica_once_that_is_approved", (11,)),
+    ),
+    *_file("test_evicted.py", HEALED, ("evicted_pods_that_pile_up_are_deleted_but_for_the_newest_three", (23, 24))),
     *_file("test_left_alone.py", HELD, ("r09_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over", (1,))),
     # --- people are told, and nothing is touched ---
     *_file(
@@ -160,6 +172,7 @@ SHOWN: tuple[Shown, ...] = (
         ("r27_suggest_shows_the_diff_and_writes_nothing", (1,)),
         ("r26_approve_asks_with_the_diff_and_writes_nothing_before", (1,)),
         ("a_rollout_whose_pods_no_node_takes_is_found_and_left_to_people", (8,)),
+        ("a_rollout_that_stands_still_without_a_reason_is_told_and_accuses_nobody", (6,)),
         ("a_protected_namespace_is_never_acted_in", (1,)),
         ("a_workload_that_is_annotated_observe_is_left_alone", (1,)),
     ),
@@ -185,7 +198,6 @@ SHOWN: tuple[Shown, ...] = (
         "test_found.py",
         ESCALATE,
         ("a_crash_loop_that_no_rollout_brought_is_told_with_the_restart_that_would_be_made", (2,)),
-        ("a_rollout_that_stands_still_without_a_reason_is_told_and_accuses_nobody", (6,)),
         ("a_rollout_whose_pods_admission_refuses_is_told_in_its_words", (7,)),
     ),
     *_file(
@@ -203,6 +215,16 @@ SHOWN: tuple[Shown, ...] = (
         ("a_budget_that_permits_no_eviction_at_all_is_told", (28,)),
         ("an_autoscaler_that_reads_no_metrics_is_told_and_its_replicas_are_nobodys_to_set", (26,)),
         ("a_claim_that_a_finalizer_holds_is_told_with_the_finalizer_and_keeps_it", (36,)),
+        ("a_certificate_that_was_not_renewed_in_time_is_told", (32,)),
+        ("a_budget_that_has_permitted_nothing_for_long_is_told", (28,)),
+        ("a_claim_that_has_not_gone_for_long_is_told_with_its_finalizer", (36,)),
+        where=Where.CONTROL_PLANE,
+    ),
+    *_file(
+        "test_autoscalers_found.py",
+        ESCALATE,
+        ("an_autoscaler_that_has_read_no_metrics_for_long_is_told", (26,)),
+        ("an_autoscaler_that_has_been_at_its_maximum_for_long_is_told_and_keeps_its_bounds", (25,)),
         where=Where.CONTROL_PLANE,
     ),
     *_file(
@@ -210,6 +232,7 @@ SHOWN: tuple[Shown, ...] = (
         ESCALATE,
         ("a_node_under_pressure_is_told", (40,)),
         ("a_node_that_comes_and_goes_is_told_once", (39,)),
+        ("a_node_whose_kubelet_says_that_it_is_not_ready_is_told", (38,)),
         ("a_node_that_nobody_hears_of_is_told", (38,)),
         where=Where.CONTROL_PLANE,
     ),
@@ -327,17 +350,37 @@ NO_FAILURE: Mapping[str, str] = {
 }
 """Files with tests that are no scenario of a failure, and what they are about instead."""
 
+RUNBOOKS: Mapping[str, str] = {
+    "clean-up-failed-pods": "test_evicted.py::test_evicted_pods_that_pile_up_are_deleted_but_for_the_newest_three",
+    "freeze-irreversible-rollout": "test_left_alone.py::test_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over",
+    "hold-gitops-and-roll-back": "test_approved.py::test_what_git_owns_is_held_and_rolled_back_once_that_is_approved_and_git_has_the_last_word",
+    "raise-memory-limit": "test_approved.py::test_memory_that_runs_out_without_a_rollout_heals_by_an_approved_raise_of_the_limit",
+    "replace-pod-that-holds-up-statefulset": (
+        "test_approved.py::test_an_update_of_a_statefulset_that_a_pod_holds_up_goes_on_once_its_deletion_is_approved"
+    ),
+    "replace-pods-stuck-in-init": "test_approved.py::test_a_pod_that_is_stuck_in_its_init_container_heals_by_an_approved_new_pod",
+    "request-revert-of-gitops-rollout": "test_left_alone.py::test_r10_what_git_owns_is_reverted_in_git",
+    "restart-crash-looping-pods": "test_found.py::test_a_crash_loop_that_no_rollout_brought_is_told_with_the_restart_that_would_be_made",
+    "restore-changed-config": "test_approved.py::test_a_config_map_that_was_changed_for_the_worse_is_put_back_once_that_is_approved",
+    "roll-back-bad-rollout": ROLLOUT,
+    "roll-back-when-errors-burn": "test_approved.py::test_errors_after_a_rollout_heal_by_an_approved_rollback",
+    "scale-out-probe-killed-pods": "test_approved.py::test_what_a_probe_kills_for_its_load_heals_by_one_more_replica_once_that_is_approved",
+    "scale-out-throttled-workload": "test_told_by_alert.py::test_what_would_be_done_on_an_alert_is_asked_and_nothing_is_done_before",
+}
+"""Each Runbook that ships → the scenario that shows what comes of it."""
+
+REPLAYED: Mapping[str, str] = {
+    "cordon-ailing-node": "it takes rights on nodes and a mode of the operator's own namespace, which every scenario beside it would feel",
+}
+"""Those that are replayed from a recorded Incident alone, and why."""
+
 NOT_SHOWN: Mapping[int, str] = {
-    13: "no detector: what a ConfigMap held when it was last good is not kept",
-    15: "no detector of its own: the Service without endpoints is what is seen",
+    15: "no scenario so far: the tests of the core show it",
     20: "no detector: which Service a workload needs is known only where its CatalogEntry says so, and nobody watches it come back",
-    23: "a box's nodes share the host's disk: to fill it would fail the host",
-    24: "no detector: failed pods alone open no Incident",
-    25: "a box has no metrics API, and an autoscaler that reads none is never at its maximum",
     35: "an API that is down hinders the deletion of every namespace, and so every scenario beside it",
     37: "a box has no storage that can be attached to one node alone",
     41: "the kernel is the host's: its faults can't be made in a box",
-    42: "nothing of ours cordons a node so far, and nobody else may set the mark of such a measure",
+    42: "no scenario so far: that a cordon of ours ends on time, whatever became of its records, the tests of the app show",
     46: "no detector: a box's network knows no policies, and who may do what is not watched",
     47: "the layers faults and outages show it: an operator is no workload that it could look at itself",
 }
@@ -369,6 +412,17 @@ def tally(outcomes: Mapping[str, bool]) -> list[str]:
         f"failures: {len(seen - failed)} of {len(FAILURES)} shown as expected, {_listed(failed)} not, {_listed(unseen(seen | failed))} not run"
     )
     return lines
+
+
+def total(rounds: Mapping[str, Mapping[str, bool]]) -> list[str]:
+    """Lines that sum up shuffled rounds: by seed, by test name whether it passed. As expected is what was so in every round that played it."""
+    if len(rounds) < 2:
+        return []
+    runs = [(seed, name, passed) for seed, outcomes in rounds.items() for name, passed in outcomes.items()]
+    missed = sorted({name for _, name, passed in runs if not passed})
+    lines = [f"{len(rounds)} rounds, with the seeds {', '.join(rounds)}: {sum(passed for *_, passed in runs)} of {len(runs)} as expected"]
+    lines += [f"not as expected: {name}, with {', '.join(seed for seed, one, passed in runs if one == name and not passed)}" for name in missed]
+    return [*lines, "", *tally({name: name not in missed for _, name, _ in runs})]
 
 
 def unseen(seen: Iterable[int]) -> set[int]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from tests.harness import story, table
 from tests.harness.fixtures import arena, box_lock, collected, explain_failure, installation, make_arena
+from tests.harness.outside import world
 from tests.scenarios import catalogue
 
-__all__ = ["arena", "box_lock", "installation", "make_arena"]
+__all__ = ["arena", "box_lock", "installation", "make_arena", "world"]
 FOLDER = Path(__file__).parent
 
 
@@ -46,10 +47,20 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     folder = _shared()
-    lines = table.render(folder) if folder and not hasattr(config, "workerinput") else []
-    if lines:
-        terminalreporter.section("what healed, what was left alone")
-        for line in (*lines, "", *catalogue.tally(_outcomes(terminalreporter))):
+    if folder is None or hasattr(config, "workerinput"):
+        return
+    outcomes = _outcomes(terminalreporter)
+    _tell(terminalreporter, "what healed, what was left alone", [*table.render(folder), "", *catalogue.tally(outcomes)])
+    seed = config.getoption("--shuffle", default=None)
+    if seed is not None and outcomes:
+        table.keep_round(folder, seed, outcomes)
+        _tell(terminalreporter, "all rounds so far", catalogue.total(table.rounds(folder)))
+
+
+def _tell(terminalreporter: pytest.TerminalReporter, title: str, lines: list[str]) -> None:
+    if any(lines):
+        terminalreporter.section(title)
+        for line in lines:
             terminalreporter.write_line(line)
 
 

@@ -90,14 +90,6 @@ def test_a_crash_loop_that_no_rollout_brought_is_told_with_the_restart_that_woul
     assert {one["status"]["outcome"] for one in arena.remediations(incident)} <= {"Simulated"}
 
 
-def test_a_rollout_that_stands_still_without_a_reason_is_told_and_accuses_nobody(arena):
-    to_people.pages_soon(arena)
-    made = workloads.deployment("halted", arena.namespace, progressDeadlineSeconds=20)
-    arena.start(made)
-    instant = arena.roll_out(workloads.with_pod_spec(made, schedulingGates=[{"name": "example.com/hold"}]))
-    to_people.found(arena, "halted", "RolloutStuck", name="rollout stands still", says="made no progress in 20 s", since=instant)
-
-
 def test_a_rollout_whose_pods_admission_refuses_is_told_in_its_words(arena):
     to_people.pages_soon(arena)
     labels = {"pod-security.kubernetes.io/enforce": "baseline"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.harness import story, table, workloads
+from tests.harness import story, table, to_people, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena, condition, revision_of
 from tests.harness.installation import kubectl
@@ -204,6 +204,14 @@ def test_a_rollout_whose_pods_no_node_takes_is_found_and_left_to_people(arena, c
     incident = story.left_alone(arena, "homeless", "NoRunbookMatches", name=request.node.callspec.id, cause="Unschedulable", seconds=120)
     assert "finds no node" in incident["status"]["summary"]
     stays_alone(arena, incident, "NoRunbookMatches")
+
+
+def test_a_rollout_that_stands_still_without_a_reason_is_told_and_accuses_nobody(arena):
+    to_people.pages_soon(arena)
+    made = workloads.deployment("halted", arena.namespace, progressDeadlineSeconds=20)
+    arena.start(made)
+    instant = arena.roll_out(workloads.with_pod_spec(made, schedulingGates=[{"name": "example.com/hold"}]))
+    to_people.found(arena, "halted", "RolloutStuck", name="rollout stands still", says="made no progress in 20 s", since=instant)
 
 
 def test_a_protected_namespace_is_never_acted_in(make_arena):

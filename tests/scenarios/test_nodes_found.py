@@ -11,18 +11,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from tests.harness import story, table, workloads
+from tests.harness import story, to_people, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena
-from tests.harness.installation import SYSTEM, kubectl
+from tests.harness.installation import kubectl
 from tests.harness.instants import now, text
 from tests.harness.waiting import holds_for, wait_for
 
 APART = {"key": "example.com/apart", "effect": "NoSchedule"}
 FAKE = "kwok.x-k8s.io/node"
 """The annotation by which every scenario knows a node that is none. Its value keeps kwok away."""
-PAGE_SECONDS = 120
-"""The default policy's first page is due after a minute."""
 GRACE_SECONDS = 180
 """Until a kubelet that says nothing is taken for dead, and the minute after."""
 
@@ -54,38 +52,14 @@ def reports(node: str, *, since: timedelta = timedelta(0), **conditions: str) ->
     kubectl("patch", "node", node, "--subresource=status", "--type=merge", "-p", json.dumps({"status": {"conditions": listed}}))
 
 
-def incidents_of(arena: Arena, node: str) -> list[Object]:
-    """Those of a Node live in the operator's namespace."""
-    return [one for one in arena.api.list("Incident", SYSTEM) if one["spec"]["targetRef"]["name"] == node and one.get("status", {}).get("phase")]
-
-
 def ours_on(arena: Arena, node: str) -> list[Object]:
     """What the operator wrote to the Node, by the API server's word."""
     return [one for one in arena.api.get("Node", node)["metadata"].get("managedFields", []) if one["manager"].startswith("prunella")]
 
 
-def told(arena: Arena, node: str, cause: str, *, name: str, seconds: float) -> Object:
-    """The one Incident of the Node, of that cause."""
-
-    def found() -> list[Object]:
-        return [one for one in incidents_of(arena, node) if one["status"].get("cause") == cause]
-
-    [opened] = wait_for(found, seconds, f"{cause} of {node}", seen=lambda: [one["status"].get("cause") for one in incidents_of(arena, node)])
-
-    def paged() -> bool:
-        return "Escalated" in [one["what"] for one in incidents_of(arena, node)[0]["status"].get("timeline", [])]
-
-    wait_for(paged, PAGE_SECONDS, "somebody is paged")
-    incident = arena.api.get("Incident", opened["metadata"]["name"], SYSTEM)
-    assert incident["status"].get("remediationState") in {None, "None", "Blocked"}, "nothing runs"
-    table.add(arena.installation.folder, table.Row(scenario=name, expected=cause, seen=opened["status"]["cause"], writes="0 foreign"))
-    story.conventions(incident)
-    return opened
-
-
 def test_a_node_under_pressure_is_told(arena, node):
     reports(node, since=timedelta(minutes=10), Ready="True", DiskPressure="True")
-    incident = told(arena, node, "NodePressure", name="a node under pressure", seconds=30)
+    incident = to_people.told_of_cluster(arena, node, "NodePressure", name="a node under pressure", seconds=30)
     assert "the node is under DiskPressure" in incident["status"]["summary"]
 
 
@@ -93,16 +67,22 @@ def test_a_node_that_comes_and_goes_is_told_once(arena, node):
     for status in ("True", "False", "True", "False", "True"):
         reports(node, Ready=status)
         holds_for(lambda: True, 2, "each turn is seen")
-    incident = told(arena, node, "NodeFlapping", name="a node flaps", seconds=30)
+    incident = to_people.told_of_cluster(arena, node, "NodeFlapping", name="a node flaps", seconds=30)
     assert "turned Ready or not Ready" in incident["status"]["summary"]
-    assert len(incidents_of(arena, node)) == 1
+    assert len(to_people.incidents_of_cluster(arena, node)) == 1
+
+
+def test_a_node_whose_kubelet_says_that_it_is_not_ready_is_told(arena, node):
+    reports(node, since=timedelta(minutes=5), Ready="False")
+    incident = to_people.told_of_cluster(arena, node, "NodeNotReady", name="a node is not Ready", seconds=30)
+    assert "the node is not Ready (Test: as the scenario says)" in incident["status"]["summary"]
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(420, func_only=True)
 def test_a_node_that_nobody_hears_of_is_told(arena, node):
     reports(node, Ready="True")
-    incident = told(arena, node, "NodeNotReady", name="a node is lost", seconds=GRACE_SECONDS + 120)
+    incident = to_people.told_of_cluster(arena, node, "NodeNotReady", name="a node is lost", seconds=GRACE_SECONDS + 120)
     assert "the node is not Ready" in incident["status"]["summary"]
 
 
@@ -119,7 +99,7 @@ def test_a_bad_rollout_heals_while_a_node_is_lost_and_the_node_is_told_apart(are
     good = arena.start(made)
     arena.installation.box("link", lost, "down")
     try:
-        told(arena, lost, "NodeNotReady", name="a node is lost, and a rollout breaks: the node", seconds=GRACE_SECONDS + 120)
+        to_people.told_of_cluster(arena, lost, "NodeNotReady", name="a node is lost, and a rollout breaks: the node", seconds=GRACE_SECONDS + 120)
         instant = arena.roll_out(workloads.changed(made, command=workloads.CRASH))
         story.healed(arena, good, instant, "RolloutCrashLoop", name="a node is lost, and a rollout breaks: the rollout")
         assert ours_on(arena, lost) == []

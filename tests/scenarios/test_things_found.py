@@ -5,12 +5,14 @@ What takes a quarter of an hour until it counts as a fault runs by night, beside
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from tests.harness import story, to_people, workloads
+from tests.harness import definitions, etcd, story, to_people, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena
 from tests.harness.installation import kubectl
-from tests.harness.instants import now
+from tests.harness.instants import now, text
 from tests.harness.waiting import wait_for
 
 QUARTER = 1200
@@ -151,3 +153,53 @@ def test_a_webhook_that_is_down_is_quoted_and_no_configuration_is_touched(arena)
     to_people.found(arena, "gated", "ReplicaCreationFailed", name="a webhook is down", says=says, since=instant, seconds=180)
     assert arena.api.get("ValidatingWebhookConfiguration", name)["webhooks"][0]["failurePolicy"] == "Fail"
     story.conventions(arena.incident("gated"))
+
+
+@pytest.mark.nightly
+def test_a_certificate_that_was_not_renewed_in_time_is_told(arena):
+    to_people.pages_soon(arena)
+    definitions.define(arena.api, "Certificate", arena.namespace)
+    instant = now()
+    status = {"notAfter": text(instant + timedelta(days=3)), "renewalTime": text(instant - timedelta(hours=2))}
+    failed = {"type": "Issuing", "status": "False", "reason": "Failed", "message": "the ACME server refused the order"}
+    arena.api.apply(
+        of("Certificate", "cert-manager.io/v1", "shop-tls", arena, spec={"secretName": "shop-tls"}, status={**status, "conditions": [failed]})
+    )
+    # Whether a kind that was not there is there by now is asked once a minute.
+    says = "the last try failed (Failed: the ACME server refused the order)"
+    to_people.found(arena, "shop-tls", "CertificateExpiring", name="a certificate is not renewed", says=says, since=instant, seconds=150)
+
+
+# --- by day: what must have lasted for a quarter of an hour is made to have lasted ---
+
+
+def test_a_budget_that_has_permitted_nothing_for_long_is_told(arena):
+    to_people.pages_soon(arena)
+    arena.start(workloads.deployment("pinned", arena.namespace))
+    instant = now()
+    arena.api.apply(of("PodDisruptionBudget", "policy/v1", "tight", arena, spec={"minAvailable": 2, "selector": {"matchLabels": {"app": "pinned"}}}))
+
+    def says() -> bool:
+        found = arena.api.get("PodDisruptionBudget", "tight", arena.namespace).get("status", {}).get("conditions", [])
+        return any(one["type"] == "DisruptionAllowed" and one["status"] == "False" for one in found)
+
+    wait_for(says, 30, "its controller says so")
+    etcd.age(arena.api, "PodDisruptionBudget", "tight", arena.namespace, etcd.LASTED)
+    what = "it permits no eviction although all 2 of its pods are healthy"
+    to_people.found(arena, "tight", "DisruptionBudgetDeadlock", name="a budget has long permitted nothing", says=what, since=instant)
+
+
+def test_a_claim_that_has_not_gone_for_long_is_told_with_its_finalizer(arena):
+    to_people.pages_soon(arena)
+    made = of("PersistentVolumeClaim", "v1", "stays", arena, spec={"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}})
+    made["metadata"]["finalizers"] = ["example.com/backup"]
+    arena.api.apply(made)
+    instant = now()
+    kubectl("delete", "pvc", "stays", "-n", arena.namespace, "--wait=false")
+    etcd.age(arena.api, "PersistentVolumeClaim", "stays", arena.namespace, etcd.LASTED)
+    try:
+        says = "its finalizers hold it: example.com/backup"
+        to_people.found(arena, "stays", "StuckTerminating", name="a claim has long not gone", says=says, since=instant)
+        assert "example.com/backup" in arena.api.get("PersistentVolumeClaim", "stays", arena.namespace)["metadata"]["finalizers"]
+    finally:
+        kubectl("patch", "pvc", "stays", "-n", arena.namespace, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')

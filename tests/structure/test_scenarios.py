@@ -7,15 +7,17 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.harness import table
 from tests.harness.faults import FAULTS
 from tests.scenarios import catalogue
-from tests.scenarios.catalogue import FAILURES, NO_FAILURE, NOT_SHOWN, SHOWN, Expect
+from tests.scenarios.catalogue import FAILURES, NO_FAILURE, NOT_SHOWN, REPLAYED, RUNBOOKS, SHOWN, Expect
 from tests.structure.source import ROOT, tree
 
 FOLDER = ROOT / "tests" / "scenarios"
 LEAST = {Expect.HEALED: 20, Expect.ESCALATE_ONLY: 10, Expect.NOTHING: 10}
 LEAST_COMPOUND = 8
-LEAST_FAILURES = 35
+LEAST_FAILURES = 39
+LEAST_BY_DAY = 32
 
 
 def functions() -> dict[str, list[str]]:
@@ -63,6 +65,13 @@ def test_every_broken_rollout_is_in_the_catalogue():
     assert listed == set(FAULTS)
 
 
+def test_every_runbook_that_ships_has_a_scenario():
+    shipped = {path.stem for path in (ROOT / "runbooks").glob("*.yaml")} - {"kustomization"}
+    assert sorted([*RUNBOOKS, *REPLAYED]) == sorted(shipped)
+    named_there = {one.test.partition("[")[0] for one in SHOWN}
+    assert {name: test for name, test in RUNBOOKS.items() if test not in named_there} == {}
+
+
 def test_no_scenario_is_named_twice():
     names = [one.test for one in SHOWN]
     assert sorted(names) == sorted(set(names))
@@ -75,6 +84,21 @@ def test_there_are_enough_of_each_kind():
     assert len(catalogue.failures_shown()) >= LEAST_FAILURES
 
 
+def by_night(file: str) -> set[str]:
+    """The scenarios of a file that are too slow for a change to wait for."""
+    marks = [node.value for node in tree(FOLDER / file).body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"]
+    if any("mark.nightly" in ast.unparse(one) for one in marks):
+        return set(named(FOLDER / file))
+    defined = [node for node in tree(FOLDER / file).body if isinstance(node, ast.FunctionDef)]
+    return {one.name for one in defined if any("mark.nightly" in ast.unparse(mark) for mark in one.decorator_list)}
+
+
+def test_most_failures_are_shown_by_day():
+    night = {f"{file}::{name}" for file in functions() for name in by_night(file)}
+    shown = {number for one in SHOWN if one.test.partition("[")[0] not in night for number in one.failures}
+    assert len(shown) >= LEAST_BY_DAY, sorted(catalogue.failures_shown() - shown)
+
+
 def test_the_end_of_the_table_counts_what_was_seen_and_names_what_was_not():
     crash, key = (f"{catalogue.ROLLOUT}[{name}]" for name in ("crash", "missing ConfigMap key"))
     lines = catalogue.tally({crash: True, key: False, "test_fixtures.py::test_no_scenario": True})
@@ -82,3 +106,20 @@ def test_the_end_of_the_table_counts_what_was_seen_and_names_what_was_not():
     assert lines[-1].startswith("failures: 1 of 47 shown as expected, 9 not, ")
     assert lines[-1].endswith(" not run")
     assert catalogue.tally({}) == []
+
+
+def test_rounds_are_summed_up_and_what_failed_in_one_of_them_is_no_scenario_as_expected():
+    crash, key = (f"{catalogue.ROLLOUT}[{name}]" for name in ("crash", "missing ConfigMap key"))
+    lines = catalogue.total({"1": {crash: True, key: True}, "2": {key: False, crash: True}})
+    assert lines[0] == "2 rounds, with the seeds 1, 2: 3 of 4 as expected"
+    assert f"not as expected: {key}, with 2" in lines
+    assert next(line for line in lines if line.startswith("Healed")).split() == ["Healed", "2", "1", "0"]
+    assert lines[-1].startswith("failures: 1 of 47 shown as expected, 9 not, ")
+    assert catalogue.total({"1": {crash: False}}) == [], "one round has its own table"
+
+
+def test_rounds_are_kept_by_their_seed(tmp_path):
+    table.keep_round(tmp_path, "1", {"a": True})
+    table.keep_round(tmp_path, "2", {"a": True})
+    table.keep_round(tmp_path, "1", {"a": False})
+    assert table.rounds(tmp_path) == {"1": {"a": False}, "2": {"a": True}}
