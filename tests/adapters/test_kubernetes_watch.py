@@ -235,6 +235,20 @@ async def test_a_kind_that_is_not_served_any_more_is_listed_anew_when_it_is_back
         assert seen.names == {"b"}
 
 
+async def test_who_does_not_try_again_keeps_what_it_knew_of_a_kind_that_was_away(server: StandIn, monkeypatch: pytest.MonkeyPatch):
+    """The twin of the test before (fault 21)."""
+
+    async def for_good(_: Reflector[Any]) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Reflector, "_pause", for_good)
+    server.answers("GET", PODS, listed(pod("a")), refusal(404, "NotFound"), listed(pod("b"), version="7"))
+    server.answers("WATCH", PODS, refusal(404, "NotFound"), Lines())
+    async with watching(server) as seen:
+        await eventually(lambda: seen.reconnects == 1)
+        assert (seen.names, seen.reflector.down) == ({"a"}, True)
+
+
 async def test_now_and_then_everything_is_listed_again_and_only_differences_are_told(server: StandIn):
     server.answers("GET", PODS, listed(pod("missed deletion"), pod("same")), listed(pod("same"), pod("missed", "105"), version="200"))
     # The stream outlives its time: whether we list again does not depend on the API server.

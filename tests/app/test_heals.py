@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -126,6 +127,42 @@ async def test_r05_a_second_bad_version_goes_back_to_the_one_that_worked():
     await operator.run(120)
     assert workload.template["spec"]["containers"][0]["image"] == "shop/app:1"
     assert len(place.cluster.effects) == 2
+    await operator.close()
+
+
+async def test_r16_of_ten_bad_versions_in_turn_each_is_tried_at_most_as_often_as_it_may_and_all_together_as_the_budget_says():
+    place, workload, operator = await rolled_out(cooldown_seconds=0)
+    for number in range(3, 12):
+        place.cluster.bad.add(f"shop/app:{number}")
+        place.cluster.set_image(workload, f"shop/app:{number}")
+        await operator.run(120)
+    began = Counter(one.spec.accused_revision for one in operator.remediations if one.status.started_time is not None)
+    assert max(began.values()) <= shipped().spec.limits.max_attempts
+    assert began.total() == len(place.cluster.effects) == Budgets().per_target.count
+    assert operator.condition("RemediationAllowed")[0] == "False"
+    assert len(place.api.all(Incident)) == 1
+    assert "primary" in place.deliver.to(MessageKind.PAGE), "a person looks"
+    assert workload.template["spec"]["containers"][0]["image"] == "shop/app:11", "theirs stands"
+    await operator.close()
+
+
+@pytest.mark.parametrize("between", [10, 300], ids=["at once", "five minutes later"])
+async def test_r16_what_flaps_ten_times_is_not_acted_on_more_often_than_the_runbook_may(between):
+    """Each time it comes up again, by the restart or by itself, and fails again."""
+    match = Match(causes=(Cause.CRASH_LOOP, Cause.ROLLOUT_CRASH_LOOP), dwell_seconds=10, min_restarts=2)
+    place = shop(runbook("restart", RunbookStep(name="restart", restart=Restart()), match=match), cooldown_seconds=0)
+    workload = place.cluster.create()
+    operator = Operator(place)
+    await operator.run(30)
+    for _ in range(10):
+        for bad, seconds in ((True, 120), (False, between)):
+            for pod in workload.pods:
+                pod.bad, pod.created = bad, place.clock.now()
+            place.cluster.changed(workload)
+            await operator.run(seconds)
+    began = [one for one in operator.remediations if one.status.started_time is not None]
+    assert 1 <= len(began) <= runbook().spec.limits.max_attempts, [(one.status.outcome, one.spec.cause) for one in began]
+    assert len(place.cluster.effects) == len(began)
     await operator.close()
 
 

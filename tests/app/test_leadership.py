@@ -58,6 +58,8 @@ class Replica:
         self.fault = ""
         self.slept = 0.0
         """Seconds by which its own clock is ahead, because the machine slept."""
+        self.wall = 0.0
+        """Seconds by which somebody has set the machine's clock on the wall ahead."""
         self.thawed = asyncio.Event()
         self.thawed.set()
         self.acts: list[tuple[float, int]] = []
@@ -183,6 +185,13 @@ class Believer(Replica):
 
     def may_act(self) -> bool:
         return self.elector.epoch > 0
+
+
+class ByTheWall(Replica):
+    """Reads the clock on the wall."""
+
+    def seconds(self) -> float:
+        return super().seconds() + self.wall
 
 
 async def pair(server: Server, kind: type[Replica] = Replica) -> tuple[Replica, Replica]:
@@ -511,6 +520,20 @@ def test_no_step_of_the_wall_clock_changes_anything():
             server.wall += step
             await asyncio.sleep(30)
         assert (first.ended, first.elector.epoch, second.acts) == (None, 1, [])
+
+    scene(play)
+
+
+@pytest.mark.parametrize(("kind", "overlap"), [(Replica, False), (ByTheWall, True)], ids=["protected", "twin"])
+def test_a_clock_on_the_wall_that_is_set_back_makes_no_lease_last_longer(kind, overlap):
+    """Fault 20: the leader is cut off, and its machine's clock goes back by an hour. The twin reads that one."""
+
+    async def play(server):
+        first, second = await pair(server, kind)
+        first.fault, first.wall = "down", -3600.0
+        await asyncio.sleep(40)
+        assert second.elector.leads
+        assert bool(overlaps(first, second)) == overlap
 
     scene(play)
 

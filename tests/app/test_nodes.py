@@ -13,8 +13,9 @@ from tests.core.thing_builders import node, said
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import HEALTHY, runbook
 
+from prunella.api.healing_policy import HealingPolicy
 from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
-from prunella.api.names import ApprovalVerdict, Cause, Mode, Outcome, Phase, StepState
+from prunella.api.names import ApprovalVerdict, Cause, MessageKind, Mode, Outcome, Phase, StepState
 from prunella.api.remediation import Approval
 from prunella.api.runbook import Match, RunbookStep, StepFailure, Verify
 from prunella.core.things.node import Node
@@ -97,7 +98,7 @@ async def test_without_the_label_or_the_right_a_node_is_left_alone(mode, forbidd
     await operator.close()
 
 
-async def test_a_person_who_lets_the_node_take_pods_again_ends_the_attempt():
+async def test_r21_a_person_who_lets_the_node_take_pods_again_ends_the_attempt():
     place, operator = await pressed()
     where = place.cluster.others[WHERE]
     place.cluster.others[WHERE] = {**where, "spec": {}}
@@ -150,9 +151,9 @@ async def test_a_restart_does_not_make_a_node_well_that_comes_and_goes():
 DRAIN = RunbookStep(name="drain", drain={}, on_failure=StepFailure(action="Undo"))
 
 
-async def draining(*pods: dict[str, Any], full: bool = False) -> tuple[Place, Operator]:
+async def draining(*pods: dict[str, Any], full: bool = False, drain: RunbookStep = DRAIN) -> tuple[Place, Operator]:
     """People have approved that it is cordoned and drained."""
-    place, operator = await pressed(book(CORDON, DRAIN))
+    place, operator = await pressed(book(CORDON, drain))
     for one in pods:
         place.cluster.others["Pod", "shop", one["metadata"]["name"]] = one
     place.cluster.budgets_full = full
@@ -178,7 +179,7 @@ async def test_an_approved_drain_cordons_first_and_evicts_one_pod_after_the_othe
     await operator.close()
 
 
-async def test_a_budget_without_room_is_waited_for_and_never_gone_around():
+async def test_r23_a_budget_without_room_is_waited_for_and_never_gone_around():
     place, operator = await draining(pod("a"), full=True)
     assert [effect.action for _, effect in place.cluster.effects] == ["Patch"]
     assert any(one.reason == "PDBBlocked" for one in operator.remediations[0].status.conditions)
@@ -188,7 +189,7 @@ async def test_a_budget_without_room_is_waited_for_and_never_gone_around():
     await operator.close()
 
 
-async def test_a_drain_that_is_impossible_gives_the_node_back():
+async def test_r22_a_drain_that_is_impossible_gives_the_node_back_as_it_was():
     place, operator = await draining(pod("a"), pod("bare", None))
     assert cordoned(place) == (False, False)
     [attempt] = operator.remediations
@@ -292,4 +293,33 @@ async def test_a_remediation_of_somebody_else_is_left_to_them():
     await operator.run(60)
     assert operator.condition("RemediationAllowed") == ("False", "DelegatedToNodeRepair")
     assert (operator.remediations, place.cluster.effects, place.cluster.others[MADE]) == ([], [], theirs)
+    await operator.close()
+
+
+async def test_r23_a_budget_that_stays_full_for_longer_than_the_step_may_take_ends_it_calls_somebody_and_gives_the_node_back():
+    place, operator = await draining(pod("a"), full=True, drain=DRAIN.model_copy(update={"timeout_seconds": 60}))
+    await operator.run(700)
+    [attempt] = operator.remediations
+    assert attempt.status.outcome is Outcome.ABORTED
+    assert cordoned(place) == (False, False)
+    assert {effect.action for _, effect in place.cluster.effects} == {"Patch"}, "no pod went, and none was forced"
+    assert ("Pod", "shop", "a") in place.cluster.others
+    assert "primary" in place.deliver.to(MessageKind.PAGE)
+    await operator.close()
+
+
+async def test_r20_in_a_storm_a_cordon_ends_in_time():
+    """The brake holds back that something begins, and nothing that ends."""
+    place, operator = await pressed()
+    workloads = [place.cluster.create(f"w{number}") for number in range(5)]
+    place.cluster.bad.add("shop/app:2")
+    await operator.run(30)
+    for one in workloads:
+        place.cluster.set_image(one, "shop/app:2")
+    await operator.run(60)
+    assert place.api.one(HealingPolicy).status.storm_since_time is not None
+    assert cordoned(place) == (True, True)
+    await operator.run(TTL)
+    assert place.api.one(HealingPolicy).status.storm_since_time is not None, "it is still on"
+    assert cordoned(place) == (False, False)
     await operator.close()

@@ -76,7 +76,7 @@ async def test_the_places_to_die_at_are_all_tried():
 
 
 @pytest.mark.parametrize(("kind", "at"), [(kind, at) for kind in KINDS for at in range(1, boundaries(kind) + 1)])
-async def test_a_process_that_dies_anywhere_heals_once_or_pages(kind, at):
+async def test_r11_a_process_that_dies_anywhere_heals_once_or_pages(kind, at):
     place, workload, operator = await broken(kind)
     reaper = Reaper(place, at)
     operator = await lived(place, operator, 200)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.fakes.runbooks import runbook
 
+from prunella.api.healing_policy import HealingPolicy
 from prunella.api.names import Cause, MessageKind, Outcome, StepState
 from prunella.api.runbook import Match, RunbookStep, StepFailure
 
@@ -75,6 +76,23 @@ async def test_what_was_done_is_taken_back_where_a_later_step_fails():
     assert workload.raw["spec"]["replicas"] == 3
     assert "primary" in place.deliver.to(MessageKind.PAGE)
     assert ("Changed", "deploy/checkout is scaled: 3 -> 5") in [(one.what, one.message) for one in operator.incident.status.timeline]
+    await operator.close()
+
+
+async def test_r20_a_storm_that_begins_in_the_middle_keeps_nothing_from_being_taken_back():
+    wait = RunbookStep(name="wait", wait_for={"until": "target.ready > 90", "timeoutSeconds": 120}, on_failure=StepFailure(action="Undo"))
+    place, workload, operator = await rolled_out(book(MORE, wait), seconds=20)
+    assert workload.raw["spec"]["replicas"] == 5
+    others = [place.cluster.create(f"w{number}", image="shop/app:1") for number in range(5)]
+    await operator.run(10)
+    for one in others:
+        place.cluster.set_image(one, "shop/app:2")
+    await operator.run(200)
+    assert place.api.one(HealingPolicy).status.storm_since_time is not None
+    assert {effect.target.name for _, effect in place.cluster.effects} == {"checkout"}, "nothing is begun"
+    assert workload.raw["spec"]["replicas"] == 3
+    attempt = next(one for one in operator.remediations if one.spec.target_ref.name == "checkout")
+    assert attempt.status.message.endswith("what was done was taken back")
     await operator.close()
 
 

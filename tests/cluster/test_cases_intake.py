@@ -21,6 +21,7 @@ from tests.harness.waiting import holds_for, wait_for
 __all__ = ["arena", "box_lock", "make_arena"]
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120, func_only=True)]
 SECOND_PORT = 8081
+BURST_TARGETS, BURST_EACH = 25, 10
 HELD, MIB = 8, 1024 * 1024
 """So many bodies of 8 MiB are all the bytes that the webhook has room for."""
 
@@ -269,6 +270,31 @@ def test_r02_a_batch_of_fifty_alerts_is_fifty_signals(shop):
     send(shop, *(prometheus.alert(labels(shop, pod=f"shop-{number}")) for number in range(50)))
     incident = shop.incident("shop")
     shop.when(incident, lambda one: sum(signal["count"] for signal in one["status"]["signals"]) == 50, "fifty", seconds=15)
+
+
+def test_a_burst_that_three_senders_tell_is_one_incident_a_target_and_every_alert_is_counted_three_times(shop):
+    """Fault 30, a tenth of it: what ten thousand cost is measured by the bench."""
+    targets = [f"burst-{number}" for number in range(BURST_TARGETS)]
+    shop.kubectl_apply(*(workloads.deployment(name, shop.namespace, replicas=0) for name in targets))
+    wait_for(lambda: {*targets} <= {one["metadata"]["name"] for one in shop.witness.current("Deployment")}, 30, "they are seen")
+    began = now()
+    alerts = {name: [prometheus.alert(labels(shop, f"Burst{one}", deployment=name), starts=began) for one in range(BURST_EACH)] for name in targets}
+
+    def sends(peer: int) -> list[int]:
+        bodies = (prometheus.body(*alerts[name], peer=f"http://alertmanager-{peer}:9093") for name in targets)
+        return [prometheus.webhook(body, shop.installation.token) for body in bodies]
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = [answer for answered in pool.map(sends, range(3)) for answer in answered]
+    assert set(answers) == {200}, "all of it was taken"
+
+    def counts() -> list[int]:
+        return [signal["count"] for one in shop.incidents() for signal in one["status"].get("signals", [])]
+
+    wait_for(lambda: len(counts()) == BURST_TARGETS * BURST_EACH, 30, "none is lost", seen=lambda: len(counts()))
+    wait_for(lambda: set(counts()) == {3}, 30, "each is counted three times", seen=lambda: sorted(set(counts())))
+    assert sorted(one["spec"]["targetRef"]["name"] for one in shop.incidents()) == sorted(targets), "one Incident each"
+    assert shop.foreign_writes() == []
 
 
 def test_a_person_may_report_a_fault_and_it_takes_the_same_road(shop):

@@ -129,7 +129,7 @@ async def farm() -> AsyncIterator[Farm]:
         await api.request("DELETE", f"/api/v1/nodes/{node}")
 
 
-async def test_a_cordon_bears_its_end_and_is_taken_back_with_its_mark(farm: Farm):
+async def test_r22_a_cordon_bears_its_end_and_is_taken_back_with_its_mark(farm: Farm):
     await farm.cordon()
     seen = (await farm.look()).facts
     assert isinstance(seen, Node)
@@ -177,7 +177,7 @@ async def test_a_taint_of_that_name_is_never_written_over_and_untaint_is_for_our
     assert (await farm.taints(), MARK in after.facts.annotations) == ([THEIRS], False)
 
 
-async def test_uncordon_is_for_our_cordon_alone(farm: Farm):
+async def test_r21_uncordon_is_for_our_cordon_alone(farm: Farm):
     await must(farm.api, "PATCH", farm.path, {"spec": {"unschedulable": True}}, "application/merge-patch+json")
     assert getattr(await farm.wants(UNCORDON), "reason", "") == "HumanOverride"
     await must(farm.api, "PATCH", farm.path, {"spec": {"unschedulable": None}}, "application/merge-patch+json")
@@ -190,7 +190,7 @@ async def test_uncordon_is_for_our_cordon_alone(farm: Farm):
     assert (after.cordoned, MARK in after.annotations) == (False, False)
 
 
-async def test_a_drain_evicts_and_waits_where_a_budget_has_no_room(farm: Farm):
+async def test_r23_a_drain_evicts_and_waits_where_a_budget_has_no_room(farm: Farm):
     await farm.two_pods()
     await farm.cordon()
     first = await farm.wants(DRAIN)

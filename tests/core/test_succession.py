@@ -356,6 +356,14 @@ def test_targets_that_exclude_each_other_are_found(here, there, why):
     assert said == ([f"`spec.nextRef.name`: b never fits where this one does: {why}"] if why else [])
 
 
+def test_74_a_chain_of_a_hundred_has_as_many_turns_as_its_attempts_allow():
+    chain = (*(book(f"r{number}", f"r{number + 1}") for number in range(99)), book("r99"))
+    said = [tuple(one) for one in lineage.problems(chain[0], chain)]
+    assert len(said) == 98, "the first two have their turn"
+    assert {reason for reason, _ in said} == {"NeverFits"}
+    assert said[-1][1].endswith("it is tried as attempt 100, and its `limits.maxAttempts` is 2: raise it")
+
+
 def test_a_runbook_of_another_namespace_is_none_that_follows():
     other = book("b").model_copy(update={"metadata": B.metadata.model_copy(update={"namespace": "shop"})})
     assert [one.reason for one in lineage.problems(A, (A, other))] == ["UnknownRunbook"]

@@ -22,12 +22,14 @@ from .evidence import Evidence, gather
 from .exchange import Exchange
 from .flows import Flow, ending, quiet
 from .ground import Ground, Stage
-from .rules import KillAfter, KillBefore, LoseReply, Match, Meanwhile, Rule
+from .rules import Delay, KillAfter, KillBefore, LoseReply, Match, Meanwhile, Rule
 
 RECORDINGS = 3
 """Undisturbed plays: on a slow machine two writes may become one, so what only some of them wrote is told apart."""
 PLAYS = 3
 """How often an attack is begun anew because the story came to its end without the write that it is for."""
+SLOW_SECONDS = 11
+"""Longer than the operator waits for an answer: what it gave up arrives all the same."""
 SIDE_BY_SIDE = 8
 """Attacks at once in one test process: they mostly wait."""
 
@@ -59,7 +61,10 @@ FAULTS: dict[str, Callable[[Ground, Match, int], Rule]] = {
     "killed before": lambda ground, match, nth: KillBefore(ground.supervisor.kill, match, nth=nth),
     "killed after": lambda ground, match, nth: KillAfter(ground.supervisor.kill, match, nth=nth),
     "reply lost": lambda _, match, nth: LoseReply(match, nth=nth, times=1),
+    "late": lambda _, match, nth: Delay(SLOW_SECONDS, match, nth=nth, times=1),
     "told to end at": lambda ground, match, nth: Meanwhile(ground.supervisor.end, match, nth=nth),
+    "killed after its grace before": lambda ground, match, nth: KillBefore(ground.supervisor.end_hard, match, nth=nth),
+    "killed after its grace after": lambda ground, match, nth: KillAfter(ground.supervisor.end_hard, match, nth=nth),
 }
 CRASHES = ("killed before", "killed after", "reply lost")
 

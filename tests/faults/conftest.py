@@ -4,8 +4,8 @@
 them, many side by side, each on a ground of its own (`ground.py`): a namespace, pods of a pretending kubelet (`kubelet.py`), an operator that
 sees nothing else, forked in a nursery (`nursery.py`) and started anew when it ends (`supervisor.py`), and in front of it the fault proxy
 (`proxy.py`) with rules that break requests (`rules.py`) and watches (`stream_rules.py`). What is left behind is gathered (`evidence.py`) and
-held against the invariants (`invariants.py`). Twins (`test_twins.py`, `unprotected.py`) show that all of this can fail. `docs/design/faults.md`
-says how to attack by hand.
+held against the invariants (`invariants.py`). Twins (`test_twins.py`, `unprotected.py`) show that all of this can fail. `catalogue.py` has every
+fault with its tests, here and elsewhere, and its twin; `docs/design/faults.md` says how to attack by hand.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import json
 import socket
 import ssl
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import yaml
 from tests.harness import workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena
+from tests.harness.audit import Write
 from tests.harness.installation import HOST, RECEIVER, RECEIVER_PORT, ROOT, Installation, escalation_policy
 from tests.harness.waiting import wait_for
 
@@ -84,9 +86,18 @@ class Ground(Arena):
         self.supervisor = Supervisor(stage.nursery, self._flags(kubeconfig, self.port), self.port, self.words, without)
 
     def replica(self) -> Supervisor:
-        """Another replica of the operator, with a way to the API server that nobody breaks. Whoever asks for it closes it."""
+        """Another replica of the operator, with a way to the API server that nobody breaks. Whoever asks for it closes it.
+
+        Its token is its own: by that the audit log tells the two apart.
+        """
         port = _free_port()
-        return Supervisor(self._nursery, self._flags(self.installation.kubeconfig, port), port, self.words.with_suffix(".other.log"))
+        kubeconfig = self.words.with_suffix(".other.kubeconfig")
+        self.installation.write_kubeconfig(kubeconfig)
+        return Supervisor(self._nursery, self._flags(kubeconfig, port), port, self.words.with_suffix(".other.log"))
+
+    def acts(self, since: datetime | None = None) -> list[tuple[str, Write]]:
+        """What only a leader may write, with the token by which its process is known: everything but Incidents, on which both keep alerts."""
+        return [(one.credential, one) for one in self.writes(since) if not one.event and one.resource != "incidents"]
 
     def _flags(self, kubeconfig: Path, port: int) -> list[str]:
         flags = {

@@ -84,6 +84,27 @@ class ReplayEvent(OnEvent):
         assert self._left == 0, f"{self}: the old event was never told again, {self._left} events were missing"
 
 
+class FirstWordAgain(OnEvent):
+    """After each later word about an object the operator hears the first one again."""
+
+    def __init__(self, resource: str, wanted: Wanted = anything, *, namespace: str = "") -> None:
+        super().__init__(resource, wanted, namespace=namespace, nth=None)
+        self._first: dict[str, bytes] = {}
+
+    def lines(self, exchange: Exchange, line: bytes) -> list[bytes]:
+        event = json.loads(line)
+        if not self._wanted(event):
+            return [line]
+        first = self._first.setdefault(event["object"]["metadata"]["uid"], line)
+        if first is line:
+            return [line]
+        self.fire(exchange)
+        return [*self.instead(line), first]
+
+    def instead(self, line: bytes) -> list[bytes]:
+        return [line]
+
+
 class ReorderEvents(OnEvent):
     """The operator hears of it after the one that follows it."""
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.harness import processes
-from tests.harness.installation import status_of
+from tests.harness.installation import leading, status_of
 from tests.harness.waiting import wait_for
 
 from .nursery import Child, Nursery
@@ -18,6 +18,8 @@ START_SECONDS = 60
 TAKE_OVER_SECONDS = 45
 """From a kill until the next process acts: its start, and a lease of 15 s that the dead one left behind."""
 MOST_STARTS = 8
+GRACE_SECONDS = 3
+"""How long one that was told to end has, before it is killed. A Deployment gives 40 s, in which the step under way would end by itself."""
 _pause = threading.Event()
 
 
@@ -58,6 +60,10 @@ class Supervisor:
     def alive(self) -> bool:
         return status_of(f"http://127.0.0.1:{self._port}/healthz") == 200
 
+    def leads(self) -> bool:
+        """Whether it says that it is the leader."""
+        return leading(self._port, "127.0.0.1")
+
     @property
     def pid(self) -> int:
         """Of the process that was started last."""
@@ -78,6 +84,15 @@ class Supervisor:
         """SIGTERM it, and wait for nothing. It is started anew when it has ended."""
         self.told += 1
         self.send(signal.SIGTERM)
+
+    def end_hard(self) -> None:
+        """SIGTERM it, and SIGKILL it after its grace: it must not have ended by then, because what it waits for never comes."""
+        self.send(signal.SIGTERM)
+        with self._lock:
+            process = self._process
+        assert process is not None, "there is no process"
+        assert not process.ended.wait(GRACE_SECONDS), "it ended within its grace"
+        self.kill()
 
     def send(self, number: signal.Signals) -> None:
         """Any other signal: STOP, CONT, TERM."""

@@ -1,4 +1,4 @@
-"""An API server that refuses, stumbles or is away (faults 5, 6, 7, 15, 24, 36): nothing is done twice or lost, and it is not asked in a frenzy."""
+"""An API server that refuses, stumbles, is slow or away (faults 5, 6, 7, 15, 24, 36): nothing is done twice or lost, and nobody asks in a frenzy."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import threading
 
 import pytest
 from tests.faults import rules
-from tests.faults.campaign import Attack, Spoil, play
+from tests.faults.campaign import Attack, Point, Spoil, at, play
 from tests.faults.flows import APP, FLOWS, healed
 from tests.faults.ground import Ground
 from tests.faults.kubelet import restarts
 from tests.faults.reporting import attacked
 from tests.faults.rules import ANY_WRITE, EVERY_VERB, Answer, Match, Rule
 from tests.harness.api import Refused
-from tests.harness.waiting import wait_for
+from tests.harness.waiting import holds_for, wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900, func_only=True)]
 WRITES = ("create incidents", "update incidents/status", "create remediations", "update remediations/status", "patch deployments")
@@ -79,6 +79,22 @@ def test_what_may_forbid_it_and_cannot_be_read_is_waited_for(campaign, pytestcon
     attacked(campaign, [Attack(flow, name, spoil) for name, spoil in SWITCHES.items()], pytestconfig, subtests)
 
 
+def test_a_request_that_arrives_after_it_was_given_up_is_the_same_one(campaign, pytestconfig, subtests):
+    """Fault 15: the API server needs longer than the operator waits, and does it all the same."""
+    flow = dataclasses.replace(FLOWS["deployment"], others=frozenset({"primary", "secondary"}))
+    attacked(campaign, [at(flow, "late", Point(words, 1)) for words in WRITES], pytestconfig, subtests)
+
+
+def test_where_every_answer_takes_its_time_it_heals_all_the_same(campaign):
+    """Fault 15: two seconds for each read and each write; what is watched goes on."""
+    flow = dataclasses.replace(FLOWS["deployment"], others=frozenset({"primary", "secondary"}))
+    with campaign.ground("a-slow") as ground:
+        match = Match(verbs=EVERY_VERB - {"watch"}, namespace=ground.namespace)
+        played = play(flow, ground, [rules.Delay(2, match, nth=None)])
+        assert not played.wrong, "\n".join([*played.wrong, played.story])
+        assert ground.supervisor.starts == 1, ground.story()
+
+
 def test_an_answer_that_is_an_error_ends_no_story(campaign, pytestconfig, subtests):
     attacked(campaign, [Attack(FLOWS["deployment"], name, spoil) for name, spoil in REFUSALS.items()], pytestconfig, subtests)
 
@@ -106,6 +122,19 @@ def test_an_api_server_that_is_away_is_outlived_in_the_process(campaign, how, se
         assert ground.supervisor.starts == 1, "the process was not started anew"
         during = [one for one in played.seen.requests if "Outage" in one.fate or "Answer" in one.fate]
         assert len(during) < 40 * seconds, f"{len(during)} requests in {seconds} s"
+
+
+def test_who_does_not_open_its_watches_again_outlives_an_outage_and_sees_nothing_more(campaign):
+    """The twin: its process goes on, and the fault is never found. In time its own probe says so."""
+    flow = FLOWS["deployment"]
+    with campaign.ground("a-zombie", without="again") as ground:
+        flow.prepare(ground)
+        with ground.proxy.rule(rules.Outage()) as outage:
+            flow.deed(ground)
+            wait_for(outage.done.is_set, 20, "it is cut off", seen=ground.story)
+            wait_for(lambda: any(restarts(pod) >= 2 for pod in ground.pods(APP)), 30, "it crashes and crashes", seen=ground.story)
+        holds_for(lambda: not ground.incidents(), 30, "nobody finds it", interval=1)
+        assert ground.supervisor.starts == 1, ground.story()
 
 
 def test_a_second_writer_that_never_rests_neither_stops_it_nor_is_overwritten(campaign):

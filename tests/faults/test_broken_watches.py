@@ -8,18 +8,23 @@ Pods and Deployments are watched by our own cache alone, Incidents and Remediati
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 from tests.faults import rules, stream_rules
 from tests.faults.campaign import Attack, Spoil
-from tests.faults.flows import FLOWS
+from tests.faults.flows import APP, FLOWS, healed
 from tests.faults.ground import Ground
 from tests.faults.kubelet import BAD
 from tests.faults.reporting import attacked
 from tests.faults.rules import Match, Rule
 from tests.faults.stream_rules import Event
+from tests.harness.waiting import Missed, wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900, func_only=True)]
+HEALED_SECONDS = 60
+NOT_HEALED_SECONDS = 30
+"""An honest operator needs a quarter of it."""
 
 
 def of_type(*types: str) -> stream_rules.Wanted:
@@ -33,6 +38,11 @@ def bad_pod(*types: str) -> stream_rules.Wanted:
         return event["type"] in types and event["object"]["spec"]["containers"][0]["image"] == BAD
 
     return wanted
+
+
+def crashed_twice(event: Event) -> bool:
+    """A word about a pod of the version that crashes, after which its Runbook may act."""
+    return bad_pod("MODIFIED")(event) and any(one["restartCount"] >= 2 for one in event["object"]["status"].get("containerStatuses", []))
 
 
 def one(rule: type[stream_rules.OnEvent], resource: str, wanted: stream_rules.Wanted = stream_rules.anything, **more: object) -> Spoil:
@@ -88,7 +98,7 @@ BREAKS: dict[str, Spoil] = {
 }
 
 
-def test_what_a_watch_tells_wrongly_changes_nothing(campaign, pytestconfig, subtests):
+def test_r35_what_a_watch_tells_twice_late_or_wrongly_changes_nothing(campaign, pytestconfig, subtests):
     flow = FLOWS["deployment"]
     found = campaign.recorded(flow).always
     attacked(campaign, [Attack(flow, name, spoil, most=len(found)) for name, spoil in LIES.items()], pytestconfig, subtests)
@@ -99,3 +109,58 @@ def test_a_watch_that_breaks_is_opened_again(campaign, pytestconfig, subtests):
     flow = dataclasses.replace(FLOWS["deployment"], others=frozenset({"primary", "secondary"}))
     attacks = [Attack(flow, name, spoil, may_end=int(name in ENDS_KOPF)) for name, spoil in BREAKS.items()]
     attacked(campaign, attacks, pytestconfig, subtests)
+
+
+def within(seconds: float, probe: Callable[[], object], ground: Ground) -> bool:
+    """Whether it comes to that in time."""
+    try:
+        wait_for(probe, seconds, "it comes to that", seen=ground.story)
+    except Missed:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("without", ["", "relist"], ids=["protected", "twin"])
+def test_what_a_watch_never_told_is_found_by_the_list_after_its_410(campaign, without):
+    """That the version crashes is never told; then the stream's history is gone, and is listed anew."""
+    flow = FLOWS["deployment"]
+    with campaign.ground("a-missed", without=without) as ground:
+        flow.prepare(ground)
+        gone = stream_rules.ErrorEvent(410, "pods", crashed_twice, namespace=ground.namespace)
+        deaf = stream_rules.DropEvent("pods", bad_pod("ADDED", "MODIFIED"), namespace=ground.namespace, nth=None)
+        with ground.proxy.rule(gone), ground.proxy.rule(deaf):
+            flow.deed(ground)
+            wait_for(gone.done.is_set, 30, "its history is gone", seen=ground.story)
+            seconds = NOT_HEALED_SECONDS if without else HEALED_SECONDS
+            assert within(seconds, lambda: healed(ground), ground) == (not without), ground.story()
+        assert bool(ground.incidents(APP)) == (not without), "who is told nothing sees nothing"
+        assert ground.supervisor.starts == 1, ground.story()
+
+
+@pytest.mark.parametrize("without", ["", "newest word"], ids=["protected", "twin"])
+def test_an_old_word_that_follows_every_new_one_is_not_believed(campaign, without):
+    """After each word about a bad pod the first one comes again, from when it had not crashed yet."""
+    flow = FLOWS["deployment"]
+    with campaign.ground("a-echo", without=without) as ground:
+        flow.prepare(ground)
+        with ground.proxy.rule(stream_rules.FirstWordAgain("pods", bad_pod("ADDED", "MODIFIED"), namespace=ground.namespace)):
+            flow.deed(ground)
+            seconds = NOT_HEALED_SECONDS if without else HEALED_SECONDS
+            assert within(seconds, lambda: healed(ground), ground) == (not without), ground.story()
+        if not without:
+            assert len([one for one in ground.foreign_writes() if not one.hand_back]) == flow.effects, ground.story()
+
+
+@pytest.mark.parametrize("name", ["garbage comes among pods", "the stream of pods ends in the middle of a line", "the stream of pods says 500"])
+def test_a_watch_that_is_not_opened_again_ends_the_story_nowhere(campaign, name):
+    """The twin of what breaks: the process goes on, and is blind. In time its own probe says so."""
+    flow = FLOWS["deployment"]
+    with campaign.ground("a-blind", without="again") as ground:
+        flow.prepare(ground)
+        [rule] = BREAKS[name](ground)
+        with ground.proxy.rule(rule):
+            flow.deed(ground)
+            wait_for(rule.done.is_set, 30, "the watch breaks", seen=ground.story)
+            assert not within(NOT_HEALED_SECONDS, lambda: healed(ground), ground), ground.story()
+        assert ground.foreign_writes() == [], ground.story()
+        assert ground.supervisor.starts == 1, ground.story()

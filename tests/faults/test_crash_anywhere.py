@@ -1,7 +1,8 @@
 """kill -9 before and after every write, and the reply of every write lost: each story ends as it must, each effect happens once (faults 1, 2; R11).
 
 Which writes there are is counted in an undisturbed run. By day every write of a Deployment's rollback is attacked in all three ways, and a few of the
-other stories', chosen by the seed; by night all. SIGTERM in the middle of a step is fault 3, an operator that was not there fault 4.
+other stories', chosen by the seed; by night all. SIGTERM in the middle of a step, and SIGKILL where the step outlasts its
+grace, are fault 3; an operator that was not there is fault 4.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from tests.harness.waiting import wait_for
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800, func_only=True)]
 FEW = 3
 OTHERS = [name for name in FLOWS if name != "deployment"]
+KILLS = ("killed before", "killed after")
 TOLD = ("told to end at",)
+GRACE_OVER = ("killed after its grace before", "killed after its grace after")
 
 
-def test_a_rollback_of_a_deployment_survives_a_crash_at_every_write(campaign, pytestconfig, subtests):
+def test_r11_a_rollback_of_a_deployment_survives_a_crash_at_every_write(campaign, pytestconfig, subtests):
     flow = FLOWS["deployment"]
     found = campaign.recorded(flow)
     attacked(campaign, everywhere(flow, found, CRASHES), pytestconfig, subtests)
@@ -30,6 +33,14 @@ def test_every_other_story_survives_a_crash_at_a_few_writes(campaign, name, seed
     flow = FLOWS[name]
     found = campaign.recorded(flow)
     attacked(campaign, some(everywhere(flow, found, CRASHES), FEW, seed), pytestconfig, subtests)
+
+
+def test_c29_a_page_survives_a_kill_before_it_is_sent_and_before_its_receipt_is_kept(campaign, pytestconfig, subtests):
+    """Killed around each write of the Incident: none is lost, and a second copy bears the key of the first (V16)."""
+    flow = FLOWS["page"]
+    found, _ = campaign.recorded(flow)
+    kept = [point for point in found if point.words == "update incidents/status"]
+    attacked(campaign, everywhere(flow, kept, KILLS), pytestconfig, subtests)
 
 
 @pytest.mark.nightly
@@ -44,6 +55,13 @@ def test_an_operator_that_is_told_to_end_in_the_middle_of_a_step_leaves_nothing_
     flow = FLOWS["deployment"]
     steps = [Point("create remediations", 1), Point("update remediations/status", 1), Point("patch deployments", 1), Point("patch deployments", 2)]
     attacked(campaign, [at(flow, fault, point) for fault in TOLD for point in steps], pytestconfig, subtests)
+
+
+def test_an_operator_that_is_killed_because_its_step_outlasts_its_grace_leaves_nothing_half_done(campaign, pytestconfig, subtests):
+    """SIGTERM, and SIGKILL some seconds later: the answer that it waits for does not come in time."""
+    flow = FLOWS["deployment"]
+    steps = [Point("update remediations/status", 1), Point("patch deployments", 1)]
+    attacked(campaign, [at(flow, fault, point) for fault in GRACE_OVER for point in steps], pytestconfig, subtests)
 
 
 def test_a_fault_that_occurs_while_there_is_no_operator_is_found_by_the_next_one(campaign):

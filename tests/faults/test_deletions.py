@@ -1,13 +1,17 @@
-"""What is deleted goes, with the operator at work on it (fault 22) and without any operator (fault 23)."""
+"""What is deleted goes, with the operator at work on it (fault 22) and without any operator (fault 23); who throws a switch is obeyed (fault 36)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from tests.faults.campaign import Point
-from tests.faults.flows import APP, FLOWS, quiet
+from tests.faults.flows import APP, FLOWS, break_it, quiet
 from tests.faults.ground import Ground
 from tests.faults.rules import Match, Meanwhile
-from tests.harness.api import path_of
+from tests.faults.runs import LENT, Book
+from tests.harness.api import Object, path_of
+from tests.harness.audit import Write
 from tests.harness.waiting import Missed, holds_for, wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300, func_only=True)]
@@ -82,6 +86,47 @@ def test_a_mode_that_is_lowered_before_the_intent_is_stored_stops_the_attempt(ca
         set_mode(ground, "Auto")
         wait_for(lambda: flow.over(ground), 90, "it heals once it may", seen=ground.story)
         assert len([one for one in ground.foreign_writes() if not one.hand_back]) == flow.effects, ground.story()
+
+
+TWO_STEPS = Book((LENT, {"name": "rollback", "rollBack": {"to": "KnownGood"}}), "Auto")
+SWITCHES: dict[str, tuple[Callable[[Ground], None], Callable[[Ground], None]]] = {
+    "the mode of the namespace": (lambda ground: set_mode(ground, "Observe"), lambda ground: set_mode(ground, "Auto")),
+    "a pause": (lambda ground: set_pause(ground, on=True), lambda ground: set_pause(ground, on=False)),
+}
+
+
+@pytest.mark.parametrize("without", ["", "switch"], ids=["protected", "twin"])
+@pytest.mark.parametrize("which", SWITCHES)
+def test_a_switch_that_is_thrown_between_two_steps_of_a_run_lets_no_other_effect_through(campaign, which, without):
+    """Fault 36: the first effect is on its way when it is thrown."""
+    off, on = SWITCHES[which]
+    with campaign.ground("a-switch", without=without) as ground:
+        TWO_STEPS.put(ground)
+        match = Match(verbs={"patch"}, resource="deployments", namespace=ground.namespace)
+        thrown = Meanwhile(lambda: off(ground), match)
+        try:
+            with ground.proxy.rule(thrown):
+                break_it("Deployment")(ground)
+                wait_for(thrown.done.is_set, 60, "the first effect is under way", seen=ground.story)
+                if without:
+                    wait_for(lambda: len(effects(ground)) == 2, 20, "without the protection the second one follows", seen=ground.story)
+                    return
+                wait_for(lambda: len(effects(ground)) == 1, 10, "it is done", seen=ground.story)
+                holds_for(lambda: len(effects(ground)) == 1, 10, "nothing follows it", interval=0.5)
+        finally:
+            on(ground)
+        wait_for(lambda: len(effects(ground)) == 2, 60, "it goes on once it may", seen=ground.story)
+
+
+def effects(ground: Ground) -> list[Write]:
+    return [one for one in ground.foreign_writes() if not one.hand_back]
+
+
+def set_pause(ground: Ground, *, on: bool) -> None:
+    """Pause automation in this namespace, or take that pause away: the one HealingPolicy may have those of other tests."""
+    pauses = [{"name": ground.namespace, "reason": "it is tried", "namespaces": [ground.namespace]}] if on else []
+    policy: Object = {"apiVersion": "prunella.dev/v1alpha1", "kind": "HealingPolicy", "metadata": {"name": "default"}, "spec": {"pauses": pauses}}
+    ground.api.apply(policy, manager=ground.namespace)
 
 
 def set_mode(ground: Ground, mode: str) -> None:

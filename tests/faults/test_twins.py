@@ -35,9 +35,11 @@ def numbers(wrong: list[str]) -> set[str]:
     [
         ("intent", "deployment", "reply lost", Point("create incidents", 1), "V3"),
         ("looking", "deployment", "killed after", Point("patch deployments", 1), "the end"),
+        ("looking", "deployment", "killed after its grace after", Point("patch deployments", 1), "the end"),
+        ("looking", "deployment", "late", Point("patch deployments", 1), "V1"),
         ("key", "page", "killed before", Point("update incidents/status", 3), "V16"),
     ],
-    ids=["intent", "looking", "key"],
+    ids=["intent", "looking", "looking after its grace", "looking where it is late", "key"],
 )
 def test_an_operator_without_a_protection_breaks_its_invariant_or_comes_to_no_end(campaign, protection, flow, fault, point, breaks):
     verb, resource = point.words.split(" ", 1)

@@ -5,6 +5,9 @@ Only a process that the nursery has just forked is changed, never the test proce
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -15,7 +18,9 @@ from typing import Any, Final
 from prunella.adapters import clock
 from prunella.adapters.kubernetes import cache, client, executor, heartbeat, shelf, watch
 from prunella.adapters.notify import webhook
-from prunella.app import once
+from prunella.app import leadership, once
+from prunella.app.errors import PrunellaError
+from prunella.core.healing import guards, plan
 from prunella.core.healing.effects import Settled
 
 
@@ -88,6 +93,15 @@ def _relist() -> None:
     watch.Reflector._list = first_only  # type: ignore[method-assign] # that is the point
 
 
+def _again() -> None:
+    """A watch that broke is not opened again."""
+
+    async def for_good(_: Any) -> None:
+        await asyncio.Event().wait()
+
+    watch.Reflector._pause = for_good  # type: ignore[method-assign] # that is the point
+
+
 def _newest_word() -> None:
     """What a watch tells is believed, however old it is."""
     shelf._older = lambda version, than: False
@@ -105,6 +119,29 @@ def _silence() -> None:
 def _lag() -> None:
     """Nobody asks whether what is seen is old."""
     heartbeat.Heartbeat.lagging = lambda _: False  # type: ignore[method-assign] # that is the point
+
+
+def _term() -> None:
+    """Who was elected once goes on for good, whatever it hears of its lease."""
+
+    async def kept(self: Any, _: Any) -> None:
+        while True:
+            with contextlib.suppress(PrunellaError, TimeoutError):
+                await self._leases.read()
+            await asyncio.sleep(2)
+
+    elected = property(lambda self: self.epoch > 0)
+    leadership.Elector.leads = elected  # type: ignore[method-assign,assignment] # that is the point
+    leadership.Elector.covers = lambda self, _: self.leads  # type: ignore[method-assign] # likewise
+    leadership.Elector.keep = kept  # type: ignore[method-assign] # likewise
+    leadership.Elector.overdue = lambda _: None  # type: ignore[method-assign] # likewise
+
+
+def _switch() -> None:
+    """Neither a pause nor a lowered mode forbids anything."""
+    guards.GUARDS = tuple((name, guard) for name, guard in guards.GUARDS if name != "Pause")  # type: ignore[misc] # that is the point
+    guards.pause = lambda *_: None  # type: ignore[assignment] # likewise
+    plan.effective_mode = lambda runbook, _: runbook.spec.mode  # likewise
 
 
 def _patience() -> None:
@@ -130,6 +167,18 @@ def _now_and_then() -> int:
     return -1 if int(time.monotonic() / 5) % 2 else 0
 
 
+def _zone() -> None:
+    """The machine lives by New York's clock, which is four or five hours behind."""
+    os.environ["TZ"] = "America/New_York"
+    time.tzset()
+
+
+def _zone_ignored() -> None:
+    """It does, and what its clock on the wall says is taken for UTC."""
+    _zone()
+    clock.SystemClock.now = lambda _: datetime.now().replace(tzinfo=UTC)  # type: ignore[method-assign] # that is the point
+
+
 PROTECTIONS: Final[dict[str, Callable[[], None]]] = {
     "": _nothing,
     "intent": _intent,
@@ -137,13 +186,18 @@ PROTECTIONS: Final[dict[str, Callable[[], None]]] = {
     "one try": _one_try,
     "key": _key,
     "relist": _relist,
+    "again": _again,
     "newest word": _newest_word,
     "silence": _silence,
     "lag": _lag,
+    "term": _term,
+    "switch": _switch,
     "patience": _patience,
     "a clock, an hour ahead": _clock(lambda: 1),
     "a clock, an hour behind": _clock(lambda: -1),
     "a clock, set back and forth": _clock(_now_and_then),
+    "a clock, of another zone": _zone,
+    "a clock, read as people read it": _zone_ignored,
 }
 
 

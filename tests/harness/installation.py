@@ -298,10 +298,10 @@ class Installation:
         return pid
 
 
-def leading(port: int = WEB_PORT) -> bool:
+def leading(port: int = WEB_PORT, host: str = HOST) -> bool:
     """Whether the process behind that port says that it is the leader."""
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=3) as answer:
+        with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=3) as answer:
             return b"\nprunella_leader 1.0\n" in answer.read()
     except OSError:
         return False

@@ -192,6 +192,7 @@ SHOWN: tuple[Shown, ...] = (
         ("a_rollout_that_was_stuck_before_we_came_is_not_reverted", (1,)),
         ("r14_prometheus_that_is_down_while_verifying_is_inconclusive", (44,)),
         ("r14_an_answer_with_warnings_is_no_answer", (44,)),
+        ("an_alert_that_alertmanager_was_answered_503_for_is_lost_in_no_way", (44,)),
     ),
     *_file("test_paging.py", ESCALATE, ("what_cannot_be_healed_calls_the_primary_then_the_catch_all_and_says_how_to_take_it", (1,))),
     *_file(

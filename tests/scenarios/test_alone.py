@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 from tests.harness import etcd, prometheus, story, table, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena, condition, outline
-from tests.harness.installation import LIMITS, SYSTEM, Installation, escalation_policy
+from tests.harness.installation import HOST, LIMITS, SYSTEM, WEB_PORT, Installation, escalation_policy
 from tests.harness.instants import now, parse
 from tests.harness.waiting import holds_for, wait_for
 
@@ -173,6 +178,63 @@ def test_r14_an_answer_with_warnings_is_no_answer(arena):
     finally:
         file.write_text(before)
         prometheus.reload()
+
+
+class Overloaded(BaseHTTPRequestHandler):
+    """In the operator's place: always 503, as an operator that can keep nothing."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.asked.append(self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode())
+        self.send_response(HTTPStatus.SERVICE_UNAVAILABLE)
+        self.send_header("Retry-After", "5")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that the class above gives it
+        """Nothing: the test says what it saw."""
+
+
+@contextmanager
+def overloaded(installation: Installation) -> Iterator[list[str]]:
+    """While this lasts Alertmanager hears nothing but 503; what it sent is told."""
+    installation.stop_operator()
+    Overloaded.asked.clear()
+    server = ThreadingHTTPServer((HOST, WEB_PORT), Overloaded)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield Overloaded.asked
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+        installation.start_operator()
+
+
+@pytest.mark.parametrize("seconds", [20, pytest.param(600, marks=pytest.mark.nightly)])
+@pytest.mark.timeout(900, func_only=True)
+def test_an_alert_that_alertmanager_was_answered_503_for_is_lost_in_no_way(arena, seconds):
+    """The real Alertmanager, and ten minutes of it by night: it sends again until it is taken."""
+    arena.kubectl_apply(workloads.deployment("told", arena.namespace, replicas=0))
+    name = f"Told{arena.namespace.replace('-', '')}"
+    labels = {"alertname": name, "severity": "critical", "namespace": arena.namespace, "deployment": "told"}
+    with overloaded(arena.installation) as asked:
+        prometheus.alertmanager_fire(labels)
+        wait_for(lambda: any(name in body for body in asked), 30, "it is sent")
+        holds_for(lambda: True, seconds, "it is turned away", interval=1)
+        sent = sum(name in body for body in asked)
+        assert not arena.incidents()
+    print(f"sent {sent} times in {seconds} s, and turned away each time")
+    assert sent >= 3, "it is sent again and again"
+    wait_for(lambda: any('code="200"' in key for key in prometheus.metrics("prunella_webhook_requests_total")), 30, "it is taken")
+    incident = arena.incident("told", seconds=30)
+    assert incident["spec"]["source"]["kind"] == "Alertmanager"
+    assert [one["labels"]["alertname"] for one in incident["status"]["signals"]] == [name]
+    holds_for(lambda: len(arena.incidents()) == 1, 5, "one Incident", interval=1)
+    prometheus.alertmanager_fire(labels, ends=now())
+    table.add(arena.installation.folder, table.Row(scenario=f"503 to Alertmanager for {seconds} s", expected="one Incident", seen="one Incident"))
 
 
 def test_r32_r40_without_an_api_server_nothing_counts_as_healthy_and_an_alert_is_answered_503(arena):
