@@ -153,7 +153,7 @@ async def test_what_was_made_is_deleted_by_its_uid(server: StandIn, api: Api) ->
         (
             refusal(409, "Conflict", "not now"),
             Reply(job()),
-            NotApplied(reason="", message="The API server refused the deletion of Job shop/prunella-5b1e: not now"),
+            NotApplied(reason="", message="The API server refused the deletion of Job shop/prunella-5b1e (409): not now"),
         ),
     ],
     ids=["gone", "another bears its name", "refused"],

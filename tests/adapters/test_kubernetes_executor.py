@@ -118,6 +118,40 @@ async def test_annotations_that_came_or_went_are_no_persons_override_and_nothing
     assert [asked.method for asked in server.asked] == ["PATCH", "GET"]
 
 
+MINE = {"key": "prunella.dev/suspect", "effect": "NoSchedule"}
+LOST = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}
+PLACE = "/spec/taints/[key=prunella.dev~1suspect,effect=NoSchedule]"
+
+
+def tainted(*taints: Object) -> Object:
+    return {"metadata": {"name": "n1", "uid": "u-1", "annotations": {"a": "b"}}, "spec": {"taints": list(taints)}}
+
+
+@pytest.mark.parametrize(
+    ("now", "again"),
+    [((LOST,), True), ((), False), ((LOST, MINE), False)],
+    ids=["another one came", "all is as judged", "ours was set by somebody else"],
+)
+async def test_what_comes_and_goes_beside_an_element_of_a_list_is_no_persons_override(
+    api: Api, server: StandIn, now: tuple[Object, ...], again: bool
+):
+    node = ObjectRef(api_version="v1", kind="Node", name="n1", uid="u-1")
+    operations = (
+        {"op": "test", "path": "/metadata/uid", "value": "u-1"},
+        {"op": "test", "path": "/spec/taints", "value": []},
+        {"op": "replace", "path": "/spec/taints", "value": [MINE]},
+    )
+    before = {"guardedSha256": guarded_sha256(None)}
+    patch = Patch(does="", target=node, operations=operations, guarded_path=PLACE, pointer="/spec/taints", before=before)
+    server.answers("GET", "/api/v1/nodes/n1", Reply(tainted(*now)))
+    server.answers("PATCH", "/api/v1/nodes/n1", refusal(422, "Invalid"))
+    if again:
+        with pytest.raises(Retryable, match="Others of a list of Node n1 came or went"):
+            await Effects(api).apply(patch, "intent", OURSELVES)
+    else:
+        assert isinstance(await Effects(api).apply(patch, "intent", OURSELVES), NotApplied)
+
+
 @pytest.mark.parametrize(
     ("now", "reason", "message"),
     [

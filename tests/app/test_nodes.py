@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from tests.app.test_once_only import Killed
 from tests.core.test_drain import pod
 from tests.core.thing_builders import node, said
 from tests.fakes.operator import Operator, Place, shop
@@ -268,12 +269,34 @@ async def test_a_node_is_remediated_once_and_the_object_goes_when_it_is_over(los
     assert [effect.action for _, effect in place.cluster.effects] == ["Create"], "it waits"
     says(place, "True")
     await operator.run(15)
-    assert [effect.action for _, effect in place.cluster.effects] == ["Create", "Delete"]
+    assert [effect.action for _, effect in place.cluster.effects] == ["Create", "Unmake"]
     assert MADE not in place.cluster.others
     place.cluster.put(replace(the_node(place), pressures=()))
     await operator.run(60)
     assert operator.remediations[0].status.outcome is Outcome.REMEDIATED
-    assert [effect.action for _, effect in place.cluster.effects] == ["Create", "Delete"]
+    assert [effect.action for _, effect in place.cluster.effects] == ["Create", "Unmake"]
+    await operator.close()
+
+
+async def test_the_object_goes_however_long_nobody_was_there_to_delete_it():
+    place, operator = await remediating()
+    says(place, "True")
+
+    def die(_when: str, intent: str) -> None:
+        place.cluster.gate = lambda _when, _intent: None
+        raise Killed(intent)
+
+    place.cluster.gate = die
+    with pytest.raises(Killed):
+        await operator.run(15)
+    await operator.close()
+    place.clock.advance(120)
+    place.cluster.put(replace(the_node(place), pressures=()))
+    operator = Operator(place)
+    await operator.run(90)
+    assert [effect.action for _, effect in place.cluster.effects] == ["Create", "Unmake"]
+    assert MADE not in place.cluster.others
+    assert operator.remediations[0].status.outcome is Outcome.REMEDIATED
     await operator.close()
 
 

@@ -92,4 +92,4 @@ def test_a_job_is_shown_as_the_request_that_makes_it(tmp_path):
     assert first["says"] == "create Job shop/prunella-written-when-it-is-done"
     assert (first["request"]["method"], first["request"]["path"]) == ("POST", "/apis/batch/v1/namespaces/shop/jobs")
     assert first["request"]["body"]["spec"]["backoffLimit"] == 0
-    assert second["says"] == "can't be told: it asks for every Job in shop, and the files don't say"
+    assert second["says"] == "Job prunella-written-when-it-is-done is at work"

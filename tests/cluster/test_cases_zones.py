@@ -91,6 +91,7 @@ def serve(arena: Arena, *, ready: bool) -> None:
         arena.api.patch("Pod", name, {"status": {"phase": "Running", "conditions": [state]}}, arena.namespace, how="strategic", subresource="status")
 
 
+@pytest.mark.nightly
 def test_c55_ten_nodes_of_one_zone_are_one_parent_p1_and_what_runs_on_them_is_left_alone(arena: Arena):
     zone = Zone(arena, f"z{secrets.token_hex(3)}")
     zone.build()

@@ -124,7 +124,7 @@ async def farm(prunella: Kubectl, tmp_path: Path) -> AsyncIterator[Farm]:
             return all([(await api.request("GET", path))[0] == 200 for path in (place.templates, place.made.rpartition("/")[0])])
 
         try:
-            await eventually(served)
+            await eventually(served, seconds=90)  # an API server that is busy with many definitions takes its time
             template = {"metadata": {"name": "reboot"}, "spec": {"template": {"spec": {"remediationStrategy": "Automatic"}}}}
             await must(api, "POST", place.templates, {"apiVersion": f"{GROUP}/{VERSION}", "kind": f"{KIND}Template", **template})
             await must(api, "POST", "/api/v1/nodes", {"metadata": {"name": node}})

@@ -132,8 +132,8 @@ def test_ten_minutes_from_a_file_to_a_runbook_that_was_seen_to_be_right(prunella
         simulated = person.type(next(left))
         assert f"{NAME}: NewestRevisionFails" in simulated
         assert "nothing stands in the way" in simulated
-        told = person.type_until(next(left), lambda said: NAME in said)
-        assert "ModeObserve" in told
+        told = person.type_until(next(left), lambda said: "ModeObserve" in said)
+        assert NAME in told
         shadow = ("get", "incidents", "-n", namespace, "-o", "jsonpath={.items[*].status.shadow.runbookRef.name}")
         until(lambda: prunella(*shadow) == NAME, seconds=60)
         person.type(next(left))

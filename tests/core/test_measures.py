@@ -32,6 +32,13 @@ def patch(before: object = 3, wrote: object = 5, path: str = "/spec/replicas") -
     return Patch(target=REF, operations=operations, guarded_path=path, does="it is scaled")
 
 
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "7", '{"remediation": "\\ud800"}', "[" * 100_000], ids=["none", "cut", "a list", "7", "half a letter", "deep"]
+)
+def test_a_mark_that_nobody_could_be_told_of_says_nothing(text):
+    assert unmark.told({"metadata": {"annotations": {MARK: text}}}) == {}
+
+
 def marked(**changes: Any) -> str:
     made = measures.temporary(patch(**changes), remediation="shop/checkout-7f3kq-1", until=later(600))
     return made.marks[MARK]

@@ -20,7 +20,7 @@ from prunella.core.healing.steps import node_remediation, nodes, registry
 from prunella.core.healing.steps.node_remediation import KIND, NodeRemediation
 from prunella.core.healing.steps.step import Ask, Done, Failed, Listed, Skip, Wait
 
-from .builders import NOON, later
+from .builders import NOON, ago, later
 from .healing_builders import incident
 from .node_builders import LEASE, among, shown, stored
 from .thing_builders import lost_node, node
@@ -168,9 +168,29 @@ def test_the_object_goes_once_it_has_succeeded_and_the_node_is_ready():
     effect = followed(done, target=node())
     assert isinstance(effect, Unmake)
     assert (effect.target.name, effect.target.namespace, effect.target.uid) == ("n1", "medik8s", "u-n1")
-    over = followed(done=(record(), record("Delete", "ask/1")))
+    over = followed(done=(record(), record(Unmake.action, "ask/1")))
     assert over == Done(message="node/n1 is remediated, and SelfNodeRemediation medik8s/n1 is gone again")
     assert isinstance(followed(remediation(conditions=()), target=node()), Wait), "that the node is Ready alone is no success"
+
+
+@pytest.mark.parametrize(
+    ("ready_since", "seconds", "goes"),
+    [(ago(600), 5, False), (later(3), 5, True), (ago(600), 59, False), (ago(600), 60, True), (None, 5, False)],
+    ids=["from before", "anew", "not yet missed", "it would have been missed", "since when is not said"],
+)
+def test_a_machine_that_was_just_switched_off_is_called_ready_and_its_fence_stays(ready_since, seconds, goes):
+    done = remediation(conditions=(succeeded("True", lastTransitionTime="2026-11-24T12:00:00Z"),))
+    answer = followed(done, target=node(ready_since=ready_since), now=later(seconds))
+    assert isinstance(answer, Unmake if goes else Wait)
+
+
+def test_what_a_template_holds_is_shown_to_nobody():
+    template = {**STORED_TEMPLATE, "spec": {"template": {"spec": {"sharedparameters": {"--password": "planted-7Q"}}}}}
+    effect = asked(template=(template,))
+    assert isinstance(effect, Create)
+    assert (effect.confidential, effect.sha256) == (True, "")
+    assert "planted-7Q" in str(effect.manifest)
+    assert "planted-7Q" not in str(effect.record) + effect.does
 
 
 @pytest.mark.parametrize(
@@ -193,7 +213,7 @@ def test_it_is_taken_back_while_it_has_not_succeeded():
         (remediation(conditions=(succeeded("True"),)), record()),
         (remediation(intent="other"), record()),
         (remediation(deletionTimestamp="2026-11-24T12:00:00Z"), record()),
-        (remediation(), record("Delete", "ask/1")),
+        (remediation(), record(Unmake.action, "ask/1")),
     ],
     ids=["it has succeeded", "another's", "it goes already", "its end"],
 )

@@ -142,8 +142,8 @@ def step(name, action, state=StepState.APPLIED, effect="Patch"):
         ((step("more", "scale"), step("more/1", "scale"), step("undo/more", "scale")), True),
         ((step("old", "restoreConfig", effect="Create"),), False),
         ((step("ask", "nodeRemediation", effect="Create"),), True),
-        ((step("ask", "nodeRemediation", effect="Create"), step("undo/ask", "nodeRemediation", effect="Delete")), False),
-        ((step("ask", "nodeRemediation", effect="Create"), step("ask/1", "nodeRemediation", effect="Delete")), False),
+        ((step("ask", "nodeRemediation", effect="Create"), step("undo/ask", "nodeRemediation", effect="Unmake")), False),
+        ((step("ask", "nodeRemediation", effect="Create"), step("ask/1", "nodeRemediation", effect="Unmake")), False),
     ],
     ids=[
         "nothing was done",

@@ -155,7 +155,18 @@ def test_only_a_cordon_of_ours_whose_time_is_over_was_left():
         assert (seen.finding is not None) is left, "what is of a taint says nothing of a cordon"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "7", "{}", json.dumps({"undoAfterTime": "soon"}), json.dumps({"undoAfterTime": 7})])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "7",
+        "{}",
+        json.dumps({"undoAfterTime": "soon"}),
+        json.dumps({"undoAfterTime": 7}),
+        json.dumps({"undoAfterTime": "0001-01-01T00:00:00+23:59"}),
+    ],
+)
 def test_a_mark_of_ours_that_cannot_be_read_has_no_time_left(text):
     seen = look(node(cordoned=True, annotations={TEMPORARY_ANNOTATION: text}))
     assert seen.finding is not None

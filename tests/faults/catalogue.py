@@ -289,7 +289,7 @@ FAULTS: Final[dict[int, Fault]] = {
     34: Fault(
         name="too much fails at once",
         tests=(
-            *_of("scenarios/test_alone", "thirty_of_a_hundred_workloads_that_break_at_once_are_one_storm_and_nobody_touches_the_others"),
+            *_of("scenarios/test_alone", "r19_thirty_of_a_hundred_workloads_that_break_at_once_are_one_storm_and_nobody_touches_the_others"),
             *_of("app/test_brake", "r38_an_outage_that_hits_five_workloads_is_one_storm_and_no_rollback"),
         ),
         twin=_of("app/test_twins", "without_the_brake_a_storm_is_met_with_rollbacks"),

@@ -24,14 +24,15 @@ RUN_SECONDS = END_SECONDS + 60 + 30
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What is put in the place of the Runbook that everybody has: people approve it, and Ana may."""
+    """What is put in the place of the Runbook that everybody has: people approve it, and Ana may, unless it acts by itself."""
 
     steps: tuple[Object, ...]
+    mode: str = "Approve"
 
     def put(self, ground: Ground) -> None:
         """As the platform team does it."""
         _let_ana_approve(ground)
-        spec = RUNBOOK | {"title": "Lend a hand", "mode": "Approve", "steps": list(self.steps), "limits": {"maxAttempts": 1}}
+        spec = RUNBOOK | {"title": "Lend a hand", "mode": self.mode, "steps": list(self.steps), "limits": {"maxAttempts": 1}}
         made = {"apiVersion": "prunella.dev/v1alpha1", "kind": "Runbook", "metadata": {"name": "lend-a-hand", "namespace": ground.system}}
         ground.api.delete("Runbook", "roll-back", ground.system)
         ground.put(made | {"spec": spec})

@@ -9,7 +9,7 @@ from tests.faults.campaign import Point
 from tests.faults.flows import APP, FLOWS, break_it, quiet
 from tests.faults.ground import Ground
 from tests.faults.rules import Match, Meanwhile
-from tests.faults.runs import LENT, Book
+from tests.faults.runs import LENT, RUN_SECONDS, Book, as_before
 from tests.harness.api import Object, path_of
 from tests.harness.audit import Write
 from tests.harness.waiting import Missed, holds_for, wait_for
@@ -116,6 +116,23 @@ def test_a_switch_that_is_thrown_between_two_steps_of_a_run_lets_no_other_effect
         finally:
             on(ground)
         wait_for(lambda: len(effects(ground)) == 2, 60, "it goes on once it may", seen=ground.story)
+
+
+def test_a_measure_ends_though_its_process_was_killed_and_every_record_of_it_deleted(campaign):
+    """The object bears all that is needed to end it; whoever clears the records away, and the Runbook with them, does not make it last."""
+    with campaign.ground("a-forgotten") as ground:
+        Book((LENT,), "Auto").put(ground)
+        break_it("Deployment")(ground)
+        wait_for(lambda: not as_before(ground), 60, "the measure is taken", seen=ground.story)
+        ground.supervisor.pause()
+        ground.api.delete("Runbook", "lend-a-hand", ground.system)
+        for kind in ("Remediation", "Incident", "WorkloadRecord"):
+            for one in ground.api.list(kind, ground.namespace):
+                ground.api.delete(kind, one["metadata"]["name"], ground.namespace)
+        assert not as_before(ground), "it stands, and nothing but the object tells of it"
+        ground.supervisor.resume()
+        wait_for(lambda: as_before(ground), RUN_SECONDS, "it is over", seen=ground.story)
+        assert [one.verb for one in effects(ground)] == ["patch", "patch"], ground.story()
 
 
 def effects(ground: Ground) -> list[Write]:

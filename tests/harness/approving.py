@@ -22,7 +22,7 @@ from .waiting import holds_for, wait_for
 PERSON = "ana"
 ROLE = "prunella-approve"
 WHY = "seen and agreed"
-SOON = 5.0
+SOON = 10.0
 """Seconds from the yes to the effect, on a busy machine."""
 
 

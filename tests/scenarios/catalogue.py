@@ -156,7 +156,6 @@ SHOWN: tuple[Shown, ...] = (
         ("errors_after_a_rollout_heal_by_an_approved_rollback", (14,)),
         ("a_config_map_that_was_changed_for_the_worse_is_put_back_once_that_is_approved", (13,)),
         ("what_git_owns_is_held_and_rolled_back_once_that_is_approved_and_git_has_the_last_word", (1,)),
-        ("what_a_probe_kills_for_its_load_heals_by_one_more_replica_once_that_is_approved", (11,)),
     ),
     *_file("test_evicted.py", HEALED, ("evicted_pods_that_pile_up_are_deleted_but_for_the_newest_three", (23, 24))),
     *_file("test_left_alone.py", HELD, ("r09_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over", (1,))),
@@ -353,7 +352,7 @@ NO_FAILURE: Mapping[str, str] = {
 
 RUNBOOKS: Mapping[str, str] = {
     "clean-up-failed-pods": "test_evicted.py::test_evicted_pods_that_pile_up_are_deleted_but_for_the_newest_three",
-    "freeze-irreversible-rollout": "test_left_alone.py::test_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over",
+    "freeze-irreversible-rollout": "test_left_alone.py::test_r09_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over",
     "hold-gitops-and-roll-back": "test_approved.py::test_what_git_owns_is_held_and_rolled_back_once_that_is_approved_and_git_has_the_last_word",
     "raise-memory-limit": "test_approved.py::test_memory_that_runs_out_without_a_rollout_heals_by_an_approved_raise_of_the_limit",
     "replace-pod-that-holds-up-statefulset": (
@@ -361,17 +360,20 @@ RUNBOOKS: Mapping[str, str] = {
     ),
     "replace-pods-stuck-in-init": "test_approved.py::test_a_pod_that_is_stuck_in_its_init_container_heals_by_an_approved_new_pod",
     "request-revert-of-gitops-rollout": "test_left_alone.py::test_r10_what_git_owns_is_reverted_in_git",
+    "rerun-failed-job": "test_things_heal.py::test_a_job_that_may_run_twice_runs_again_and_its_success_ends_the_incident",
     "restart-crash-looping-pods": "test_found.py::test_a_crash_loop_that_no_rollout_brought_is_told_with_the_restart_that_would_be_made",
     "restore-changed-config": "test_approved.py::test_a_config_map_that_was_changed_for_the_worse_is_put_back_once_that_is_approved",
     "roll-back-bad-rollout": ROLLOUT,
     "roll-back-when-errors-burn": "test_approved.py::test_errors_after_a_rollout_heal_by_an_approved_rollback",
-    "scale-out-probe-killed-pods": "test_approved.py::test_what_a_probe_kills_for_its_load_heals_by_one_more_replica_once_that_is_approved",
+    "run-failing-cron-job": "test_things_found.py::test_a_cron_job_whose_runs_fail_in_a_row_is_one_incident",
     "scale-out-throttled-workload": "test_told_by_alert.py::test_what_would_be_done_on_an_alert_is_asked_and_nothing_is_done_before",
 }
 """Each Runbook that ships → the scenario that shows what comes of it."""
 
 REPLAYED: Mapping[str, str] = {
     "cordon-ailing-node": "it takes rights on nodes and a mode of the operator's own namespace, which every scenario beside it would feel",
+    "expand-nearly-full-claim": "a box has no storage that grows: the tests on a control plane show that it asks for more, once, up to its cap",
+    "scale-out-probe-killed-pods": "what a probe kills once more while the new replica starts counts against it: no heal is sure to be proved",
 }
 """Those that are replayed from a recorded Incident alone, and why."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import pytest
 from tests.harness import approving, etcd, gitops, outside, prometheus, workloads
 from tests.harness.api import Object
-from tests.harness.arena import Arena, condition
+from tests.harness.arena import Arena
 from tests.harness.installation import kubectl
-from tests.harness.instants import now, parse
+from tests.harness.instants import now
 from tests.harness.outside import Outside
 from tests.harness.waiting import holds_for, wait_for
 
@@ -24,20 +24,6 @@ HUNGRY = ["sh", "-c", f"httpd -p 8080 -h /www; while ! test -e {outside.AT}/{HIG
 LOCKED = f"test -e /state/lock && {{ echo 'the lock is held' >&2; exit 4; }}; touch /state/lock; test -e {outside.AT}/schema || exit 5"
 """Fails where the schema is not there, and leaves a lock behind, so that it fails ever after, in this pod."""
 PICKY = workloads.shell('test "$SETTING" = good || { echo "FATAL: bad setting" >&2; exit 4; }; httpd -f -p 8080 -h /www')
-SHARED = ["sh", "-c", f"mkdir -p {outside.AT}/pods; touch {outside.AT}/pods/$HOSTNAME; exec httpd -f -p 8080 -h /www"]
-"""Takes its part of the load. As process 1 it does not heed SIGTERM, as many a program."""
-ENOUGH = 3
-"""So many pods carry the high load."""
-CALM_SECONDS, YOUNG_SECONDS = 40, 10
-"""Until a probe looks at a new container, and how new one must be for a new pod to be in time."""
-FEWER = {
-    "exec": {"command": ["sh", "-c", f"! test -e {outside.AT}/{HIGH} || test $(ls {outside.AT}/pods | wc -l) -ge {ENOUGH}"]},
-    "initialDelaySeconds": CALM_SECONDS,
-    "periodSeconds": 2,
-    "failureThreshold": 2,
-    "timeoutSeconds": 5,
-}
-"""A liveness probe that fails while the load is high and its carriers are few."""
 
 
 @pytest.fixture
@@ -47,9 +33,9 @@ def shop(arena: Arena) -> Arena:
     return arena
 
 
-def containers(arena: Arena, name: str, which: str = "containerStatuses") -> list[Object]:
-    """What the kubelet says of each container of a workload's pods."""
-    return [one for pod in arena.pods(name) if "deletionTimestamp" not in pod["metadata"] for one in pod["status"].get(which, [])]
+def init_containers(arena: Arena, name: str) -> list[Object]:
+    """What the kubelet says of each init container of a workload's pods."""
+    return [one for pod in arena.pods(name) if "deletionTimestamp" not in pod["metadata"] for one in pod["status"].get("initContainerStatuses", [])]
 
 
 @pytest.mark.timeout(1500, func_only=True)
@@ -81,7 +67,7 @@ def test_a_pod_that_is_stuck_in_its_init_container_heals_by_an_approved_new_pod(
     instant = now()
     world.lacks("schema")
     kubectl("delete", "pod", shop.pods("waiter")[0]["metadata"]["name"], "-n", shop.namespace, "--wait=false")
-    wait_for(lambda: any(one["restartCount"] for one in containers(shop, "waiter", "initContainerStatuses")), 60, "it failed, and left its lock")
+    wait_for(lambda: any(one["restartCount"] for one in init_containers(shop, "waiter")), 60, "it failed, and left its lock")
     world.has("schema")
     name = "stuck in an init container, new pod"
     incident = approving.asks(shop, "waiter", "InitContainerFailing", "replace-pods-stuck-in-init", name=name, since=instant)
@@ -179,27 +165,3 @@ def test_what_git_owns_is_held_and_rolled_back_once_that_is_approved_and_git_has
         holds_for(lambda: not shop.foreign_writes(mended), 15, "their word is the last", interval=1)
         assert shop.api.get("Deployment", "applied", shop.namespace)["spec"]["template"] == good.template
         assert [one["metadata"]["name"] for one in shop.incidents()] == [incident["metadata"]["name"]], "one fault, one Incident"
-
-
-def test_what_a_probe_kills_for_its_load_heals_by_one_more_replica_once_that_is_approved(shop: Arena, world: Outside):
-    made = workloads.deployment("loaded", shop.namespace, replicas=ENOUGH - 1, command=SHARED)
-    made = world.seen_by(workloads.changed(made, livenessProbe=FEWER))
-    good = shop.start(made)
-    etcd.rolled_out_long_ago(shop.api, "loaded", shop.namespace)
-    instant = now()
-    world.has(HIGH)
-    name = "killed by a probe, one replica more"
-    incident = approving.asks(shop, "loaded", "LivenessKills", "scale-out-probe-killed-pods", name=name, since=instant, seconds=400)
-
-    def young() -> bool:
-        running = [one["state"].get("running") for one in containers(shop, "loaded")]
-        return all(running) and all((now() - parse(one["startedAt"])).total_seconds() < YOUNG_SECONDS for one in running if one)
-
-    # One that is killed after the yes, while the new pod starts, would count as killed in spite of it.
-    wait_for(young, 90, "all containers were started a moment ago", seen=lambda: shop.pods_in_words("loaded"))
-    approved = approving.approve(shop, incident)
-    incident = approving.healed(shop, incident, good, approved, ["deployments"], name=name, seconds=500, replicas=ENOUGH)
-    live = shop.api.get("Deployment", "loaded", shop.namespace)
-    assert live["spec"]["template"] == good.template, "nothing is restarted"
-    assert "prunella.dev/temporary" in live["metadata"]["annotations"], "the replica more has an end"
-    assert condition(incident, "Resolved")["reason"] == "Verified"

@@ -16,6 +16,7 @@ from prunella.api.remediation import Intent, Remediation, RemediationStatus, Ste
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
 from prunella.core.healing import midrun, run, succession
+from prunella.core.healing.creation import Unmake
 from prunella.core.healing.effects import Applied, DeletePod, Effect, Evict, NotApplied, Patch, Settled, part_of
 from prunella.core.healing.identity import Actor
 
@@ -208,7 +209,7 @@ class Once:
                 await self._unknown(
                     remediation, step, f"{intent.does}: no answer came, and whether it was done leaves no trace that could be looked at"
                 )
-            case Settled.NOT_APPLIED if now < intent.deadline_time or not run.step_name(step):  # taking back has all the time that it needs
+            case Settled.NOT_APPLIED if now < intent.deadline_time or _takes_back(step, intent):  # that has all the time that it needs
                 return Recovery.NOT_APPLIED
             case Settled.NOT_APPLIED:
                 failed = _failed(remediation, step, "its deadline passed before it was sent")
@@ -251,6 +252,11 @@ class Once:
         raw = await self._live.raw(target)
         present = part_of(raw, "/metadata/generation") if isinstance(raw, dict) else None
         return present if isinstance(present, int) else None
+
+
+def _takes_back(step: StepStatus, intent: Intent) -> bool:
+    """Whether the effect takes back what the run did, in an undo or because its work is done."""
+    return not run.step_name(step) or intent.action == Unmake.action
 
 
 def _failed(remediation: Remediation, step: StepStatus, message: str) -> Remediation:

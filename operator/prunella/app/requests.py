@@ -19,7 +19,8 @@ from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
-from prunella.core.healing import blockers, guards, history, midrun, plan, self_service
+from prunella.core.healing import blockers, guards, plan, self_service
+from prunella.core.healing import request as standing
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.incident import correlate
 from prunella.core.world import GONE, World
@@ -41,14 +42,8 @@ log = logging.getLogger(__name__)
 TRIES: Final = 20
 UNSURE: Final = frozenset({"EvidenceMissing", "ControlPlaneUnhealthy", "RolloutInProgress", "ConcurrencyReached"})
 """Refusals that may be over in a moment: nothing is decided by them before PATIENCE is over."""
-FOR_OTHERS: Final = frozenset({"ConcurrencyReached", "DuplicateInProgress"})
-"""Refusals that are over once another attempt has ended."""
-PATIENCE: Final = timedelta(seconds=300)
-"""How long a request waits until it can be judged, and how long one that was taken on may wait until it begins, where nobody is asked."""
 LOOK_AGAIN: Final = timedelta(seconds=2)
 UNKNOWN_AGAIN: Final = timedelta(seconds=60)
-LATELY: Final = timedelta(seconds=600)
-"""For so long after its end a run that went wrong is reported, so that a restart in between forgets none and none is reported again for ever."""
 
 
 class Waiting(Protocol):
@@ -99,16 +94,16 @@ class Requests:
         """Those that may still have to be served, by the cache, are served soon."""
         now = self._clock.now()
         for one in self._view.requests():
-            if not _final(one) or _went_wrong(one, now):
+            if not standing.final(one) or standing.went_wrong(one, now):
                 self._queue.add(_key(one))
 
     def changed(self, key: RequestKey) -> None:
         """An attempt changed: it is served, if somebody asked for it; and where it holds no place any more, so are those that wait for one."""
         now = self._clock.now()
-        holds = any(_key(one) == key and not _final(one) for one in (*self._view.remediations(), *self._view.requests()))
+        holds = any(_key(one) == key and not standing.final(one) for one in (*self._view.remediations(), *self._view.requests()))
         for one in self._view.requests():
-            itself = _key(one) == key and (not _final(one) or _went_wrong(one, now))
-            if itself or (not holds and not _final(one) and _waits_for_others(one)):
+            itself = _key(one) == key and (not standing.final(one) or standing.went_wrong(one, now))
+            if itself or (not holds and not standing.final(one) and standing.waits_for_others(one)):
                 self._queue.add(_key(one))
 
     async def park(self) -> None:
@@ -134,7 +129,7 @@ class Requests:
             if self._parking:
                 raise Retryable("this process is ending: whoever leads next goes on", delay=5.0)
             request = await self._store.remediation(*key)
-            if request is None or not request.is_request or _final(request):
+            if request is None or not request.is_request or standing.final(request):
                 self._mail.pop(key, None)
                 if request is not None and request.is_request:
                     self._telling.forget(request.metadata.uid)
@@ -163,7 +158,7 @@ class Requests:
         incident = self_service.stand_in(request, [one for one in same if correlate.is_open(one, now)], same)
         if request.status.pinned is None:
             return await self._judge(key, request, incident)
-        if request.status.phase is RemediationPhase.PENDING and _waited(request, now):
+        if request.status.phase is RemediationPhase.PENDING and standing.waited(request, now):
             allowed = next((one for one in request.status.conditions if one.type == "RemediationAllowed"), None)
             why = allowed.message if allowed is not None else "nothing was begun"
             await self._refuse(request, Refusal(reason=allowed.reason if allowed is not None else "EvidenceMissing", message=why))
@@ -231,7 +226,7 @@ class Requests:
     async def _refuse_or_wait(self, request: Remediation, refusal: Refusal, asked: tuple[Asked, ...] = ()) -> tuple[bool, datetime | None]:
         """What may be over in a moment is said, and looked at again for a while; any other refusal is the end."""
         now, made = self._clock.now(), request.metadata.creation_timestamp
-        if refusal.reason not in UNSURE or made is None or now - made >= PATIENCE:
+        if refusal.reason not in UNSURE or made is None or now - made >= standing.PATIENCE:
             return await self._refuse(request, refusal, asked)
         said = next((one.reason for one in request.status.conditions if one.type == "RemediationAllowed"), "")
         if said != refusal.reason:
@@ -252,7 +247,7 @@ class Requests:
 
     async def _report(self, request: Remediation) -> None:
         """A run that went wrong is a fault like any other from now on, and somebody is told."""
-        if not _went_wrong(request, self._clock.now()):
+        if not standing.went_wrong(request, self._clock.now()):
             return
         wrong = self_service.gone_wrong(request)
         try:
@@ -274,30 +269,3 @@ def _plan(world: World, request: Remediation, runbook: Runbook) -> plan.Plan | R
 
 def _key(request: Remediation) -> RequestKey:
     return RequestKey(request.metadata.namespace or "", request.metadata.name)
-
-
-def _waits_for_others(request: Remediation) -> bool:
-    """Whether it waits until another attempt has ended."""
-    return any(one.type == "RemediationAllowed" and one.reason in FOR_OTHERS for one in request.status.conditions)
-
-
-def _final(request: Remediation) -> bool:
-    return request.status.phase is not None and request.status.phase.final
-
-
-def _waited(request: Remediation, now: datetime) -> bool:
-    """Whether one that was taken on, or that people agreed to, was kept from beginning for too long. While people are asked, their deadline holds."""
-    status = request.status
-    if status.started_time is not None or status.approval_deadline_time is not None or status.asking is not None or status.pinned is None:
-        return False
-    agreed = (one.outcome.observed_time for one in midrun.agreements(request) if one.outcome is not None)
-    return now - max((status.pinned.due_time, *agreed)) > PATIENCE
-
-
-def _went_wrong(request: Remediation, now: datetime) -> bool:
-    """Whether an effect of it can't be known or did not do what it should, and that was found lately."""
-    status = request.status
-    unknown = status.phase is RemediationPhase.UNKNOWN
-    failed = status.phase is RemediationPhase.FAILED and status.effect_time is not None
-    found = history.unknown_since(request) if unknown else status.ended_time
-    return (unknown or failed) and found is not None and now - found < LATELY

@@ -162,7 +162,7 @@ def _told(call: Call, effect: Create | Patch) -> Call:
 def _hidden(body: object) -> object:
     if isinstance(body, list):
         return [{**one, "value": _keys(one["value"])} if one["path"] in {"/data", "/binaryData"} else one for one in body]
-    return {key: _keys(value) if key in {"data", "binaryData"} else value for key, value in body.items()} if isinstance(body, dict) else body
+    return {key: _keys(value) if key in {"data", "binaryData", "spec"} else value for key, value in body.items()} if isinstance(body, dict) else body
 
 
 def _keys(values: Mapping[str, object]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.marks import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing import identity
+from prunella.core.healing import identity, reruns
 from prunella.core.healing.creation import Create, Unmake
 from prunella.core.healing.effects import Applied, DryRun, NotApplied, Settled
 from prunella.core.healing.identity import Actor
@@ -54,7 +54,8 @@ async def dry_create(sender: Acting, resource: Resource, effect: Create, acting:
     if not answer.good:
         return DryRun(accepted=False, message=_refused(resource, effect, answer, acting).message)
     # People are shown what it is made of, where it is made of something: what they approve is void once that is another version.
-    return DryRun(accepted=True, diff="".join(f"+ {key}: {value}\n" for key, value in sorted(effect.before.items())))
+    told = {key: value for key, value in sorted(effect.before.items()) if key != reruns.RUNS}  # that one is for Prunella's own record
+    return DryRun(accepted=True, diff="".join(f"+ {key}: {value}\n" for key, value in told.items()))
 
 
 def unmake_call(resource: Resource, effect: Unmake, *, dry: bool = False) -> Call:
@@ -117,4 +118,5 @@ def _refused(resource: Resource, effect: Create | Unmake, answer: Answer, acting
         return NotApplied(reason="MissingPermission", message=message[:1024])
     if answer.status == CONFLICT and isinstance(effect, Create):
         return NotApplied(reason="", message=f"{where} is there already, and somebody else made it: it was left alone")
-    return NotApplied(reason="", message=f"The API server refused the {what} of {where}: {answer.message}"[:1024])
+    why = "what it says may quote what is confidential" if isinstance(effect, Create) and effect.confidential else answer.message
+    return NotApplied(reason="", message=f"The API server refused the {what} of {where} ({answer.status}): {why}"[:1024])

@@ -46,7 +46,7 @@ from .creation import create, created, dry_create, dry_unmake, unmake
 from .difference import difference
 from .eviction import evict, try_eviction
 from .reads import fetch
-from .refusals import failed_patch, forbidden, gone, guarded, only_the_stamp_failed, where_is
+from .refusals import failed_patch, forbidden, gone, guarded, only_the_list_moved, only_the_stamp_failed, where_is
 from .resources import JSON_PATCH, Call, Resource, resource_of
 
 _DRY_RUN_INTENT: Final = "dry-run"
@@ -187,6 +187,8 @@ class Effects:
             raise Retryable(
                 f"Annotations of {where} came or went after it was judged, and nothing else did: nothing was changed", delay=_STAMP_SECONDS
             )
+        if isinstance(stored, dict) and only_the_list_moved(effect, stored):
+            raise Retryable(f"Others of a list of {where} came or went after it was judged: nothing was changed", delay=_STAMP_SECONDS)
         return failed_patch(effect, stored, answer)
 
     async def _again(self, resource: Resource, effect: Patch | DeletePod) -> dict[str, Any] | UnknownT | None:

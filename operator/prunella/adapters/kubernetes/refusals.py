@@ -11,7 +11,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.marks import TEMPORARY_ANNOTATION
 from prunella.core.facts import UnknownT
 from prunella.core.healing import gitops, identity
-from prunella.core.healing.effects import DeletePod, Json, NotApplied, Patch, annotated, part_of
+from prunella.core.healing.effects import DeletePod, Json, NotApplied, Patch, annotated, guarded_sha256, part_of
 from prunella.core.healing.identity import Account, Actor
 from prunella.core.healing.steps import hold_git_ops, registry
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP_PATH
@@ -37,6 +37,15 @@ def only_the_stamp_failed(patch: Patch, stored: Json) -> bool:
     if not patch.stamped or annotated(stored) is patch.annotated:
         return False
     return all(at(stored, str(one["path"])) == one.get("value") for one in patch.operations if one["op"] == "test")
+
+
+def only_the_list_moved(patch: Patch, stored: Json) -> bool:
+    """Whether the element that was judged is as it was, and others of its list came or went: of taints the node controller's do so by themselves."""
+    around, in_a_list, _ = patch.guarded_path.rpartition("/[")
+    failed = [str(one["path"]) for one in patch.operations if one["op"] == "test" and at(stored, str(one["path"])) != one.get("value")]
+    if not in_a_list or not failed or any(path != around and not path.startswith(f"{around}/") for path in failed):
+        return False
+    return guarded_sha256(guarded(patch, stored)) == patch.before.get("guardedSha256")
 
 
 def failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer: Answer) -> NotApplied:

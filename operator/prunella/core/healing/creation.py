@@ -47,7 +47,7 @@ class Create:
 class Unmake:
     """Deletion of an object that an intent made, with its uid as precondition. Its state may have moved since: that is no hindrance."""
 
-    action: ClassVar[str] = "Delete"
+    action: ClassVar[str] = "Unmake"
     target: ObjectRef
     does: str
     """What it does, in a sentence for the timeline."""

@@ -24,6 +24,7 @@ def told(raw: Json) -> Mapping[str, object] | None:
         return None
     try:
         found = json.loads(str(mark))
+        json.dumps(found, ensure_ascii=False).encode()  # what JSON can spell and UTF-8 can't could never be told to anybody
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

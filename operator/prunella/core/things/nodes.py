@@ -6,7 +6,7 @@ The rule this module protects: somebody else's cordon is somebody's decision. On
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from prunella.api.marks import TEMPORARY_ANNOTATION
@@ -70,6 +70,6 @@ def _undo_after(says: dict[str, object]) -> datetime | None:
     """When the measure was to end; None where that can't be told: then it is over."""
     try:
         time = datetime.fromisoformat(str(says.get("undoAfterTime")))
-    except ValueError:
+        return time.astimezone(UTC) if time.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return time if time.tzinfo is not None else None

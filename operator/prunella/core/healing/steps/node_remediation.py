@@ -30,6 +30,8 @@ from .step import SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, Ski
 
 FOLDER: Final = "manifests/node-remediation"
 LOOK: Final = timedelta(seconds=5)
+MISSED: Final = timedelta(seconds=60)
+"""After so long a kubelet that says nothing has been missed: the node controller's grace time is 40 to 50 seconds."""
 LABELS: Final = {"app.kubernetes.io/managed-by": "prunella"}
 
 
@@ -117,6 +119,7 @@ def _create(by: Remediator, live: LiveFacts, template: Json, spec: Mapping[str, 
         manifest={"apiVersion": by.api_version, "kind": by.kind, "metadata": {"labels": dict(LABELS)}, "spec": _plain(spec)},
         does=f"{live.subject.short} is to be remediated by {by.kind} {namespace}/{live.subject.name}",
         before={"template": f"{by.template} {namespace}/{name}", "templateVersion": version},
+        confidential=True,  # a template of fence agents holds the passwords of machines
     )
 
 
@@ -149,12 +152,27 @@ def _outcome(live: LiveFacts, one: Json, where: str, deadline: datetime) -> Next
     if part_of(said, "/status") == "False":
         return Failed(message=f"{where} failed: {part_of(said, '/reason')}: {part_of(said, '/message') or 'no message'}"[:1024])
     succeeded = part_of(said, "/status") == "True"
-    if succeeded and isinstance(node, Node) and node.ready:
+    if succeeded and isinstance(node, Node) and node.ready and _heard_since(live, node, _time(part_of(said, "/lastTransitionTime"))):
         return _unmake(one, f"{where} has succeeded and {node.short} is Ready: it goes, so that the node takes pods")
     why = f"{where} has succeeded, and {node.short} is not Ready yet" if succeeded else f"{where} has not succeeded yet"
     if live.now >= deadline:
         return Failed(message=f"{why}: that took too long")
     return Wait(until_time=min(live.now + LOOK, deadline), message=why)
+
+
+def _heard_since(live: LiveFacts, node: Node, succeeded: datetime | None) -> bool:
+    """Whether its Ready is of after the success: a machine that was just switched off is called Ready until its kubelet is missed."""
+    if succeeded is None or live.now >= succeeded + MISSED:
+        return True
+    return node.ready_since is not None and node.ready_since > succeeded
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None
 
 
 def _stamped(raw: Json, made: Intent) -> bool:
