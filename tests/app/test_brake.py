@@ -191,3 +191,15 @@ async def test_without_a_policy_the_defaults_brake_and_nobody_can_be_told():
     assert operator.gatherer.storm_since is not None
     assert events(place) == []
     await operator.close()
+
+
+async def test_a_policy_that_is_deleted_and_made_again_knows_of_the_storm_again():
+    place, _, operator = await stormy()
+    since, message = stored(place).storm_since_time, stored(place).storm_message
+    place.api.delete("HealingPolicy", "", "default")
+    place.policy()
+    assert stored(place).storm_since_time is None
+    await operator.brake.look()
+    assert (stored(place).storm_since_time, stored(place).storm_message, operator.gatherer.storm_since) == (since, message, since)
+    assert len(events(place)) == 1, "and nobody is told twice"
+    await operator.close()

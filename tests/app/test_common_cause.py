@@ -6,6 +6,8 @@ One Incident tells people, its children are not treated, and after it each is ju
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
 
 from tests.app.test_intake import alert
 from tests.core.builders import ago
@@ -21,6 +23,7 @@ from prunella.api.incident import Incident
 from prunella.api.names import Cause, MessageKind
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Match, RunbookStep
+from prunella.app.errors import Retryable
 from prunella.core.facts import WorkloadCondition
 from prunella.core.healing.steps.restart import Restart
 
@@ -150,6 +153,28 @@ async def test_two_registries_with_two_workloads_each_are_none_and_with_three_ea
     place, _, operator = await broken(6, hosts=(HOST, "other.example.com:5000"), healthy=40)
     assert sorted(one.spec.target_ref.name for one in parents(place)) == ["other.example.com.5000", HOST]
     assert {one.status.child_count for one in parents(place)} == {3}
+    await operator.close()
+
+
+async def test_a_parent_that_can_not_be_opened_holds_up_no_other():
+    place, made, operator = outage(6, hosts=("another.example.com", HOST), healthy=40)
+    await operator.run(30)
+
+    def full(_when: str, verb: str, what: str) -> None:
+        if verb == "create" and what.startswith("Incident/another"):
+            raise Retryable("503")
+
+    place.api.gate = full
+    for number, one in enumerate(made):
+        place.cluster.set_image(one, f"{('another.example.com', HOST)[number % 2]}/app:2")
+    end, said = place.clock.now() + timedelta(seconds=60), 0
+    while place.clock.now() < end:
+        try:
+            await operator.run(1)
+        except Retryable:
+            said += 1
+    assert said > 0, "and it is said that one could not be opened"
+    assert [(one.spec.target_ref.name, one.status.child_count) for one in parents(place)] == [(HOST, 3)]
     await operator.close()
 
 
@@ -336,4 +361,21 @@ async def test_what_was_told_before_its_node_is_told_with_the_node_as_soon_as_th
 async def test_where_a_pod_fails_on_a_node_that_is_well_the_node_is_not_to_blame():
     _, operator, found = await without_a_node(everywhere=True)
     assert found["Deployment"].status.parent_ref is None
+    await operator.close()
+
+
+async def test_who_lost_pods_with_a_node_is_not_read_anew_at_every_look(monkeypatch):
+    place, operator, _ = await without_a_node(everywhere=True)
+    around, read = operator.gatherer.around, []
+    asked = around.lost_with
+
+    def counted(one: Incident, nodes: Mapping[str, Incident]) -> Incident | None:
+        read.append(one)
+        return asked(one, nodes)
+
+    monkeypatch.setattr(around, "lost_with", counted)
+    for _ in range(20):
+        place.clock.advance(1)
+        await operator.commons.look()
+    assert len(read) == 4
     await operator.close()

@@ -11,7 +11,7 @@ from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import shipped
 
 from prunella.api.incident import Incident
-from prunella.api.names import ApprovalVerdict, Cause, MessageKind, Mode, Outcome, Phase, RemediationPhase
+from prunella.api.names import ApprovalVerdict, Cause, MessageKind, Mode, Outcome, Phase, RemediationPhase, SourceKind
 from prunella.api.remediation import Approval
 from prunella.api.runbook import Runbook
 from prunella.core.facts import AlertFacts
@@ -170,6 +170,7 @@ async def test_its_failure_calls_people_and_is_no_second_incident():
     await operator.run(60)
     assert [one.spec.target_ref.name for one in place.api.all(Incident)] == ["migrate"]
     assert operator.incident.status.phase is Phase.TRIGGERED
+    assert [one.source for one in operator.incident.status.signals] == [SourceKind.WATCH], "the alert about that run holds up nothing"
     assert place.deliver.to(MessageKind.PAGE) != []
     await operator.close()
 
@@ -202,6 +203,7 @@ async def failing_cron() -> tuple[Place, Operator]:
     operator = Operator(place)
     now = place.clock.now()
     failed = run(9, failed=True, ago_seconds=60, failed_time=now)
+    place.cluster.put(failed)
     is_there(place, cron_job(failed, last_success_time=None), jobTemplate={"spec": {"template": {"spec": {"containers": []}}}})
     await operator.run(90)
     agree(operator)
@@ -235,4 +237,62 @@ async def test_that_somebody_suspends_it_meanwhile_proves_nothing():
     place.cluster.put(replace(the_cron_job(place), suspended=True))
     await operator.run(150)
     assert operator.remediations[0].status.outcome is not Outcome.REMEDIATED
+    await operator.close()
+
+
+async def healed_cron() -> tuple[Place, Operator]:
+    place, operator = await failing_cron()
+    becomes(place, "Complete")
+    await operator.run(30)
+    assert operator.condition("Resolved") == ("True", "Verified")
+    return place, operator
+
+
+async def test_an_alert_that_tells_of_its_failed_run_later_on_opens_nothing_and_reopens_nothing():
+    place, operator = await healed_cron()
+    told = firing(place, "KubeJobFailed", job_name="backup-9")
+    paged = len(place.deliver.to(MessageKind.PAGE))
+    for _ in range(12):
+        await operator.take(told)
+        await operator.run(300)
+    assert operator.condition("Resolved") == ("True", "Verified")
+    assert (len(place.api.all(Incident)), operator.incident.status.episode) == (1, 1)
+    assert len(place.deliver.to(MessageKind.PAGE)) == paged
+    await operator.close()
+
+
+async def test_an_alert_about_another_run_that_has_not_ended_is_of_the_present():
+    place, operator = await healed_cron()
+    known = the_cron_job(place)
+    going_on = run(10, failed=False, ago_seconds=0, completed_time=None)
+    place.cluster.put(going_on)
+    place.cluster.put(replace(known, jobs=(going_on, *known.jobs)))
+    await operator.take(firing(place, "KubeJobNotCompleted", job_name="backup-10"))
+    await operator.run(700)
+    assert operator.incident.status.episode == 2
+    await operator.close()
+
+
+async def test_an_alert_that_told_of_its_failed_run_before_holds_up_nothing():
+    place, operator = await failing_cron()
+    await operator.take(firing(place, "KubeJobFailed", job_name="backup-9"))
+    becomes(place, "Complete")
+    await operator.run(30)
+    assert operator.condition("Resolved") == ("True", "Verified")
+    await operator.close()
+
+
+async def test_nor_does_it_where_the_next_run_of_the_schedule_was_a_success():
+    place = shop()
+    operator = Operator(place)
+    failed = run(9, failed=True, ago_seconds=60, failed_time=place.clock.now())
+    place.cluster.put(cron_job(failed))
+    place.cluster.put(failed)
+    await operator.run(10)
+    await operator.take(firing(place, "KubeJobFailed", job_name="backup-9"))
+    assert len(operator.incident.status.signals) == 2
+    done = run(10, failed=False, ago_seconds=0, completed_time=place.clock.now())
+    place.cluster.put(cron_job(done, failed, last_success_time=done.completed_time))
+    await operator.run(330)
+    assert operator.condition("Resolved") == ("True", "SignalsCleared")
     await operator.close()

@@ -6,7 +6,8 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from tests.core.incident_builders import entry
+from tests.app.test_intake import alert
+from tests.core.incident_builders import entry, ladder, step
 from tests.fakes.cluster import FakeWorkload
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import shipped
@@ -14,7 +15,7 @@ from tests.fakes.runbooks import shipped
 from prunella.api.common import NamespacedRef
 from prunella.api.healing_policy import Concurrency, HealingPolicy, Storm
 from prunella.api.incident import Incident
-from prunella.api.names import MessageKind, Outcome, Priority
+from prunella.api.names import Cause, MessageKind, Outcome, Priority
 from prunella.api.remediation import Remediation
 from prunella.app.errors import OutcomeUnknown
 
@@ -208,4 +209,70 @@ async def test_a_brake_that_is_on_for_what_has_a_cause_of_its_own_is_no_storm_to
     assert operator.gatherer.storm_since is not None
     assert storms(place) == []
     assert paged(place) == {"Registry": 1}
+    await operator.close()
+
+
+def hasty(place: Place) -> None:
+    """From now on people are called at the instant at which an Incident opens."""
+    place.api.apply(ladder(step("primary", after=0), name="ops", namespace="prunella-system"))
+
+
+def parents_of(place: Place, name: str) -> set[NamespacedRef | None]:
+    return {one.status.parent_ref for one in victims(place) if one.spec.target_ref.name == name}
+
+
+async def test_what_begins_to_fail_as_the_others_do_joins_before_it_pages():
+    place, made, operator = await stormy(6, 20)
+    hasty(place)
+    place.cluster.set_image(made[10], "shop/app:2")
+    await lives(operator, 60)
+    assert parents_of(place, "w10") == {NamespacedRef(namespace="prunella-system", name=the_storm(place).metadata.name)}
+    assert paged(place) == {"Storm": 1}
+    await operator.close()
+
+
+async def test_nobody_has_to_be_counted_among_the_others_first():
+    place, _, operator = await stormy(6, 20)
+    faults, [one, *_] = operator.gatherer.around.faults, victims(place)
+    for changes, joins in (
+        ({}, True),
+        ({"cause": Cause.ROLLOUT_IMAGE_PULL}, False),
+        ({"parent_ref": NamespacedRef(namespace="prunella-system", name="n1-aaaaa")}, False),
+    ):
+        status = one.status.model_copy(update={"parent_ref": None} | changes)
+        opens = one.model_copy(update={"metadata": one.metadata.model_copy(update={"name": "w10-aaaaa"}), "status": status})
+        assert (faults.of_storm(opens, place.clock.now()) is not None) is joins, changes
+    await operator.close()
+
+
+async def test_what_an_alert_opens_in_a_storm_of_alerts_joins_before_it_pages():
+    place, made, operator = await stormy(0, 20)
+    told = [
+        alert("KubeDeploymentReplicasMismatch", labels={"namespace": "shop", "deployment": one.name}, starts=5, fingerprint=f"{number:016x}")
+        for number, one in enumerate(made[:7])
+    ]
+    await operator.take(*told[:6])
+    await lives(operator, 40)
+    assert the_storm(place).status.child_count == 6
+    hasty(place)
+    await operator.take(told[6])
+    await lives(operator, 40)
+    assert parents_of(place, "w06") == {NamespacedRef(namespace="prunella-system", name=the_storm(place).metadata.name)}
+    assert paged(place) == {"Storm": 1}
+    await operator.close()
+
+
+async def test_what_was_over_and_fails_again_in_a_storm_joins_before_it_pages():
+    place, made, operator = await stormy(6, 20)
+    place.cluster.set_image(made[5], "shop/app:1")
+    await lives(operator, 700)
+    [again] = [one for one in victims(place) if one.spec.target_ref.name == "w05"]
+    assert (again.status.phase, the_storm(place).status.child_count) == ("Resolved", 5)
+    hasty(place)
+    place.cluster.set_image(made[5], "shop/app:2")
+    await lives(operator, 60)
+    [again] = [one for one in victims(place) if one.spec.target_ref.name == "w05"]
+    assert (again.status.episode, again.status.phase) == (2, "Triggered")
+    assert parents_of(place, "w05") == {NamespacedRef(namespace="prunella-system", name=the_storm(place).metadata.name)}
+    assert set(paged(place)) == {"Storm"}
     await operator.close()

@@ -113,6 +113,21 @@ async def test_when_the_zone_is_back_the_nodes_resolve_and_then_the_zone():
     await operator.close()
 
 
+async def test_once_so_few_are_lost_that_the_zone_is_not_each_of_them_is_told_of_at_once():
+    place, operator, gone = farm("a", lost=3, each=10)
+    await lives(operator, 200)
+    assert paged(place) == {"Zone": 1}
+    place.cluster.lost_nodes = {one.name for one in gone[1:]}
+    place.cluster.put(gone[0])
+    await lives(operator, 60)
+    back, *lost = sorted(of(place, "Node"), key=lambda one: one.spec.target_ref.name)
+    assert {one.status.parent_ref for one in lost} == {None}
+    assert {one.incident.spec.target_ref.name for one in place.deliver.sent if one.kind is MessageKind.PAGE} == {"a", "a-1", "a-2"}
+    assert back.metadata.name not in {one.incident.metadata.name for one in place.deliver.sent if one.kind is MessageKind.PAGE}
+    assert [one.status.phase for one in of(place, "Zone")] != ["Resolved"], "and not only once the zone's Incident is over"
+    await operator.close()
+
+
 async def test_a_restart_in_between_finds_the_same_zone():
     place, operator, _ = farm("a", lost=10)
     await lives(operator, 150)

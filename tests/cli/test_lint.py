@@ -57,6 +57,17 @@ spec:
 """
 
 
+ASKS_TOO_EARLY = """\
+  - name: sure
+    approve: {}
+  - name: tell
+    notify: {message: soon}
+  - name: calm
+    waitFor: {until: target.ready > 0, timeoutSeconds: 60}
+  - name: back
+"""
+
+
 def lint(folder: Path, *texts: str) -> tuple[int, str]:
     names = []
     for number, text in enumerate(texts):
@@ -235,8 +246,19 @@ def test_what_is_wrong_is_named_with_its_place_and_the_remedy(text, line, tmp_pa
             (swapped("mode: Auto", "mode: Suggest\n  approval: {required: 2}"),),
             "0.yaml:9:3: warning: spec.approval is never asked for: mode Suggest only shows; raise spec.mode to Approve or Auto, or leave",
         ),
+        (
+            (swapped("  - name: back\n", ASKS_TOO_EARLY),),
+            "0.yaml:10:5: warning: step 'sure' asks before 'calm' (waitFor): nobody is shown the change behind it; ask after it",
+        ),
     ],
-    ids=["a receiver that is nowhere", "no policy to ask", "the same object twice", "a status", "an approval that is never asked for"],
+    ids=[
+        "a receiver that is nowhere",
+        "no policy to ask",
+        "the same object twice",
+        "a status",
+        "an approval that is never asked for",
+        "an approval of what can't be shown",
+    ],
 )
 def test_what_may_be_right_in_the_cluster_is_a_warning_and_no_failure(texts, line, tmp_path):
     code, output = lint(tmp_path, *texts)

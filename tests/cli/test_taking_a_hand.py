@@ -104,12 +104,12 @@ def scaled(attempt: str = ATTEMPT, uid: str = ATTEMPT) -> str:
     return measures.temporary(patch, remediation=f"shop/{attempt}", uid=uid, until=later(600)).marks[TEMPORARY_ANNOTATION]
 
 
-def did(cluster: Any, mark: str, *, replicas: int = 5, uid: str = "u") -> None:
+def did(cluster: Any, mark: str, *, replicas: int = 5, uid: str = "u", attempt: str = ATTEMPT) -> None:
     """An attempt scaled the target, which now is like this."""
     instants = {"writtenTime": "2026-11-24T10:02:24Z", "deadlineTime": "2026-11-24T10:03:24Z"}
     intent = {"id": "5b1e", "action": "Patch", "targetRef": REF, "does": "deploy/checkout has 5 replicas"} | instants
     step = {"name": "more", "state": "Applied", "intent": intent, "outcome": {"observedTime": "2026-11-24T10:02:25Z"}}
-    cluster.add(phase="Succeeded", outcome="Remediated", steps=[step])
+    cluster.add(attempt, phase="Succeeded", outcome="Remediated", steps=[step])
     metadata = {"name": "checkout", "namespace": "shop", "uid": uid, "annotations": {TEMPORARY_ANNOTATION: mark, "kept": "yes"}}
     cluster.objects[TARGET] = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": replicas}}
 
@@ -167,6 +167,15 @@ def test_what_is_not_that_attempts_any_more_is_left_alone(cluster, tmp_path, mar
     done = cluster.run(tmp_path, "undo", "checkout-7f3kq", "--yes")
     assert (done.exit_code, cluster.written) == (1, []), done.output
     assert f"no temporary measure of {ATTEMPT} stands; what was done for good is yours to take back: deploy/checkout has 5 replicas" in done.output
+
+
+def test_a_measure_is_found_though_a_later_attempt_changed_the_same_object(cluster, tmp_path):
+    for attempt in (ATTEMPT, "checkout-7f3kq-2"):
+        did(cluster, scaled(), attempt=attempt)
+    done = cluster.run(tmp_path, "undo", "checkout-7f3kq", "--yes")
+    assert done.exit_code == 0, done.output
+    assert [path for path, _, _ in cluster.written] == [TARGET]
+    assert f"Deployment checkout is as it was before shop/{ATTEMPT}" in done.output
 
 
 def test_what_changed_nothing_has_nothing_to_take_back(cluster, tmp_path):

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from tests.fakes.runbooks import runbook
 
+from prunella.api.asking import Asking
 from prunella.api.incident import Times
-from prunella.api.names import ApprovalVerdict, ConditionStatus, Mode, Outcome, RemediationPhase
-from prunella.api.remediation import Approval
+from prunella.api.names import ApprovalVerdict, ConditionStatus, Mode, Outcome, RemediationPhase, StepState
+from prunella.api.remediation import Approval, StepOutcome, StepStatus
 from prunella.api.runbook import ApprovalTerms
 from prunella.core.healing import approval, guards, judge, plan
 from prunella.core.healing.refusal import first_refusal
@@ -22,6 +23,8 @@ from .incident_builders import draft_of
 OPERATOR = "system:serviceaccount:prunella-system:prunella"
 BOOK = runbook(mode=Mode.APPROVE)
 TWO = runbook(mode=Mode.APPROVE, approval=ApprovalTerms(required=2, expires_seconds=600))
+ASKING = Asking(step="sure", plan_hash="a1", asked_time=ago(10), deadline_time=later(600))
+AGREED = StepStatus(name="sure", action="approve", state=StepState.APPLIED, outcome=StepOutcome(observed_time=ago(5)))
 
 
 def word(by: str, verdict=ApprovalVerdict.APPROVED, plan_hash: str = "a41c9e", **more) -> Approval:
@@ -83,6 +86,10 @@ def test_an_approval_is_of_this_plan_by_a_person_who_did_not_ask_for_it(words, r
         (asks(approval_deadline_time=ago(1)), BOOK, "ApprovalExpired"),
         (asks(word("ana"), word("zoe", NO)), BOOK, "HumanOverride"),
         (asks(word("ana"), started_time=ago(5), approval_deadline_time=ago(1)), BOOK, None),
+        (asks(approval_deadline_time=ago(1), asking=ASKING), BOOK, None),
+        (asks(approval_deadline_time=ago(1), steps=(AGREED,)), BOOK, None),
+        (asks(mode=Mode.AUTO, asking=ASKING), BOOK, "AwaitingApproval"),
+        (asks(word("zoe", NO), approval_deadline_time=ago(1), asking=ASKING), BOOK, "HumanOverride"),
     ],
     ids=[
         "nobody said anything",
@@ -95,6 +102,10 @@ def test_an_approval_is_of_this_plan_by_a_person_who_did_not_ask_for_it(words, r
         "too late",
         "a no beside a yes",
         "begun in time",
+        "a step asks",
+        "a step has asked",
+        "a step asks, and the mode was Auto when the run was made",
+        "a no while a step asks",
     ],
 )
 def test_the_guard_says_yes_to_enough_people_in_time(own, book, reason):

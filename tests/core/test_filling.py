@@ -94,6 +94,16 @@ def test_what_a_step_carries_out_is_never_read_from_a_file():
         (RunbookStep(name="s", query={"promql": "$(parameters.why)"}), {"why": "up"}, "step 's', query.promql: it takes no parameter"),
         (RunbookStep(name="s", wait_for={"until": "$(parameters.why)"}), {"why": "true"}, "step 's', waitFor.until: it takes no parameter"),
         (RunbookStep(name="s", call={"receiver": "$(parameters.why)"}), {"why": "ops"}, "step 's', call.receiver: it takes no parameter"),
+        (
+            RunbookStep(name="s", taint={"key": "$(parameters.why)", "effect": "NoSchedule"}, ttl_seconds=60),
+            {"why": "prunella.dev/x"},
+            "step 's', taint.key: it takes no parameter",
+        ),
+        (
+            RunbookStep(name="s", untaint={"key": "$(parameters.why)", "effect": "NoSchedule"}),
+            {"why": "prunella.dev/x"},
+            "step 's', untaint.key: it takes no parameter",
+        ),
         (RunbookStep(name="s", delete_pods={"which": "$(parameters.why)"}), {"why": "Any"}, "step 's', deletePods.which: it takes no parameter"),
     ],
     ids=lambda value: "" if isinstance(value, dict | RunbookStep) else value[:30],

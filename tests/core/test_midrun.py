@@ -23,6 +23,8 @@ MORE = RunbookStep(name="more", scale={"by": 1, "most": 9}, ttl_seconds=600)
 SURE = RunbookStep(name="sure", approve={})
 AGAIN = RunbookStep(name="again", approve={})
 RESTART = RunbookStep(name="restart", restart={})
+TEN = RunbookStep(name="ten", approve={"minApprovals": 10})
+TEN_MORE = RunbookStep(name="ten-more", approve={"minApprovals": 10})
 BOOK = runbook("book", MORE, SURE, AGAIN, RESTART)
 PEOPLE = People(approvers=Approvers(), required=1, seconds=900, shows_diff=True)
 REF = ObjectRef(api_version="apps/v1", kind="Deployment", namespace="shop", name="checkout", uid="u1")
@@ -60,6 +62,7 @@ def test_the_hash_is_of_this_attempt_this_step_what_was_done_and_what_comes_next
     ]
     assert len({first, *different, one.spec.plan_hash}) == 7
     assert midrun.remaining(running(), SURE, "-a\n+b") == first
+    assert len(first) == 32, "nobody finds two that are alike"
 
 
 def test_what_comes_after_the_step_and_the_dry_run_s_own_instants_are_not_in_it():
@@ -157,8 +160,10 @@ def test_the_time_that_people_took_is_not_the_run_s():
             (RunbookStep(name="sure", approve={"minApprovals": 2, "approvers": {"users": ["ana"]}}), RESTART),
             "`spec.steps[sure].approve.minApprovals`: 2 people must approve it, and approvers names 1",
         ),
+        ((TEN, RESTART), None),
+        ((TEN, TEN_MORE, RESTART), "`spec.steps`: with `spec.approval.required` 21 approvals are needed in all, and a run takes at most 20"),
     ],
-    ids=["good", "last", "only another one follows", "too few are named"],
+    ids=["good", "last", "only another one follows", "too few are named", "ten people", "more words than a run takes"],
 )
 def test_a_step_that_asks_in_vain_is_said_when_the_runbook_is_applied(steps, says):
     found = [one.message for one in problems(runbook("book", *steps), lambda _e, _v: True, lambda _n: None, "prunella-system")]

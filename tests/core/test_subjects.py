@@ -226,8 +226,14 @@ def test_a_thing_is_well_while_its_detector_finds_nothing_on_it(thing, result, v
 
 def test_a_failed_job_that_was_run_again_with_success_is_well_though_it_stays_failed():
     failed = failed_job()
-    seen = verify.thing_healthy(failed, look(failed, past=Past(ran_again_time=ago(5))).finding, "healthy")
+    seen = verify.thing_healthy(failed, look(failed, past=Past(ran_again_time=ago(5))).finding, "healthy", ran_again=True)
     assert (seen.result, seen.value) == (CheckResult.SUCCESS, "it was run again, and that run was complete")
+
+
+def test_a_failed_job_on_which_nothing_is_found_is_not_well_unless_it_was_run_again():
+    failed = run(9, failed=True, ago_seconds=60)
+    seen = verify.thing_healthy(failed, look(failed).finding, "healthy")
+    assert (seen.result, seen.value) == (CheckResult.INCONCLUSIVE, "job/backup-9 failed, and no run of it was complete since")
 
 
 def test_what_can_not_be_told_is_not_health():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from prunella.api.names import Cause
+from prunella.core.facts import UNKNOWN
+from prunella.core.things import bygone
 from prunella.core.things.past import Past
 from prunella.core.things.sighting import NOTHING
 
@@ -118,3 +120,45 @@ def test_while_the_next_run_is_under_way_the_last_one_counts():
     seen = look(cron_job(run(9, failed=True, ago_seconds=600), job("backup-10", owner_kind="CronJob", owner_name="backup")))
     assert seen.finding is not None
     assert seen.finding.cause is Cause.JOB_FAILED
+
+
+ABOUT = {"alertname": "KubeJobFailed", "job_name": "backup-9"}
+FAILED, RUNS = run(9, failed=True, ago_seconds=600), run(9, failed=False, ago_seconds=0, completed_time=None)
+
+
+@pytest.mark.parametrize(
+    ("thing", "given", "past"),
+    [
+        (cron_job(FAILED), {}, True),
+        (cron_job(), {}, True),
+        (cron_job(RUNS), {}, False),
+        (cron_job(FAILED), {"labels": {"alertname": "KubeCronJobRunning"}}, False),
+        (cron_job(FAILED, suspended=True), {}, False),
+        (cron_job(FAILED, deletion_time=ago(5)), {}, False),
+        (cron_job(FAILED), {"finding": look(cron_job(FAILED)).finding}, False),
+        (cron_job(FAILED), {"finding": UNKNOWN}, False),
+        (failed_job(), {"ran_again": True}, True),
+        (failed_job(), {}, False),
+        (job(), {"ran_again": True}, False),
+        (UNKNOWN, {}, False),
+        (None, {}, False),
+    ],
+    ids=[
+        "a failed run",
+        "a run that is not kept",
+        "a run that goes on",
+        "no run",
+        "suspended",
+        "being deleted",
+        "it fails",
+        "it may fail",
+        "run again",
+        "a Job that failed, and that is all",
+        "a Job that did not fail",
+        "not seen",
+        "not there",
+    ],
+)
+def test_an_alert_is_of_the_past_only_where_a_success_is_known(thing, given, past):
+    given = {"finding": None, "labels": ABOUT, "ran_again": False} | given
+    assert bygone.told(thing, given["finding"], given["labels"], ran_again=given["ran_again"]) is past

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from prunella.api.asking import Asking
 from prunella.api.healing_policy import Concurrency
 from prunella.api.incident_facts import Times
 from prunella.api.names import ConditionStatus, Outcome, Priority, RemediationPhase
@@ -19,6 +20,8 @@ from .incident_builders import TARGET
 from .thing_builders import node
 
 ELSEWHERE = TARGET.model_copy(update={"uid": "other", "name": "cart"})
+
+ASKS = Asking(step="sure", plan_hash="a1", asked_time=ago(10), deadline_time=later(600))
 
 
 def plan_of():
@@ -51,6 +54,7 @@ def healed_at(time):
         ((elsewhere(running=False, refused=True),), {}, None),
         ((elsewhere(phase=RemediationPhase.UNKNOWN),), {}, None),
         ((elsewhere(phase=RemediationPhase.SUCCEEDED),), {}, None),
+        ((elsewhere(asking=ASKS),), {}, None),
     ],
     ids=[
         "one acts here",
@@ -62,6 +66,7 @@ def healed_at(time):
         "one is refused",
         "one that can't be known",
         "one that ended",
+        "one that waits for people",
     ],
 )
 def test_few_act_at_once(others, limits, message):

@@ -53,7 +53,7 @@ def run(number: int, *, failed: bool, ago_seconds: float, **changes: Any) -> Job
     owner = {"owner_uid": "uid-backup", "owner_kind": "CronJob", "owner_name": "backup", "scheduled_time": ago(ago_seconds + 30)}
     if failed:
         return failed_job(f"backup-{number}", failed=ago_seconds, **(owner | changes))
-    return job(f"backup-{number}", completed_time=ago(ago_seconds), **(owner | changes))
+    return job(f"backup-{number}", **(owner | {"completed_time": ago(ago_seconds)} | changes))
 
 
 def cron_job(*jobs: Job, **changes: Any) -> CronJob:

@@ -182,7 +182,7 @@ class RemediationStatus(WireModel):
     """When a Pending attempt is looked at again."""
     asking: Asking | None = None
     """What people are asked in the middle of the run; absent where no step of it asks now."""
-    messages: Annotated[tuple[Message, ...], items(20)] = ()
+    messages: Annotated[tuple[Message, ...], items(64)] = ()
     """Of a run that a person asked for: who was told that it waits for approval. Stored as Pending before it is sent."""
     approval_deadline_time: Instant | None = None
     """Until when the plan must have been approved and begun; absent where nobody was asked."""

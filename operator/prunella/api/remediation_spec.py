@@ -15,6 +15,9 @@ from .self_service import Value
 
 Hash = Annotated[str, Field(max_length=64)]
 
+MOST_APPROVALS: Final = 20
+"""So many words of people one attempt takes."""
+
 
 class IncidentRef(WireModel):
     """The Incident that this attempt is for. Not an ownerReference: the audit outlives the Incident."""
@@ -155,5 +158,5 @@ class RemediationSpec(WireModel):
     """What was wrong when the attempt was made."""
     after: Annotated[tuple[Name, ...], items(20)] = ()
     """The attempts that did not help, and after which this one is tried, as the `nextRef` of their Runbooks says."""
-    approvals: Annotated[tuple[Approval, ...], items(20, "by", "planHash")] = ()
+    approvals: Annotated[tuple[Approval, ...], items(MOST_APPROVALS, "by", "planHash")] = ()
     """What people said, one word each to one plan; only appended. For the mode Approve, and for the step `approve`."""

@@ -60,6 +60,8 @@ class Approvals:
             return
         if remediation.status.effect_time is not None:
             await self._prover.hand_back(remediation)
+        if midrun.asked(remediation):
+            told = attempt.spent(told, now)  # what came before the step was done: it counts, though it changed nothing
         await self._once.end(told, ending.outcome, ending.message, reason=ending.refuses)
 
     async def wait(self, remediation: Remediation, asks: Unapproved) -> tuple[bool, datetime | None]:

@@ -52,8 +52,7 @@ class Around:
         if times.triggered_time is None or times.resolved_time is not None:
             recent = self._recent(incident.target_namespace, seen.now)
             seen = replace(seen, neighbours=Neighbours(workloads=recent, dependencies=tuple(self._dependencies(seen))))
-        if times.resolved_time is not None:
-            return seen
+        # Of one that is over as well: it may fire again, and is then a child from the first.
         linked = self._linked(incident)
         kept = common_cause.as_parent(linked) if linked is not None else None
         return replace(seen, parent=self._parent(seen, linked), linked=kept, children=tuple(self.children(incident)))
@@ -96,8 +95,7 @@ class Around:
 
     def _storm(self, seen: World) -> Incident | None:
         """That of the storm, where the watch or an alert says that the target still fails."""
-        alerted = any(one.key.startswith(ALERT) for one in firing(seen.incident.status))
-        fails = seen.workload is not None and (seen.known_finding is not None or alerted)
+        fails = seen.workload is not None and (seen.known_finding is not None or _alerted(seen))
         return self.faults.of_storm(seen.incident, seen.now) if fails else None
 
     def _lost_node(self, seen: World) -> Incident | None:
@@ -184,6 +182,14 @@ class Around:
             times = one.status.times
             if one.spec.target_ref.uid in {None, workload.uid} and times.resolved_time is None and times.cancelled_time is None:
                 yield one
+
+
+def _alerted(seen: World) -> bool:
+    """Whether an alert fires: one that stands there, has just come in, or opened the Incident at which nobody has looked yet."""
+    status, source = seen.incident.status, seen.incident.spec.source
+    opener = source.signal if source is not None and not status.signals else None
+    opens = opener is not None and opener.key.startswith(ALERT)
+    return opens or any(one.state == "firing" for one in seen.alerts) or any(one.key.startswith(ALERT) for one in firing(status))
 
 
 def _down(dependency: Dependency, incident: Incident) -> bool:

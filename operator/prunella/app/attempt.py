@@ -54,7 +54,7 @@ def marked(
     """The attempt with the record of what changed nothing: evidence, a page, a step that was skipped or failed before its effect."""
     record = StepStatus(name=name, state=state, message=message[:1024], outcome=StepOutcome(observed_time=now, after=dict(after)))
     phase = remediation.status.phase or RemediationPhase.PENDING  # Dispatched means that an intent is stored: this is none
-    status = remediation.status.model_copy(update={"phase": phase, "steps": (*remediation.status.steps, record)})
+    status = remediation.status.model_copy(update={"phase": phase, "steps": (*remediation.status.steps, record), "asking": None})
     return remediation.model_copy(update={"status": status})
 
 

@@ -54,6 +54,9 @@ class Brake:
         if self._untold is not None and policy is not None:
             await self._tell(policy, *self._untold)
             self._untold = None
+        elif policy is not None and after.since is not None and policy.status.storm_since_time != after.since:
+            # It was deleted and made again. Where the cache only lags behind our own write, this writes the same once more.
+            await self._store.put_storm(after.since, after.message or None, None)
 
     async def _tell(self, policy: HealingPolicy, before: StormState, after: StormState) -> None:
         started = after.since is not None

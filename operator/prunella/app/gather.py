@@ -125,6 +125,7 @@ class Gatherer:
             operator_namespace=self.operator_namespace,
             remediations=read.remediations,
             own_remediation_uid=own_remediation_uid,
+            ran_again=isinstance(read.target, Thing) and self._things.ran_again(read.target),
             duplicates=self._duplicates(incident, read.target, now),
             alert_rules=read.rules,
             autoscaled=any((one.target_kind, one.target_name) == _place(incident) for one in self._view.autoscalers(namespace)),

@@ -177,11 +177,9 @@ class Intake:
     async def _place(self, alert: AlertFacts, found: alert_target.AlertTarget, opened: IncidentKey | None = None) -> IncidentKey | None:
         """The Incident of an alert that fires; None where it needs none. `opened` is that of one before it, which the cache may not show yet."""
         target = found.ref
-        if opened is not None:
-            self._telemetry.count("alerts_received_total", result="Attached")
-            return opened
-        known = self._open_of(target, alert.received_time)
-        if known is None and (self._tombstones.stale(alert) or targets.ended_for_good(self._view, target)):
+        known = opened or self._open_of(target, alert.received_time)
+        past = known is None and (self._tombstones.stale(alert) or targets.tells_of_the_past(self._view, target, alert))
+        if past or targets.is_an_attempts(self._view, target, alert):
             self._telemetry.count("alerts_received_total", result="Stale")
             self._telemetry.count("alerts_stale_dropped_total")
             return None

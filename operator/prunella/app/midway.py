@@ -26,6 +26,7 @@ from .once import Once
 from .permit import Permitted
 from .ports import Clock
 from .prepare import Preparer
+from .prove import Prover
 from .refused import Refused
 from .steps import Steps
 
@@ -35,11 +36,12 @@ UNTOLD = Refusal(reason="EvidenceMissing", message="what the next step would cha
 class Midway:
     """Asks people for what remains of a run."""
 
-    def __init__(self, *, once: Once, approvals: Approvals, refused: Refused, preparer: Preparer, steps: Steps, clock: Clock) -> None:
+    def __init__(self, *, once: Once, approvals: Approvals, refused: Refused, preparer: Preparer, prover: Prover, steps: Steps, clock: Clock) -> None:
         self._once = once
         self._approvals = approvals
         self._refused = refused
         self._preparer = preparer
+        self._prover = prover
         self._steps = steps
         self._clock = clock
 
@@ -76,6 +78,8 @@ class Midway:
         step = next((one for one in runbook.spec.steps if record is not None and one.name == run.step_name(record)), None)
         if record is None or record.outcome is None or step is None:
             return None
+        if any(self._clock.now() >= one for one in midrun.ends(remediation, runbook)):
+            return await self._changed(remediation, "what the run changed for a while, and on which what people approved rests, is over")
         ahead = await self._steps.ahead(remediation, runbook, permitted, acting, step)
         if ahead is None:
             return await self._refused.take(remediation, replace(UNTOLD, look_again_time=self._clock.now() + SETTLE))
@@ -86,6 +90,8 @@ class Midway:
     async def _changed(self, remediation: Remediation, why: str) -> tuple[bool, datetime | None]:
         message = f"{why}: whoever changed the target has it, and what was said is void"
         told = attempt.approved(remediation, ConditionStatus.FALSE, approval.CHANGED, message, self._clock.now())
+        if remediation.status.effect_time is not None:
+            await self._prover.hand_back(remediation)
         await self._once.end(told, Outcome.SUPERSEDED, message, reason="HumanOverride")
         return True, None
 

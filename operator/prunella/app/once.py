@@ -15,7 +15,7 @@ from prunella.api.names import PHASE_OF, ConditionStatus, OnFailure, Outcome, Re
 from prunella.api.remediation import Intent, Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
-from prunella.core.healing import midrun, run, succession
+from prunella.core.healing import approval, midrun, run, succession
 from prunella.core.healing.creation import Unmake
 from prunella.core.healing.effects import Applied, DeletePod, Effect, Evict, NotApplied, Patch, Settled, part_of
 from prunella.core.healing.identity import Actor
@@ -90,6 +90,7 @@ class Once:
                 "steps": (*remediation.status.steps, record),
                 "started_time": remediation.status.started_time or now,
                 "next_eligible_time": None,
+                "asking": None,
             }
         )
         status = attempt.allowed(status, ConditionStatus.TRUE, "Allowed", "all guards passed", now)
@@ -236,7 +237,8 @@ class Once:
         status = remediation.status.model_copy(update=ended)
         if reason:
             status = attempt.allowed(status, ConditionStatus.FALSE, reason, message, now)
-        if outcome in succession.HANDS_ON and status.started_time is not None:
+        untried = reason == approval.EXPIRED and status.effect_time is None  # nobody answered: that is no ground to try something else
+        if outcome in succession.HANDS_ON and status.started_time is not None and not untried:
             status = status.model_copy(update={"target_generation": await self._generation(remediation)})
         done = ConditionStatus.TRUE if phase is RemediationPhase.SUCCEEDED else ConditionStatus.FALSE
         status = attempt.succeeded(status, done, str(outcome), message, now)

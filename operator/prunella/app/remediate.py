@@ -66,7 +66,9 @@ class Runner:
         self._prover = prover
         self._approvals = Approvals(once, prover, clock)
         self._refused = Refused(self._approvals, once, clock)
-        self._midway = Midway(once=once, approvals=self._approvals, refused=self._refused, preparer=preparer, steps=self._steps, clock=clock)
+        self._midway = Midway(
+            once=once, approvals=self._approvals, refused=self._refused, preparer=preparer, prover=prover, steps=self._steps, clock=clock
+        )
         self._clock = clock
 
     async def drive(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,8 +20,10 @@ from prunella.api.names import Cause
 from prunella.core.around import Shared
 from prunella.core.detect import registries
 from prunella.core.healing import mass
+from prunella.core.healing.storm import CLASS_OF, hit
 from prunella.core.incident import common_cause, correlate, zones
 from prunella.core.incident.common_cause import REGISTRY, STORM, ZONE
+from prunella.core.incident.states import over
 from prunella.core.incident.zones import LostNode
 from prunella.core.standing import firing
 from prunella.core.things.node import Node
@@ -31,21 +34,34 @@ from .ports import View
 HOLDS: Final = timedelta(seconds=5)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """What the storm was seen to hit at an instant."""
+
+    at: datetime
+    names: frozenset[str]
+    """The Incidents that are part of it."""
+    classes: frozenset[str]
+    """In which way they fail: who begins to fail so after that joins them."""
+    explained: frozenset[str]
+    """The Incidents that have a nearer cause."""
+
+
 class SharedFaults:
     """Reads what is shared. What it remembers is lost with the process, and is read again."""
 
     def __init__(self, view: View, operator_namespace: str) -> None:
         self._view = view
         self._namespace = operator_namespace
-        self._hit: tuple[datetime, frozenset[str]] | None = None
+        self._hit: Hit | None = None
 
     def seen(self, now: datetime) -> Mapping[ObjectRef, Shared]:
         """By target, what so many fail for now that it is one fault."""
         found = {self._ref(REGISTRY, common_cause.registry_name(host)): one for host, one in self._registries(now).items()}
         explained = frozenset(child for one in found.values() for child in one.failing_pods)
         found |= {self._ref(ZONE, zone): one for zone, one in self._zones(now).items()}
-        storm = self._storm(now, explained)
-        self._hit = (now, frozenset(storm.failing_pods if storm is not None else ()))
+        storm, classes = self._storm(now, explained)
+        self._hit = Hit(at=now, names=frozenset(storm.failing_pods if storm is not None else ()), classes=classes, explained=explained)
         return found | ({self._ref(STORM, common_cause.HIT): storm} if storm is not None else {})
 
     def parent(self, ref: ObjectRef) -> Incident | None:
@@ -65,7 +81,7 @@ class SharedFaults:
     def of_storm(self, child: Incident, now: datetime) -> Incident | None:
         """That of the storm, for an Incident that is part of it: linked to it already, or failing as the others do."""
         parent = self.parent(self._ref(STORM, common_cause.HIT))
-        if parent is None or common_cause.linked(child, parent) or _name(child) in self._hit_by_storm(now):
+        if parent is None or common_cause.linked(child, parent) or _is_hit(child, self._hit_by_storm(now)):
             return parent
         return None
 
@@ -103,28 +119,32 @@ class SharedFaults:
             if isinstance(node, Node) and not node.ready and ref.uid in {None, node.uid}:
                 yield LostNode(incident=_name(incident), node=node.name, zone=zones.zone_of(node), since=node.ready_since or now)
 
-    def _storm(self, now: datetime, explained: frozenset[str]) -> Shared | None:
+    def _storm(self, now: datetime, explained: frozenset[str]) -> tuple[Shared | None, frozenset[str]]:
+        """The storm, and the classes of failure in which too much fails at once."""
         policy = self._view.healing_policy()
         since = policy.status.storm_since_time if policy is not None else None
         if since is None:
-            return None
+            return None, frozenset()
         parent = self.parent(self._ref(STORM, common_cause.HIT))
         alone = [one for one in failing(self._view, now) if _fires(one) and _name(one) not in explained and _of_nobody_else(one, parent)]
-        return mass.shared(
-            [counted(one) for one in alone],
-            _names(one for one in alone if parent is not None and common_cause.linked(one, parent)),
-            opted_in_workloads(self._view),
-            self._limits(),
-            since=since,
-            standing=parent is not None,
-            now=now,
-        )
+        those, all_of_them, limits = [counted(one) for one in alone], opted_in_workloads(self._view), self._limits()
+        linked = _names(one for one in alone if parent is not None and common_cause.linked(one, parent))
+        storm = mass.shared(those, linked, all_of_them, limits, since=since, standing=parent is not None, now=now)
+        return storm, hit(those, all_of_them, limits)
 
-    def _hit_by_storm(self, now: datetime) -> frozenset[str]:
-        """Who is part of it: a storm of Incidents is not looked through once for each of them."""
-        if self._hit is None or abs(now - self._hit[0]) >= HOLDS:
+    def _hit_by_storm(self, now: datetime) -> Hit | None:
+        """What it hits: a storm of Incidents is not looked through once for each of them."""
+        if self._hit is None or abs(now - self._hit.at) >= HOLDS:
             self.seen(now)
-        return self._hit[1] if self._hit is not None else frozenset()
+        return self._hit
+
+
+def _is_hit(child: Incident, seen: Hit | None) -> bool:
+    """Whether it is part of the storm: it was seen to be, or it failed since then as the others do, and for nobody else."""
+    if seen is None or _name(child) in seen.names:
+        return seen is not None
+    own = child.status.parent_ref is None or over(child.status)
+    return own and _name(child) not in seen.explained and CLASS_OF.get(common_cause.cause_of(child) or Cause.REPORTED) in seen.classes
 
 
 def _fires(one: Incident) -> bool:

@@ -15,7 +15,7 @@ from prunella.core.healing.creation import Create
 from prunella.core.healing.effects import ClusterEffect, Evict, Patch
 from prunella.core.healing.identity import Actor
 from prunella.core.healing.refusal import Refusal
-from prunella.core.healing.steps.step import SETTLE, Done, Failed, LiveFacts, Next, Skip, Wait
+from prunella.core.healing.steps.step import SETTLE, Done, Evidence, Failed, LiveFacts, Next, PageNow, Skip, Tell, Wait
 from prunella.core.world import Unevaluable
 
 from .permit import Permitted
@@ -33,13 +33,15 @@ class Steps:
     async def next(self, remediation: Remediation, runbook: Runbook, permitted: Permitted, acting: Actor) -> tuple[RunbookStep, Next] | None:
         """The step that the run is at, and what it wants; None where every step is done.
 
-        A step sees the target in the very state that the guards have judged, and its effect insists on that one: what came later makes it fail.
+        A step sees the target in the very state that the guards have judged, and its effect insists on that one: what came later makes it fail. One
+        that asks people is not left until they answered: were its condition judged anew meanwhile, the rest would be done without their word.
         """
         now, steps, records = self._clock.now(), runbook.spec.steps, remediation.status.steps
-        step, live = run.current(steps, records), await self._look(remediation, permitted, now)
+        asks = midrun.asks(remediation, runbook)
+        step, live = asks or run.current(steps, records), await self._look(remediation, permitted, now)
         while step is not None:
             done = run.records_of(step, records)
-            verdict = True if done else self._wanted(step, remediation, permitted)
+            verdict = True if done or step is asks else self._wanted(step, remediation, permitted)
             if isinstance(verdict, Unevaluable):
                 return step, Failed(message=f"its condition '{step.when}' could not be told: {verdict.why}")
             if not verdict:
@@ -66,8 +68,8 @@ class Steps:
     async def ahead(self, remediation: Remediation, runbook: Runbook, permitted: Permitted, acting: Actor, step: RunbookStep) -> str | None:
         """What the next step after one that asks people would change, by the dry run; None where it could not be told now.
 
-        The same whenever it is asked: with the records from before that step, whatever was read or told after it. Where a step comes first that
-        reads, tells or waits, or the change is none that a dry run shows, it is named.
+        The same whenever it is asked: with the records from before that step, whatever was read or told after it. Steps that only tell are named, and
+        the change behind them is told; where a step comes first that reads or waits, or the change is none that a dry run shows, that is named.
         """
         steps, now = runbook.spec.steps, self._clock.now()
         asks = StepStatus(name=step.name, action=step.action, state=StepState.APPLIED)
@@ -75,16 +77,20 @@ class Steps:
         then, live = remediation.model_copy(update={"status": status}), await self._look(remediation, permitted, now)
         if live is None:
             return None
+        first: list[str] = []
         for one in steps[steps.index(step) + 1 :]:
             verdict = self._wanted(one, then, permitted)
             if isinstance(verdict, Unevaluable):
-                return f"step '{one.name}': its condition '{one.when}' can't be told yet"
+                return "\n".join((*first, f"step '{one.name}': its condition '{one.when}' can't be told yet"))
             wants = await self._preparer.wants(one, self._of_step(live, one, then, permitted), ()) if verdict else Done(message="")
             if isinstance(wants, Patch | Create):
-                return await self._preparer.change(wants, acting)
+                change = await self._preparer.change(wants, acting)
+                return None if change is None else "\n".join((*first, change))
             if not isinstance(wants, Done):
-                return f"step '{one.name}': {wants.reason if isinstance(wants, Refusal) else one.action}"
-        return "nothing"
+                first.append(f"step '{one.name}': {wants.reason if isinstance(wants, Refusal) else one.action}")
+            if not isinstance(wants, Done | Tell | PageNow | Evidence):
+                return "\n".join(first)
+        return "\n".join(first) or "nothing"
 
     async def _free(self, steps: tuple[RunbookStep, ...], step: RunbookStep, live: LiveFacts) -> Refusal | None:
         """Why a target that Git manages must not be changed now: what manages it is not held, whatever the records say. None where it may be."""

@@ -55,6 +55,11 @@ class Things:
         sight = self._sight(thing)
         return sight.finding if sight.settled else UNKNOWN
 
+    def ran_again(self, thing: Thing) -> bool:
+        """Whether a run of a Job or CronJob was complete that an attempt made."""
+        key = WorkloadKey(thing.kind, thing.namespace, thing.name)
+        return isinstance(thing, Job | CronJob) and self._ran_again(key, thing.uid) is not None
+
     async def target(self, ref: ObjectRef, *, live: bool = False) -> Look | Thing | Absent | UnknownT:
         """The thing that an Incident is about. It is gone only if the API server says so.
 

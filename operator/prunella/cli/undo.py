@@ -74,11 +74,11 @@ async def _standing(api: Api, namespace: str, what: str) -> list[Standing]:
     attempts = await _attempts(api, namespace, what)
     live = LiveReads(api)
     found: list[Standing] = []
-    seen: set[ObjectRef] = set()
+    raws: dict[ObjectRef, dict[str, Any] | UnknownT | None] = {}
     for attempt in attempts:
         for ref in _changed(attempt):
-            raw = await live.raw(ref) if ref not in seen else None
-            seen.add(ref)
+            raw = raws[ref] if ref in raws else await live.raw(ref)
+            raws[ref] = raw
             if isinstance(raw, UnknownT):
                 raise Permanent(f"{ref.kind} {ref.name} could not be read: whether something stands there can't be told, and nothing was done")
             one = _on(raw, ref, attempt) if raw is not None else None

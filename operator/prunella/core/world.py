@@ -14,7 +14,7 @@ from typing import Final
 from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.escalation_policy import EscalationPolicy
 from prunella.api.healing_policy import HealingPolicy
-from prunella.api.incident import Incident
+from prunella.api.incident import Incident, Signal
 from prunella.api.names import Cause, Priority
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
@@ -24,7 +24,7 @@ from .around import Neighbours, Parent, Shared
 from .configs import ConfigChange
 from .facts import UNKNOWN, AlertFacts, Finding, NamespaceFacts, Revision, Seen, UnknownT, Workload, WorkloadFacts, subject_of
 from .subject import Thing
-from .things.job import Job
+from .things import bygone
 
 Evaluate = Callable[[str, Mapping[str, object]], "bool | Unevaluable"]
 """The CEL engine: an expression and its variables in; true, false or why it can't be told out. Never raises."""
@@ -211,6 +211,8 @@ class World:
     """Since when the storm brake is on."""
     healthy_since: datetime | None = None
     """Since when the target was seen healthy without a break; None while it is not."""
+    ran_again: bool = False
+    """Whether a run of the target was complete that an attempt made: what a Job that stays Failed is well by."""
     config_changes: tuple[ConfigChange, ...] = ()
     """ConfigMaps that the target reads and that differ from what it was last healthy with, newest first."""
     restart_sights: Mapping[int, datetime] = field(default_factory=dict)
@@ -238,10 +240,9 @@ class World:
         """The `for` of the rule that an alert with these labels comes from; None where it is not known."""
         return self.alert_rules.get(rule_key(labels), self.alert_rules.get(labels.get("alertname", "")))
 
-    @property
-    def ended_for_good(self) -> bool:
-        """Whether the target is a Job that failed and is well all the same: nothing can happen to it any more, and who names it tells of the past."""
-        return isinstance(self.target, Job) and self.target.failed_time is not None and self.finding is None
+    def is_past(self, signal: Signal) -> bool:
+        """Whether the signal tells of a run's failure that is the past, though its alert fires for as long as the failed Job is kept."""
+        return bygone.told(self.target, self.finding, signal.labels, ran_again=self.ran_again)
 
     @property
     def workload(self) -> WorkloadFacts | None:

@@ -20,6 +20,7 @@ from prunella.core.world import World
 from . import history
 from .plan import Plan
 from .refusal import Refusal
+from .steps.approve import ACTION
 
 AWAITS: Final = "AwaitingApproval"
 EXPIRED: Final = "ApprovalExpired"
@@ -73,7 +74,7 @@ def over(attempt: Remediation, required: int, now: datetime) -> Ending | None:
         why = f": {no.comment}" if no.comment else ""
         return Ending(outcome=Outcome.STOPPED, said=DENIED, refuses="HumanOverride", message=f"{no.by} denied the plan{why}"[:1024])
     deadline = attempt.status.approval_deadline_time
-    if attempt.status.started_time is not None or deadline is None or now < deadline:
+    if attempt.status.started_time is not None or used(attempt) or deadline is None or now < deadline:
         return None
     agreed = approvers(attempt)
     if len(agreed) >= required:
@@ -81,6 +82,17 @@ def over(attempt: Remediation, required: int, now: datetime) -> Ending | None:
     else:
         message = f"{len(agreed)} of {required} approvals were there when it expired at {clock(deadline)}: nothing was done, a person has to look"
     return expiry(message)
+
+
+def used(attempt: Remediation) -> bool:
+    """Whether a step of the run asks, or has asked: the approval of the plan has done its work then, and people are asked by the step's terms.
+
+    Of a run that began in Auto nobody has approved the plan: where the mode was lowered since, that is still asked for.
+    """
+    status = attempt.status
+    if attempt.spec.mode is not Mode.APPROVE:
+        return False
+    return status.asking is not None or any(one.action == ACTION and one.intent is None and one.outcome is not None for one in status.steps)
 
 
 def expiry(message: str, *, pages: bool = True) -> Ending:
@@ -97,10 +109,12 @@ def refused(world: World, plan: Plan) -> Refusal | None:
     required = plan.runbook.spec.approval.required
     if own is None:
         demoted = f" ({plan.demoted.message})" if plan.demoted is not None else ""
-        return _lapsed(world, plan) or Refusal(reason=AWAITS, message=f"{plan.summary}: {people(required)} must approve it first{demoted}"[:1024])
+        return Refusal(reason=AWAITS, message=f"{plan.summary}: {people(required)} must approve it first{demoted}"[:1024])
     ending = over(own, required, world.now)
     if ending is not None:
         return Refusal(reason=ending.refuses, message=ending.message)
+    if used(own):
+        return None
     agreed = approvers(own)
     deadline = own.status.approval_deadline_time
     if deadline is not None and len(agreed) >= required:
@@ -114,7 +128,13 @@ def deadline_of(attempt: Remediation, plan: Plan, now: datetime) -> datetime:
 
 
 def denied_before(world: World, plan: Plan) -> Refusal | None:
-    """A person said no to this very plan in this episode, or people keep changing the target under it; and nobody said retry since."""
+    """A person said no to this very plan in this episode, nobody answered, or people keep changing the target under it; and nobody said retry since.
+
+    In every mode: a step may have asked.
+    """
+    lapsed = _lapsed(world, plan)
+    if lapsed is not None:
+        return lapsed
     for one in _ended_so(world, plan, DENIED):
         return Refusal(reason="HumanOverride", message=f"{one.metadata.name}: {one.status.message}; {_RETRY}"[:1024])
     voided = len(_ended_so(world, plan, CHANGED))

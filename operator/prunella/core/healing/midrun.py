@@ -20,7 +20,7 @@ from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core import commands
 from prunella.core.world import World
 
-from . import approval, guards, run
+from . import approval, guards, run, turns
 from .plan import Plan
 from .refusal import Refusal
 from .steps import registry
@@ -40,7 +40,7 @@ def remaining(attempt: Remediation, step: RunbookStep, ahead: str) -> str:
     """
     done = (f"{one.name}|{one.state}|{one.intent.patch_sha256 if one.intent is not None else ''}" for one in before(attempt, step))
     parts = (attempt.metadata.uid, attempt.spec.plan_hash, attempt.spec.runbook_ref.sha256, step.name, *done, _INSTANT.sub("", ahead))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
@@ -67,7 +67,7 @@ def ask(attempt: Remediation, runbook: Runbook, step: RunbookStep, wants: People
         required=wants.required,
         times=1 if standing is None else standing.times + (standing.plan_hash != plan_hash and bool(_said(attempt, standing))),
         asked_time=since,
-        deadline_time=min((until, *_ends(attempt, runbook))),
+        deadline_time=min((until, *ends(attempt, runbook))),
         diff=ahead[:4096] if wants.shows_diff else "",
     )
 
@@ -114,13 +114,13 @@ def expired(attempt: Remediation, runbook: Runbook, asking: Asking | None, now: 
     said = f"{len(names)} of {asking.required} approvals of what remains were there when step '{asking.step}' expired at"
     if len(names) >= asking.required:
         said = f"{approval.listed(names)} approved what remains, and something else stood in the way ({attempt.status.message}) until"
-    measures = " with what the run changed for a while" if asking.deadline_time in _ends(attempt, runbook) else ""
+    measures = " with what the run changed for a while" if asking.deadline_time in ends(attempt, runbook) else ""
     return approval.expiry(
         f"{said} {approval.clock(asking.deadline_time)}{measures}: the rest was not done", pages=registry.params_of(step).on_expiry == "Escalate"
     )
 
 
-def _ends(attempt: Remediation, runbook: Runbook) -> tuple[datetime, ...]:
+def ends(attempt: Remediation, runbook: Runbook) -> tuple[datetime, ...]:
     """When what this run changed for a while is taken back by itself: what remains was planned on the ground that it stands."""
     lasts = {one.name: one.ttl_seconds for one in runbook.spec.steps if one.ttl_seconds is not None}
     done = ((one, lasts.get(run.step_name(one))) for one in attempt.status.steps if one.state is StepState.APPLIED)
@@ -128,8 +128,8 @@ def _ends(attempt: Remediation, runbook: Runbook) -> tuple[datetime, ...]:
 
 
 def again(world: World, plan: Plan) -> Refusal | None:
-    """The guards that are not asked of a run that has begun, and that time may have turned: people took some."""
-    asked_again = (guards.rights,) if plan.tells_only else (guards.storm, guards.window, guards.owner, guards.rights)
+    """The guards that are not asked of a run that has begun, and that time may have turned: people took some. Meanwhile it held no place."""
+    asked_again = (guards.rights,) if plan.tells_only else (guards.storm, guards.window, guards.owner, guards.rights, turns.concurrency)
     return next((refusal for guard in asked_again if (refusal := guard(world, plan)) is not None), None)
 
 
@@ -169,6 +169,12 @@ def approvers(attempt: Remediation) -> tuple[str, ...]:
 def agreements(attempt: Remediation) -> tuple[StepStatus, ...]:
     """The records of steps that asked, and to which people agreed, oldest first."""
     return tuple(one for one in attempt.status.steps if _agreement(one))
+
+
+def asks(attempt: Remediation, runbook: Runbook) -> RunbookStep | None:
+    """The step that asks people now."""
+    asking = attempt.status.asking
+    return next((one for one in runbook.spec.steps if asking is not None and one.name == asking.step), None)
 
 
 def asked(attempt: Remediation) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from prunella.api.remediation_spec import MOST_APPROVALS
 from prunella.api.runbook import Blocker, Parameter, Runbook, RunbookStep, Verify
 from prunella.api.windows import Windows
 from prunella.core.world import Evaluate, Unevaluable, ZoneOf
@@ -139,18 +140,22 @@ def _steps(steps: tuple[RunbookStep, ...], given: Mapping[str, object], evaluate
 
 
 def _asks(runbook: Runbook) -> Iterable[Problem]:
-    """Steps that ask people for nothing, or for more people than they name."""
-    steps = runbook.spec.steps
+    """Steps that ask people for nothing, for more people than they name, or all together for more words than a run takes."""
+    steps, asked = runbook.spec.steps, runbook.spec.approval.required
     for index, step in enumerate(steps):
         if step.action != ACTION or registry.wrong_with(step) is not None:
             continue
         params, place = registry.params_of(step), f"`spec.steps[{step.name}].approve"
         if not [one for one in steps[index + 1 :] if one.action != ACTION]:
             yield Problem("InvalidExpression", f"{place}`: no step comes after it that could be approved: put it before what needs it")
+        asked += params.min_approvals
         users, groups = params.approvers.users, params.approvers.groups
         if users and not groups and len(set(users)) < params.min_approvals:
             message = f"{place}.minApprovals`: {params.min_approvals} people must approve it, and approvers names {len(set(users))}"
             yield Problem("InvalidExpression", message)
+    if asked > MOST_APPROVALS:
+        message = f"`spec.steps`: with `spec.approval.required` {asked} approvals are needed in all, and a run takes at most {MOST_APPROVALS}"
+        yield Problem("InvalidExpression", message)
 
 
 def _kinds(runbook: Runbook) -> Iterable[Problem]:

@@ -102,7 +102,8 @@ def _goes_first(world: World, other: Remediation) -> bool:
         return False
     refused = any(condition.type == "RemediationAllowed" and condition.status == "False" for condition in other.status.conditions)
     if spent(other):
-        return other.status.ending is None or not refused  # one that can't take back what it did holds up nobody
+        # One that can't take back what it did holds up nobody, nor does one that waits for people: it asks for a place again once they agreed.
+        return other.status.asking is None and (other.status.ending is None or not refused)
     own = next((one for one in every(world) if one.metadata.uid == world.own_remediation_uid), None)
     return not refused and not other.is_request and (own is None or _made(other) < _made(own))
 

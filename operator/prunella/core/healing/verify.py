@@ -75,7 +75,7 @@ def workload_healthy(facts: WorkloadFacts | UnknownT | None, finding: Finding | 
     return Look(check=check, result=CheckResult.SUCCESS, value=f"{count}, 0 restarts")
 
 
-def thing_healthy(thing: Thing | None, finding: Finding | UnknownT | None, check: str) -> Look:
+def thing_healthy(thing: Thing | None, finding: Finding | UnknownT | None, check: str, *, ran_again: bool = False) -> Look:
     """Whether the detectors find nothing on an object that is no workload, and it is well by what its kind calls so.
 
     A Node must say that it is Ready, with nothing that presses on it; a claim must have all that it asks for. A Job stays Failed: it is well once it
@@ -87,10 +87,10 @@ def thing_healthy(thing: Thing | None, finding: Finding | UnknownT | None, check
         return Look(check=check, result=CheckResult.INCONCLUSIVE, value=f"{thing.short} does not say whether it is Ready", pending=True)
     if finding is not None:
         return Look(check=check, result=CheckResult.FAILURE, value=finding.summary[:1024])
-    return _by_kind(thing, check)
+    return _by_kind(thing, check, ran_again=ran_again)
 
 
-def _by_kind(thing: Thing, check: str) -> Look:
+def _by_kind(thing: Thing, check: str, *, ran_again: bool) -> Look:
     match thing:
         case Node():
             ill = f"{thing.short} is not Ready, or under pressure" if not thing.serves else ""
@@ -102,6 +102,8 @@ def _by_kind(thing: Thing, check: str) -> Look:
             return Look(check=check, result=CheckResult.INCONCLUSIVE, value=f"{thing.short} is suspended: whether its runs succeed can't be told")
         case CronJob():
             ill, well = "", "no run has failed since one was complete"
+        case Job() if thing.failed_time is not None and not ran_again:
+            return Look(check=check, result=CheckResult.INCONCLUSIVE, value=f"{thing.short} failed, and no run of it was complete since")
         case Job() if thing.failed_time is not None:
             ill, well = "", "it was run again, and that run was complete"
         case _:

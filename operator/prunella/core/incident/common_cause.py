@@ -99,12 +99,13 @@ def as_parent(incident: Incident) -> Parent:
 
 
 def holds(incident: Incident) -> bool:
-    """Whether a parent still holds its children: that of a registry or a zone until it is over, that of a storm or a workload while it is seen."""
+    """Whether a parent still holds its children: that of a registry until it is over, any other while it is seen."""
     if over(incident.status):
         return False
     if is_shared(incident.spec.target_ref):
         begins = not incident.status.signals
-        return incident.spec.target_ref.kind != STORM or begins or began(incident) is not None
+        # A kubelet that waits longer and longer to pull again is not seen to fail while it does.
+        return incident.spec.target_ref.kind == REGISTRY or begins or began(incident) is not None
     mitigated = any(one.type == "Mitigated" and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
     return not mitigated and began(incident) is not None
 

@@ -103,12 +103,12 @@ def _by_person(world: World, draft: Draft, said: Resolution, healthy_since: date
 
 
 def _after_proof(world: World, draft: Draft, attempt: Remediation) -> Draft:
-    """At once, unless a joined alert still fires: then Mitigated until it is cleared. One about a Job fires for as long as the failed Job is kept."""
+    """At once, unless a joined alert still fires: then Mitigated until it is cleared."""
     ended = attempt.status.ended_time or draft.now
     for signal in not_over(draft.status):
         if _absent(world, signal, ended):
             draft = _end_signal(draft, signal, world.polled_time or draft.now)
-    still = () if world.ended_for_good else not_over(draft.status)
+    still = _still(world, draft)
     if still:
         if any(signal.key.startswith(ALERT) for signal in still):
             draft = _ask_alertmanager(world, draft)
@@ -120,7 +120,7 @@ def _after_proof(world: World, draft: Draft, attempt: Remediation) -> Draft:
 
 def _cleared(world: World, draft: Draft, health: tuple[bool | UnknownT, datetime | None]) -> Draft:
     healthy, since = health
-    still = not_over(draft.status)
+    still = _still(world, draft)
     if still:
         return _waits(draft, f"{alert_name(still[0])} is not over yet", healthy_since=None)
     if reported(world.incident):
@@ -160,6 +160,11 @@ def _health(world: World, draft: Draft, *, target_healthy: bool | UnknownT, sinc
     if target_healthy is True and since is None:
         return True, draft.status.healthy_since_time or draft.now
     return target_healthy, since
+
+
+def _still(world: World, draft: Draft) -> tuple[Signal, ...]:
+    """The signals that keep it open. An alert about a Job fires for as long as the failed Job is kept, also when that is the past."""
+    return tuple(signal for signal in not_over(draft.status) if not world.is_past(signal))
 
 
 def _alert_ends(draft: Draft) -> list[datetime]:

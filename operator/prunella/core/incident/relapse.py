@@ -64,11 +64,9 @@ def fire_again(world: World, draft: Draft) -> Draft:
 
 def newer(world: World, draft: Draft, since: datetime) -> tuple[Signal | None, datetime | None]:
     """A signal that fires for the time after `since`; or when one that may do so has to be looked at again. A Job fails once."""
-    if world.ended_for_good:
-        return None, None
     look_again: datetime | None = None
     for signal in firing(draft.status):
-        if signal.first_seen_time <= since:
+        if signal.first_seen_time <= since or world.is_past(signal):
             continue
         started = _started(world, signal)
         if signal.key.startswith(WATCH) or (started is not None and started > since):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from prunella.api.common import Condition
 from prunella.api.incident import Escalation, Incident, IncidentStatus, Owner
@@ -20,6 +21,9 @@ from prunella.core.subject import short
 from prunella.core.world import Delivery, World
 
 from . import message, notices, pages, responders
+
+MOST: Final = 20
+"""So many are told of one thing: what was told of others stays on record."""
 
 
 def waits(request: Remediation) -> bool:
@@ -37,7 +41,7 @@ def tell(world: World, request: Remediation, owner: Owner | None) -> tuple[Messa
     """Its messages with a new one to each whom the owner of the target wants told, once for each thing that it asks."""
     draft = _draft(request, world.now)
     policy = responders.find(world, owner.escalation_policy_ref if owner is not None else None)
-    for receiver in notices.owners(world, policy.spec if policy is not None else None):
+    for receiver in notices.owners(world, policy.spec if policy is not None else None)[:MOST]:
         draft = pages.add(draft, key=f"{_about(request)}/{receiver}", kind=MessageKind.NOTICE, receiver=receiver, text=_text(request))
     return draft.status.escalation.messages
 

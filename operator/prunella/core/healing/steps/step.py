@@ -232,7 +232,7 @@ class StepKind(Generic[P]):
     receivers: Callable[[P], tuple[str, ...]] = lambda _params: ()
     """Receivers of the HealingPolicy that its fields name."""
     fixed: frozenset[str] = frozenset()
-    """Fields that take no parameter of a run: they say what runs, as whom, or who is told."""
+    """Fields that take no parameter of a run: they say what runs, as whom, who is told, or what the schema itself checks."""
     event: str = ""
     """Event and timeline name of its effect."""
     bounded: bool = False

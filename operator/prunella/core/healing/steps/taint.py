@@ -77,4 +77,5 @@ KIND: Final = StepKind(
     plan=plan,
     undo=undo,
     must_end=True,
+    fixed=frozenset({"key"}),
 )

@@ -47,4 +47,5 @@ KIND: Final = StepKind(
     granted_by=nodes.GRANTED_BY,
     needs=needs,
     plan=plan,
+    fixed=frozenset({"key"}),
 )
