@@ -202,4 +202,10 @@ async def test_a_policy_that_is_deleted_and_made_again_knows_of_the_storm_again(
     await operator.brake.look()
     assert (stored(place).storm_since_time, stored(place).storm_message, operator.gatherer.storm_since) == (since, message, since)
     assert len(events(place)) == 1, "and nobody is told twice"
+    place.api.delete("HealingPolicy", "", "default")
+    place.policy()
+    for seconds, known in ((1, None), (8, None), (2, since)):
+        place.clock.advance(seconds)
+        await operator.brake.look()
+        assert stored(place).storm_since_time == known, "the same is not written at every look"
     await operator.close()

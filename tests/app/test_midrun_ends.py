@@ -139,8 +139,32 @@ async def test_what_people_agreed_to_ends_with_the_measure_on_which_it_rests():
     place.policy()
     await operator.run(30)
     one = newest(operator)
-    assert (done(place).count("restart"), one.status.outcome, workload.raw["spec"]["replicas"]) == (0, Outcome.SUPERSEDED, 3)
+    assert (done(place).count("restart"), one.status.outcome, workload.raw["spec"]["replicas"]) == (0, Outcome.ABORTED, 3)
     assert "changed for a while" in one.status.message
+    await operator.close()
+
+
+@pytest.mark.parametrize(("frozen", "restarts"), [(590, 1), (700, 0)], ids=["in time", "too late"])
+async def test_what_people_agreed_to_and_something_else_kept_from_beginning_is_not_done_by_an_old_word(frozen, restarts):
+    """They said yes on Friday; the freeze is over on Monday."""
+    place, _, operator = await halfway(sure(timeoutSeconds=60), RESTART)
+
+    def pause(when: str, verb: str, what: str) -> None:
+        agreed = [one for one in newest(operator).status.steps if one.name == "sure"]
+        if (when, verb, what.partition("/")[0]) == ("after", "update status", "Remediation") and agreed:
+            place.api.gate = lambda *_: None
+            place.policy(pauses=(Pause(name="freeze", reason="Friday"),))
+
+    place.api.gate = pause
+    say(operator, "ana")
+    await operator.run(frozen)
+    place.policy()
+    await operator.run(60)
+    one = newest(operator)
+    assert done(place).count("restart") == restarts
+    if not restarts:
+        assert (one.status.outcome, conditions(one)["Approved"]) == (Outcome.ABORTED, ("False", "ApprovalExpired"))
+        assert "something else stood in the way" in one.status.message
     await operator.close()
 
 

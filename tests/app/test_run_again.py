@@ -282,6 +282,28 @@ async def test_an_alert_that_told_of_its_failed_run_before_holds_up_nothing():
     await operator.close()
 
 
+async def test_nobody_is_asked_or_called_for_a_run_that_the_schedules_next_one_made_up_for():
+    place = shop(shipped("run-failing-cron-job"))
+    operator = Operator(place)
+    failed = run(9, failed=True, ago_seconds=60, failed_time=place.clock.now())
+    place.cluster.put(failed)
+    is_there(place, cron_job(failed, last_success_time=None), jobTemplate={"spec": {"template": {"spec": {"containers": []}}}})
+    await operator.run(90)
+    await operator.take(firing(place, "KubeJobFailed", job_name="backup-9"))
+    [attempt] = operator.remediations
+    assert attempt.status.phase is RemediationPhase.PENDING, "people are asked"
+    done = run(10, failed=False, ago_seconds=0, completed_time=place.clock.now())
+    place.cluster.put(replace(the_cron_job(place), jobs=(done, failed), last_success_time=done.completed_time))
+    paged = len(place.deliver.to(MessageKind.PAGE))
+    await operator.run(30)
+    agree(operator)
+    await operator.run(4000)
+    assert (made(place), len(place.deliver.to(MessageKind.PAGE))) == ([], paged)
+    assert (len(operator.remediations), operator.remediations[0].status.phase.final) == (1, True)
+    assert operator.condition("Resolved") == ("True", "SignalsCleared")
+    await operator.close()
+
+
 async def test_nor_does_it_where_the_next_run_of_the_schedule_was_a_success():
     place = shop()
     operator = Operator(place)

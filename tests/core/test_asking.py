@@ -87,5 +87,6 @@ def test_an_expiry_pages_at_once_and_is_no_proof_that_it_still_hurts():
     episode = Episode(number=1, started_time=later(0), triggered_time=later(0), reason="Opened")
     quiet = draft_of(seen).with_status(signals=(), healthy_since_time=later(16), episodes=(episode,))
     assert automation.hurts(seen, quiet)[0] is False
-    begun = expired.model_copy(update={"status": expired.status.model_copy(update={"started_time": later(12)})})
-    assert automation.hurts(world(watched(), at=20, remediations=(begun,)), quiet)[0] is True
+    for effect_time, hurts in ((None, False), (later(13), True)):
+        begun = expired.model_copy(update={"status": expired.status.model_copy(update={"started_time": later(12), "effect_time": effect_time})})
+        assert automation.hurts(world(watched(), at=20, remediations=(begun,)), quiet)[0] is hurts

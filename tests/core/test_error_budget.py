@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from tests.fakes.runbooks import runbook
 
-from prunella.api.names import Mode, Outcome, RemediationPhase
+from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase
 from prunella.api.runbook import ErrorBudget, Limits
 from prunella.core.healing import error_budget, guards, judge
 from prunella.core.healing.plan import runbook_sha256
 from prunella.core.healing.refusal import Refusal
 
 from .builders import ago, later
-from .healing_builders import attempt, ill, permitted, planned
+from .healing_builders import attempt, condition, ill, permitted, planned
 from .incident_builders import TARGET, draft_of
 
 BOOK = runbook()
@@ -93,6 +93,13 @@ def test_three_failures_of_the_last_five_demote_for_a_day_from_the_newest_of_the
 )
 def test_what_counts_as_a_failure(outcome, failed):
     assert (demoted(tried(3), tried(2), tried(1, outcome)) is not None) == failed
+
+
+@pytest.mark.parametrize(("changed", "counts"), [(None, False), (ago(HOUR), True)], ids=["nothing was changed", "something was"])
+def test_that_nobody_answered_a_step_that_asks_tells_nothing_of_the_runbook(changed, counts):
+    unanswered = condition("Approved", ConditionStatus.FALSE, "ApprovalExpired")
+    third = tried(1, Outcome.ABORTED, conditions=(unanswered,), effect_time=changed)
+    assert (demoted(tried(3), tried(2), third) is not None) == counts
 
 
 @pytest.mark.parametrize(

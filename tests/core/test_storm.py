@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from prunella.api.healing_policy import Storm
-from prunella.api.names import Cause, Outcome, RemediationPhase
+from prunella.api.names import Cause, ConditionStatus, Outcome, RemediationPhase
 from prunella.core.healing.storm import CLASS_OF, StormState, brake, failed_trial, hit, over_threshold
 from prunella.core.things.sighting import OPEN_AFTER
 from prunella.core.world import OpenIncident
 
 from .builders import NOON, ago, later
-from .healing_builders import attempt
+from .healing_builders import attempt, condition
 
 TIDY = {Cause.SCALED_TO_ZERO, Cause.FAILED_PODS_PILED_UP}
 """Faults of workloads that do not fail: whoever switches many off sets off no storm."""
@@ -118,6 +118,7 @@ def begun(outcome, *, started=60.0, **changes):
     return attempt(1, outcome, ended=10, started_time=ago(started), **changes)
 
 
+UNANSWERED = condition("Approved", ConditionStatus.FALSE, "ApprovalExpired")
 HEALED = {"phase": RemediationPhase.SUCCEEDED, "name": "web-1", "uid": "uid-web-1"}
 
 
@@ -132,6 +133,8 @@ HEALED = {"phase": RemediationPhase.SUCCEEDED, "name": "web-1", "uid": "uid-web-
         ((attempt(ended=None, started_time=ago(60), phase=RemediationPhase.UNKNOWN),), 120, "checkout-7f3kq-1"),
         ((attempt(ended=None, started_time=ago(60)),), 120, ""),
         ((begun(Outcome.REVERTED),), 120, ""),
+        ((begun(Outcome.ABORTED, conditions=(UNANSWERED,)),), 120, ""),
+        ((begun(Outcome.ABORTED, conditions=(UNANSWERED,), effect_time=ago(50)),), 120, "checkout-7f3kq-1"),
         ((begun(Outcome.SUPERSEDED, phase=RemediationPhase.CANCELLED),), 120, ""),
         ((begun(Outcome.SIMULATED, phase=RemediationPhase.SUCCEEDED),), 120, ""),
         ((attempt(1, Outcome.ABORTED, ended=10, started_time=None),), 120, ""),
@@ -150,6 +153,8 @@ HEALED = {"phase": RemediationPhase.SUCCEEDED, "name": "web-1", "uid": "uid-web-
         "unknown",
         "under way",
         "somebody reverts it",
+        "nobody answered before anything was changed",
+        "nobody answered after something was",
         "a person was faster",
         "only shown",
         "never begun",

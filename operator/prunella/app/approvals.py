@@ -42,8 +42,10 @@ class Approvals:
         if remediation.status.ending is not None:
             return False  # what was done is being taken back: that is no part of what people say no to
         now = self._clock.now()
-        ending = approval.over(remediation, runbook.spec.approval.required, now) or midrun.expired(
-            remediation, runbook, remediation.status.asking, now
+        ending = (
+            approval.over(remediation, runbook.spec.approval.required, now)
+            or midrun.expired(remediation, runbook, remediation.status.asking, now)
+            or midrun.lapsed(remediation, runbook, now)
         )
         if ending is None:
             return False

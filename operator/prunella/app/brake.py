@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
 
 from prunella.api.base import API_VERSION
 from prunella.api.common import ObjectRef
@@ -18,6 +20,8 @@ from .gather import Gatherer
 from .ports import Clock, Store, Telemetry, View
 
 log = logging.getLogger(__name__)
+AGAIN: Final = timedelta(seconds=10)
+"""How soon at the earliest the same is written once more: a cache that lags is one of a cluster that is busy."""
 
 
 class Brake:
@@ -34,6 +38,8 @@ class Brake:
         self._state: StormState | None = None
         self._untold: tuple[StormState, StormState] | None = None
         """What has yet to be stored and told: a write may fail."""
+        self._again = clock.now()
+        """From when on what is stored may be written once more."""
 
     async def look(self) -> None:
         """Bring the brake up to date."""
@@ -54,11 +60,13 @@ class Brake:
         if self._untold is not None and policy is not None:
             await self._tell(policy, *self._untold)
             self._untold = None
-        elif policy is not None and after.since is not None and policy.status.storm_since_time != after.since:
+        elif policy is not None and after.since is not None and policy.status.storm_since_time != after.since and now >= self._again:
             # It was deleted and made again. Where the cache only lags behind our own write, this writes the same once more.
+            self._again = now + AGAIN
             await self._store.put_storm(after.since, after.message or None, None)
 
     async def _tell(self, policy: HealingPolicy, before: StormState, after: StormState) -> None:
+        self._again = self._clock.now() + AGAIN
         started = after.since is not None
         await self._store.put_storm(after.since, after.message or None, None if started else self._clock.now())
         since = after.since or before.since or self._clock.now()

@@ -79,7 +79,9 @@ class Midway:
         if record is None or record.outcome is None or step is None:
             return None
         if any(self._clock.now() >= one for one in midrun.ends(remediation, runbook)):
-            return await self._changed(remediation, "what the run changed for a while, and on which what people approved rests, is over")
+            message = f"what the run changed for a while, and on which the approval at step '{step.name}' rests, is over: the rest was not done"
+            await self._approvals.close(remediation, runbook, approval.expiry(message))
+            return True, None
         ahead = await self._steps.ahead(remediation, runbook, permitted, acting, step)
         if ahead is None:
             return await self._refused.take(remediation, replace(UNTOLD, look_again_time=self._clock.now() + SETTLE))

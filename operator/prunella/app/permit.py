@@ -164,7 +164,8 @@ class Permit:
         """The Runbook that fits what is seen now; of a run that a person asked for, the one that was named."""
         if remediation.is_request:
             return self_service.fit(remediation, runbook, world)
-        if world.finding is None and not any(one.source == "Alertmanager" and one.state == "Firing" for one in world.incident.status.signals):
+        alerts = (one for one in world.incident.status.signals if one.source == "Alertmanager" and one.state == "Firing")
+        if world.finding is None and all(world.is_past(one) for one in alerts):
             return Refusal(reason="TargetHealthy", message="the target shows no fault any more")
         return match.choose(world, world.incident.status)[0]
 

@@ -48,6 +48,12 @@ def froze(remediation: Remediation) -> bool:
     return any(one.action == FREEZE and one.intent is not None and one.state is StepState.APPLIED for one in remediation.status.steps)
 
 
+def untried(remediation: Remediation) -> bool:
+    """Whether the attempt asked people, nobody answered in time, and nothing was changed: it says nothing of what it would have done."""
+    expired = any(one.type == "Approved" and one.reason == "ApprovalExpired" for one in remediation.status.conditions)
+    return expired and remediation.status.effect_time is None
+
+
 def at_work(remediations: tuple[Remediation, ...]) -> tuple[Remediation, ...]:
     """Attempts that will end by themselves but have not yet."""
     return tuple(one for one in remediations if not phase_of(one).final and phase_of(one) is not RemediationPhase.UNKNOWN)

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from prunella.api.names import PHASE_OF, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
+from prunella.core.standing import untried
 from prunella.core.world import World
 
 from .refusal import Refusal
@@ -59,7 +60,7 @@ def _ended(world: World, runbook: Runbook, sha256: str) -> list[_Ended]:
     return sorted(
         _Ended(one.status.ended_time, PHASE_OF[one.status.outcome] is RemediationPhase.FAILED)
         for one in mine.values()
-        if one.status.started_time is not None and one.status.ended_time is not None and one.status.outcome is not None
+        if one.status.started_time is not None and one.status.ended_time is not None and one.status.outcome is not None and not untried(one)
     )
 
 

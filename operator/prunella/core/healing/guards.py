@@ -178,8 +178,9 @@ def target(world: World, plan: Plan) -> Refusal | None:
         return Refusal(reason="TargetChanged", message=f"{plan.subject.short} is gone or was made anew: the plan was for another object")
     if plan.workload is not None and plan.workload.desired <= 0 and not plan.requested and not plan.tells_only:
         return Refusal(reason="HumanOverride", message=f"{plan.subject.short} was scaled to zero: that is somebody's decision")
-    firing = [one for one in world.incident.status.signals if one.state is SignalState.FIRING and one.source is SourceKind.ALERTMANAGER]
-    if world.finding is None and plan.by_alert is None and not firing and not plan.requested:
+    alerts = (one for one in world.incident.status.signals if one.state is SignalState.FIRING and one.source is SourceKind.ALERTMANAGER)
+    ill = any(not world.is_past(one) for one in alerts)
+    if world.finding is None and plan.by_alert is None and not ill and not plan.requested:
         return Refusal(reason="TargetHealthy", message=f"{plan.subject.short} shows no fault any more")
     return None
 

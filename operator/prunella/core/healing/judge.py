@@ -45,7 +45,8 @@ def judge(world: World, draft: Draft) -> Draft:
         return _settled(world, draft)
     if under_way is not None:
         return _under_way(under_way, replace(draft, followed=frozenset()))
-    if world.subject is not None and world.finding is None and not firing(draft.status) and not reported(world.incident):
+    past = all(world.is_past(one) for one in firing(draft.status))
+    if world.subject is not None and world.finding is None and past and not reported(world.incident):
         healthy = Refusal(reason="TargetHealthy", message=f"{world.subject.short} shows no fault any more: there is nothing to do")
         return _blocked(_decide(_unblocked(draft), []), healthy)
     status = draft.status

@@ -29,6 +29,8 @@ from .steps.step import People
 
 PLAN: Final = "planHash"
 WAITED: Final = "waitedSeconds"
+KEPT: Final = timedelta(seconds=600)
+"""For so long at least a word is good: what reads and waits comes between it and the first change, too."""
 MOST: Final = 3
 """So often people are asked anew by one step because what they had approved became something else."""
 
@@ -118,6 +120,21 @@ def expired(attempt: Remediation, runbook: Runbook, asking: Asking | None, now: 
     return approval.expiry(
         f"{said} {approval.clock(asking.deadline_time)}{measures}: the rest was not done", pages=registry.params_of(step).on_expiry == "Escalate"
     )
+
+
+def lapsed(attempt: Remediation, runbook: Runbook, now: datetime) -> approval.Ending | None:
+    """How a run ends that something else kept from beginning after people had agreed: their word is of that time. One that has begun has its own."""
+    record = unused(attempt) if attempt.status.started_time is None else None
+    step = next((one for one in runbook.spec.steps if record is not None and one.name == run.step_name(record)), None)
+    if record is None or record.outcome is None or step is None:
+        return None
+    params = registry.params_of(step)
+    until = record.outcome.observed_time + max(timedelta(seconds=params.timeout_seconds), KEPT)
+    if now < until:
+        return None
+    names = approval.listed(approvers(attempt))
+    message = f"{names} approved what remains, and until {approval.clock(until)} something else stood in the way: {attempt.status.message}"
+    return approval.expiry(message, pages=params.on_expiry == "Escalate")
 
 
 def ends(attempt: Remediation, runbook: Runbook) -> tuple[datetime, ...]:

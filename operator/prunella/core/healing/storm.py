@@ -15,6 +15,7 @@ from typing import Final
 from prunella.api.healing_policy import Storm
 from prunella.api.names import Cause, Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
+from prunella.core.standing import untried
 from prunella.core.world import OpenIncident
 
 HALF_OPEN: Final = timedelta(hours=1)
@@ -106,7 +107,7 @@ def failed_trial(attempts: Sequence[Remediation], ended: datetime | None, now: d
     if ended is None or not half_open(attempts, ended, now):
         return ""
     failed = (one for one in attempts if one.status.outcome in FAILED_TRIALS or one.status.phase is RemediationPhase.UNKNOWN)
-    return next((one.metadata.name for one in failed if _begun_since(one, ended)), "")
+    return next((one.metadata.name for one in failed if _begun_since(one, ended) and not untried(one)), "")
 
 
 def _begun_since(one: Remediation, ended: datetime) -> bool:

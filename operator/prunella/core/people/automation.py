@@ -11,7 +11,7 @@ from typing import Final
 from prunella.api.names import ConditionStatus, Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.core.draft import Draft
-from prunella.core.standing import firing, not_over, phase_of, reported, unknown
+from prunella.core.standing import firing, not_over, phase_of, reported, unknown, untried
 from prunella.core.world import World
 
 WAITING: Final = "DwellRunning"
@@ -50,10 +50,12 @@ def hurts(world: World, draft: Draft) -> tuple[bool, datetime | None]:
     grace = _alert_grace(draft)
     if grace is not None and draft.now < grace:
         return False, grace
-    if firing(draft.status) or reported(world.incident) or unknown(world.remediations) is not None:
+    fires = any(not world.is_past(one) for one in firing(draft.status))
+    if fires or reported(world.incident) or unknown(world.remediations) is not None:
         return True, None
     began = draft.status.episodes[-1].triggered_time if draft.status.episodes else draft.now
-    if any(one.status.started_time is not None and _needs_a_person(world, draft, one, began) for one in world.remediations):
+    begun = (one for one in world.remediations if one.status.started_time is not None and not untried(one))
+    if any(_needs_a_person(world, draft, one, began) for one in begun):
         return True, None  # what was done did not help, or nobody can tell: that the signal went quiet proves nothing
     if not_over(draft.status) or draft.status.healthy_since_time is not None:
         return False, None
