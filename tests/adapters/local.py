@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -69,12 +70,17 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def answering(*pieces: bytes, stall: bool = False) -> AsyncIterator[str]:
-    """A server that reads a request's head and sends these bytes as they are, then closes, or stays silent; yields its URL."""
+    """A server that reads a request and sends these bytes as they are, then closes, or stays silent; yields its URL.
+
+    It reads all of it: a connection that is closed with something unread is reset, and what was sent on it may be lost.
+    """
     release = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await reader.readuntil(b"\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: *(\d+)", head)
+            await reader.readexactly(int(length[1]) if length is not None else 0)
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
