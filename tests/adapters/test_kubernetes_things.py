@@ -66,9 +66,9 @@ async def server() -> AsyncIterator[StandIn]:
 
 
 @asynccontextmanager
-async def running(server: StandIn) -> AsyncIterator[Cache]:
+async def running(server: StandIn, namespaces: tuple[str, ...] = ()) -> AsyncIterator[Cache]:
     async with connect_plainly(server.url, Numbers()) as api:
-        cache = Cache(api, Clock(), Numbers(), tempo=QUICK)
+        cache = Cache(api, Clock(), Numbers(), tempo=QUICK, namespaces=namespaces)
         task = asyncio.create_task(cache.run())
         try:
             await asyncio.wait_for(cache.until_synced(), 10)
@@ -281,6 +281,21 @@ async def test_a_namespace_is_a_thing_while_it_goes(server: StandIn):
         assert (going.finalizers, [one.type for one in going.conditions]) == (("x.io/y", "kubernetes"), ["ContentRemaining"])
         assert going in list(cache.things())
         assert cache.sees("Namespace", "", NOON)
+
+
+async def test_a_namespace_that_goes_is_a_thing_only_where_it_is_watched(server: StandIn):
+    for space in ("shop", "prunella-system"):
+        for resource in (one for one in (*FOREIGN, *THINGS, *OWN, EVENT) if one.namespaced):
+            path = resource.call("list", namespace=space).path
+            server.answers("GET", path, listed())
+            server.answers("WATCH", path, Lines())
+    body = {"metadata": {"uid": "u", "resourceVersion": "1", "deletionTimestamp": "2026-11-24T11:00:00Z"}, "spec": {"finalizers": ["kubernetes"]}}
+    ours, theirs = ({**body, "metadata": {**body["metadata"], "name": name, "uid": name}} for name in ("shop", "theirs"))
+    server.answers("GET", "/api/v1/namespaces", listed(ours, theirs))
+    async with running(server, ("shop",)) as cache:
+        assert cache.thing("Namespace", "", "theirs") is None
+        assert [one.name for one in cache.things() if isinstance(one, Space)] == ["shop"]
+        assert cache.thing("Namespace", "", "shop") is not None
 
 
 async def test_an_autoscaler_is_a_thing_as_well(server: StandIn):

@@ -86,7 +86,7 @@ class Cache:
         self._entries = self._shelf(watched.CATALOG_ENTRIES)
         self._records = self._shelf(watched.WORKLOAD_RECORDS)
         self._of_things: list[Reflector[Any]] = []
-        self._things = Things(self._dispensable_shelf, self._kinship, self._autoscalers, self._spaces, self._tell_of)
+        self._things = Things(self._dispensable_shelf, self._kinship, self._autoscalers, self._spaces, self._tell_of, self._namespaces)
 
     def subscribe(self, *, on_change: OnChange | None = None, on_workload_change: OnChange | None = None) -> None:
         """Be told of each change, and of each workload that is touched by one of its own, its revisions or its pods."""

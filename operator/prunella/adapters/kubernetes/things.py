@@ -6,7 +6,7 @@ each look, so that it is kept once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 
@@ -45,11 +45,20 @@ class MakeShelf(Protocol):
 
 
 class Things:
-    """What is kept of things. `touched` is told which have to be looked at, after the change can be read."""
+    """What is kept of things, those of `namespaces` if some are named. `touched` is told which have to be looked at, after the change can be read."""
 
-    def __init__(self, shelf: MakeShelf, kin: Kinship, autoscalers: Shelf[AutoscalerFacts], spaces: Shelf[NamespaceFacts], touched: Touched) -> None:
+    def __init__(
+        self,
+        shelf: MakeShelf,
+        kin: Kinship,
+        autoscalers: Shelf[AutoscalerFacts],
+        spaces: Shelf[NamespaceFacts],
+        touched: Touched,
+        namespaces: Collection[str] = (),
+    ) -> None:
         self._kin = kin
         self._spaces = spaces
+        self._namespaces = frozenset(namespaces)
         self._touched = touched
         self._jobs_of: Children[Job] = Children()
         self._said = Said()
@@ -73,13 +82,12 @@ class Things:
     def all(self) -> Iterator[Thing]:
         """Every thing, without what belongs to it."""
         yield from (one for shelf in self._shelves.values() for one in shelf.values())
-        yield from (space.going for space in self._spaces.values() if space.going is not None)
+        yield from (going for space in self._spaces.values() if (going := self._going(space)) is not None)
 
     def get(self, kind: str, namespace: str, name: str) -> Thing | None:
         """One thing, with what belongs to it."""
         if kind == Space.kind:
-            space = self._spaces.get(("", name))
-            return space.going if space is not None else None
+            return self._going(self._spaces.get(("", name)))
         shelf = self._shelves.get(kind)
         thing = shelf.get((namespace, name)) if shelf is not None else None
         return self.whole(thing) if thing is not None else None
@@ -131,9 +139,13 @@ class Things:
 
     def space_changed(self, change: Change[NamespaceFacts]) -> None:
         """A Namespace came, changed or went. Only one that is going is a thing."""
-        before, after = (one.going if one is not None else None for one in (change.before, change.after))
-        if before != after:
+        if self._going(change.before) != self._going(change.after):
             self._touched(Space.kind, "", change.key[1])
+
+    def _going(self, space: NamespaceFacts | None) -> Thing | None:
+        """The Namespace as a thing, while it is being deleted. One that was not named is somebody else's to watch, as all that is in it."""
+        watched_too = space is not None and (not self._namespaces or space.name in self._namespaces)
+        return space.going if space is not None and watched_too else None
 
     def _complained(self, change: Change[Complaint]) -> None:
         self._said.change(change)
