@@ -22,7 +22,8 @@ def test_r35_a_wrong_clock_makes_nobody_act_twice_or_keep_silent(campaign, clock
         wait_for(lambda: healed(ground) or delivered(ground, "primary"), END_SECONDS, "it heals, or somebody is called", seen=ground.story)
         quiet(ground)
         effects = [one for one in ground.foreign_writes() if not one.hand_back]
-        assert len(effects) == (flow.effects if healed(ground) else 0), ground.story()
+        done = range(flow.effects, flow.effects + 1) if healed(ground) else range(flow.effects + 1)
+        assert len(effects) in done, ground.story()  # whose proof a clock that jumps leaves open, and whose person is called, has been done once
         assert len(ground.incidents(APP)) == 1
         assert ground.supervisor.starts == 1, ground.story()
         assert "Traceback" not in ground.words.read_text(), ground.story()
