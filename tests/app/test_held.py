@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.fakes.operator import Operator, shop
-from tests.fakes.runbooks import ROLL_BACK, runbook
+from tests.fakes.runbooks import ROLL_BACK, runbook, shipped
 
 from prunella.api.incident import Incident
 from prunella.api.marks import MARKED_LABEL
@@ -100,6 +100,34 @@ async def test_r11_a_lost_answer_holds_it_once(lost):
 
     place, _, operator = await broken(prepare=prepare)
     assert [effect.target.kind for _, effect in place.cluster.effects] == ["Application", "Deployment"]
+    await operator.close()
+
+
+async def test_r25_people_are_not_asked_for_what_another_run_s_hold_forbids_and_are_once_it_is_released():
+    """The shipped Runbook first asks whoever owns the repository, and people: neither while another workload's run holds the application."""
+    place, _, operator = await broken()
+    place.api.apply(shipped("hold-gitops-and-roll-back"))
+    cart = place.cluster.create("cart")
+    cart.changes |= {
+        "annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/cart"},
+        "labels": {"prunella.dev/hold-gitops": "true"},
+    }
+    await operator.run(30)
+    place.cluster.set_image(cart, "shop/app:2")
+    await operator.run(300)
+
+    def of_cart():
+        return [one for one in place.api.all(Remediation) if one.spec.target_ref.name == "cart"]
+
+    assert of_cart() == [], "nobody is asked"
+    [waits] = [one for one in place.api.all(Incident) if one.spec.target_ref.name == "cart"]
+    [told] = [one for one in waits.status.conditions if one.type == "RemediationAllowed"]
+    assert (told.status, told.reason) == ("False", "OwnedByGitOps")
+    assert "is held by another run (" in told.message
+    await operator.run(TTL)
+    [asks] = of_cart()
+    assert (asks.spec.runbook_ref.name, asks.status.approval_deadline_time is not None) == ("hold-gitops-and-roll-back", True)
+    assert asks.status.diff, "and are shown what it would change"
     await operator.close()
 
 

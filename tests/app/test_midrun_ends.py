@@ -35,6 +35,20 @@ async def test_what_nobody_answers_is_not_begun_anew(first, expiry):
     await operator.close()
 
 
+async def test_what_changes_again_and_again_before_anything_was_done_is_not_asked_anew_either():
+    """People said yes three times, to three different things: an attempt like any other, though it changed nothing."""
+    place, _, operator = await halfway(sure(minApprovals=2), RESTART)
+    for number in range(4):
+        say(operator, "ana")
+        place.cluster.dry_run_diff = f"-image: new\n+image: {number}"
+        await operator.run(40)
+    await operator.run(1800)
+    [one] = operator.remediations
+    assert (one.status.outcome, one.status.started_time is not None, done(place)) == (Outcome.SUPERSEDED, True, [])
+    assert operator.condition("RemediationAllowed") == ("False", "HumanOverride")
+    await operator.close()
+
+
 async def test_that_nobody_answered_before_anything_was_changed_is_no_ground_to_try_another_runbook():
     place = shop(
         runbook("ask", sure(timeoutSeconds=60), MORE, match=MATCH, next_ref=LocalRef(name="restart")),

@@ -376,6 +376,31 @@ def test_a_runbook_that_lint_refuses_is_refused(tmp_path, spec, said):
     assert (done.exit_code, said in done.output) == (UNREADABLE, True), done.output
 
 
+FAILS = {"name": "grace", "patch": {"field": "livenessProbe.periodSeconds", "container": "nobody", "value": "20"}}
+AGAIN = {"name": "again", "restart": {}}
+
+
+@pytest.mark.parametrize(
+    ("steps", "deeds"),
+    [
+        ([FAILS], [("grace", True)]),
+        ([FAILS, AGAIN], [("grace", True)]),
+        ([{**FAILS, "onFailure": {"action": "Continue"}}, AGAIN], [("grace", False), ("again", False)]),
+        ([{**FAILS, "onFailure": {"goTo": "again"}}, {"name": "look", "captureEvidence": {}}, AGAIN], [("grace", False), ("again", False)]),
+        ([{"name": "look", "captureEvidence": {}}, FAILS], [("look", False), ("grace", True)]),
+    ],
+    ids=["alone", "before another", "that goes on", "that goes elsewhere", "after another"],
+)
+@pytest.mark.parametrize(("mode", "outcome"), [("Approve", "Ask"), ("Auto", "Act")])
+def test_a_step_that_fails_is_no_refusal_the_run_begins_and_fails_there(tmp_path, steps, deeds, mode, outcome):
+    """So it is in a cluster: people are asked, or it begins, and then the step fails."""
+    spec = {**RUNBOOK["spec"], "mode": mode, "steps": steps}
+    case = told(RESTART, "--runbooks", written(tmp_path, "mine.yaml", {**RUNBOOK, "spec": spec}))
+    assert case["outcome"] == outcome, case
+    assert [(one["step"], one.get("stops", False)) for one in case["steps"]] == deeds
+    assert "fails: " in next(one for one in case["steps"] if one["step"] == "grace")["says"]
+
+
 def rule(*lasts: str) -> dict[str, Any]:
     rules = [{"record": "x", "expr": "1"}, *({"alert": "HighErrors", "expr": "1", "for": one} for one in lasts)]
     meta = {"name": "rules", "namespace": "shop"}

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunella.api.names import CheckResult, Outcome
+from prunella.api.names import CheckResult, Outcome, StepState
+from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import AlertCleared, Check, PromQL, Verify, WorkloadHealthy
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing import verify
@@ -16,7 +17,7 @@ from prunella.core.healing.verify import Look, Tally
 from prunella.core.world import QueryValue, Unevaluable
 
 from .builders import NOON, ago, container, healthy_facts, later, pods, termination
-from .healing_builders import crashed, ill, seen
+from .healing_builders import TARGET, attempt, crashed, ill, seen
 
 S, F, N, E = CheckResult.SUCCESS, CheckResult.FAILURE, CheckResult.INCONCLUSIVE, CheckResult.ERROR
 HEALTHY = Check(name="healthy", workload_healthy=WorkloadHealthy())
@@ -81,6 +82,78 @@ def test_a_workload_is_healthy_when_all_of_it_runs_without_a_restart_since_the_e
 def test_an_init_container_that_finished_is_no_restart(changes, result):
     facts = replace(healthy_facts(), pods=pods(3, "h2", container(**changes), container("app"), ready=True))
     assert verify.workload_healthy(facts, None, ago(10), "healthy").result is result
+
+
+def done(*, path="", uid=TARGET.uid, action="Patch", state=StepState.APPLIED):
+    """The record of an effect; on the pod template unless it names another part."""
+    target = TARGET.model_copy(update={"uid": uid})
+    before = {"guardedPath": path} if path else {}
+    intent = Intent(id="5b1e", action=action, target_ref=target, written_time=ago(60), deadline_time=NOON, before=before)
+    return StepStatus(name="more", state=state, intent=intent)
+
+
+def killed(finished, *, ran=90, running=None):
+    """A container that a probe ended so many seconds before noon, and that has run again since a second later."""
+    return container(last_terminated=termination(137, finished=finished, ran=ran), running_since=ago(finished - 1 if running is None else running))
+
+
+@pytest.mark.parametrize(
+    ("running", "created", "result"),
+    [
+        (killed(200), 3600, S),
+        (killed(180, ran=10), 3600, S),
+        (killed(200, ran=300), 3600, N),
+        (killed(200, ran=198), 3600, S),
+        (killed(200, ran=199), 3600, N),
+        (killed(200, ran=3000), 3600, S),
+        (killed(190, ran=3000, running=60), 3600, N),
+        (container(last_terminated=replace(termination(137, finished=190), started_time=None)), 3600, N),
+        (killed(100, ran=20), 3600, F),
+        (killed(200), 205, F),
+        (killed(200), None, F),
+    ],
+    ids=[
+        "it has run for longer since",
+        "and it was a short run before",
+        "it lived for longer before",
+        "for longer by a second",
+        "for as long",
+        "an end after a long run is no loop",
+        "but it must run for a minute",
+        "nobody knows for how long it ran",
+        "it ended after the target had settled",
+        "the effect brought the pod",
+        "nobody knows since when the pod is there",
+    ],
+)
+def test_of_a_run_that_kept_the_revision_an_end_while_the_target_settles_is_no_failure_and_no_proof_until_it_is_outlived(running, created, result):
+    made = None if created is None else ago(created)
+    facts = replace(healthy_facts(), pods=(*pods(2, created_time=ago(3600)), *pods(1, "h2", running, created_time=made, uid="killed")))
+    settling = verify.Settling(until=ago(150), now=NOON)
+    look = verify.workload_healthy(facts, None, ago(210), "healthy", settling)
+    assert (look.result, look.conclusive, look.pending) == (result, result is F, result is N)
+    assert verify.workload_healthy(facts, None, ago(210), "healthy").result is F, "where another revision was brought it is one"
+
+
+@pytest.mark.parametrize(
+    ("steps", "kept"),
+    [
+        ((), True),
+        ((done(path="/spec/replicas"),), True),
+        ((done(path="/spec/minReplicas", uid="hpa"),), True),
+        ((done(),), False),
+        ((done(path="/spec/replicas"), done()), False),
+        ((done(path="/spec/template/spec/nodeSelector"),), False),
+        ((done(uid="another"),), True),
+        ((done(action="Delete"),), True),
+        ((done(state=StepState.FAILED),), True),
+        ((StepStatus(name="note", state=StepState.APPLIED),), True),
+    ],
+    ids=["nothing", "scaled", "its autoscaler", "its template", "both", "a part of it", "another's", "a pod", "not applied", "no effect"],
+)
+def test_a_run_keeps_the_revision_unless_it_wrote_into_the_target_s_template(steps, kept):
+    one = attempt()
+    assert verify.keeps_revision(one.model_copy(update={"status": one.status.model_copy(update={"steps": steps})})) is kept
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from prunella.core.facts import (
     WorkloadCondition,
     WorkloadFacts,
 )
+from prunella.core.healing import overridden
 from prunella.core.healing.creation import Create, Unmake
 from prunella.core.healing.effects import (
     GOES,
@@ -639,7 +640,12 @@ class FakeCluster:
         self._react(one)
         meta = one.raw["metadata"]
         return Applied(
-            after={"resourceVersion": meta["resourceVersion"], "generation": str(meta["generation"]), "guardedSha256": _judged(effect, one.raw)}
+            after={
+                "resourceVersion": meta["resourceVersion"],
+                "generation": str(meta["generation"]),
+                "guardedSha256": _judged(effect, one.raw),
+                **(overridden.told(one.raw) if effect.guarded_path.startswith(f"{TEMPLATE}/") else {}),
+            }
         )
 
     def _scale(self, effect: Patch) -> Applied | NotApplied:

@@ -155,7 +155,7 @@ class Operator:
         hands = Hands(cluster, place.silences, place.calls, self.tenure)
         preparer = Preparer(cluster, hands, clock, place.queries, self.gatherer.poll)
         quarantine = Quarantine(api, clock)
-        once = Once(api, cluster, hands, quarantine, clock, place.telemetry, self.tenure)
+        once = Once(api, cluster, hands, quarantine, clock, place.telemetry, self.tenure, "prunella-system")
         prover = Prover(gatherer=self.gatherer, live=cluster, executor=hands, queries=place.queries, once=once, quarantine=quarantine, clock=clock)
         permit = Permit(api, self.gatherer, preparer)
         runner = Runner(view=view, store=api, gatherer=self.gatherer, preparer=preparer, permit=permit, once=once, prover=prover, clock=clock)

@@ -13,6 +13,7 @@ from prunella.api.remediation import Remediation, RemediationStatus, StepOutcome
 from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
 from prunella.core.healing import approval, filling, history, plan, run
+from prunella.core.healing.overridden import Overridden
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
 from prunella.core.people.notices import TOLD
@@ -134,7 +135,7 @@ def unasked(remediation: Remediation, refusal: Refusal, now: datetime) -> Remedi
     status = remediation.status
     if status.asking is None and (status.approval_deadline_time is None or status.started_time is not None):
         return remediation
-    reason = approval.CHANGED if isinstance(refusal, approval.PlanChanged) or refusal.reason == "TargetChanged" else approval.AWAITS
+    reason = approval.CHANGED if isinstance(refusal, approval.PlanChanged | Overridden) or refusal.reason == "TargetChanged" else approval.AWAITS
     message = f"nobody is asked any more: {refusal.message}"
     return approved(remediation, ConditionStatus.FALSE, reason, message, now)
 

@@ -22,6 +22,7 @@ from prunella.core.world import Preparation
 
 from . import attempt
 from .approvals import Approvals
+from .attempts import Attempts
 from .once import Once
 from .permit import Permitted
 from .ports import Clock
@@ -36,9 +37,10 @@ UNTOLD = Refusal(reason="EvidenceMissing", message="what the next step would cha
 class Midway:
     """Asks people for what remains of a run."""
 
-    def __init__(self, *, once: Once, approvals: Approvals, refused: Refused, preparer: Preparer, prover: Prover, steps: Steps, clock: Clock) -> None:
+    def __init__(self, *, attempts: Attempts, once: Once, refused: Refused, preparer: Preparer, prover: Prover, steps: Steps, clock: Clock) -> None:
+        self._attempts = attempts
         self._once = once
-        self._approvals = approvals
+        self._approvals = Approvals(once, prover, clock)
         self._refused = refused
         self._preparer = preparer
         self._prover = prover
@@ -69,6 +71,8 @@ class Midway:
         refusal = await self._again(incident, remediation, runbook, permitted, acting)
         if refusal is not None:
             return await self._refused.take(remediation, refusal)
+        if remediation.status.effect_time is not None:
+            self._attempts.reserve(remediation)  # nothing came between the guards and this: of several that go on at once, each saw those before it
         await self._agreed(remediation, step, asking, names)
         return True, None
 
@@ -90,8 +94,8 @@ class Midway:
         return await self._changed(remediation, f"what remains after step '{step.name}' would change something else now than what people approved")
 
     async def _changed(self, remediation: Remediation, why: str) -> tuple[bool, datetime | None]:
-        message = f"{why}: whoever changed the target has it, and what was said is void"
-        told = attempt.approved(remediation, ConditionStatus.FALSE, approval.CHANGED, message, self._clock.now())
+        message, now = f"{why}: whoever changed the target has it, and what was said is void", self._clock.now()
+        told = attempt.approved(attempt.spent(remediation, now), ConditionStatus.FALSE, approval.CHANGED, message, now)
         if remediation.status.effect_time is not None:
             await self._prover.hand_back(remediation)
         await self._once.end(told, Outcome.SUPERSEDED, message, reason="HumanOverride")
@@ -126,7 +130,8 @@ class Midway:
         answers = await self._preparer.ask_blockers(wish) if wish is not None else None
         missing, known = await self._preparer.rights(runbook, remediation.spec.target_ref, acting)
         reviewed = Preparation(plan_hash=permitted.plan.hash, missing_rights=missing, rights_known=known, prepared_time=permitted.world.now)
-        return midrun.again(replace(permitted.world, answers=answers, preparation=reviewed), permitted.plan)
+        others = self._attempts.all()
+        return midrun.again(replace(permitted.world, answers=answers, preparation=reviewed, all_remediations=others), permitted.plan)
 
     async def _recovered(self, remediation: Remediation, step: RunbookStep) -> None:
         """What was done was enough: it is proved, and the rest is not done."""

@@ -15,13 +15,14 @@ from prunella.api.names import PHASE_OF, ConditionStatus, OnFailure, Outcome, Re
 from prunella.api.remediation import Intent, Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.core.facts import UnknownT
-from prunella.core.healing import approval, midrun, run, succession
+from prunella.core.healing import approval, midrun, overridden, run, succession
 from prunella.core.healing.creation import Unmake
 from prunella.core.healing.effects import Applied, DeletePod, Effect, Evict, NotApplied, Patch, Settled, part_of
 from prunella.core.healing.identity import Actor
 
 from . import attempt
 from .errors import Conflict, OutcomeUnknown, PrunellaError, Retryable
+from .hand_back import HandBack
 from .permit import Permitted
 from .ports import Clock, Executor, Live, Store, Telemetry, Tenure
 from .quarantine import Quarantine
@@ -46,7 +47,15 @@ class Once:
     """Stores intents and outcomes around the executor."""
 
     def __init__(
-        self, store: Store, live: Live, executor: Executor, quarantine: Quarantine, clock: Clock, telemetry: Telemetry, tenure: Tenure
+        self,
+        store: Store,
+        live: Live,
+        executor: Executor,
+        quarantine: Quarantine,
+        clock: Clock,
+        telemetry: Telemetry,
+        tenure: Tenure,
+        operator_namespace: str,
     ) -> None:
         self._store = store
         self._live = live
@@ -55,6 +64,7 @@ class Once:
         self._clock = clock
         self._telemetry = telemetry
         self._tenure = tenure
+        self._hand_back = HandBack(live, executor, operator_namespace)
         self._read: dict[str, RemediationStatus] = {}
 
     def know(self, remediation: Remediation) -> None:
@@ -77,7 +87,7 @@ class Once:
             written_time=now,
             approved_by=midrun.approvers(remediation),
             deadline_time=now + timedelta(seconds=step.timeout_seconds),
-            before=effect.record,
+            before={**overridden.told(permitted.world.raw), **effect.record},
         )
         record = StepStatus(name=name, state=StepState.INTENDED, message=permitted.plan.summary, action=step.action, intent=intent)
         status = remediation.status.model_copy(
@@ -173,7 +183,7 @@ class Once:
         changed = remediation.model_copy(update={"status": attempt.replace_step(remediation.status, failed)})
         outcome = attempt.LIVE_END.get(answer.reason) if run.step_name(step) else None
         if outcome is not None:
-            await self.end(changed, outcome, answer.message, reason=answer.reason)
+            await self._stop(changed, outcome, answer.message, reason=answer.reason)
             return
         await self.fail(changed, runbook, answer.message, reason=answer.reason)
 
@@ -184,7 +194,7 @@ class Once:
         if goes_on or not run.step_name(record):
             await self.put(changed)
             return
-        await self.end(attempt.spent(changed, self._clock.now()), Outcome.ABORTED, f"step {record.name} failed: {message}", reason=reason)
+        await self._stop(attempt.spent(changed, self._clock.now()), Outcome.ABORTED, f"step {record.name} failed: {message}", reason=reason)
 
     async def recover(self, remediation: Remediation, runbook: Runbook | None, step: StepStatus) -> Recovery:
         """An intent without an outcome: what the target shows decides.
@@ -201,7 +211,7 @@ class Once:
                 await self._applied(remediation, runbook, step, Applied(after={}))
             case Settled.GONE:
                 failed = _failed(remediation, step, "the target is gone")
-                await self.end(failed, remediation.status.ending or Outcome.STALE, "the target is gone or was made anew", reason="TargetChanged")
+                await self._stop(failed, remediation.status.ending or Outcome.STALE, "the target is gone or was made anew", reason="TargetChanged")
             case Settled.CHANGED:
                 await self._unknown(
                     remediation, step, "the target carries neither our stamp nor its state from before: somebody changed it meanwhile"
@@ -214,7 +224,7 @@ class Once:
                 return Recovery.NOT_APPLIED
             case Settled.NOT_APPLIED:
                 failed = _failed(remediation, step, "its deadline passed before it was sent")
-                await self.end(failed, Outcome.ABORTED, f"step {step.name} was not done before its deadline")
+                await self._stop(failed, Outcome.ABORTED, f"step {step.name} was not done before its deadline")
             case UnknownT() if now - intent.written_time < UNREADABLE:
                 return Recovery.UNREADABLE
             case UnknownT():
@@ -243,6 +253,10 @@ class Once:
         done = ConditionStatus.TRUE if phase is RemediationPhase.SUCCEEDED else ConditionStatus.FALSE
         status = attempt.succeeded(status, done, str(outcome), message, now)
         return await self.put(remediation.model_copy(update={"status": status}))
+
+    async def _stop(self, remediation: Remediation, outcome: Outcome, message: str, *, reason: str = "") -> None:
+        """The end of a run whose step was not done. Only then are claims handed back: what the API server said to the step is stored first."""
+        await self._hand_back.tried(await self.end(remediation, outcome, message, reason=reason))
 
     async def _generation(self, remediation: Remediation) -> int | None:
         """The target's, as the run has left it: what somebody changed since is theirs. As it is now, where the run has not written to the target."""

@@ -18,7 +18,7 @@ from prunella.api.remediation import GuardVerdict, Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
 from prunella.core.facts import Revision, Seen, UnknownT, WorkloadFacts, subject_of
-from prunella.core.healing import approval, blockers, guards, identity, match, midrun, plan, self_service
+from prunella.core.healing import approval, blockers, guards, identity, match, midrun, overridden, plan, self_service
 from prunella.core.healing.effects import Json
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
 from prunella.core.world import GONE, Answers, Preparation, World
@@ -198,7 +198,7 @@ class Permit:
             raise Conflict(f"{remediation.metadata.name} was carried out meanwhile, and by no person: it is read again")
 
     def _going_on(self, world: World, remediation: Remediation, seen: Seen, runbook: Runbook, *, undoing: bool) -> Permitted | Refusal:
-        """After the first effect only what could make the next one wrong is asked: pause, control plane, evidence, a person's veto, the mode."""
+        """After the first effect it is asked what could make the next one wrong: pause, control plane, evidence, a veto, others' changes, mode."""
         facts = seen if isinstance(seen, WorkloadFacts) else None
         accused = facts.revision(remediation.spec.accused_revision or "") if facts is not None else None
         made = plan.Plan(
@@ -217,9 +217,9 @@ class Permit:
             refusal = guard(world, made)
             if refusal is not None:
                 return _unapproved(refusal, world, remediation, made, remediation.status.guards, remediation.status.diff)
-        lowered = None if undoing else _lowered(remediation, made)
-        if lowered is not None:
-            return lowered
+        stops = None if undoing else overridden.by_others(remediation, world.raw) or _lowered(remediation, made)
+        if stops is not None:
+            return stops
         return Permitted(plan=made, target=seen, guards=remediation.status.guards, preparation=None, world=world)
 
 

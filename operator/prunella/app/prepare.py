@@ -161,9 +161,14 @@ class Preparer:
         return await self._live.may(right.verb, right.group, resource, namespace, subresource=subresource, acting=acting)
 
     async def _dry_run(self, wish: Prepare, seen: Seen, acting: Actor) -> _Tried:
-        """Whether the first change would be taken, and what it would change."""
-        now = self._clock.now()
+        """Whether the first change would be taken, and what it would change; or what the run would ask somebody else to change before.
+
+        People are not asked for what the change after that would be refused for.
+        """
+        now, told = self._clock.now(), ""
         for step in wish.runbook.spec.steps:
+            if told and step.when is not None:
+                continue  # it may never be done: that is known once the steps before it were
             live = await self.live_facts(seen, wish.accused_hash, wish.to, now=now, intent_time=now)
             if live is None:
                 return _Tried(error="the target could not be read")
@@ -172,12 +177,12 @@ class Preparer:
                 answer = await self._executor.dry_run(following, acting)
                 if isinstance(answer, UnknownT):
                     return _Tried(error="the API server did not answer the dry run")
-                return _Tried(error="" if answer.accepted else answer.message, diff=answer.diff)
+                return _Tried(error="" if answer.accepted else answer.message, diff=told or answer.diff)
             if isinstance(following, Refusal):
                 return _Tried(error=following.message, step_refuses=following.reason)
-            if isinstance(following, Tell) and following.diff:
-                return _Tried(diff=following.diff)
-        return _Tried()
+            if isinstance(following, Tell):
+                told = told or following.diff
+        return _Tried(diff=told)
 
     async def change(self, effect: Patch | Create, acting: Actor) -> str | None:
         """What an effect would change, or why the API server would refuse it; None where it does not answer."""

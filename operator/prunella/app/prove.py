@@ -6,41 +6,34 @@ under the same deadline.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident
-from prunella.api.names import CheckResult, Mode, Outcome, SourceKind, StepState
+from prunella.api.names import CheckResult, Outcome, SourceKind, StepState
 from prunella.api.remediation import Measurement, Remediation, StepStatus
 from prunella.api.runbook import Check, Runbook
 from prunella.core import rollout
 from prunella.core.facts import UNKNOWN, UnknownT, WorkloadFacts
-from prunella.core.healing import effects, identity, queries, run, verify
-from prunella.core.healing.identity import Actor
+from prunella.core.healing import effects, queries, run, verify
 from prunella.core.healing.outside import Silence
-from prunella.core.healing.refusal import Refusal
-from prunella.core.healing.steps import hand_back
 from prunella.core.standing import froze
 from prunella.core.things.detect import is_thing
 from prunella.core.world import GONE, World
 
 from . import attempt
-from .errors import OutcomeUnknown
 from .gather import Gatherer
+from .hand_back import HandBack
 from .mailbox import Mailbox
 from .once import Once
 from .ports import Clock, Executor, Live, Queries
 from .quarantine import Quarantine
 
-log = logging.getLogger(__name__)
 TAKES_BACK: Final = frozenset({Outcome.INEFFECTIVE, Outcome.WORSENED, Outcome.INCONCLUSIVE})
 """Verdicts after which what was done is taken back, where the Runbook says so."""
 KEPT_PER_CHECK: Final = 10
-HAND_BACK_TRIES: Final = 5
 
 
 @dataclass
@@ -60,7 +53,7 @@ class Prover:
     ) -> None:
         self._gatherer = gatherer
         self._live = live
-        self._executor = executor
+        self._hand_back = HandBack(live, executor, gatherer.operator_namespace)
         self._queries = queries
         self._once = once
         self._quarantine = quarantine
@@ -79,13 +72,14 @@ class Prover:
         override = await self._overridden(world, remediation)
         if override is not None:
             outcome, reason, message = override
+            await self.hand_back(remediation)
             await self._once.end(_measured(remediation, course), outcome, message, reason=reason)
             self._courses.pop(remediation.metadata.uid, None)
             return True, None
         if now < course.next_look:
             return False, course.next_look
         await self._quarantine.add(remediation)  # again, in case the process died between the effect and this
-        looks = tuple([await self._look(check, world, remediation, course) for check in runbook.spec.verify.checks])
+        looks = tuple([await self._look(check, world, remediation, runbook, course) for check in runbook.spec.verify.checks])
         course.tally = verify.tally(course.tally, looks, runbook.spec.verify)
         ended = await self._judge(world, remediation, runbook, course)
         if ended:
@@ -118,14 +112,14 @@ class Prover:
         self._courses.pop(remediation.metadata.uid, None)
         return True
 
-    async def _look(self, check: Check, world: World, remediation: Remediation, course: Course) -> verify.Look:
+    async def _look(self, check: Check, world: World, remediation: Remediation, runbook: Runbook, course: Course) -> verify.Look:
         started = self._clock.now()
         if check.promql is not None:
             look = await self._ask(check, world)
         elif check.alert_cleared is not None:
             look = await self._cleared(check, world, remediation)
         else:
-            look = _healthy(world, remediation, check.name)
+            look = _healthy(world, remediation, runbook, check.name)
         course.measurements.append(
             Measurement(check=check.name, started_time=started, finished_time=self._clock.now(), value=look.value[:1024], result=look.result)
         )
@@ -187,31 +181,8 @@ class Prover:
         await self._once.end(remediation, Outcome.ABORTED, why)
 
     async def hand_back(self, remediation: Remediation) -> None:
-        """Remove our entries of managedFields from all that was patched, so that the user's next apply does not conflict with us. Idempotent."""
-        if remediation.spec.mode.rank < Mode.APPROVE.rank:
-            return
-        acting = identity.of_attempt(remediation.spec, self._gatherer.operator_namespace)
-        if isinstance(acting, Refusal):
-            return  # it can't have changed anything: nobody was there to do it as
-        patched = (one.intent.target_ref for one in remediation.status.steps if one.intent is not None and one.intent.action == "Patch")
-        for ref in {(ref.kind, ref.namespace, ref.name): ref for ref in (remediation.spec.target_ref, *patched)}.values():
-            await self._hand_back(ref, remediation.metadata.name, acting)
-
-    async def _hand_back(self, ref: ObjectRef, remediation: str, acting: Actor) -> None:
-        for _ in range(HAND_BACK_TRIES):
-            raw = await self._live.raw(ref)
-            if not isinstance(raw, dict):
-                return
-            patch = hand_back.hand_back(raw)
-            if patch is None:
-                return
-            try:
-                answer = await self._executor.apply(patch, "", acting)
-            except OutcomeUnknown:
-                continue  # what is left to do is read again
-            if isinstance(answer, effects.Applied):
-                return
-        log.warning("Field ownership could not be handed back", extra={"remediation": remediation, "object": f"{ref.kind} {ref.name}"})
+        """Take our claims off all that was patched. Idempotent. Raises Retryable where the API server does not take it now."""
+        await self._hand_back.of(remediation)
 
 
 def _stays(record: StepStatus) -> bool:
@@ -221,7 +192,7 @@ def _stays(record: StepStatus) -> bool:
     return patched and intent is not None and not intent.before.get(effects.PATH_KEY, "").startswith("/status/")
 
 
-def _healthy(world: World, remediation: Remediation, check: str) -> verify.Look:
+def _healthy(world: World, remediation: Remediation, runbook: Runbook, check: str) -> verify.Look:
     """Whether the target is well, by what its kind calls so."""
     if is_thing(remediation.spec.target_ref):
         return verify.thing_healthy(world.thing, world.finding, check, ran_again=world.ran_again)
@@ -229,7 +200,9 @@ def _healthy(world: World, remediation: Remediation, check: str) -> verify.Look:
     since = remediation.status.effect_time or world.now
     if froze(remediation):
         return verify.kept_serving(facts, remediation.spec.accused_revision or "", since, check)
-    return verify.workload_healthy(facts, world.finding, since, check)
+    until = since + timedelta(seconds=runbook.spec.verify.stabilize_seconds)
+    settling = verify.Settling(until=until, now=world.now) if verify.keeps_revision(remediation) else None
+    return verify.workload_healthy(facts, world.finding, since, check, settling)
 
 
 def _foreign(world: World, after: Mapping[str, str]) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.remediation import Remediation
+from prunella.core.healing.overridden import Overridden
 from prunella.core.healing.refusal import Refusal
 
 from . import attempt
@@ -13,6 +14,7 @@ from .approvals import Approvals
 from .once import Once
 from .permit import Unapproved
 from .ports import Clock
+from .prove import Prover
 
 BLOCKED_RETRY: Final = timedelta(seconds=5)
 
@@ -20,9 +22,10 @@ BLOCKED_RETRY: Final = timedelta(seconds=5)
 class Refused:
     """Stores live refusals."""
 
-    def __init__(self, approvals: Approvals, once: Once, clock: Clock) -> None:
+    def __init__(self, approvals: Approvals, once: Once, prover: Prover, clock: Clock) -> None:
         self._approvals = approvals
         self._once = once
+        self._prover = prover
         self._clock = clock
 
     async def take(self, remediation: Remediation, refusal: Refusal) -> tuple[bool, datetime | None]:
@@ -30,8 +33,10 @@ class Refused:
         if isinstance(refusal, Unapproved):
             return await self._approvals.wait(remediation, refusal)
         now = self._clock.now()
-        outcome = attempt.LIVE_END.get(refusal.reason)
+        outcome = refusal.outcome if isinstance(refusal, Overridden) else attempt.LIVE_END.get(refusal.reason)
         if outcome is not None:
+            if remediation.status.effect_time is not None:
+                await self._prover.hand_back(remediation)
             remediation = attempt.unasked(remediation, refusal, now)
             await self._once.end(remediation, outcome, refusal.message, reason=refusal.reason)
             return True, None

@@ -65,9 +65,9 @@ class Runner:
         self._once = once
         self._prover = prover
         self._approvals = Approvals(once, prover, clock)
-        self._refused = Refused(self._approvals, once, clock)
+        self._refused = Refused(self._approvals, once, prover, clock)
         self._midway = Midway(
-            once=once, approvals=self._approvals, refused=self._refused, preparer=preparer, prover=prover, steps=self._steps, clock=clock
+            attempts=gatherer.attempts, once=once, refused=self._refused, preparer=preparer, prover=prover, steps=self._steps, clock=clock
         )
         self._clock = clock
 

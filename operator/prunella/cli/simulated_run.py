@@ -21,7 +21,7 @@ from prunella.adapters.kubernetes.pointer import part
 from prunella.adapters.kubernetes.reads import template_of
 from prunella.adapters.kubernetes.refusals import where_is
 from prunella.adapters.kubernetes.resources import Call, resource_of
-from prunella.api.names import StepState
+from prunella.api.names import OnFailure, StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UnknownT, WorkloadFacts
@@ -33,7 +33,7 @@ from prunella.core.healing.outside import EndSilence, Silence
 from prunella.core.healing.plan import Plan
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
-from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, Listed, LiveFacts, Next, Note, PageNow, People, Skip, Tell, Wait
+from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, Listed, LiveFacts, Note, PageNow, People, Skip, Tell, Wait
 from prunella.core.world import Preparation, Unevaluable, World
 
 INTENT: Final = "written-when-it-is-done"
@@ -58,6 +58,8 @@ class Deed:
     """Of a refusal."""
     unknown: bool = False
     """Whether it stops here only because the files don't tell how it goes on."""
+    tried: bool = False
+    """Whether the API server is asked for it by a dry run, before anything is begun."""
 
 
 def deeds(world: World, made: Plan, live: LiveFacts) -> tuple[Deed, ...]:
@@ -67,7 +69,9 @@ def deeds(world: World, made: Plan, live: LiveFacts) -> tuple[Deed, ...]:
 
 def _run(world: World, made: Plan, live: LiveFacts) -> Iterator[Deed]:
     records: tuple[StepStatus, ...] = ()
-    for step in made.runbook.spec.steps:
+    steps = made.runbook.spec.steps
+    step = next(iter(steps), None)
+    while step is not None:
         variables = match.variables(world, world.incident.status, made.by_alert)
         wanted = run.wanted(step, variables, records, world.evaluate)
         if isinstance(wanted, Unevaluable):
@@ -76,6 +80,7 @@ def _run(world: World, made: Plan, live: LiveFacts) -> Iterator[Deed]:
         if not wanted:
             yield Deed(step=step.name, said=f"skipped: its condition '{step.when}' is false")
             records = (*records, StepStatus(name=step.name, state=StepState.SKIPPED))
+            step = run.following(steps, step)
             continue
         live = replace(live, variables={**variables, "steps": run.told(records)}, intent_id=INTENT)
         for deed, record, live_after in _step(step, live, records):
@@ -83,6 +88,8 @@ def _run(world: World, made: Plan, live: LiveFacts) -> Iterator[Deed]:
             if deed.stops:
                 return
             live, records = live_after, (*records, *record)
+        failed = bool(records) and records[-1].state is StepState.FAILED
+        step = run.after_failure(steps, step) if failed else run.following(steps, step)
 
 
 def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> Iterator[tuple[Deed, tuple[StepStatus, ...], LiveFacts]]:
@@ -115,14 +122,24 @@ def _step(step: RunbookStep, live: LiveFacts, records: Sequence[StepStatus]) -> 
                 yield Deed(step=name, said=_asks(wants), stops=True, unknown=True), (), live
                 return
             case Wait() | Refusal() | Failed() | Skip():
-                yield Deed(step=name, said=wants.message, stops=True, unknown=isinstance(wants, Wait), reason=_reason(wants)), (), live
+                yield *_left(step, wants), live
                 return
         done = (*done, record)
         yield deed, (record,), live
 
 
-def _reason(wants: Next) -> str:
-    return wants.reason if isinstance(wants, Refusal) else ""
+def _left(step: RunbookStep, wants: Wait | Refusal | Failed | Skip) -> tuple[Deed, tuple[StepStatus, ...]]:
+    """A step that does nothing more, and whether the run goes on after it."""
+    match wants:
+        case Failed():
+            ends = step.on_failure.does is not OnFailure.CONTINUE
+            return Deed(step=step.name, said=f"fails: {wants.message}", stops=ends), (StepStatus(name=step.name, state=StepState.FAILED),)
+        case Skip():
+            return Deed(step=step.name, said=f"skipped: {wants.message}"), (StepStatus(name=step.name, state=StepState.SKIPPED),)
+        case Wait():
+            return Deed(step=step.name, said=wants.message, stops=True, unknown=True), ()
+        case Refusal():
+            return Deed(step=step.name, said=wants.message, stops=True, reason=wants.reason), ()
 
 
 def _asks(wants: Ask) -> str:
@@ -140,7 +157,7 @@ def _deed(step: str, effect: ClusterEffect, live: LiveFacts) -> Deed:
         return Deed(step=step, said=f"a {effect.target.kind} can't be changed", stops=True)
     where = where_is(effect.target)
     if isinstance(effect, Create):
-        return Deed(step=step, said=f"create {where}", call=_told(create_call(resource, effect, INTENT), effect))
+        return Deed(step=step, said=f"create {where}", call=_told(create_call(resource, effect, INTENT), effect), tried=True)
     if isinstance(effect, DeletePod | Unmake):
         call = delete_call(resource, effect) if isinstance(effect, DeletePod) else unmake_call(resource, effect)
         return Deed(step=step, said=f"delete {where}", call=call)
@@ -148,10 +165,10 @@ def _deed(step: str, effect: ClusterEffect, live: LiveFacts) -> Deed:
         return Deed(step=step, said=f"evict {where}", call=eviction_call(effect))
     stored = _stored(live, effect)
     if part(stored, "/metadata/uid") != effect.target.uid:
-        return Deed(step=step, said=f"patches {where}: {effect.does}", call=patch_call(resource, effect, INTENT))
+        return Deed(step=step, said=f"patches {where}: {effect.does}", call=patch_call(resource, effect, INTENT), tried=True)
     before, after = (part_of(one, effect.guarded_path) for one in (stored, patched(stored, effect.operations)))
     said = f"patch {'the content' if effect.confidential else effect.guarded_path.strip('/').replace('/', '.')} of {where}"
-    return Deed(step=step, said=said, call=_told(patch_call(resource, effect, INTENT), effect), diff=difference(before, after))
+    return Deed(step=step, said=said, call=_told(patch_call(resource, effect, INTENT), effect), diff=difference(before, after), tried=True)
 
 
 def _told(call: Call, effect: Create | Patch) -> Call:
@@ -170,9 +187,12 @@ def _keys(values: Mapping[str, object]) -> dict[str, str]:
 
 
 def prepared(made: Plan, done: Sequence[Deed], now: datetime) -> Preparation:
-    """What the API server would say: the rights are granted, and the request is accepted if the first step can make one."""
-    refused = done[0].said if done and done[0].stops and not done[0].unknown else ""
-    reason = done[0].reason if refused else ""
+    """What is known before anything is begun: the rights are granted, and the API server takes the first change, unless a step before it refuses.
+
+    A step that would fail is found out by the run: whoever must agree is asked all the same.
+    """
+    first = next((one for one in done if one.tried or one.reason), None)
+    refused, reason = (first.said, first.reason) if first is not None and first.reason else ("", "")
     diff = next((one.diff for one in done if one.diff), "")
     return Preparation(plan_hash=made.hash, to=made.to, dry_run_error=refused, step_refuses=reason, diff=diff, prepared_time=now)
 

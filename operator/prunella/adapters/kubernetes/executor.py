@@ -15,6 +15,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.marks import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
+from prunella.core.healing import overridden
 from prunella.core.healing.creation import Create, Unmake
 from prunella.core.healing.effects import (
     GOES,
@@ -253,6 +254,7 @@ def _after(effect: Patch | DeletePod, answer: Answer) -> Mapping[str, str]:
         "resourceVersion": str(meta.get("resourceVersion", "")),
         "generation": str(meta.get("generation", "")),
         "guardedSha256": guarded_sha256(guarded(effect, changed)),
+        **(overridden.told(changed) if effect.guarded_path.startswith(f"{TEMPLATE}/") else {}),
     }
 
 

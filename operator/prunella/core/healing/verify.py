@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from prunella.api.names import CheckResult, Outcome
+from prunella.api.names import CheckResult, Outcome, StepState
+from prunella.api.remediation import Remediation
 from prunella.api.runbook import Check, Verify
-from prunella.core import rollout
-from prunella.core.facts import Finding, Pod, UnknownT, WorkloadFacts
+from prunella.core import failing, rollout
+from prunella.core.facts import Container, Finding, Pod, Termination, UnknownT, WorkloadFacts
 from prunella.core.subject import Thing
 from prunella.core.things.claim import Claim
 from prunella.core.things.cron_job import CronJob
@@ -20,7 +21,7 @@ from prunella.core.things.job import Job
 from prunella.core.things.node import Node
 from prunella.core.world import QueryValue, Unevaluable, World
 
-from . import known_good
+from . import known_good, overridden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,28 @@ class Verdict:
     message: str
 
 
-def workload_healthy(facts: WorkloadFacts | UnknownT | None, finding: Finding | UnknownT | None, effect_time: datetime, check: str) -> Look:
-    """Whether the workload runs as asked, without a restart since the effect. A fault of the revision that runs now is conclusive."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settling:
+    """Of a run that kept the revision: the pods from before its effect go on, and what it brought needs a while until it helps them."""
+
+    until: datetime
+    """From then on a restart disproves, in these pods too."""
+    now: datetime
+
+
+def keeps_revision(attempt: Remediation) -> bool:
+    """Whether nothing that the attempt did brings another revision of its target: it wrote nowhere in its pod template."""
+    return not any(one.state is StepState.APPLIED and overridden.place_in_template(attempt, one) for one in attempt.status.steps)
+
+
+def workload_healthy(
+    facts: WorkloadFacts | UnknownT | None, finding: Finding | UnknownT | None, effect_time: datetime, check: str, settling: Settling | None = None
+) -> Look:
+    """Whether the workload runs as asked, without a restart since the effect. A fault of the revision that runs now is conclusive.
+
+    `settling`: a container from before the effect may still end until then, for example by a probe while one replica more starts. It is no proof of
+    health before it has run for longer than it did until that end.
+    """
     if not isinstance(facts, WorkloadFacts):
         return Look(check=check, result=CheckResult.INCONCLUSIVE, value="the workload could not be read", pending=True)
     healthy = known_good.healthy(facts)
@@ -65,13 +86,18 @@ def workload_healthy(facts: WorkloadFacts | UnknownT | None, finding: Finding | 
     workload = facts.workload
     count = f"{workload.available}/{workload.desired} available"
     newest = facts.newest
-    restarted = [pod.name for pod in (facts.pods_of(newest.hash) if newest is not None else ()) if _failed_since(pod, effect_time)]
+    pods = facts.pods_of(newest.hash) if newest is not None else ()
+    restarted = [pod.name for pod in pods if _failed_since(pod, _counted_from(pod, effect_time, settling))]
     if restarted:
         return Look(check=check, result=CheckResult.FAILURE, value=f"{count}; {restarted[0]} restarted since the effect", conclusive=True)
     if isinstance(finding, Finding) and newest is not None and finding.accused_revision == newest.hash:
         return Look(check=check, result=CheckResult.FAILURE, value=f"{count}; {finding.summary}"[:1024], conclusive=True)
     if not healthy:
         return Look(check=check, result=CheckResult.FAILURE, value=count)
+    young = [pod.name for pod in pods if settling is not None and not _outlived(pod, effect_time, settling.now)]
+    if young:
+        value = f"{count}; {young[0]} restarted soon after the effect, and has not run for longer yet than before that"
+        return Look(check=check, result=CheckResult.INCONCLUSIVE, value=value, pending=True)
     return Look(check=check, result=CheckResult.SUCCESS, value=f"{count}, 0 restarts")
 
 
@@ -128,15 +154,40 @@ def kept_serving(facts: WorkloadFacts | UnknownT | None, accused_hash: str, effe
     return Look(check=check, result=CheckResult.SUCCESS, value=f"{count}, none of the frozen revision")
 
 
-def _failed_since(pod: Pod, effect_time: datetime) -> bool:
-    """Whether a container of the pod ended after the effect. The kubelet writes whole seconds, so the effect's own second does not count."""
-    for container in pod.containers:
-        for end in (container.terminated, container.last_terminated):
-            if end is None or end.finished_time is None or (container.init and not container.sidecar and end.exit_code == 0):
-                continue
-            if end.finished_time > effect_time:
-                return True
-    return False
+def _counted_from(pod: Pod, effect_time: datetime, settling: Settling | None) -> datetime:
+    """From when on an end in the pod disproves. What the effect brought has no past that could excuse it."""
+    before = pod.created_time is not None and pod.created_time <= effect_time
+    return max(settling.until, effect_time) if settling is not None and before else effect_time
+
+
+def _failed_since(pod: Pod, since: datetime) -> bool:
+    """Whether a container of the pod ended after that. The kubelet writes whole seconds, so the effect's own second does not count."""
+    return any(_ends_since(container, since) for container in pod.containers)
+
+
+def _ends_since(container: Container, since: datetime) -> list[Termination]:
+    """The container's ends after that. That an init container did its work is none."""
+    done = container.init and not container.sidecar
+    ends = (one for one in (container.terminated, container.last_terminated) if one is not None and not (done and one.exit_code == 0))
+    return [one for one in ends if one.finished_time is not None and one.finished_time > since]
+
+
+def _outlived(pod: Pod, effect_time: datetime, now: datetime) -> bool:
+    """Whether each container that ended since the effect has run for longer since than it did before, and for a minute at least.
+
+    Sooner it says nothing: what ends every two minutes runs for two minutes, too. Where it is not known how long that was, it never does. An end
+    after a long run belongs to no loop.
+    """
+    ended = ((container, end) for container in pod.containers for end in _ends_since(container, effect_time))
+    return all(container.running_since is not None and now - container.running_since > _worn(end) for container, end in ended)
+
+
+def _worn(end: Termination) -> timedelta:
+    """For how long a container must run after that end before it is known to be another story."""
+    if end.started_time is None or end.finished_time is None:
+        return timedelta.max
+    ran = end.finished_time - end.started_time
+    return max(ran, failing.CALM) if ran < failing.BACKOFF_RESET else failing.CALM
 
 
 def promql(check: Check, answer: QueryValue, world: World) -> Look:

@@ -1,0 +1,95 @@
+"""Whether somebody else changed the pod template between two effects of a run (R10)."""
+
+from __future__ import annotations
+
+import pytest
+
+from prunella.api.names import Outcome, StepState
+from prunella.api.remediation import Intent, StepOutcome, StepStatus
+from prunella.core.healing import overridden
+from prunella.core.healing.effects import guarded_sha256
+
+from .builders import NOON, ago
+from .healing_builders import TARGET, attempt
+
+OLD, OURS, THEIRS = ({"spec": {"containers": [{"image": f"shop/app:{one}"}]}} for one in (1, 2, 3))
+
+
+def raw(template):
+    return {"metadata": {"uid": TARGET.uid}, "spec": {"replicas": 3, "template": template}}
+
+
+def done(name="first", *, judged=OLD, place="", uid=TARGET.uid, action="Patch", state=StepState.APPLIED, left=None, whole=None):
+    """The record of an effect that was judged on a template, and left one; on the whole template unless it names another part."""
+    before = {**overridden.told(raw(judged)), **({"guardedPath": place} if place else {})} if judged is not None else {}
+    after = {key: guarded_sha256(one) for key, one in (("guardedSha256", left), ("templateSha256", whole)) if one is not None}
+    target = TARGET.model_copy(update={"uid": uid})
+    intent = Intent(id="5b1e", action=action, target_ref=target, written_time=ago(60), deadline_time=NOON, before=before)
+    return StepStatus(name=name, state=state, intent=intent, outcome=StepOutcome(observed_time=ago(59), after=after))
+
+
+SCALED = done(place="/spec/replicas", left=4)
+ROLLED = done(left=OURS)
+PART = done(place="/spec/template/spec/terminationGracePeriodSeconds", left=20, whole=OURS)
+NO_OUTCOME = ROLLED.model_copy(update={"outcome": None})
+
+
+@pytest.mark.parametrize(
+    ("records", "template", "outcome"),
+    [
+        ((), THEIRS, None),
+        ((StepStatus(name="note", state=StepState.APPLIED),), THEIRS, None),
+        ((SCALED,), OLD, None),
+        ((SCALED,), THEIRS, Outcome.SUPERSEDED),
+        ((ROLLED,), OURS, None),
+        ((ROLLED,), THEIRS, Outcome.SUPERSEDED),
+        ((ROLLED,), OLD, Outcome.REVERTED),
+        ((PART,), OURS, None),
+        ((PART,), THEIRS, Outcome.SUPERSEDED),
+        ((PART,), OLD, Outcome.REVERTED),
+        ((ROLLED, done("more", judged=OURS, place="/spec/replicas", left=4)), OURS, None),
+        ((ROLLED, done("more", judged=OURS, place="/spec/replicas", left=4)), OLD, Outcome.SUPERSEDED),
+        ((done(uid="hpa", place="/spec/minReplicas", left=2),), THEIRS, Outcome.SUPERSEDED),
+        ((done(action="Delete"),), THEIRS, Outcome.SUPERSEDED),
+        ((done(action="Delete"),), OLD, None),
+        ((ROLLED, done("undo/first", judged=OURS, left=OLD)), OURS, None),
+        ((ROLLED, done("next", state=StepState.FAILED, judged=THEIRS)), OURS, None),
+        ((done(),), THEIRS, None),
+        ((NO_OUTCOME,), THEIRS, None),
+        ((done(judged=None, place="/spec/replicas"),), THEIRS, None),
+    ],
+    ids=[
+        "nothing was done",
+        "a note",
+        "scaled",
+        "scaled, and changed by another",
+        "rolled back",
+        "rolled back, and changed by another",
+        "rolled back, and back again",
+        "a part was written",
+        "a part was written, and changed by another",
+        "a part was written, and back again",
+        "two effects",
+        "two effects, and the first is gone",
+        "another object, and changed by another",
+        "a pod went, and changed by another",
+        "a pod went",
+        "what takes back is no effect of the run",
+        "what failed is none",
+        "the answer was lost",
+        "no outcome",
+        "a record from before this was kept",
+    ],
+)
+def test_another_template_than_the_run_knows_is_somebody_s_change(records, template, outcome):
+    one = attempt()
+    one = one.model_copy(update={"status": one.status.model_copy(update={"steps": records})})
+    answer = overridden.by_others(one, raw(template))
+    assert (answer.outcome if answer is not None else None) is outcome
+    assert answer is None or answer.reason == "HumanOverride"
+    assert overridden.by_others(one, None) is None, "what can't be read is for the next step to say"
+
+
+@pytest.mark.parametrize("read", [None, {"metadata": {}}], ids=["nothing", "a Node"])
+def test_what_has_no_template_keeps_none(read):
+    assert overridden.told(read) == {}
