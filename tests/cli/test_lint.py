@@ -155,6 +155,10 @@ def test_good_files_pass(tmp_path):
             '0.yaml:7:5: error: `spec.match.when`: NOT_FOUND: Key not found in map : "nowhere"',
         ),
         (
+            swapped("mode: Auto", "mode: Auto\n  preconditions: [{name: serving, that: target.redy > 0, reason: nothing serves}]"),
+            "0.yaml:9:19: error: `spec.preconditions[serving].that`: NOT_FOUND: Key not found in map : \"redy\" (column 8); did you mean 'ready'?",
+        ),
+        (
             swapped("  match:", "  match:\n    alerts: ['{alertname=x']"),
             "0.yaml:7:5: error: `spec.match.alerts[0]`: expected ',' or '}' after a matcher",
         ),

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.runbooks import runbook
 
 from prunella.api.names import Cause
-from prunella.api.runbook import Match, RunbookStep, TargetMatch
+from prunella.api.runbook import Match, RunbookStep, StepFailure, TargetMatch
 from prunella.core.healing.soundness import problems
 
 
@@ -63,3 +63,37 @@ TELL = RunbookStep(name="tell", notify={"message": "look"})
 def test_steps_are_for_the_targets_of_their_runbook(steps, kinds, said):
     match = Match(causes=(Cause.NODE_PRESSURE,), targets=TargetMatch(kinds=kinds))
     assert wrong(*steps, match=match) == said
+
+
+def going(to: str, name: str = "b", **fields: Any) -> RunbookStep:
+    """A step that goes on with another one where it fails."""
+    return RunbookStep(name=name, on_failure=StepFailure(go_to=to), **(fields or {"notify": {"message": "look"}}))
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (going("call"), None),
+        (going("cal"), "`spec.steps[b].onFailure.goTo`: there is no step 'cal'; did you mean 'call'?"),
+        (going("zzz"), "`spec.steps[b].onFailure.goTo`: there is no step 'zzz'; there is call, page"),
+        (going("first"), "`spec.steps[b].onFailure.goTo`: 'first' is no later step, and a run only goes forward; it may be call, page"),
+        (going("b"), "`spec.steps[b].onFailure.goTo`: 'b' is no later step, and a run only goes forward; it may be call, page"),
+        (going("cal", restart={"nothing": 1}), "`spec.steps[b].onFailure.goTo`: there is no step 'cal'; did you mean 'call'?"),
+    ],
+    ids=["a later one", "misspelt", "nothing like it", "an earlier one", "itself", "a step with another mistake"],
+)
+def test_a_run_goes_on_with_a_step_that_is_there_and_comes_later(step, said):
+    steps = (
+        RunbookStep(name="first", notify={"message": "m"}),
+        step,
+        *(RunbookStep(name=name, notify={"message": "m"}) for name in ("call", "page")),
+    )
+    found = wrong(*steps)
+    assert said is None or said in found, found
+    assert said is not None or found == []
+
+
+def test_nothing_comes_after_the_last_step():
+    assert wrong(RunbookStep(name="first", notify={"message": "m"}), going("first", "last")) == [
+        "`spec.steps[last].onFailure.goTo`: 'first' is no later step, and a run only goes forward; no step comes after this one"
+    ]

@@ -144,6 +144,8 @@ Instant = Annotated[
 Name = Annotated[str, Field(min_length=1, max_length=253)]
 ShortName = Annotated[str, Field(min_length=1, max_length=63)]
 Sentence = Annotated[str, Field(max_length=1024)]
+Expression = Annotated[str, Field(min_length=1, max_length=1024)]
+"""CEL that gives true or false."""
 Text = Annotated[str, Field(max_length=4096)]
 Seconds = Annotated[int, Field(ge=0, le=2_592_000)]
 

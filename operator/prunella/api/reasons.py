@@ -29,8 +29,8 @@ REFUSALS: Final = (
     ),
     Reason(
         "PreconditionFalse",
-        "The Runbook's condition `when` is false, or could not be told; or its step can't be done to this target as it is.",
-        "The message says which; `prunella lint` checks conditions.",
+        "Its condition `when` or one of its `preconditions` is false, or could not be told; or its step can't be done to this target as it is.",
+        "The message says which and what it means; `prunella lint` checks conditions.",
     ),
     Reason("ServiceAccountRequired", "A Runbook outside the operator's namespace names no ServiceAccount.", "Name one of its own namespace."),
     Reason(

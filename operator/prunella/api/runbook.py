@@ -9,9 +9,10 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
 
-from .base import Name, OneOf, Rule, Seconds, ShortName, WireModel, items
+from .base import Expression, Name, OneOf, Rule, Seconds, ShortName, WireModel, items
 from .common import LabelSelector, LocalRef, Metadata
 from .names import Cause, Mode, OnFailure
+from .preconditions import Precondition
 from .runbook_limits import ApprovalTerms, ErrorBudget, Limits
 from .runbook_status import RunbookStatus
 from .self_service import Parameter, SelfService
@@ -29,6 +30,7 @@ __all__ = [
     "Match",
     "Parameter",
     "PositiveSeconds",
+    "Precondition",
     "PromQL",
     "Runbook",
     "RunbookSpec",
@@ -42,7 +44,6 @@ __all__ = [
 ]
 
 ACCOUNT_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"  # of a ServiceAccount
-Expression = Annotated[str, Field(min_length=1, max_length=1024)]
 PositiveSeconds = Annotated[int, Field(ge=1, le=86_400)]
 
 
@@ -265,6 +266,8 @@ class RunbookSpec(WireModel):
     """Among Runbooks that fit, the highest is taken; a tie is reported, not guessed."""
     service_account_name: Name | None = None
     """Only, and always, for a Runbook outside the operator's namespace: the ServiceAccount of its namespace that it acts as, and only there."""
+    preconditions: Annotated[tuple[Precondition, ...], items(20, "name")] = ()
+    """What must be true of the target before anything is begun; asked when the plan is made and again right before the first effect."""
     windows: Windows = Windows()
     """When it may begin anything; the HealingPolicy's windows hold as well."""
     block_if: Annotated[tuple[Blocker, ...], items(20, "name")] = ()

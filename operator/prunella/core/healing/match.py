@@ -62,7 +62,7 @@ def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal
     if unusable is not None:
         return unusable
     match = runbook.spec.match
-    alert = _alert(world, status, match)
+    alert = alert_of(world, status, match)
     if not alert and status.cause not in match.causes:
         wanted = ", ".join(match.causes) or "its alerts"
         return Refusal(reason="NoRunbookMatches", message=f"it is for {wanted}; the cause is {status.cause}")
@@ -91,7 +91,7 @@ def _steps(runbook: Runbook, kind: str) -> str | None:
     return f"it can't be used: {unknown}" if unknown is not None else registry.unfit(runbook.spec.steps, kind)
 
 
-def _alert(world: World, status: IncidentStatus, match: Match) -> Signal | None:
+def alert_of(world: World, status: IncidentStatus, match: Match) -> Signal | None:
     """The first alert that fires and is one of those. Most are told apart by a label, without the engine: there may be a hundred of them."""
     wanted = [_read(matcher) for matcher in match.alerts]
     if not any(wanted):

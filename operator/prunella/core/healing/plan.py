@@ -23,7 +23,7 @@ from prunella.core.facts import NamespaceFacts, Revision, Workload, WorkloadFact
 from prunella.core.subject import Thing
 from prunella.core.world import World
 
-from . import accusation, error_budget, freezing, known_good, parameters
+from . import accusation, error_budget, freezing, known_good, parameters, preconditions
 from .match import Fit
 from .refusal import Refusal
 from .steps import registry
@@ -115,6 +115,9 @@ def make(world: World, status: IncidentStatus, fit: Fit) -> Plan | Refusal:
     subject = world.subject
     if subject is None:
         return Refusal(reason="NoRunbookMatches", message="the target is no object that could be acted on")
+    false = preconditions.refused(world, status, fit)
+    if false is not None:
+        return false
     ground = _ground(world, fit)
     if isinstance(ground, Refusal):
         return ground

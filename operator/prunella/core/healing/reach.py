@@ -55,6 +55,9 @@ def problems(runbook: Runbook, evaluate: Evaluate) -> Iterable[Problem]:
         if label is not None:
             yield Problem("NeverFits", f"`spec.match.alerts[{index}]`: no alert has such a label {label}: its matchers contradict each other")
     yield from _unknown_kinds(runbook)
+    for one in runbook.spec.preconditions:
+        if constant(one.that, evaluate) is False:
+            yield Problem("NeverFits", f"`spec.preconditions[{one.name}].that`: '{one.that}' is always false: nothing would ever be begun")
     if runbook.spec.self_service is not None:
         return
     if match.when is not None and constant(match.when, evaluate) is False:

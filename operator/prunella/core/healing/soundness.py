@@ -14,7 +14,7 @@ from prunella.api.runbook import Blocker, Parameter, Runbook, RunbookStep, Verif
 from prunella.api.windows import Windows
 from prunella.core.world import Evaluate, Unevaluable, ZoneOf
 
-from . import filling, match, matchers, parameters, queries, sentences, windows
+from . import filling, match, matchers, misspelt, parameters, queries, sentences, windows
 from .steps import registry
 from .steps.approve import ACTION
 from .steps.step import ANY
@@ -58,13 +58,16 @@ def problems(runbook: Runbook, evaluate: Evaluate, zone_of: ZoneOf, operator_nam
         why = wrong_matcher(matcher, evaluate)
         if why is not None:
             yield Problem("InvalidExpression", f"`spec.match.alerts[{index}]`: {why}")
+    chosen = {"parameters": parameters.sample(runbook.spec.parameters)}
+    for one in runbook.spec.preconditions:
+        yield from _condition(f"spec.preconditions[{one.name}].that", one.that, evaluate, chosen)
     yield from frozen(runbook.spec.windows, zone_of)
     for blocker in runbook.spec.block_if:
         yield from _blocker(blocker, evaluate)
     yield from _parameters(runbook.spec.parameters)
     yield from _references(runbook)
     sampled, _ = filling.sampled(runbook)
-    yield from _steps((sampled or runbook).spec.steps, {"parameters": parameters.sample(runbook.spec.parameters)}, evaluate)
+    yield from _steps((sampled or runbook).spec.steps, chosen, evaluate)
     yield from _asks(runbook)
     yield from _kinds(runbook)
     yield from _verify(runbook.spec.verify, evaluate)
@@ -121,6 +124,7 @@ def _references(runbook: Runbook) -> Iterable[Problem]:
 def _steps(steps: tuple[RunbookStep, ...], given: Mapping[str, object], evaluate: Evaluate) -> Iterable[Problem]:
     before: dict[str, object] = {}
     for index, step in enumerate(steps):
+        yield from _go_to(step, steps, index)
         open_ends = step.filled is None and filling.refers(step)
         wrong = None if open_ends else registry.wrong_with(step)
         if wrong is not None:
@@ -131,12 +135,20 @@ def _steps(steps: tuple[RunbookStep, ...], given: Mapping[str, object], evaluate
         if step.when is not None:
             yield from _condition(f"spec.steps[{step.name}].when", step.when, evaluate, {**given, "steps": before})
         yield from _fields(step, before, given, evaluate)
-        later = [one.name for one in steps[index + 1 :]]
-        if step.on_failure.go_to is not None and step.on_failure.go_to not in later:
-            where = f"it may be {', '.join(later)}" if later else "no step comes after it"
-            message = f"`spec.steps[{step.name}].onFailure.goTo`: '{step.on_failure.go_to}' is no later step; {where}"
-            yield Problem("UnknownReference", message)
         before[step.name] = {"state": "", "outputs": dict.fromkeys(registry.kind_of(step).outputs, "0")}
+
+
+def _go_to(step: RunbookStep, steps: tuple[RunbookStep, ...], index: int) -> Iterable[Problem]:
+    """A step to go on with that is not there, or that comes before: the run would never end."""
+    wanted, later = step.on_failure.go_to, tuple(one.name for one in steps[index + 1 :])
+    if wanted is None or wanted in later:
+        return
+    field = f"`spec.steps[{step.name}].onFailure.goTo`"
+    if wanted in (one.name for one in steps):
+        where = f"; it may be {', '.join(later)}" if later else "; no step comes after this one"
+        yield Problem("UnknownReference", f"{field}: '{wanted}' is no later step, and a run only goes forward{where}")
+    else:
+        yield Problem("UnknownReference", f"{field}: there is no step '{wanted}'; {misspelt.nearest(wanted, later)}")
 
 
 def _asks(runbook: Runbook) -> Iterable[Problem]:
@@ -214,9 +226,10 @@ def _verify(verify: Verify, evaluate: Evaluate) -> Iterable[Problem]:
 
 
 def _condition(field: str, expression: str, evaluate: Evaluate, more: Mapping[str, object]) -> Iterable[Problem]:
-    verdict = evaluate(expression, {**_sample(expression), **more})
+    variables = {**_sample(expression), **more}
+    verdict = evaluate(expression, variables)
     if isinstance(verdict, Unevaluable):
-        yield Problem("InvalidExpression", f"`{field}`: {verdict.why}")
+        yield Problem("InvalidExpression", f"`{field}`: {verdict.why}{misspelt.remedy(verdict.why, expression, variables)}")
 
 
 def wrong_matcher(matcher: str, evaluate: Evaluate) -> str | None:
