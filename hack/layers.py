@@ -12,11 +12,11 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -27,6 +27,8 @@ FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks",
 ON_EVERY_CORE = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
 IN_NAMESPACES_OF_THEIR_OWN = ("-n", "8", "--dist", "loadgroup")
 """Scenarios mostly wait; their cluster does the work."""
+BUT_ONE = ("-n", "7", "--dist", "loadgroup")
+"""The same eight at once, where one more is played in a box beside."""
 SHUFFLED = tuple(("--shuffle", str(seed), "--steady", "60") for seed in (1, 2, 3))
 """By night scenarios are played three times, with other names and in another order, and what was healed must stay ready for a minute."""
 SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
@@ -119,40 +121,67 @@ def _cluster_tests(
 def _halves(folder: str, *apart: str) -> Run:
     """The files of these patterns on a control plane of their own, beside the others: the tests of a half share one, and mostly wait for it."""
 
-    def half(files: Sequence[str], name: str, output: IO[str] | None, *, nightly: bool) -> Result:
-        try:
-            with venue.opened(name, monitoring=False) as place:
-                return _pytest(files, place, nightly=nightly, spread=(), output=output)
-        except venue.CannotRun as error:
-            return _cannot((folder,), str(error))
-
     def run(*, nightly: bool) -> Result:
         if venue.wanted() != "box":
             return _cluster_tests(folder, monitoring=False)(nightly=nightly)
         files = sorted(path.relative_to(ROOT) for path in (ROOT / "tests" / folder).rglob("test_*.py"))
         alone = [str(path) for path in files if any(path.match(f"tests/{folder}/{one}") for one in apart)]
         others = [str(path) for path in files if str(path) not in alone]
-        with tempfile.TemporaryFile("w+") as output, ThreadPoolExecutor(1) as beside:
-            other = beside.submit(half, alone, "other", output, nightly=nightly)
-            try:
-                one = half(others, folder, None, nightly=nightly)
-                two = other.result()
-            except BaseException:
-                for process in list(UNDER_WAY):
-                    process.terminate()  # the other half hears no signal that this process was sent
-                raise
-            output.seek(0)
-            print(output.read(), flush=True)
-        return one if one.why else two if two.why else _sum(one, two)
+
+        def half(chosen: Sequence[str], box: str, output: IO[str] | None) -> Result:
+            with venue.opened(box, monitoring=False) as place:
+                return _pytest(chosen, place, nightly=nightly, spread=(), output=output)
+
+        return _side_by_side(folder, partial(half, others, folder), partial(half, alone, "other"))
 
     return run
+
+
+def _scenarios(*, nightly: bool) -> Result:
+    """Those that need a box to themselves have one, beside the others. By night there is one for all, as those are heavy that come only then."""
+    if nightly or venue.wanted() != "box":
+        return _cluster_tests("scenarios", monitoring=True, kwok=True, spread=IN_NAMESPACES_OF_THEIR_OWN, by_night=SHUFFLED)(nightly=nightly)
+    with tempfile.TemporaryDirectory() as together:
+
+        def half(only: str, spread: Sequence[str], box: str, output: IO[str] | None) -> Result:
+            with venue.opened(box, monitoring=True, kwok=True) as place:
+                more = [*spread, "--beside", together]
+                return _pytest(_there(("scenarios",)), place, nightly=nightly, spread=more, only=only, output=output)
+
+        return _side_by_side("scenarios", partial(half, "not alone", BUT_ONE, "scenarios"), partial(half, "alone", (), "alone"))
+
+
+def _side_by_side(folder: str, one: Callable[[IO[str] | None], Result], two: Callable[[IO[str] | None], Result]) -> Result:
+    """Both at once. The first prints as it goes, the second when both are over; each is given where it prints."""
+
+    def half(runs: Callable[[IO[str] | None], Result], output: IO[str] | None) -> Result:
+        try:
+            return runs(output)
+        except venue.CannotRun as error:
+            return _cannot((folder,), str(error))
+
+    with tempfile.TemporaryFile("w+") as output, ThreadPoolExecutor(1) as beside:
+        other = beside.submit(half, two, output)
+        try:
+            first = half(one, None)
+            second = other.result()
+        except BaseException:
+            for process in list(UNDER_WAY):
+                process.terminate()  # the other half hears no signal that this process was sent
+            raise
+        output.seek(0)
+        print(output.read(), flush=True)
+    return first if first.why else second if second.why else _sum(first, second)
 
 
 def _sum(one: Result, two: Result) -> Result:
     return Result(passed=one.passed + two.passed, failed=one.failed + two.failed, skipped=one.skipped + two.skipped, why=one.why or two.why)
 
 
-def _pytest(there: Sequence[str], place: venue.Venue, *, nightly: bool, spread: Sequence[str], output: IO[str] | None = None) -> Result:
+def _pytest(
+    there: Sequence[str], place: venue.Venue, *, nightly: bool, spread: Sequence[str], only: str = "", output: IO[str] | None = None
+) -> Result:
+    """`only` is an expression of markers."""
     if not there:
         return Result()
     with tempfile.TemporaryDirectory() as folder:
@@ -170,13 +199,18 @@ def _pytest(there: Sequence[str], place: venue.Venue, *, nightly: bool, spread: 
             "--durations-min=15",
             *there,
         ]
-        command += [] if nightly else ["-m", "not nightly"]
-        command += spread
+        command += [*_marked(only, nightly=nightly), *spread]
         code = _call(command, place.environment, output)
         if not report.exists():
             return Result(failed=1)
         result = _read(report)
     return result if result.failed or code in {0, NOTHING_COLLECTED} else replace(result, failed=1)
+
+
+def _marked(only: str, *, nightly: bool) -> list[str]:
+    """Which tests are meant: by night the slow ones too."""
+    both = " and ".join(filter(None, ("" if nightly else "not nightly", only)))
+    return ["-m", both] if both else []
 
 
 def _read(report: Path) -> Result:
@@ -253,5 +287,5 @@ LAYERS = (
     ),
     Layer("outages", "a control plane that fails", _cluster_tests("outages", monitoring=False), nightly=True),
     Layer("soak", "an hour of alerts, faults and a bad way to the API server", _cluster_tests("soak", monitoring=False), nightly=True),
-    Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, kwok=True, spread=IN_NAMESPACES_OF_THEIR_OWN, by_night=SHUFFLED)),
+    Layer("scenarios", "real nodes", _scenarios),
 )

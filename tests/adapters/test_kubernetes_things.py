@@ -169,6 +169,7 @@ def test_of_services_slices_nodes_and_apis_only_what_decides_is_kept():
     slice_["metadata"]["labels"] = {"kubernetes.io/service-name": "web"}
     assert decode.endpoints(msgspec.convert(slice_, wire.EndpointSlice)) == Endpoints(namespace="shop", service="web", ready=3, other=1)
     conditions = [condition("Ready", "Unknown", "Lost", "gone"), condition("DiskPressure"), condition("MemoryPressure", "False"), condition("Else")]
+    conditions += [condition("KernelDeadlock"), condition("ReadonlyFilesystem", "False")]
     node = stored("n1", spec={"unschedulable": True}, status={"conditions": conditions, "images": [{"names": ["x"]}]})
     node["metadata"].pop("namespace")
     node["metadata"]["annotations"] = {"cluster.x-k8s.io/machine": "m-7", "node.alpha.kubernetes.io/ttl": "0"}
@@ -183,6 +184,7 @@ def test_of_services_slices_nodes_and_apis_only_what_decides_is_kept():
         True,
     )
     assert [one.type for one in read.pressures] == ["DiskPressure"]
+    assert [one.type for one in read.faults] == ["KernelDeadlock"]
     assert decode.node(msgspec.convert(stored("n2"), wire.Node)).ready, "one that has not said anything yet"
     behind = {"service": {"namespace": "kube-system", "name": "metrics-server", "port": 443}}
     down = stored("v1.x", spec=behind, status={"conditions": [condition("Available", "False", "MissingEndpoints")]})

@@ -250,6 +250,7 @@ async def test_many_failed_jobs_are_no_storm_of_workloads():
         (budget(), Cause.DISRUPTION_BUDGET_DEADLOCK, Priority.P4),
         (lost_node(), Cause.NODE_NOT_READY, Priority.P2),
         (node(pressures=(said("DiskPressure", "True", "KubeletHasDiskPressure"),)), Cause.NODE_PRESSURE, Priority.P3),
+        (node(faults=(said("KernelDeadlock", "True", "DockerHung"),)), Cause.NODE_FAULT, Priority.P2),
         (node(cordoned=True, annotations={"prunella.dev/temporary": "{}"}), Cause.LEFTOVER_CORDON, Priority.P4),
         (api_service(), Cause.API_SERVICE_DOWN, Priority.P2),
         (certificate(), Cause.CERTIFICATE_EXPIRING, Priority.P3),

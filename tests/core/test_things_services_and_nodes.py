@@ -79,6 +79,16 @@ def test_pressure_is_found_after_five_minutes_of_the_longest():
     assert "under MemoryPressure and PIDPressure (KubeletHasInsufficientMemory: so it is)" in seen.finding.summary
 
 
+def test_a_fault_is_found_after_five_minutes_and_hurts_more_than_pressure():
+    faults = (said("KernelDeadlock", "True", "DockerHung", since=310), said("NTPProblem", "True", "x", since=10))
+    seen = look(node(faults=faults, pressures=(said("DiskPressure", "True", "x", since=900),)))
+    assert seen.finding is not None
+    assert (seen.finding.cause, seen.finding.started_time, seen.finding.open_time) == (Cause.NODE_FAULT, ago(310), ago(10))
+    assert seen.finding.summary == "n1: the node says KernelDeadlock and NTPProblem (DockerHung: so it is)"
+    assert not node(faults=faults).serves
+    assert look(lost_node(faults=faults)).finding.cause == Cause.NODE_NOT_READY
+
+
 def test_three_turns_within_an_hour_are_flapping_whatever_it_is_now():
     turns = (ago(3599), ago(2000), ago(100))
     for one in (node(), lost_node()):
@@ -147,7 +157,9 @@ def test_only_a_cordon_of_ours_whose_time_is_over_was_left():
     assert over.finding is not None
     assert (over.finding.cause, over.finding.started_time) == (Cause.LEFTOVER_CORDON, ago(3600))
     runs = look(node(cordoned=True, annotations=mark(undoAfterTime="2026-11-24T12:10:00Z")))
-    assert (runs.finding, runs.look_again) == (None, later(600))
+    assert (runs.finding, runs.look_again) == (None, later(660))
+    ends = look(node(cordoned=True, annotations=mark(undoAfterTime="2026-11-24T11:59:01Z")))
+    assert (ends.finding, ends.look_again) == (None, later(1)), "what ends on time is nothing to tell"
     assert look(node(cordoned=True)).finding is None
     assert look(node(annotations=mark(undoAfterTime="2026-11-24T11:00:00Z"))).finding is None
     for path, left in (("/spec/unschedulable", True), ("/spec/taints/[key=prunella.dev~1x,effect=NoSchedule]", False)):

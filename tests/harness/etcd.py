@@ -22,7 +22,10 @@ PLURALS = {
     "HorizontalPodAutoscaler": "horizontalpodautoscalers",
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "PodDisruptionBudget": "poddisruptionbudgets",
+    "Node": "minions",
+    "APIService": "apiregistration.k8s.io/apiservices",
 }
+"""Kind → the folder in which the API server keeps it."""
 LASTED = timedelta(minutes=20)
 """Longer than anything must last before it is told."""
 LONG_AGO = timedelta(minutes=45)
@@ -35,10 +38,11 @@ def rolled_out_long_ago(api: Api, deployment: str, namespace: str) -> None:
         age(api, "ReplicaSet", one["metadata"]["name"], namespace, LONG_AGO)
 
 
-def age(api: Api, kind: str, name: str, namespace: str, by: timedelta) -> None:
+def age(api: Api, kind: str, name: str, namespace: str | None, by: timedelta) -> None:
     """Let an object be older: when it was made, when its conditions last changed, and when it was asked to go."""
     old = older(api.get(kind, name, namespace), by)
-    body = {"key": _encoded(f"/registry/{PLURALS[kind]}/{namespace}/{name}"), "value": _encoded(json.dumps(old))}
+    key = "/".join(("/registry", PLURALS[kind], *([namespace] if namespace else []), name))
+    body = {"key": _encoded(key), "value": _encoded(json.dumps(old))}
     request = urllib.request.Request(f"{ETCD}/v3/kv/put", data=json.dumps(body).encode(), method="POST")
     with urllib.request.urlopen(request, timeout=5) as answer:
         assert answer.status == 200

@@ -15,7 +15,7 @@ RECEIVER = "primary"
 ASKS = "AwaitingApproval"
 STABILIZE_SECONDS = 300
 """How long a target must have been healthy before an Incident that nobody acted on counts as over (less urgent than P1)."""
-
+OVER = frozenset({"Resolved", "Closed", "Cancelled"})
 PAGE_SECONDS = 120
 """The default policy's first page is due after a minute."""
 
@@ -69,17 +69,23 @@ def incidents_of_cluster(arena: Arena, name: str) -> list[Object]:
 
 
 def told_of_cluster(arena: Arena, target: str, cause: str, *, name: str, seconds: float) -> Object:
-    """The one Incident of an object without a namespace, of that cause: somebody was paged, and nothing runs."""
+    """The one open Incident of an object without a namespace, of that cause: somebody was paged, and nothing runs.
+
+    What is over of an earlier round, of the same object, is none.
+    """
 
     def found() -> list[Object]:
-        return [one for one in incidents_of_cluster(arena, target) if one["status"].get("cause") == cause]
+        open_ones = (one for one in incidents_of_cluster(arena, target) if one["status"]["phase"] not in OVER)
+        return [one for one in open_ones if one["status"].get("cause") == cause]
 
     [opened] = wait_for(
         found, seconds, f"{cause} of {target}", seen=lambda: [one["status"].get("cause") for one in incidents_of_cluster(arena, target)]
     )
 
     def paged() -> bool:
-        return "Escalated" in [one["what"] for one in incidents_of_cluster(arena, target)[0]["status"].get("timeline", [])]
+        live = arena.api.get("Incident", opened["metadata"]["name"], SYSTEM)
+        told = (one for one in live["status"].get("timeline", []) if parse(one["time"]) >= arena.began)
+        return "Escalated" in [one["what"] for one in told]
 
     wait_for(paged, PAGE_SECONDS, "somebody is paged")
     incident = arena.api.get("Incident", opened["metadata"]["name"], SYSTEM)

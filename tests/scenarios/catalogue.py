@@ -184,6 +184,7 @@ SHOWN: tuple[Shown, ...] = (
         ("a_spent_quota_stops_the_creation_of_pods_and_is_quoted", (7, 27)),
         ("a_pod_that_no_node_takes_is_told_in_the_schedulers_words", (8,)),
         ("an_update_of_a_statefulset_that_an_unready_pod_holds_up_is_told", (16,)),
+        ("a_workload_that_an_apply_left_without_replicas_is_told_and_never_scaled_up", (15,)),
     ),
     *_file(
         "test_alone.py",
@@ -216,6 +217,7 @@ SHOWN: tuple[Shown, ...] = (
         ("an_autoscaler_that_reads_no_metrics_is_told_and_its_replicas_are_nobodys_to_set", (26,)),
         ("a_claim_that_a_finalizer_holds_is_told_with_the_finalizer_and_keeps_it", (36,)),
         ("a_certificate_that_was_not_renewed_in_time_is_told", (32,)),
+        ("an_api_whose_service_has_no_endpoints_is_told_with_the_service", (35,)),
         ("a_budget_that_has_permitted_nothing_for_long_is_told", (28,)),
         ("a_claim_that_has_not_gone_for_long_is_told_with_its_finalizer", (36,)),
         where=Where.CONTROL_PLANE,
@@ -228,9 +230,23 @@ SHOWN: tuple[Shown, ...] = (
         where=Where.CONTROL_PLANE,
     ),
     *_file(
+        "test_cordons.py",
+        HEALED,
+        ("a_cordon_of_ours_ends_on_time_though_no_record_of_it_is_left_and_a_persons_stays", (42,)),
+        where=Where.CONTROL_PLANE,
+    ),
+    *_file(
+        "test_cordons.py",
+        ESCALATE,
+        ("a_cordon_of_ours_that_nobody_may_end_is_told_and_ends_once_the_right_is_there", (42,)),
+        where=Where.CONTROL_PLANE,
+    ),
+    *_file("test_nodes_found.py", ESCALATE, ("a_node_whose_kubelet_says_that_its_memory_is_short_is_told", (40,))),
+    *_file(
         "test_nodes_found.py",
         ESCALATE,
         ("a_node_under_pressure_is_told", (40,)),
+        ("a_node_whose_kernel_is_at_fault_is_told", (41,)),
         ("a_node_that_comes_and_goes_is_told_once", (39,)),
         ("a_node_whose_kubelet_says_that_it_is_not_ready_is_told", (38,)),
         ("a_node_that_nobody_hears_of_is_told", (38,)),
@@ -245,14 +261,16 @@ SHOWN: tuple[Shown, ...] = (
         )
         for name, failure in (("memory leak", 19), ("claim nearly full", 22), ("certificate expires", 32), ("cluster DNS fails", 33))
     ),
-    *(
-        Shown(
-            test=f"test_told_by_alert.py::test_what_would_be_done_on_an_alert_is_asked_and_nothing_is_done_before[{name}]",
-            failures=(failure,),
-            expect=ESCALATE,
-            where=Where.ALERT,
-        )
-        for name, failure in (("CPUThrottlingHigh", 18), ("ShopErrorBudgetBurn", 14))
+    *_file(
+        "test_told_by_alert.py",
+        ESCALATE,
+        ("containers_that_their_cpu_limit_holds_back_are_told_by_the_metrics_and_more_replicas_asked_for", (18,)),
+    ),
+    *_file(
+        "test_told_by_alert.py",
+        ESCALATE,
+        ("a_rollback_is_asked_for_where_errors_burn_the_budget_after_a_rollout", (14,)),
+        where=Where.ALERT,
     ),
     # --- nothing is wrong ---
     *_file(
@@ -366,24 +384,22 @@ RUNBOOKS: Mapping[str, str] = {
     "roll-back-bad-rollout": ROLLOUT,
     "roll-back-when-errors-burn": "test_approved.py::test_errors_after_a_rollout_heal_by_an_approved_rollback",
     "run-failing-cron-job": "test_things_found.py::test_a_cron_job_whose_runs_fail_in_a_row_is_one_incident",
-    "scale-out-throttled-workload": "test_told_by_alert.py::test_what_would_be_done_on_an_alert_is_asked_and_nothing_is_done_before",
+    "scale-out-throttled-workload": (
+        "test_told_by_alert.py::test_containers_that_their_cpu_limit_holds_back_are_told_by_the_metrics_and_more_replicas_asked_for"
+    ),
 }
 """Each Runbook that ships → the scenario that shows what comes of it."""
 
 REPLAYED: Mapping[str, str] = {
-    "cordon-ailing-node": "it takes rights on nodes and a mode of the operator's own namespace, which every scenario beside it would feel",
+    "cordon-ailing-node": "it takes a mode of the operator's own namespace, which every scenario beside it would feel",
     "expand-nearly-full-claim": "a box has no storage that grows: the tests on a control plane show that it asks for more, once, up to its cap",
     "scale-out-probe-killed-pods": "what a probe kills once more while the new replica starts counts against it: no heal is sure to be proved",
 }
 """Those that are replayed from a recorded Incident alone, and why."""
 
 NOT_SHOWN: Mapping[int, str] = {
-    15: "no scenario so far: the tests of the core show it",
     20: "no detector: which Service a workload needs is known only where its CatalogEntry says so, and nobody watches it come back",
-    35: "an API that is down hinders the deletion of every namespace, and so every scenario beside it",
     37: "a box has no storage that can be attached to one node alone",
-    41: "the kernel is the host's: its faults can't be made in a box",
-    42: "no scenario so far: that a cordon of ours ends on time, whatever became of its records, the tests of the app show",
     46: "no detector: a box's network knows no policies, and who may do what is not watched",
     47: "the layers faults and outages show it: an operator is no workload that it could look at itself",
 }

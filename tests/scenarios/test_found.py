@@ -212,6 +212,23 @@ def test_an_update_of_a_statefulset_that_an_unready_pod_holds_up_is_told(arena):
     to_people.over_by_itself(arena, incident, mended, name="StatefulSet's update held up")
 
 
+def test_a_workload_that_an_apply_left_without_replicas_is_told_and_never_scaled_up(arena):
+    """A zero too many in a manifest: the Service that leads there and nowhere else speaks for a mistake."""
+    to_people.pages_soon(arena)
+    made = workloads.deployment("emptied", arena.namespace)
+    leads = {"selector": {"app": "emptied"}, "ports": [{"port": 80, "targetPort": 8080}]}
+    arena.api.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "front", "namespace": arena.namespace}, "spec": leads})
+    good = arena.start(made)
+    instant = arena.roll_out({**made, "spec": {**made["spec"], "replicas": 0}})
+    says = "it was scaled to zero by kubectl-client-side-apply at "
+    incident = to_people.found(arena, "emptied", "ScaledToZero", name="scaled to zero by mistake", says=says, since=instant, seconds=420)
+    assert "Service front routes to it and has no endpoint" in incident["status"]["summary"]
+    assert arena.api.get("Deployment", "emptied", arena.namespace)["spec"]["replicas"] == 0, "whether it is meant only people know"
+    mended = now()
+    kubectl("scale", "deployment/emptied", f"--replicas={good.replicas}", "-n", arena.namespace)
+    to_people.over_by_itself(arena, incident, mended, name="scaled to zero by mistake")
+
+
 def test_a_gated_pod_is_no_fault(arena):
     """A control: somebody holds it back on purpose."""
     gates = [{"name": "example.com/hold"}]

@@ -1,6 +1,6 @@
 """Nodes that fail are found, named and left to people: no workload is moved, and nothing is written to a Node.
 
-Three of them exist in the API alone, with a taint that keeps every pod away: what their status says is written as a kubelet would. One is real.
+Where nothing else is said they exist in the API alone, with a taint that keeps every pod away: what their status says is written as a kubelet would.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from tests.harness import story, to_people, workloads
+from tests.harness import etcd, story, to_people, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena
 from tests.harness.installation import kubectl
@@ -63,6 +64,14 @@ def test_a_node_under_pressure_is_told(arena, node):
     assert "the node is under DiskPressure" in incident["status"]["summary"]
 
 
+@pytest.mark.nightly
+def test_a_node_whose_kernel_is_at_fault_is_told(arena, node):
+    """As node-problem-detector would write it: the kernel of a box is the machine's, and nobody breaks that."""
+    reports(node, since=timedelta(minutes=10), Ready="True", KernelDeadlock="True", Else="True")
+    incident = to_people.told_of_cluster(arena, node, "NodeFault", name="a kernel at fault", seconds=30)
+    assert "the node says KernelDeadlock (Test: as the scenario says)" in incident["status"]["summary"]
+
+
 def test_a_node_that_comes_and_goes_is_told_once(arena, node):
     for status in ("True", "False", "True", "False", "True"):
         reports(node, Ready=status)
@@ -86,13 +95,59 @@ def test_a_node_that_nobody_hears_of_is_told(arena, node):
     assert "the node is not Ready" in incident["status"]["summary"]
 
 
+def really(arena: Arena) -> list[str]:
+    """The nodes that a kubelet serves."""
+    return sorted(one["metadata"]["name"] for one in arena.api.list("Node") if FAKE not in one["metadata"].get("annotations", {}))
+
+
+def is_true(arena: Arena, node: str, condition: str) -> bool:
+    """Whether the Node says so of itself."""
+    return any(one["type"] == condition and one["status"] == "True" for one in arena.api.get("Node", node)["status"]["conditions"])
+
+
+@contextmanager
+def short_of_memory(arena: Arena, node: str) -> Iterator[None]:
+    """While this lasts the node's kubelet calls less than all of its memory too little. Softly, so that it evicts nobody for an hour."""
+    file = arena.installation.state / node / "kubelet.yaml"
+    before = file.read_text()
+    threshold = {"evictionSoft": {"memory.available": "99%"}, "evictionSoftGracePeriod": {"memory.available": "1h"}}
+    file.write_text(json.dumps({**json.loads(before), **threshold}))
+    arena.installation.box("restart", node.replace("node", "kubelet"))
+    try:
+        yield
+    finally:
+        file.write_text(before)
+        arena.installation.box("restart", node.replace("node", "kubelet"))
+
+
+@pytest.mark.alone
+@pytest.mark.nightly
+@pytest.mark.timeout(420, func_only=True)
+def test_a_node_whose_kubelet_says_that_its_memory_is_short_is_told(arena):
+    """A real one. That it has been so for long is made; the kubelet keeps to it, for nothing has changed since."""
+    made = workloads.changed(workloads.deployment("stays", arena.namespace, replicas=4), resources={"requests": {"cpu": "5m"}})
+    arena.start(made)  # what requests nothing is not let in again by a kubelet that starts under pressure
+    before = {pod["metadata"]["uid"] for pod in arena.pods("stays")}
+    node = really(arena)[0]
+    with short_of_memory(arena, node):
+        wait_for(lambda: is_true(arena, node, "MemoryPressure"), 60, "the kubelet says that memory is short")
+        wait_for(lambda: [one for one in arena.api.get("Node", node)["spec"].get("taints", []) if "memory-pressure" in one["key"]], 30, "its taint")
+        etcd.age(arena.api, "Node", node, None, etcd.LASTED)
+        incident = to_people.told_of_cluster(arena, node, "NodePressure", name="a node is really under pressure", seconds=60)
+        assert "the node is under MemoryPressure (KubeletHasInsufficientMemory" in incident["status"]["summary"]
+        assert is_true(arena, node, "Ready")
+        assert ours_on(arena, node) == []
+        assert {pod["metadata"]["uid"] for pod in arena.pods("stays")} == before, "no pod is moved"
+        assert arena.foreign_writes() == []
+    wait_for(lambda: is_true(arena, node, "Ready") and not is_true(arena, node, "MemoryPressure"), 90, f"{node} is well again")
+
+
 @pytest.mark.alone
 @pytest.mark.nightly
 @pytest.mark.timeout(600, func_only=True)
 def test_a_bad_rollout_heals_while_a_node_is_lost_and_the_node_is_told_apart(arena):
     """Two faults that have nothing to do with each other: the one does not hold up the other."""
-    real = sorted(one["metadata"]["name"] for one in arena.api.list("Node") if FAKE not in one["metadata"].get("annotations", {}))
-    lost = real[-1]
+    lost = really(arena)[-1]
     elsewhere = [{"key": "kubernetes.io/hostname", "operator": "NotIn", "values": [lost]}]
     away = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": elsewhere}]}}}
     made = workloads.with_pod_spec(workloads.deployment("survivor", arena.namespace), affinity=away)
@@ -106,8 +161,4 @@ def test_a_bad_rollout_heals_while_a_node_is_lost_and_the_node_is_told_apart(are
     finally:
         arena.installation.box("link", lost, "up")
 
-    def back() -> bool:
-        conditions = arena.api.get("Node", lost)["status"]["conditions"]
-        return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-
-    wait_for(back, 90, f"{lost} is back")
+    wait_for(lambda: is_true(arena, lost, "Ready"), 90, f"{lost} is back")

@@ -170,6 +170,27 @@ def test_a_certificate_that_was_not_renewed_in_time_is_told(arena):
     to_people.found(arena, "shop-tls", "CertificateExpiring", name="a certificate is not renewed", says=says, since=instant, seconds=150)
 
 
+@pytest.mark.nightly
+def test_an_api_whose_service_has_no_endpoints_is_told_with_the_service(arena):
+    """An extension of the API, such as metrics: the API server itself says that nobody answers there."""
+    selector, group = {"app": "not-there"}, f"{arena.namespace}.example.com"
+    arena.api.apply(of("Service", "v1", "adapter", arena, spec={"selector": selector, "ports": [{"name": "https", "port": 443}]}))
+    behind = {"namespace": arena.namespace, "name": "adapter"}
+    spec = {"group": group, "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100, "insecureSkipTLSVerify": True, "service": behind}
+    name = f"v1.{group}"
+    arena.elsewhere({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": name}, "spec": spec})
+
+    def down() -> bool:
+        found = arena.api.get("APIService", name).get("status", {}).get("conditions", [])
+        return any(one["type"] == "Available" and one["status"] == "False" for one in found)
+
+    wait_for(down, 30, "the API server says so", seen=lambda: arena.api.get("APIService", name).get("status"))
+    etcd.age(arena.api, "APIService", name, None, etcd.LASTED)
+    incident = to_people.told_of_cluster(arena, name, "APIServiceDown", name="an aggregated API is down", seconds=60)
+    assert f"the API server can't reach Service {arena.namespace}/adapter, which serves it" in incident["status"]["summary"]
+    assert arena.foreign_writes() == []
+
+
 # --- by day: what must have lasted for a quarter of an hour is made to have lasted ---
 
 

@@ -1,9 +1,11 @@
 """What only an alert tells reaches the right object and the right people, and nothing is done on an alert's word alone.
 
-The alerts are real, through the box's Alertmanager; what they tell of is not made: nothing in a box could be made to fail this way.
+The alerts are real, through the box's Alertmanager; what they tell of is not made where nothing in a box could be made to fail this way.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 import pytest
 from tests.harness import prometheus, story, to_people, workloads
@@ -49,20 +51,50 @@ def test_an_alert_that_nothing_mends_is_told_and_left_to_people(arena: Arena, la
 
 ASKED = {"CPUThrottlingHigh": "scale-out-throttled-workload", "ShopErrorBudgetBurn": "roll-back-when-errors-burn"}
 """Alert → the Runbook that ships for it."""
+BURNS = {"limits": {"cpu": "50m"}, "requests": {"cpu": "5m"}}
 
 
-@pytest.mark.parametrize("alertname", ASKED)
+def burning(namespace: str) -> Object:
+    """A workload that serves, beside a container that wants all the processor time there is and may have a twentieth of one."""
+    made = workloads.deployment("busy", namespace)
+    burner = workloads.container(command=workloads.shell("while :; do :; done"), name="burner", readinessProbe=None, resources=BURNS)
+    return workloads.with_pod_spec(made, containers=[*made["spec"]["template"]["spec"]["containers"], burner])
+
+
+def throttled(namespace: str) -> str:
+    """The share of its periods in which a container was held back, as the kubelet's own metrics tell it: of those above a quarter."""
+    periods = 'sum by (namespace, pod, container) (increase(container_cpu_cfs_{}_total{{namespace="{}", container!=""}}[1m]))'
+    return f"{periods.format('throttled_periods', namespace)} / {periods.format('periods', namespace)} > 0.25"
+
+
 @pytest.mark.timeout(480, func_only=True)
-def test_what_would_be_done_on_an_alert_is_asked_and_nothing_is_done_before(arena: Arena, alertname):
+def test_containers_that_their_cpu_limit_holds_back_are_told_by_the_metrics_and_more_replicas_asked_for(arena: Arena):
+    """Nothing is made up: the limit is real, and the alert names the pods alone."""
+    to_people.pages_soon(arena)
+    arena.start(burning(arena.namespace))
+    instant = now()
+    prometheus.add_rule(arena.installation.state, arena.namespace, "CPUThrottlingHigh", throttled(arena.namespace), "2m", {"severity": "warning"})
+    asked(arena, "CPUThrottlingHigh", instant)
+    held_back = prometheus.query(throttled(arena.namespace))
+    assert {one["metric"]["container"] for one in held_back} == {"burner"}
+
+
+@pytest.mark.timeout(480, func_only=True)
+def test_a_rollback_is_asked_for_where_errors_burn_the_budget_after_a_rollout(arena: Arena):
     to_people.pages_soon(arena)
     made = workloads.deployment("busy", arena.namespace)
     arena.start(made)
     arena.proven("Deployment", "busy", arena.roll_out(workloads.respun(made, "2")))
-    before = arena.api.get("Deployment", "busy", arena.namespace)["metadata"]["generation"]
     labels = {"severity": "warning", "namespace": arena.namespace, "deployment": "busy"}
     instant = now()
-    prometheus.add_rule(arena.installation.state, arena.namespace, alertname, "vector(1)", "2m", labels)
-    incident = story.left_alone(arena, "busy", to_people.ASKS, name=f"asked: {alertname}", cause="Alert", seconds=360, since=instant)
+    prometheus.add_rule(arena.installation.state, arena.namespace, "ShopErrorBudgetBurn", "vector(1)", "2m", labels)
+    asked(arena, "ShopErrorBudgetBurn", instant)
+
+
+def asked(arena: Arena, alertname: str, since: datetime) -> None:
+    """What the Runbook of the alert would do is asked of people, and nothing is done before."""
+    before = arena.api.get("Deployment", "busy", arena.namespace)["metadata"]["generation"]
+    incident = story.left_alone(arena, "busy", to_people.ASKS, name=f"asked: {alertname}", cause="Alert", seconds=360, since=since)
     assert ASKED[alertname] in [one["about"] for one in incident["status"]["decisions"]]
     [attempt] = arena.remediations(incident)
     assert (attempt["spec"]["mode"], attempt["status"]["phase"]) == ("Approve", "Pending")

@@ -29,6 +29,14 @@ def test_a_report_of_pytest_is_counted_errors_as_failures(tmp_path):
     assert layers._read(report) == layers.Result(passed=9, failed=3, skipped=3)
 
 
+@pytest.mark.parametrize(
+    ("only", "nightly", "told"),
+    [("", False, ["-m", "not nightly"]), ("alone", False, ["-m", "not nightly and alone"]), ("", True, []), ("not alone", True, ["-m", "not alone"])],
+)
+def test_by_day_the_slow_tests_are_left_out_and_a_half_has_its_own(only, nightly, told):
+    assert layers._marked(only, nightly=nightly) == told
+
+
 def test_the_table_has_a_line_for_each_layer_and_closes_with_all_of_them():
     assert runner.summary({"unit": GOOD, "lint": BAD, "cluster": ABSENT}) == [
         "",

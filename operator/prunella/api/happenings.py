@@ -107,6 +107,7 @@ CAUSES: Final = {
     Cause.NODE_NOT_READY: "A node is not Ready.",
     Cause.NODE_FLAPPING: "A node turned Ready or not Ready three times within an hour.",
     Cause.NODE_PRESSURE: "A node is short of memory, disk or process ids.",
+    Cause.NODE_FAULT: "A node's kernel, disk, clock or container runtime is at fault, by the word of node-problem-detector.",
     Cause.LEFTOVER_CORDON: "A node is still cordoned by a measure of ours whose time is over.",
     Cause.MASS_FAILURE: "Many nodes of one zone, or many workloads at once: the single one is not at fault.",
     Cause.ALERT: "An alert fires, and nothing better is known.",

@@ -65,6 +65,7 @@ class Cause(StrEnum):
     NODE_NOT_READY = "NodeNotReady"
     NODE_FLAPPING = "NodeFlapping"
     NODE_PRESSURE = "NodePressure"
+    NODE_FAULT = "NodeFault"
     LEFTOVER_CORDON = "LeftoverCordon"
     MASS_FAILURE = "MassFailure"
     ALERT = "Alert"

@@ -30,6 +30,8 @@ SCHEDULED_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 LONGEST_MESSAGE: Final = 1024
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
 PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure")
+FAULTS: Final = ("KernelDeadlock", "ReadonlyFilesystem", "FrequentKubeletRestart", "ContainerRuntimeUnhealthy", "XfsShutdown", "NTPProblem")
+"""Of node-problem-detector, as it is shipped. What else somebody lets it say is theirs to read."""
 NUMBERING_LABELS: Final = ("batch.kubernetes.io/", "controller-uid", "job-name")
 """Labels that only number objects: each has its own, and nobody selects by them."""
 
@@ -112,7 +114,7 @@ def node(stored: wire.Node) -> Node:
     """A Node."""
     conditions = {one.type: one for one in stored.status.conditions or ()}
     ready = conditions.get("Ready")
-    pressing = (conditions[name] for name in PRESSURES if name in conditions and conditions[name].status == "True")
+    pressing, wrong = ([one for name in of if (one := conditions.get(name)) is not None and one.status == "True"] for of in (PRESSURES, FAULTS))
     return Node(
         **identity(stored.metadata),
         ready=ready is None or ready.status == "True",
@@ -120,6 +122,7 @@ def node(stored: wire.Node) -> Node:
         ready_reason=intern(ready.reason) if ready else "",
         ready_message=ready.message if ready and ready.status != "True" else "",
         pressures=tuple(_kept(one) for one in pressing),
+        faults=tuple(_kept(one) for one in wrong),
         cordoned=bool(stored.spec.unschedulable),
     )
 

@@ -34,7 +34,7 @@ MODE_LABEL = "prunella.dev/mode"
 LONGEST_CHOICE: Final = 64
 LONGEST_CHOICES: Final = 512
 """Characters of what was chosen that a plan tells: it is one sentence. The Remediation has all of it."""
-NODE_CAUSES: Final = frozenset({Cause.NODE_NOT_READY, Cause.NODE_FLAPPING, Cause.NODE_PRESSURE})
+NODE_CAUSES: Final = frozenset({Cause.NODE_NOT_READY, Cause.NODE_FLAPPING, Cause.NODE_PRESSURE, Cause.NODE_FAULT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ _OTHER: Final[Mapping[str, frozenset[Cause]]] = {
     "ResourceQuota": frozenset({Cause.QUOTA_EXCEEDED}),
     "PodDisruptionBudget": frozenset({Cause.DISRUPTION_BUDGET_DEADLOCK}),
     "Service": frozenset({Cause.SERVICE_WITHOUT_ENDPOINTS}),
-    "Node": frozenset({Cause.NODE_NOT_READY, Cause.NODE_FLAPPING, Cause.NODE_PRESSURE, Cause.LEFTOVER_CORDON}),
+    "Node": frozenset({Cause.NODE_NOT_READY, Cause.NODE_FLAPPING, Cause.NODE_PRESSURE, Cause.NODE_FAULT, Cause.LEFTOVER_CORDON}),
     "APIService": frozenset({Cause.API_SERVICE_DOWN}),
     "Certificate": frozenset({Cause.CERTIFICATE_EXPIRING}),
     "Namespace": frozenset({Cause.STUCK_TERMINATING}),

@@ -119,7 +119,7 @@ def thing_healthy(thing: Thing | None, finding: Finding | UnknownT | None, check
 def _by_kind(thing: Thing, check: str, *, ran_again: bool) -> Look:
     match thing:
         case Node():
-            ill = f"{thing.short} is not Ready, or under pressure" if not thing.serves else ""
+            ill = f"{thing.short} is not Ready, under pressure or at fault" if not thing.serves else ""
             well = "Ready, no pressure"
         case Claim():
             ill = f"{thing.short} has {thing.has or 'nothing'}, and asks for {thing.wants or 'an unknown amount'}" if not thing.served else ""

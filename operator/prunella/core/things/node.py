@@ -12,7 +12,7 @@ from prunella.core.subject import Thing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node(Thing):
-    """A Node: whether it is Ready, what presses on it, and whether it takes pods."""
+    """A Node: whether it is Ready, what presses on it, what is wrong with it, and whether it takes pods."""
 
     api_version: ClassVar[str] = "v1"
     kind: ClassVar[str] = "Node"
@@ -24,9 +24,11 @@ class Node(Thing):
     ready_message: str = ""
     pressures: tuple[WorkloadCondition, ...] = ()
     """MemoryPressure, DiskPressure and PIDPressure, where they are True."""
+    faults: tuple[WorkloadCondition, ...] = ()
+    """The faults of kernel, disk, clock and container runtime that node-problem-detector tells of, where they are True."""
     cordoned: bool = False
 
     @property
     def serves(self) -> bool:
-        """Whether it is Ready and nothing presses on it."""
-        return self.ready and not self.pressures
+        """Whether it is Ready, nothing presses on it, and nothing is known to be wrong with it."""
+        return self.ready and not self.pressures and not self.faults

@@ -1,4 +1,4 @@
-"""Nodes that are gone, come and go, are short of something, or were left cordoned by us.
+"""Nodes that are gone, come and go, are at fault, are short of something, or were left cordoned by us.
 
 The rule this module protects: somebody else's cordon is somebody's decision. Only one that bears our mark, past its time, was forgotten.
 """
@@ -6,11 +6,12 @@ The rule this module protects: somebody else's cordon is somebody's decision. On
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from prunella.api.marks import TEMPORARY_ANNOTATION
 from prunella.api.names import Cause
+from prunella.core.facts import WorkloadCondition
 
 from .node import Node
 from .past import FLAP_WINDOW, FLAPS
@@ -18,22 +19,30 @@ from .sighting import NOTHING, At, Sighting, found, told
 
 CORDON: Final = "/spec/unschedulable"
 """The place of which a mark speaks that is of a cordon."""
+ENDING: Final = timedelta(seconds=60)
+"""Within it a cordon whose time is over is ended in the course of things: that is nothing to tell."""
 
 
 def detect(node: Node, at: At) -> Sighting:
-    """NodeNotReady, NodeFlapping, NodePressure or LeftoverCordon: what hurts most is told."""
+    """NodeNotReady, NodeFlapping, NodeFault, NodePressure or LeftoverCordon: what hurts most is told."""
     turns = [time for time in at.past.turns if at.now - time < FLAP_WINDOW]
     if len(turns) >= FLAPS:
         return _flapping(node, turns, at)
     if not node.ready:
         what = f"the node is not Ready ({told(node.ready_reason, node.ready_message)})"
         return found(node, Cause.NODE_NOT_READY, what, node.ready_since or at.now, at)
+    if node.faults:
+        return _says(node, Cause.NODE_FAULT, "the node says", node.faults, at)
     if node.pressures:
-        names = " and ".join(one.type for one in node.pressures)
-        since = min(one.last_transition_time or at.now for one in node.pressures)
-        first = node.pressures[0]
-        return found(node, Cause.NODE_PRESSURE, f"the node is under {names} ({told(first.reason, first.message)})", since, at)
+        return _says(node, Cause.NODE_PRESSURE, "the node is under", node.pressures, at)
     return _left_cordoned(node, at)
+
+
+def _says(node: Node, cause: Cause, what: str, conditions: tuple[WorkloadCondition, ...], at: At) -> Sighting:
+    """The first one's words, for as long as the longest of them holds."""
+    names = " and ".join(one.type for one in conditions)
+    since = min(one.last_transition_time or at.now for one in conditions)
+    return found(node, cause, f"{what} {names} ({told(conditions[0].reason, conditions[0].message)})", since, at)
 
 
 def _flapping(node: Node, turns: list[datetime], at: At) -> Sighting:
@@ -51,8 +60,8 @@ def _left_cordoned(node: Node, at: At) -> Sighting:
     if says.get("path", CORDON) != CORDON:
         return NOTHING  # it is of a taint: the cordon is somebody else's
     due = _undo_after(says)
-    if due is not None and due > at.now:
-        return Sighting(look_again=due)
+    if due is not None and due + ENDING > at.now:
+        return Sighting(look_again=due + ENDING)
     what = "the node is still cordoned by a measure of ours whose time is over: it takes no pods"
     return found(node, Cause.LEFTOVER_CORDON, what, due or at.now, at)
 

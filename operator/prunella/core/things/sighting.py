@@ -26,6 +26,7 @@ OPEN_AFTER: Final[Mapping[Cause, int]] = {
     Cause.DISRUPTION_BUDGET_DEADLOCK: 900,
     Cause.JOB_FAILED: 0,
     Cause.LEFTOVER_CORDON: 0,
+    Cause.NODE_FAULT: 300,
     Cause.NODE_FLAPPING: 0,
     Cause.NODE_NOT_READY: 60,
     Cause.NODE_PRESSURE: 300,

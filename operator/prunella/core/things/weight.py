@@ -39,6 +39,7 @@ _WEIGHTS: Final = {
     Cause.SERVICE_WITHOUT_ENDPOINTS: Weight(lost=Lost.MOST, why="nothing answers"),
     Cause.NODE_NOT_READY: Weight(lost=Lost.PART, why="a node is lost"),
     Cause.NODE_FLAPPING: Weight(lost=Lost.PART, why="a node comes and goes"),
+    Cause.NODE_FAULT: Weight(lost=Lost.PART, why="a node can't be relied on"),
     Cause.NODE_PRESSURE: Weight(lost=Lost.NOTHING, why="what is evicted tells of itself"),
     Cause.LEFTOVER_CORDON: Weight(lost=Lost.NOTHING, why="a node takes no pods", urgency=Urgency.LOW),
     Cause.SCALED_TO_ZERO: Weight(lost=Lost.NOTHING, why="it may be meant", urgency=Urgency.LOW),

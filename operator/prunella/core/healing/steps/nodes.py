@@ -36,8 +36,8 @@ SHARE: Final = 10
 """One node in so many may be out at once, rounded down; one always may."""
 NAMED: Final = 3
 AGAIN: Final = timedelta(seconds=30)
-OVER_ONCE_WELL: Final = frozenset({Cause.NODE_NOT_READY, Cause.NODE_PRESSURE})
-"""Causes that a node that is Ready without pressure does not have any more."""
+OVER_ONCE_WELL: Final = frozenset({Cause.NODE_NOT_READY, Cause.NODE_PRESSURE, Cause.NODE_FAULT})
+"""Causes that a node that is Ready, without pressure and without a fault, does not have any more."""
 
 
 def lease_of(node: str) -> Listed:
