@@ -152,7 +152,7 @@ class Operator:
             gatherer=gatherer,
             reconciler=reconciler,
             requests=requests,
-            readiness=Readiness(self._cache, self._store, self._clock, self._evaluate, zone_of, self._settings.namespace),
+            readiness=Readiness(self._cache, self._store, self._clock, self._evaluate, zone_of, self._settings.namespace, things.certificates),
             brake=Brake(self._cache, self._store, gatherer, self._clock, self._telemetry),
             commons=Commons(self._cache, gatherer.around, intake, self._clock, self._wake),
             measures=Measures(self._cache, self._store, self._live, self._executor, self._clock, self._settings.namespace),

@@ -19,6 +19,7 @@ from tests.fakes.virtual import in_virtual_time
 
 from prunella.adapters.zones import zone_of
 from prunella.api.common import Condition, Metadata, NamespacedRef, ObjectRef
+from prunella.api.healing_policy import CertificateSecret
 from prunella.api.incident import Incident, Message
 from prunella.api.names import ConditionStatus, MessageKind, MessageState, RemediationPhase
 from prunella.api.remediation import IncidentRef, Remediation, RemediationSpec, RemediationStatus, RunbookRef
@@ -27,7 +28,7 @@ from prunella.app.heart import PARTING_SECONDS, Heart, Organs
 from prunella.app.keys import IncidentKey, RequestKey, WorkloadKey
 from prunella.app.queue import Queue
 from prunella.app.queues import Queues
-from prunella.app.readiness import PolicyKey, Readiness
+from prunella.app.readiness import THE_POLICY, PolicyKey, Readiness
 
 
 class Cache(FakeView):
@@ -75,7 +76,7 @@ class Body:
             gatherer=self.operator.gatherer,
             reconciler=self.operator.reconciler,
             requests=self.operator.requests,
-            readiness=Readiness(self.place.view, self.place.api, clock, cel(), zone_of, "prunella-system"),
+            readiness=Readiness(self.place.view, self.place.api, clock, cel(), zone_of, "prunella-system", self.operator.things.certificates),
             brake=self.operator.brake,
             commons=self.operator.commons,
             measures=self.operator.measures,
@@ -169,6 +170,34 @@ async def test_a_start_remembers_what_alerts_ended_and_resyncs_everything():
     async with body.living():
         await until(lambda: body.operator.observer.sight(WorkloadKey("Deployment", "shop", "checkout")) is not None)
         await until(lambda: PolicyKey("HealingPolicy", "", "default") in body.served)
+
+
+async def test_a_secret_is_read_once_the_policy_names_it_and_then_the_policy_is_judged_again():
+    body = Body()
+    body.place.view.listed.set()
+    async with body.living():
+        await until(lambda: THE_POLICY in body.served)
+        assert body.place.cluster.secrets_read == []
+        body.place.policy(certificates=(CertificateSecret(namespace="shop", secret_name="web-tls"),))
+        body.served.clear()
+        body.heart.changed(*THE_POLICY)
+        await until(lambda: body.place.cluster.secrets_read == [("shop", "web-tls")])
+        await until(lambda: body.operator.things.certificates.problems("prunella-system") and THE_POLICY in body.served)
+        body.place.policy()
+        body.heart.changed(*THE_POLICY)
+        await until(lambda: body.operator.things.certificates.known() == [])
+
+
+async def test_a_standby_reads_no_secret():
+    body = Body(leads=False)
+    body.place.policy(certificates=(CertificateSecret(namespace="shop", secret_name="web-tls"),))
+    body.place.view.listed.set()
+    async with body.living():
+        await until(lambda: body.heart.problems == [])
+        await body.heart.observe(WorkloadKey("Secret", "shop", "web-tls"))
+        assert (body.place.cluster.secrets_read, body.served) == ([], [])
+        body.election.resume()
+        await until(lambda: body.place.cluster.secrets_read == [("shop", "web-tls")])
 
 
 async def test_a_repeated_task_that_fails_is_tried_again(caplog):

@@ -476,7 +476,7 @@ async def test_a_person_who_takes_over_a_statefulset_between_its_two_effects_kee
     await operator.run(60)
     assert len(place.cluster.effects) == 1, "their pod is left alone"
     [attempt] = operator.remediations
-    assert attempt.status.outcome is Outcome.SUPERSEDED
+    assert attempt.status.outcome is Outcome.REVERTED  # what they put back is exactly what the run replaced
     await operator.close()
 
 

@@ -6,17 +6,22 @@ from typing import Any
 
 import pytest
 from tests.core.incident_builders import entry, ladder, receivers, step
+from tests.core.thing_builders import tls_secret
 from tests.fakes.operator import Place, cel, shop
 from tests.fakes.runbooks import ROLL_BACK, runbook, shipped
+from tests.fakes.tenure import Sole
 
 from prunella.adapters.zones import zone_of
 from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.common import LocalRef, Metadata, NamespacedRef
-from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
+from prunella.api.healing_policy import CertificateSecret, HealingPolicy, HealingPolicySpec
 from prunella.api.names import Cause
 from prunella.api.runbook import Blocker, Check, Match, PromQL, Runbook, Verify
 from prunella.api.windows import Window, Windows
-from prunella.app.readiness import PolicyKey, Readiness, problems
+from prunella.app.certificates import Certificates
+from prunella.app.keys import WorkloadKey
+from prunella.app.readiness import THE_POLICY, PolicyKey, Readiness, problems
+from prunella.core.things.tls_secret import Unread
 
 CRASH = (Cause.ROLLOUT_CRASH_LOOP,)
 
@@ -245,8 +250,9 @@ def test_the_windows_of_the_healing_policy_are_judged_too(windows, expected, pla
 # writing
 
 
-def readiness(place: Place) -> Readiness:
-    return Readiness(place.view, place.api, place.clock, cel(), zone_of, "prunella-system")
+def readiness(place: Place, certificates: Certificates | None = None) -> Readiness:
+    reads = certificates or Certificates(place.view, place.cluster, place.clock, Sole())
+    return Readiness(place.view, place.api, place.clock, cel(), zone_of, "prunella-system", reads)
 
 
 def conditions(one: Any) -> dict[str, tuple[str, str, str]]:
@@ -343,3 +349,40 @@ async def test_a_runbook_is_ready_once_the_one_that_it_names_as_its_next_is_ther
     assert [reason for reason, _ in found(first, place)] == ["UnknownRunbook"]
     place.api.apply(runbook("then"))
     assert found(first, place) == []
+
+
+async def test_a_secret_that_cannot_be_read_is_told_with_the_commands_that_grant_it(place):
+    names = ("api-tls", "web-tls", "old", "bare")
+    place.policy(certificates=tuple(CertificateSecret(namespace="shop", secret_name=one) for one in names))
+    place.cluster.tls_secrets = {("shop", "api-tls"): tls_secret(name="api-tls"), ("shop", "web-tls"): Unread.FORBIDDEN}
+    place.cluster.tls_secrets["shop", "bare"] = tls_secret(name="bare", holds=None, unreadable="it has no tls.crt")
+    reads = Certificates(place.view, place.cluster, place.clock, Sole())
+    one = readiness(place, reads)
+    await one.settle(THE_POLICY)
+    assert conditions(place.api.one(HealingPolicy)) == {}, "not before each was tried"
+    for name in names:
+        await reads.look(WorkloadKey("Secret", "shop", name))
+    await one.settle(THE_POLICY)
+    status, reason, message = conditions(place.api.one(HealingPolicy))["Ready"]
+    assert (status, reason) == ("False", "MissingPermission")
+    assert message == (
+        "Prunella may not `get` Secret 'shop/web-tls' of `spec.certificates`: "
+        "`kubectl -n shop create role prunella-tls-web-tls --verb=get --resource=secrets --resource-name=web-tls` and "
+        "`kubectl -n shop create rolebinding prunella-tls-web-tls --role=prunella-tls-web-tls --serviceaccount=prunella-system:prunella`; "
+        "Secret 'shop/old' of `spec.certificates` does not exist; and 1 more of `spec.certificates` can't be read"
+    )
+    assert [(each.reason, each.message) for each in reads.problems("prunella-system") or ()][1:] == [
+        ("UnknownReference", "Secret 'shop/old' of `spec.certificates` does not exist"),
+        ("CertificateUnreadable", "and 1 more of `spec.certificates` can't be read"),
+    ]
+    place.policy(certificates=tuple(CertificateSecret(namespace="shop", secret_name=one) for one in ("api-tls", "bare")))
+    await one.settle(THE_POLICY)
+    assert conditions(place.api.one(HealingPolicy))["Ready"] == (
+        "False",
+        "CertificateUnreadable",
+        "Secret 'shop/bare' of `spec.certificates` can't be judged: it has no tls.crt",
+    )
+    place.cluster.unreadable = True
+    place.clock.advance(61)
+    await reads.look(WorkloadKey("Secret", "shop", "bare"))
+    assert reads.problems("prunella-system") == [], "a read without an answer is nobody's mistake"

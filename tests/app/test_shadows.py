@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from tests.fakes.operator import Operator, cel
 from tests.fakes.runbooks import ROLL_BACK, runbook, shipped
+from tests.fakes.tenure import Sole
 
 from prunella.adapters.zones import zone_of
 from prunella.api.names import Mode
 from prunella.api.runbook import Runbook
 from prunella.api.runbook_status import RunbookStatus
 from prunella.api.shadow_verdict import ShadowVerdict
+from prunella.app.certificates import Certificates
 from prunella.app.errors import Retryable
 from prunella.app.readiness import PolicyKey, Readiness
 from prunella.app.shadows import Shadows
@@ -112,9 +114,9 @@ def changed(place, **spec):
 
 
 async def settle(place):
-    await Readiness(place.view, place.api, place.clock, cel(), zone_of, "prunella-system").settle(
-        PolicyKey("Runbook", "prunella-system", "roll-back")
-    )
+    await Readiness(
+        place.view, place.api, place.clock, cel(), zone_of, "prunella-system", Certificates(place.view, place.cluster, place.clock, Sole())
+    ).settle(PolicyKey("Runbook", "prunella-system", "roll-back"))
 
 
 async def test_a_runbook_whose_mode_is_raised_keeps_its_numbers_and_a_changed_one_begins_anew():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from prunella.core.facts import WorkloadCondition
@@ -15,11 +16,13 @@ from prunella.core.things.complaint import Complaint
 from prunella.core.things.cron_job import CronJob
 from prunella.core.things.detect import detect
 from prunella.core.things.job import Job
+from prunella.core.things.leaf import Validity
 from prunella.core.things.node import Node
 from prunella.core.things.quota import Quota
 from prunella.core.things.service import Service
 from prunella.core.things.sighting import At, Sighting
 from prunella.core.things.terminating import Space
+from prunella.core.things.tls_secret import TlsSecret
 
 from .builders import NOON, ago, container, later, pod, termination
 
@@ -145,3 +148,10 @@ def certificate(**changes: Any) -> Certificate:
     """One that holds for another ten days, and was to be renewed two hours ago."""
     times = {"not_after": later(10 * 86_400), "renewal_time": ago(7200)}
     return Certificate(**({"namespace": "shop", "name": "web", "uid": "uid-cert"} | times | changes))
+
+
+def tls_secret(*, begins: datetime | None = None, ends: datetime | None = None, **changes: Any) -> TlsSecret:
+    """A Secret whose certificate holds for three months, of which one is over."""
+    holds = Validity(begins or ago(30 * 86_400), ends or later(60 * 86_400))
+    defaults: dict[str, Any] = {"namespace": "shop", "name": "web-tls", "uid": "uid-web-tls", "holds": holds}
+    return TlsSecret(**(defaults | changes))

@@ -52,6 +52,7 @@ from prunella.core.healing.steps.step import Listed
 from prunella.core.subject import Owner, Place, Thing, place
 from prunella.core.things.autoscaler import AutoscalerFacts
 from prunella.core.things.node import Node
+from prunella.core.things.tls_secret import TlsSecret, Unread
 
 from .clock import ManualClock
 from .pointer import TestFailedError, patched
@@ -180,6 +181,10 @@ class FakeCluster:
     """Objects of other kinds, as JSON, by kind, namespace and name."""
     things: dict[Place, Thing] = field(default_factory=dict)
     """Objects that are no workloads, as the watches show them; a read finds them while they are there."""
+    tls_secrets: dict[tuple[str, str], TlsSecret | Unread] = field(default_factory=dict)
+    """By namespace and name, what a read of a TLS Secret gives."""
+    secrets_read: list[tuple[str, str]] = field(default_factory=list)
+    """Each read of one."""
     forbidden: set[tuple[str, str]] = field(default_factory=set)
     """Verb and resource that access reviews deny, and that effects are refused for."""
     unreadable: bool = False
@@ -438,6 +443,10 @@ class FakeCluster:
         one = self._find(ref)
         found = one.raw if one is not None else self._other(ref)
         return copy.deepcopy(found) if found is not None else None
+
+    async def tls_secret(self, namespace: str, name: str) -> TlsSecret | Unread | UnknownT | None:
+        self.secrets_read.append((namespace, name))
+        return UNKNOWN if self.unreadable else self.tls_secrets.get((namespace, name))
 
     async def listed(self, wanted: Listed) -> tuple[dict[str, Any], ...] | UnknownT:
         if self.unreadable:

@@ -234,6 +234,8 @@ class Operator:
             ref = one.spec.incident_ref
             self.wake(RequestKey(namespace, one.metadata.name) if ref is None else IncidentKey(namespace, ref.name))
         elif type(one).__name__ != "WorkloadRecord":
+            for key in self.things.certificates.known():
+                self.wake(key)
             self.wake_all()
 
     def _moved(self, one: FakeWorkload) -> None:

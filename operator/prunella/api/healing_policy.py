@@ -131,6 +131,15 @@ class SeverityUrgency(WireModel):
         return next((urgency for urgency, names in table if severity in names), None)
 
 
+class CertificateSecret(WireModel):
+    """A Secret of type kubernetes.io/tls whose certificate is looked at."""
+
+    namespace: ShortName
+    """Its namespace."""
+    secret_name: Name
+    """Its name."""
+
+
 class HealingPolicySpec(WireModel):
     """How far Prunella may go in this cluster."""
 
@@ -153,6 +162,8 @@ class HealingPolicySpec(WireModel):
     """Never acted in, whatever their labels say. The operator's own namespace is always among them."""
     detectors: Annotated[tuple[DetectorSettings, ...], items(50, "cause")] = ()
     """When a finding opens an Incident, by cause."""
+    certificates: Annotated[tuple[CertificateSecret, ...], items(100, "namespace", "secretName")] = ()
+    """TLS Secrets whose certificates are looked at: the operator needs `get` of each by its name. It reads no other."""
     budgets: Budgets = Budgets()
     """Attempts per window; beyond it automation waits and says BudgetSpent."""
     concurrency: Concurrency = Concurrency()

@@ -182,6 +182,11 @@ CONDITION_REASONS: Final = (
         "A CatalogEntry depends on itself, or a Runbook follows itself, by way of others.",
         "The message has the way: remove one `spec.dependsOn` or `spec.nextRef` of it.",
     ),
+    Reason(
+        "CertificateUnreadable",
+        "A Secret of HealingPolicy `spec.certificates` holds no certificate that can be read.",
+        "The message says what is wrong with it: mend the Secret, or take it out of the list.",
+    ),
     Reason("NotDefault", "Only the HealingPolicy named default is in force.", "Rename it, or delete it."),
 )
 """Reasons of the other conditions. A Remediation's `Succeeded` gives its outcome; one that is set only while it is true gives its own name."""

@@ -211,7 +211,7 @@ class Gatherer:
         """Whether what the cache says of the target can be believed. A thing asks for its own kind alone, and no other asks for a thing's."""
         ref = incident.spec.target_ref
         if is_thing(ref):
-            return self._view.sees(ref.kind, namespace_of(ref, incident.target_namespace), now)
+            return self._things.sees(ref.kind, namespace_of(ref, incident.target_namespace), ref.name)
         return not self._view.silent_kinds(now)
 
     async def _target(self, incident: Incident, *, live: bool) -> Look | WorkloadFacts | Thing | Absent | UnknownT:

@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from prunella.core.things.detect import KINDS as THINGS
+from prunella.core.things.tls_secret import TlsSecret
 
-from . import rest
+from . import readiness, rest
 from .brake import Brake
 from .commons import Commons
 from .errors import Permanent, PrunellaError, Retryable
@@ -28,7 +29,7 @@ from .observe import Observer
 from .polling import Polling
 from .ports import Clock, Election, Live, Telemetry, View
 from .queues import Queues
-from .readiness import PolicyKey, Readiness
+from .readiness import Readiness
 from .reconcile import Reconciler
 from .requests import Requests
 from .things import Things
@@ -164,6 +165,7 @@ class Heart:
         """An object of a watched kind changed: it is woken, or what refers to it."""
         if kind in PEOPLE_APPLY:
             self._wake_policies()
+            self._wake_certificates()
             self.wake_all()
         elif kind == "Incident":
             self._incident_changed(namespace, name)
@@ -207,6 +209,8 @@ class Heart:
         again = await (self._organs.things if key.kind in THINGS else self._organs.observer).observe(key)
         if again is not None:
             self._organs.queues.workloads.add_at(key, again)
+        if key.kind == TlsSecret.kind and self._organs.election.leads:
+            self._organs.queues.policies.add(readiness.THE_POLICY)  # there it is told why one can't be read
 
     async def take_alerts(self, alerts: Sequence[Mapping[str, Any]], received: datetime, truncated: int) -> None:
         """Serve a webhook body. Raises Retryable where it could not be stored."""
@@ -265,8 +269,8 @@ class Heart:
         """Workloads and things too: what is seen of one while nobody leads opens no Incident."""
         for facts in list(self._organs.cache.workloads()):
             self.workload_changed(facts.workload.kind, facts.workload.namespace, facts.workload.name)
-        for thing in list(self._organs.cache.things()):
-            self.workload_changed(thing.kind, thing.namespace, thing.name)
+        for key in self._organs.things.places():
+            self._organs.queues.workloads.add(key)
         self._wake_policies()
         self.wake_all()
 
@@ -281,19 +285,13 @@ class Heart:
         self._organs.requests.wake()
 
     def _wake_policies(self) -> None:
-        """References cross objects: each change may make another object ready."""
+        """Each change may make another object ready."""
         if not self._organs.election.leads:
             return
-        cache = self._organs.cache
-        policy = cache.healing_policy()
-        keys = [PolicyKey("Runbook", one.metadata.namespace or "", one.metadata.name) for one in cache.runbooks()]
-        keys += [
-            PolicyKey("CatalogEntry", namespace, one.metadata.name)
-            for namespace in sorted({facts.workload.namespace for facts in cache.workloads()})
-            for one in cache.entries(namespace)
-        ]
-        keys += [PolicyKey("EscalationPolicy", one.metadata.namespace or "", one.metadata.name) for one in cache.escalation_policies()]
-        if policy is not None:
-            keys.append(PolicyKey("HealingPolicy", "", policy.metadata.name))
-        for key in keys:
+        for key in readiness.everything(self._organs.cache):
             self._organs.queues.policies.add(key)
+
+    def _wake_certificates(self) -> None:
+        """The HealingPolicy names the Secrets that are read."""
+        for key in self._organs.things.certificates.known():
+            self._organs.queues.workloads.add(key)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.common import Condition
@@ -22,6 +22,7 @@ from prunella.core.healing.steps import registry
 from prunella.core.incident import dependencies
 from prunella.core.world import Evaluate, ZoneOf
 
+from .certificates import Certificates
 from .ports import Clock, Store, View
 from .shadows import Shadows
 
@@ -32,6 +33,10 @@ class PolicyKey(NamedTuple):
     kind: str
     namespace: str
     name: str
+
+
+THE_POLICY: Final = PolicyKey("HealingPolicy", "", "default")
+"""The one that is in force."""
 
 
 class Known(Protocol):
@@ -120,16 +125,29 @@ def _depends(entry: CatalogEntry, view: Known) -> Iterable[Problem]:
         )
 
 
+def everything(view: View) -> Iterable[PolicyKey]:
+    """What is to be judged: references cross objects, so each change may make another object ready."""
+    yield from (PolicyKey("Runbook", one.metadata.namespace or "", one.metadata.name) for one in view.runbooks())
+    for namespace in sorted({facts.workload.namespace for facts in view.workloads()}):
+        yield from (PolicyKey("CatalogEntry", namespace, one.metadata.name) for one in view.entries(namespace))
+    yield from (PolicyKey("EscalationPolicy", one.metadata.namespace or "", one.metadata.name) for one in view.escalation_policies())
+    if view.healing_policy() is not None:
+        yield THE_POLICY
+
+
 class Readiness:
     """Writes the conditions Ready and Stalled."""
 
-    def __init__(self, view: View, store: Store, clock: Clock, evaluate: Evaluate, zone_of: ZoneOf, operator_namespace: str) -> None:
+    def __init__(
+        self, view: View, store: Store, clock: Clock, evaluate: Evaluate, zone_of: ZoneOf, operator_namespace: str, certificates: Certificates
+    ) -> None:
         self._view = view
         self._store = store
         self._clock = clock
         self._evaluate = evaluate
         self._zone_of = zone_of
         self._namespace = operator_namespace
+        self._certificates = certificates
         self._shadows = Shadows(view, store)
 
     async def settle(self, key: PolicyKey) -> None:
@@ -139,7 +157,10 @@ class Readiness:
             return
         if isinstance(one, Runbook):
             await self._shadows.renew(one)
-        found = list(problems(one, self._view, self._evaluate, self._zone_of, self._namespace))
+        unread = self._certificates.problems(self._namespace) if isinstance(one, HealingPolicy) else []
+        if unread is None:
+            return  # it is told once each of its Secrets was tried, which wakes this again
+        found = [*problems(one, self._view, self._evaluate, self._zone_of, self._namespace), *unread]
         wanted = self._conditions(one.status.conditions, one.metadata.generation, found)
         if wanted == tuple(one.status.conditions) and one.status.observed_generation == one.metadata.generation:
             return

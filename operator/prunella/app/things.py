@@ -7,10 +7,10 @@ read, is unknown: it opens nothing and ends nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from prunella.api.common import ObjectRef
 from prunella.core.facts import UNKNOWN, Finding, Look, UnknownT
@@ -25,8 +25,10 @@ from prunella.core.things.past import NO_PAST, Past, proved, remember
 from prunella.core.things.service import Service
 from prunella.core.things.sighting import At, Sighting
 from prunella.core.things.terminating import Space
+from prunella.core.things.tls_secret import TlsSecret
 from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent
 
+from .certificates import Certificates, Secrets
 from .intake import Intake
 from .keys import IncidentKey, WorkloadKey
 from .ports import Clock, Live, Tenure, View
@@ -35,20 +37,36 @@ BREATH: Final = 50
 """So many are looked at before others have their turn: there may be tens of thousands of Jobs."""
 
 
+class Reads(Live, Secrets, Protocol):
+    """Quorum reads, those of named Secrets among them."""
+
+
 class Things:
     """Turns changes of things into findings and Incidents. `wake` puts an Incident's key on its queue; who does not lead only looks."""
 
-    def __init__(self, view: View, live: Live, intake: Intake, clock: Clock, tenure: Tenure, wake: Callable[[IncidentKey], None]) -> None:
+    def __init__(self, view: View, live: Reads, intake: Intake, clock: Clock, tenure: Tenure, wake: Callable[[IncidentKey], None]) -> None:
         self._view = view
         self._live = live
         self._intake = intake
         self._clock = clock
         self._tenure = tenure
         self._wake = wake
+        self.certificates = Certificates(view, live, clock, tenure)
         self._looks = 0
         self._pasts: dict[WorkloadKey, Past] = {}
         self._found: dict[WorkloadKey, Finding] = {}
         """What was found last, so that an Incident is woken when it is gone."""
+
+    def places(self) -> Iterator[WorkloadKey]:
+        """Everything that is to be looked at."""
+        yield from (WorkloadKey(one.kind, one.namespace, one.name) for one in list(self._view.things()))
+        yield from self.certificates.known()
+
+    def sees(self, kind: str, namespace: str, name: str) -> bool:
+        """Whether what is known of that one can be believed."""
+        if kind == TlsSecret.kind:
+            return self.certificates.sees(namespace, name)
+        return self._view.sees(kind, namespace, self._clock.now())
 
     def finding(self, thing: Thing) -> Finding | UnknownT | None:
         """The finding of this thing now; UNKNOWN where neither a fault nor its end can be told."""
@@ -66,6 +84,8 @@ class Things:
         `live`: as the API server shows it now. What belongs to it (a Job's pods, what answers for a Service) is the cache's all the same.
         """
         kind, namespace, name = ref.kind, ref.namespace or "", ref.name
+        if kind == TlsSecret.kind:
+            return await self.certificates.target(ref, live=live)
         if not self._view.sees(kind, namespace, self._clock.now()):
             return UNKNOWN
         if live and kind != Space.kind:
@@ -88,10 +108,15 @@ class Things:
 
     async def observe(self, key: WorkloadKey) -> datetime | None:
         """Look at one thing. Returns when to look again without a change."""
+        read_again = await self.certificates.look(key) if key.kind == TlsSecret.kind else None
+        changes = await self._observe(key)
+        return min((time for time in (read_again, changes) if time is not None), default=None)
+
+    async def _observe(self, key: WorkloadKey) -> datetime | None:
         self._looks += 1
         if self._looks % BREATH == 0:
             await asyncio.sleep(0)
-        now, thing = self._clock.now(), self._view.thing(*key)
+        now, thing = self._clock.now(), self._known(key)
         if thing is None:
             self._found.pop(key, None)
             self._pasts.pop(key, None)
@@ -113,6 +138,9 @@ class Things:
         else:
             self._found.pop(key, None)
         return sight.look_again
+
+    def _known(self, key: WorkloadKey) -> Thing | None:
+        return self.certificates.get(key.namespace, key.name) if key.kind == TlsSecret.kind else self._view.thing(*key)
 
     def _sight(self, thing: Thing) -> Sighting:
         policy = self._view.healing_policy()

@@ -20,8 +20,9 @@ from prunella.core.facts import UNKNOWN, Look, NamespaceFacts, Pod, Revision, Un
 from prunella.core.healing.identity import OURSELVES, Actor
 from prunella.core.healing.steps.step import Listed
 from prunella.core.subject import Thing
+from prunella.core.things.tls_secret import TlsSecret, Unread
 
-from . import decode, decode_things, resources, watched, watched_things, wire_things, wire_workload
+from . import decode, decode_things, resources, tls_secrets, watched, watched_things, wire_things, wire_workload
 from .acting import Acting
 from .answers import Answer
 from .client import Api
@@ -64,6 +65,11 @@ class LiveReads:
         if resource is None:
             raise Permanent(f"Prunella does not know the kind {ref.kind} of {ref.api_version}")
         return await fetch(self._api, resource, ref)
+
+    @_unknown_when_unanswered
+    async def tls_secret(self, namespace: str, name: str) -> TlsSecret | Unread | None:
+        """The times of the certificate in a Secret; None where it is not there."""
+        return await tls_secrets.read(self._api, namespace, name)
 
     @_unknown_when_unanswered
     async def listed(self, wanted: Listed) -> tuple[dict[str, Any], ...]:

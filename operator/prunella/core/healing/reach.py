@@ -29,6 +29,7 @@ _OTHER: Final[Mapping[str, frozenset[Cause]]] = {
     "Node": frozenset({Cause.NODE_NOT_READY, Cause.NODE_FLAPPING, Cause.NODE_PRESSURE, Cause.NODE_FAULT, Cause.LEFTOVER_CORDON}),
     "APIService": frozenset({Cause.API_SERVICE_DOWN}),
     "Certificate": frozenset({Cause.CERTIFICATE_EXPIRING}),
+    "Secret": frozenset({Cause.CERTIFICATE_EXPIRING}),
     "Namespace": frozenset({Cause.STUCK_TERMINATING}),
 }
 """Causes of what is no workload, by kind. Every other one is of workloads."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from prunella.api.common import ObjectRef
 from prunella.core.subject import Thing
 
-from . import api_service, autoscaler, budget, certificate, claims, cron_jobs, endpoints, jobs, nodes, quota, terminating
+from . import api_service, autoscaler, budget, certificate, claims, cron_jobs, endpoints, jobs, nodes, quota, terminating, tls_secret
 from .claim import Claim
 from .cron_job import CronJob
 from .job import Job
@@ -29,6 +29,7 @@ DETECTORS: Final[Mapping[type[Thing], Detect]] = {
     Node: nodes.detect,
     api_service.APIService: api_service.detect,
     certificate.Certificate: certificate.detect,
+    tls_secret.TlsSecret: tls_secret.detect,
     terminating.Space: terminating.detect,
 }
 """By type, what looks at it."""
