@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from tests.app.test_not_now import broken, first, once_made, said
 from tests.fakes.runbooks import shipped
 

@@ -70,7 +70,7 @@ def test_each_says_what_it_would_do_and_nothing_is_asked(tmp_path):
             "can't be told: it asks Prometheus: errors{job=\"checkout\"}, and the files don't say",
         ),
         ({"createJobFrom": {"cronJob": "nightly"}}, "can't be told: it asks for every CronJob in shop, and the files don't say"),
-        ({"silence": {"ttlSeconds": 600, "reason": "r"}}, "no alert of the Incident fires: there is none to silence"),
+        ({"silence": {"ttlSeconds": 600, "reason": "r"}}, "fails: no alert of the Incident fires: there is none to silence"),
     ],
     ids=["a query", "a CronJob", "no alert"],
 )
