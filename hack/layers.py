@@ -34,6 +34,8 @@ SHUFFLED = tuple(("--shuffle", str(seed), "--steady", "60") for seed in (1, 2, 3
 SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
 """Attacks mostly wait as well, and each test carries out many at once."""
 NOTHING_COLLECTED = 5
+NOTED = "write did not occur"
+"""The property of a test that tells of an attack that found nothing to attack (`tests/faults/reporting.py`)."""
 UNDER_WAY: set[subprocess.Popen[bytes]] = set()
 """What runs now: a layer in halves has two."""
 
@@ -47,6 +49,8 @@ class Result:
     skipped: int = 0
     seconds: float = 0.0
     why: str = ""
+    notes: tuple[str, ...] = ()
+    """What a test found that is neither a failure nor a skip, and must be told all the same."""
 
     @property
     def ran(self) -> int:
@@ -175,7 +179,13 @@ def _side_by_side(folder: str, one: Callable[[IO[str] | None], Result], two: Cal
 
 
 def _sum(one: Result, two: Result) -> Result:
-    return Result(passed=one.passed + two.passed, failed=one.failed + two.failed, skipped=one.skipped + two.skipped, why=one.why or two.why)
+    return Result(
+        passed=one.passed + two.passed,
+        failed=one.failed + two.failed,
+        skipped=one.skipped + two.skipped,
+        why=one.why or two.why,
+        notes=(*one.notes, *two.notes),
+    )
 
 
 def _pytest(
@@ -215,13 +225,14 @@ def _marked(only: str, *, nightly: bool) -> list[str]:
 
 def _read(report: Path) -> Result:
     """The counts of a JUnit file that we just had written ourselves."""
-    suites = ET.parse(report).getroot().iter("testsuite")  # noqa: S314 - our own file
+    root = ET.parse(report).getroot()  # noqa: S314 - our own file
     total = failed = skipped = 0
-    for suite in suites:
+    for suite in root.iter("testsuite"):
         total += int(suite.get("tests", 0))
         failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
         skipped += int(suite.get("skipped", 0))
-    return Result(passed=max(total - failed - skipped, 0), failed=failed, skipped=skipped)
+    notes = (f"{NOTED}: {one.get('value', '')}" for one in root.iter("property") if one.get("name") == NOTED)
+    return Result(passed=max(total - failed - skipped, 0), failed=failed, skipped=skipped, notes=tuple(notes))
 
 
 def _there(folders: Sequence[str]) -> list[str]:

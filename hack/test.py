@@ -31,6 +31,7 @@ def summary(results: dict[str, Result]) -> list[str]:
     for name, result in results.items():
         lines.append(f"{name:<12} {result.ran:>6} {result.passed:>7} {result.failed:>7} {result.skipped:>8} {result.seconds:>9.1f}")
     lines += [f"{name} could not run: {result.why}" for name, result in results.items() if result.why]
+    lines += [f"{name}: {note}" for name, result in results.items() for note in result.notes]
     passed, failed, skipped = (sum(getattr(result, what) for result in results.values()) for what in ("passed", "failed", "skipped"))
     return [*lines, "", f"{passed} passed, {failed} failed, {skipped} skipped"]
 

@@ -92,7 +92,7 @@ def leaves_alone(stage: Stage) -> None:
 
 def yours(stage: Stage, *, left: bool) -> None:
     """What to type next, which limits the next try meets, and how to end it. `left` says whether the cluster stays up."""
-    title("Now you" if left else "At a terminal the cluster would stay up for you, to type")
+    title("Now you" if left else "Run at a terminal, the demo leaves the cluster up, and you can type")
     name = stage.get("incidents", "-n", "pay")["items"][0]["metadata"]["name"]
     patch = '{"spec":{"acknowledgement":{"by":"' + _me(stage) + '"}}}'
     if stage.kind == "box":

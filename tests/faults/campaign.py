@@ -84,6 +84,8 @@ class Attack:
     """How often a process may end by itself, to be started anew."""
     rare: bool = False
     """Whether the write that it is for is made in some plays only: where none has it, there is nothing to attack."""
+    write: str = ""
+    """Verb and resource of the write that it is for, where it is for one."""
 
     def __str__(self) -> str:
         return f"{self.flow.name}: {self.name}"
@@ -96,7 +98,7 @@ def at(flow: Flow, fault: str, point: Point, *, without: str = "", rare: bool = 
         verb, resource = point.words.split(" ", 1)
         return [FAULTS[fault](ground, Match(verbs={verb}, resource=resource, namespace=ground.namespace), point.nth)]
 
-    return Attack(flow, f"{fault} {point}", spoil, without, rare=rare)
+    return Attack(flow, f"{fault} {point}", spoil, without, rare=rare, write=point.words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from tests.faults.ground import KNOWN_GOOD_SECONDS, Stage
 from tests.faults.kubelet import Node
 from tests.faults.nursery import Nursery
 from tests.faults.proxy import Loop
+from tests.faults.reporting import Tally
 from tests.harness.fixtures import installed
 from tests.harness.installation import Installation
 
@@ -28,6 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults: needs a control plane, and breaks the way to it")
+    if not hasattr(config, "workerinput"):  # the one that hears of every worker's tests
+        config.pluginmanager.register(Tally())
 
 
 @pytest.hookimpl(trylast=True)

@@ -73,16 +73,16 @@ SWITCHES: dict[str, Spoil] = {
 }
 
 
-def test_what_may_forbid_it_and_cannot_be_read_is_waited_for(campaign, pytestconfig, subtests):
+def test_what_may_forbid_it_and_cannot_be_read_is_waited_for(campaign, request, subtests):
     """Somebody may be paged meanwhile: nobody works on it."""
     flow = dataclasses.replace(FLOWS["deployment"], others=frozenset({"primary", "secondary"}))
-    attacked(campaign, [Attack(flow, name, spoil) for name, spoil in SWITCHES.items()], pytestconfig, subtests)
+    attacked(campaign, [Attack(flow, name, spoil) for name, spoil in SWITCHES.items()], request, subtests)
 
 
-def test_a_request_that_arrives_after_it_was_given_up_is_the_same_one(campaign, pytestconfig, subtests):
+def test_a_request_that_arrives_after_it_was_given_up_is_the_same_one(campaign, request, subtests):
     """Fault 15: the API server needs longer than the operator waits, and does it all the same."""
     flow = dataclasses.replace(FLOWS["deployment"], others=frozenset({"primary", "secondary"}))
-    attacked(campaign, [at(flow, "late", Point(words, 1)) for words in WRITES], pytestconfig, subtests)
+    attacked(campaign, [at(flow, "late", Point(words, 1)) for words in WRITES], request, subtests)
 
 
 def test_where_every_answer_takes_its_time_it_heals_all_the_same(campaign):
@@ -95,8 +95,8 @@ def test_where_every_answer_takes_its_time_it_heals_all_the_same(campaign):
         assert ground.supervisor.starts == 1, ground.story()
 
 
-def test_an_answer_that_is_an_error_ends_no_story(campaign, pytestconfig, subtests):
-    attacked(campaign, [Attack(FLOWS["deployment"], name, spoil) for name, spoil in REFUSALS.items()], pytestconfig, subtests)
+def test_an_answer_that_is_an_error_ends_no_story(campaign, request, subtests):
+    attacked(campaign, [Attack(FLOWS["deployment"], name, spoil) for name, spoil in REFUSALS.items()], request, subtests)
 
 
 @pytest.mark.parametrize("seconds", [10, pytest.param(120, marks=pytest.mark.nightly)])

@@ -98,17 +98,17 @@ BREAKS: dict[str, Spoil] = {
 }
 
 
-def test_r35_what_a_watch_tells_twice_late_or_wrongly_changes_nothing(campaign, pytestconfig, subtests):
+def test_r35_what_a_watch_tells_twice_late_or_wrongly_changes_nothing(campaign, request, subtests):
     flow = FLOWS["deployment"]
     found = campaign.recorded(flow).always
-    attacked(campaign, [Attack(flow, name, spoil, most=len(found)) for name, spoil in LIES.items()], pytestconfig, subtests)
+    attacked(campaign, [Attack(flow, name, spoil, most=len(found)) for name, spoil in LIES.items()], request, subtests)
 
 
-def test_a_watch_that_breaks_is_opened_again(campaign, pytestconfig, subtests):
+def test_a_watch_that_breaks_is_opened_again(campaign, request, subtests):
     # While a watch is down nothing is done, and the first page is due after two seconds here.
     flow = dataclasses.replace(FLOWS["deployment"], others=frozenset({"primary", "secondary"}))
     attacks = [Attack(flow, name, spoil, may_end=int(name in ENDS_KOPF)) for name, spoil in BREAKS.items()]
-    attacked(campaign, attacks, pytestconfig, subtests)
+    attacked(campaign, attacks, request, subtests)
 
 
 def within(seconds: float, probe: Callable[[], object], ground: Ground) -> bool:

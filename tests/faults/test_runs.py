@@ -16,15 +16,15 @@ FEW = 3
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_survives_a_crash_at_a_few_writes(campaign, name, seed, pytestconfig, subtests):
+def test_a_run_survives_a_crash_at_a_few_writes(campaign, name, seed, request, subtests):
     flow = RUNS[name]
     found = campaign.recorded(flow)
-    attacked(campaign, some(everywhere(flow, found, CRASHES), FEW, seed), pytestconfig, subtests)
+    attacked(campaign, some(everywhere(flow, found, CRASHES), FEW, seed), request, subtests)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_survives_a_crash_at_every_write(campaign, name, pytestconfig, subtests):
+def test_a_run_survives_a_crash_at_every_write(campaign, name, request, subtests):
     flow = RUNS[name]
     found = campaign.recorded(flow)
-    attacked(campaign, everywhere(flow, found, CRASHES, rare=True), pytestconfig, subtests)
+    attacked(campaign, everywhere(flow, found, CRASHES, rare=True), request, subtests)

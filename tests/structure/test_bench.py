@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from tests.bench import page
+from tests.bench.ledger import Entry
+from tests.bench.many import Run, most_at_once, runs_of
 from tests.bench.quantiles import quantile
 from tests.bench.results import Results, Row, cells
 
@@ -54,3 +56,40 @@ def test_the_page_names_the_machine_the_versions_and_every_row(tmp_path: Path):
     assert " kopf " in text
     assert "cores of" in text
     assert (tmp_path / "memory.csv").read_text() == "mib\n149.500\n150.500\n"
+
+
+def wrote(at: float, resource: str, name: str, body: Any, subresource: str = "") -> Entry:
+    return Entry(
+        received=at, answered=at, user="operator", verb="patch", resource=resource, subresource=subresource, namespace="", name=name, body=body
+    )
+
+
+def effect(at: float, target: str) -> Entry:
+    return wrote(at, "deployments", target, [{"op": "replace", "path": "/spec/template"}])
+
+
+def status(at: float, target: str, **status: str) -> Entry:
+    return wrote(at, "remediations", f"{target}-1", {"spec": {"targetRef": {"name": target}}, "status": status}, "status")
+
+
+def test_attempts_are_counted_by_what_was_stored_and_not_by_what_was_said():
+    """The second begins while the first is proved; the third is never said to have ended; the fourth changed nothing."""
+    told = [
+        status(1, "a", startedTime="0"),
+        effect(2, "a"),
+        effect(5, "b"),
+        wrote(6, "deployments", "a", [{"op": "replace", "path": "/metadata/managedFields"}]),
+        status(7, "a", endedTime="0"),
+        status(8, "b", endedTime="0"),
+        effect(9, "c"),
+        status(10, "d", endedTime="0"),
+    ]
+    runs = runs_of(told[::-1], {"b"})
+    assert runs == [Run("a", False, 2, 7), Run("b", True, 5, 8), Run("c", False, 9, math.inf)]
+    assert most_at_once(runs) == 2
+    assert most_at_once([*runs, Run("e", False, 20, 21)]) == 2, "one without an end counts for ever"
+
+
+def test_a_second_attempt_on_a_target_begins_anew():
+    told = [effect(1, "a"), effect(2, "a"), status(3, "a", endedTime="0"), effect(4, "a"), status(5, "a", endedTime="0")]
+    assert runs_of(told, ()) == [Run("a", False, 1, 3), Run("a", False, 4, 5)]

@@ -21,6 +21,7 @@ REPORT = """<?xml version="1.0"?><testsuites>
 GOOD = layers.Result(passed=7, skipped=1, seconds=1.26)
 BAD = layers.Result(passed=1, failed=2)
 ABSENT = layers.Result(skipped=4, why="a cluster in a box needs root")
+NOTED = layers.Result(passed=2, notes=("write did not occur: create events: page: killed before create events 1",))
 
 
 def test_a_report_of_pytest_is_counted_errors_as_failures(tmp_path):
@@ -38,15 +39,17 @@ def test_by_day_the_slow_tests_are_left_out_and_a_half_has_its_own(only, nightly
 
 
 def test_the_table_has_a_line_for_each_layer_and_closes_with_all_of_them():
-    assert runner.summary({"unit": GOOD, "lint": BAD, "cluster": ABSENT}) == [
+    assert runner.summary({"unit": GOOD, "lint": BAD, "cluster": ABSENT, "faults": NOTED}) == [
         "",
         "LAYER           RAN  PASSED  FAILED  SKIPPED   SECONDS",
         "unit              7       7       0        1       1.3",
         "lint              3       1       2        0       0.0",
         "cluster           0       0       0        4       0.0",
+        "faults            2       2       0        0       0.0",
         "cluster could not run: a cluster in a box needs root",
+        "faults: write did not occur: create events: page: killed before create events 1",
         "",
-        "8 passed, 2 failed, 5 skipped",
+        "10 passed, 2 failed, 5 skipped",
     ]
 
 
