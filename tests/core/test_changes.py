@@ -9,7 +9,7 @@ import pytest
 from tests.core.builders import NOON, ago, healthy_facts, revision, rolling_facts
 from tests.core.builders import workload as healthy
 from tests.core.healing_builders import crashed, ill
-from tests.core.incident_builders import draft_of, watched
+from tests.core.incident_builders import draft_of, finding, watched
 from tests.core.stories import NOW, incident
 
 from prunella.api.common import ObjectRef
@@ -50,13 +50,36 @@ def told(found: list[Change]) -> list[tuple[float, str, str]]:
     return [((NOON - one.time).total_seconds(), one.target, one.message) for one in found]
 
 
-@pytest.mark.parametrize(("cause", "suspected"), [(Cause.CONFIG_CHANGED, True), (Cause.CRASH_LOOP, False)])
-def test_a_config_map_that_differs_is_named_by_its_keys_and_suspected_where_it_is_the_cause(cause, suspected):
+CHANGED = "the evidence accuses this change: what fails began to fail after it"
+
+
+def of_two_changed(cause: Cause, accused: str | None) -> World:
+    """Two ConfigMaps differ; the finding names that one, or nothing is found."""
     changed = ConfigChange(namespace="shop", name="settings", keys=("mode", "url"), changed_time=ago(60), good_time=ago(3600))
-    found = listed(replace(ill(facts=crashed()), config_changes=(changed,)), cause=cause)
-    assert told(found)[1] == (60, "configmap/settings", "keys mode, url changed since it was healthy with it at 11:00:00")
-    why = "the evidence accuses this change: what fails began to fail after it"
-    assert [one.suspected for one in found] == [None, why if suspected else None]
+    both = (changed, replace(changed, name="other", changed_time=ago(50)))
+    found = finding(cause, accused_config_map=accused, accused_revision="") if accused is not None else None
+    return replace(ill(facts=crashed()), config_changes=both, finding=found)
+
+
+@pytest.mark.parametrize(
+    ("cause", "accused", "suspected"),
+    [
+        (Cause.CONFIG_CHANGED, "settings", ["configmap/settings"]),
+        (Cause.CONFIG_CHANGED, "other", ["configmap/other"]),
+        (Cause.CRASH_LOOP, "", []),
+    ],
+)
+def test_config_maps_that_differ_are_named_by_their_keys_and_the_one_that_the_finding_names_is_suspected(cause, accused, suspected):
+    found = listed(of_two_changed(cause, accused), cause=cause)
+    assert (60, "configmap/settings", "keys mode, url changed since it was healthy with it at 11:00:00") in told(found)
+    assert [one.target for one in found if one.suspected == CHANGED] == suspected
+
+
+def test_while_nothing_is_found_the_one_that_was_named_last_stays_suspected():
+    before = tuple(listed(of_two_changed(Cause.CONFIG_CHANGED, "settings"), cause=Cause.CONFIG_CHANGED))
+    gone = of_two_changed(Cause.CONFIG_CHANGED, None)
+    after = listed(gone, IncidentStatus(times=OPEN.times), cause=Cause.CONFIG_CHANGED, changes=before)
+    assert [one.target for one in after if one.suspected] == ["configmap/settings"]
 
 
 def test_the_newest_rollout_of_the_target_says_its_images_and_is_suspected_once_it_is_accused():

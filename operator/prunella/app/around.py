@@ -47,7 +47,7 @@ class Around:
         if times.cancelled_time is not None:
             return seen
         if common_cause.is_shared(incident.spec.target_ref):
-            shared = None if seen.finding is UNKNOWN else self.faults.seen(seen.now).get(incident.spec.target_ref)
+            shared = None if seen.finding is UNKNOWN else self.faults.about(incident, seen.now)
             return replace(seen, shared=shared, children=tuple(self.children(incident)))
         if times.triggered_time is None or times.resolved_time is not None:
             recent = self._recent(incident.target_namespace, seen.now)
@@ -75,7 +75,8 @@ class Around:
         """The open Incident of what this one fails for. What can't be seen now leaves the link as it stands."""
         if seen.finding is UNKNOWN:
             return common_cause.as_parent(kept) if kept is not None else None
-        found = self._registry(seen) or self._zone(seen) or self._lost_node(seen) or self._down(seen, kept) or self._storm(seen)
+        nearest = self._registry(seen) or self._zone(seen) or self._lost_node(seen) or self._down(seen, kept)
+        found = nearest or self._config_map(seen) or self._storm(seen)
         return common_cause.as_parent(found) if found is not None else None
 
     def _registry(self, seen: World) -> Incident | None:
@@ -92,6 +93,12 @@ class Around:
         finding, node = seen.known_finding, seen.thing
         lost = isinstance(node, Node) and finding is not None and finding.cause == Cause.NODE_NOT_READY
         return self.faults.of_zone(node) if isinstance(node, Node) and lost else None
+
+    def _config_map(self, seen: World) -> Incident | None:
+        """That of the ConfigMap whose change is accused of this fault."""
+        finding, facts = seen.known_finding, seen.workload
+        accuses = facts is not None and finding is not None and finding.cause == Cause.CONFIG_CHANGED
+        return self.faults.of_config_map(facts, finding.accused_config_map) if accuses and facts is not None and finding is not None else None
 
     def _storm(self, seen: World) -> Incident | None:
         """That of the storm, where the watch or an alert says that the target still fails."""

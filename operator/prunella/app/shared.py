@@ -1,4 +1,4 @@
-"""What many fail for at this moment: a registry, a zone, a storm; and the Incident that it has.
+"""What many fail for at this moment: a registry, a zone, a ConfigMap, a storm; and the Incident that it has.
 
 The rule this module protects: it follows from stored objects and the cache alone, so that a restart and another replica find the same, under the same
 name. What has a nearer cause is no part of a storm.
@@ -17,17 +17,21 @@ from prunella.api.healing_policy import HealingPolicySpec
 from prunella.api.healing_policy import Storm as Limits
 from prunella.api.incident import Incident
 from prunella.api.names import Cause
+from prunella.api.workload_record import KnownConfigMap
 from prunella.core.around import Shared
 from prunella.core.detect import registries
-from prunella.core.healing import mass
+from prunella.core.facts import WorkloadFacts
+from prunella.core.healing import known_config, mass, record
 from prunella.core.healing.storm import CLASS_OF, hit
-from prunella.core.incident import common_cause, correlate, zones
-from prunella.core.incident.common_cause import REGISTRY, STORM, ZONE
+from prunella.core.incident import common_cause, shared_config, zones
+from prunella.core.incident.common_cause import CONFIG_MAP, REGISTRY, STORM, ZONE
+from prunella.core.incident.shared_config import Accuser
 from prunella.core.incident.states import over
 from prunella.core.incident.zones import LostNode
 from prunella.core.standing import firing
 from prunella.core.things.node import Node
 
+from . import targets
 from .failing_now import counted, failing, opted_in_workloads
 from .ports import View
 
@@ -58,16 +62,21 @@ class SharedFaults:
     def seen(self, now: datetime) -> Mapping[ObjectRef, Shared]:
         """By target, what so many fail for now that it is one fault."""
         found = {self._ref(REGISTRY, common_cause.registry_name(host)): one for host, one in self._registries(now).items()}
+        found |= shared_config.by_config_map(list(self._accusers()), now)
         explained = frozenset(child for one in found.values() for child in one.failing_pods)
         found |= {self._ref(ZONE, zone): one for zone, one in self._zones(now).items()}
         storm, classes = self._storm(now, explained)
         self._hit = Hit(at=now, names=frozenset(storm.failing_pods if storm is not None else ()), classes=classes, explained=explained)
         return found | ({self._ref(STORM, common_cause.HIT): storm} if storm is not None else {})
 
+    def about(self, incident: Incident, now: datetime) -> Shared | None:
+        """What so many fail for now that it is the fault of this Incident's target."""
+        return next((one for ref, one in self.seen(now).items() if targets.about((incident,), ref)), None)
+
     def parent(self, ref: ObjectRef) -> Incident | None:
         """The Incident of such a target that is over neither by itself nor by a person."""
-        known = self._view.incidents_of(ref.kind, self._namespace, ref.name)
-        return next((one for one in known if correlate.same_target(one.spec.target_ref, ref) and common_cause.holds(one)), None)
+        known = targets.about(self._view.incidents_of(ref.kind, ref.namespace or "", ref.name), ref)
+        return next((one for one in known if common_cause.holds(one)), None)
 
     def of_registry(self, host: str) -> Incident | None:
         """That of a registry."""
@@ -77,6 +86,11 @@ class SharedFaults:
         """That of the zone in which a node stands."""
         zone = zones.zone_of(node)
         return self.parent(self._ref(ZONE, zone)) if zone else None
+
+    def of_config_map(self, facts: WorkloadFacts, name: str) -> Incident | None:
+        """That of a ConfigMap that a workload reads."""
+        known = self._known(facts, name)
+        return self.parent(shared_config.ref(facts.workload.namespace, known)) if known is not None else None
 
     def of_storm(self, child: Incident, now: datetime) -> Incident | None:
         """That of the storm, for an Incident that is part of it: linked to it already, or failing as the others do."""
@@ -102,6 +116,30 @@ class SharedFaults:
             if facts is not None and ref.uid in {None, facts.workload.uid}:
                 waiting.append(common_cause.unpulled(incident, facts, registries.unreachable(facts.pods)))
         return common_cause.by_registry(waiting, self._limits().min_workloads, now)
+
+    def _accusers(self) -> Iterator[Accuser]:
+        """The workloads that fail since a ConfigMap was changed, and for nothing nearer."""
+        for incident in self._view.unended_incidents():
+            change = shared_config.accused(incident)
+            if change is None or self._has_a_nearer(incident):
+                continue
+            ref = incident.spec.target_ref
+            facts = self._view.workload(ref.kind, incident.target_namespace, ref.name)
+            known = self._known(facts, shared_config.name_of(change)) if facts is not None and ref.uid in {None, facts.workload.uid} else None
+            if facts is not None and known is not None:
+                yield Accuser(incident=_name(incident), workload=facts.workload, change=change, known=known, since=common_cause.began(incident))
+
+    def _known(self, facts: WorkloadFacts, name: str) -> KnownConfigMap | None:
+        """What is remembered of a ConfigMap that a workload was healthy with."""
+        workload = facts.workload
+        stored = self._view.record(workload.namespace, record.record_name(workload.kind, workload.name))
+        return next((one for one in known_config.remembered(stored, facts) if one.name == name), None)
+
+    def _has_a_nearer(self, incident: Incident) -> bool:
+        """Whether it fails for something else than a ConfigMap or a storm."""
+        ref = incident.status.parent_ref
+        parent = self._view.incident(ref.namespace or "", ref.name) if ref is not None else None
+        return parent is not None and parent.spec.target_ref.kind not in {CONFIG_MAP, STORM} and common_cause.holds(parent)
 
     def _zones(self, now: datetime) -> Mapping[str, Shared]:
         lost, limits = list(self._lost_nodes(now)), self._limits()

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from prunella.api.common import NamespacedRef
-from prunella.api.incident import Incident
+from prunella.api.incident import Incident, IncidentStatus
+from prunella.api.names import Priority
 
 from .facts import WorkloadFacts
 
@@ -42,8 +43,24 @@ class Parent:
     ref: NamespacedRef
     what: str
     """What is at fault, for a sentence: registry/registry.example.com, deploy/ledger in pay, or a storm."""
+    config_map: str = ""
+    """The name of the ConfigMap that is at fault; empty where it is something else."""
     told: bool = True
     """Whether it can tell anybody. Where it can't, its children tell their own people."""
+    policy: NamespacedRef | None = None
+    """Whom it tells: the EscalationPolicy of its owner."""
+    stated: Priority | None = None
+    """Its priority where a person stated its impact: that of its children does not raise it."""
+
+    def tells_for(self, child: IncidentStatus) -> bool:
+        """Whether it tells those who would be told of the child, and as urgently.
+
+        A ConfigMap belongs to whoever reads it: those who have other people than its own Incident hear of what is theirs.
+        """
+        if not self.told or (self.stated is not None and child.priority is not None and child.priority.value < self.stated.value):
+            return False
+        policy = child.owner.escalation_policy_ref if child.owner is not None else None
+        return not self.config_map or policy is None or policy == self.policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -250,6 +250,8 @@ class Finding:
     """When the newest of them failed, by the kubelet's word."""
     failing_pods: tuple[str, ...] = ()
     failing_container: str = ""
+    accused_config_map: str = ""
+    """Name of the ConfigMap whose change is accused (ConfigChanged); empty for any other cause."""
     only_newest_fails: bool = True
     """Whether no pod of another revision fails as well."""
 

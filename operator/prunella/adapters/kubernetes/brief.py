@@ -48,6 +48,7 @@ def brief(stored: wire_incident.Incident) -> Incident:
         kept.pop("reporters", None)
     else:
         kept |= _there(status, OF_OPEN)
+        kept["changes"] = [one for one in status.changes or () if one.get("suspected")]
         kept["conditions"] = [_without(one, "message") for one in status.conditions or () if one.get("type") in CONDITIONS]
     return Incident.read({"metadata": _identity(stored.metadata), "spec": spec, "status": kept})
 

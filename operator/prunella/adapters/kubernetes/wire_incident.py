@@ -36,6 +36,7 @@ class Status(msgspec.Struct, rename="camel", frozen=True):
     impact: Any = None
     episode: Any = None
     target: Any = None
+    changes: list[dict[str, Any]] | None = None
     conditions: list[dict[str, Any]] | None = None
     escalation: Escalation = Escalation()
 

@@ -7,6 +7,7 @@ workload was healthy with, and where no pod that was started with it is well.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -37,10 +38,16 @@ def config_changed(look: Look) -> Symptom | None:
     told = f"since ConfigMap {accused.name} was changed at {accused.changed_time:%H:%M:%S} ({configs.named(accused.keys, NAMED)})"
     if crashes:
         found = symptom(look, Cause.CONFIG_CHANGED, crashes)
-        return symptom(look, Cause.CONFIG_CHANGED, crashes, what=f"{found.what} {told}")
+        return replace(symptom(look, Cause.CONFIG_CHANGED, crashes, what=f"{found.what} {told}"), config_map=accused.name)
     since = min(began)
-    what = f"runs but is not Ready for {in_seconds(look.now - since)} {told}"
-    return Symptom(cause=Cause.CONFIG_CHANGED, pods=late, what=what, started_time=since, open_time=look.open_after(Cause.CONFIG_CHANGED, since))
+    return Symptom(
+        cause=Cause.CONFIG_CHANGED,
+        pods=late,
+        what=f"runs but is not Ready for {in_seconds(look.now - since)} {told}",
+        started_time=since,
+        open_time=look.open_after(Cause.CONFIG_CHANGED, since),
+        config_map=accused.name,
+    )
 
 
 def due_times(look: Look) -> Iterator[datetime]:

@@ -90,6 +90,7 @@ def _finding(seen: Look, symptom: Symptom) -> Finding:
         restarted_time=symptom.restarted_time,
         failing_pods=tuple(sorted(pod.name for pod in symptom.pods)),
         failing_container=symptom.container,
+        accused_config_map=symptom.config_map,
         only_newest_fails=not any(_fails_elsewhere(seen, pod) for pod in seen.other_pods),
     )
 

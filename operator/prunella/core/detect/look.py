@@ -78,6 +78,8 @@ class Symptom:
     restarts: int = 0
     restarted_time: datetime | None = None
     accused: Revision | None = None
+    config_map: str = ""
+    """The ConfigMap whose change is accused."""
     who: str = ""
     """Who shows it, where that is neither a revision, nor pods, nor the controller."""
 

@@ -103,7 +103,9 @@ def _alert_missing(world: World, plan: Plan) -> Refusal | None:
 
 def storm(world: World, plan: Plan) -> Refusal | None:
     """What fails here has its cause elsewhere, too much fails at once, or an earlier attempt did harm and no person has looked yet."""
-    if world.parent is not None:
+    at_fault = world.parent.config_map if world.parent is not None else ""
+    mends = bool(at_fault) and plan.requested and plan.restores(at_fault)  # a person asks for what puts that very ConfigMap right
+    if world.parent is not None and not mends:
         where = f"{world.parent.ref.namespace}/{world.parent.ref.name}"
         message = f"{world.parent.what} is at fault, see Incident {where}: what fails for it is judged anew when that is over"
         return Refusal(reason="StormActive", message=message)

@@ -86,6 +86,13 @@ class Plan:
         """Whether one of its steps makes all the pods anew."""
         return any(kind.name in {"restart", "resize", "patch"} for kind in registry.kinds_of(self.runbook))
 
+    def restores(self, config_map: str) -> bool:
+        """Whether it puts that ConfigMap back, and changes nothing else but that pods read it anew."""
+        changes = [one for one in self.runbook.spec.steps if registry.kind_of(one).impact not in {StepImpact.READ, StepImpact.NOTIFY}]
+        back = [one for one in changes if one.action == "restoreConfig"]
+        others = {one.action for one in changes} - {"restoreConfig", "restart"}
+        return bool(back) and not others and all(registry.params_of(one).config_map in {None, config_map} for one in back)
+
 
 def home(world: World, plan: Plan) -> str:
     """The namespace whose pauses, budgets and limits hold for the target: the operator's where it has none, because its Incident lives there."""

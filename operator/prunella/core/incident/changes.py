@@ -17,7 +17,7 @@ from prunella.core import configs, rollout
 from prunella.core.around import Dependency, Neighbours
 from prunella.core.configs import ConfigChange
 from prunella.core.draft import Draft
-from prunella.core.facts import Revision, WorkloadFacts
+from prunella.core.facts import Finding, Revision, WorkloadFacts
 from prunella.core.redact import redact
 from prunella.core.world import World
 
@@ -31,8 +31,9 @@ KEYS: Final = 20
 def look_back(world: World, draft: Draft, stored: IncidentStatus) -> Draft:
     """List the changes where an episode begins in this very pass; else only say anew who is suspected. `stored` is the status before it."""
     begins = stored.times.triggered_time is None or draft.status.episode > stored.episode
-    listed = tuple(_bounded(_found(world, draft), draft.status)) if begins else draft.status.changes
-    return draft.with_status(changes=tuple(_marked(one, draft.status) for one in listed))
+    listed = tuple(_found(world, draft)) if begins else draft.status.changes
+    marked = [_marked(one, draft.status, world.known_finding) for one in listed]
+    return draft.with_status(changes=tuple(_bounded(marked) if begins else marked))
 
 
 def _found(world: World, draft: Draft) -> Iterator[Change]:
@@ -118,21 +119,24 @@ def _change(facts: WorkloadFacts, time: datetime, message: str) -> Change:
     return Change(time=time, namespace=facts.workload.namespace, target=facts.workload.short, message=redact(message)[:1024])
 
 
-def _bounded(found: Iterable[Change], status: IncidentStatus) -> list[Change]:
+def _bounded(found: Iterable[Change]) -> list[Change]:
     """Newest first, the accused one among them whatever comes after it."""
     newest = sorted(found, key=lambda one: (one.time, one.target, one.message), reverse=True)
-    kept = [one for one in newest if _accused(one, status)][:1]
+    kept = [one for one in newest if one.suspected is not None][:1]
     kept += [one for one in newest if one not in kept][: CAP - len(kept)]
     return sorted(kept, key=newest.index)
 
 
-def _accused(change: Change, status: IncidentStatus) -> bool:
-    if change.target.startswith(configs.TARGET):
-        return status.cause is Cause.CONFIG_CHANGED
-    return change.revision is not None and change.revision == status.accused_revision
+def _accused(change: Change, status: IncidentStatus, finding: Finding | None) -> bool:
+    """Of several ConfigMaps it is the one that the finding names; while nothing is found, the one that it named last."""
+    if not change.target.startswith(configs.TARGET):
+        return change.revision is not None and change.revision == status.accused_revision
+    if status.cause is not Cause.CONFIG_CHANGED:
+        return False
+    return change.suspected is not None if finding is None else change.target == f"{configs.TARGET}{finding.accused_config_map}"
 
 
-def _marked(change: Change, status: IncidentStatus) -> Change:
+def _marked(change: Change, status: IncidentStatus, finding: Finding | None) -> Change:
     what = "change: what fails began to fail after it" if change.target.startswith(configs.TARGET) else "revision: its pods show the fault"
-    why = f"the evidence accuses this {what}" if _accused(change, status) else None
+    why = f"the evidence accuses this {what}" if _accused(change, status, finding) else None
     return change if change.suspected == why else change.model_copy(update={"suspected": why})

@@ -1,4 +1,4 @@
-"""Common cause first: what fails for a registry, a zone, a node or a dependency that is down has its Incident as parent; so has what a storm hits.
+"""Common cause first: what fails for a registry, a zone, a node, a dependency or a ConfigMap has its Incident as parent; so has what a storm hits.
 
 The rule this module protects: a child is not treated and wakes nobody while its parent does, and never longer. What a workload brought upon itself is
 its own; nothing holds back what holds it back; and what could not be seen changes no link.
@@ -14,7 +14,7 @@ from typing import Final
 from prunella.api.base import API_VERSION
 from prunella.api.common import NamespacedRef, ObjectRef
 from prunella.api.incident import Incident
-from prunella.api.names import Cause, ConditionStatus, EscalationState
+from prunella.api.names import Cause, ConditionStatus, EscalationState, SourceKind
 from prunella.core.around import Parent, Shared
 from prunella.core.draft import Draft
 from prunella.core.enumerated import some
@@ -31,7 +31,9 @@ ZONE: Final = "Zone"
 STORM: Final = "Storm"
 HIT: Final = "workloads"
 """The name of a storm: there is one brake, and so there is one of it."""
-SHARED: Final = frozenset({REGISTRY, ZONE, STORM})
+CONFIG_MAP: Final = "ConfigMap"
+SHARED: Final = frozenset({(API_VERSION, REGISTRY), (API_VERSION, ZONE), (API_VERSION, STORM), ("v1", CONFIG_MAP)})
+"""API version and kind of what is no target of its own detector: it is at fault because of what many show."""
 CHILDREN: Final = 50
 ENDED_PHASES: Final = frozenset({"Failed", "Succeeded"})
 OWN_WHATEVER_ELSE_FAILS: Final = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.ROLLOUT_CONFIG_ERROR})
@@ -62,8 +64,8 @@ def shared_ref(kind: str, name: str, operator_namespace: str) -> ObjectRef:
 
 
 def is_shared(ref: ObjectRef) -> bool:
-    """Whether a target is no object but what many of them need, or what hits many of them."""
-    return ref.kind in SHARED and ref.api_version == API_VERSION
+    """Whether a target is what many of them need, or what hits many of them."""
+    return (ref.api_version, ref.kind) in SHARED
 
 
 def by_registry(failing: Sequence[Unpulled], least: int, now: datetime) -> dict[str, Shared]:
@@ -92,10 +94,19 @@ def as_parent(incident: Incident) -> Parent:
     what = incident.status.target or f"{ref.kind.lower()}/{ref.name}"
     if is_shared(ref) and ref.kind == STORM:
         what = "a storm that hits many workloads"
-    where = "" if is_shared(ref) or ref.kind in CLUSTER_KINDS else f" in {incident.target_namespace}"
+    config_map = ref.name if is_shared(ref) and ref.kind == CONFIG_MAP else ""
+    where = "" if (is_shared(ref) and not config_map) or ref.kind in CLUSTER_KINDS else f" in {incident.target_namespace}"
     unheard = any(one.type == "NoResponder" and one.status is ConditionStatus.TRUE for one in incident.status.conditions)
     name = NamespacedRef(namespace=incident.metadata.namespace, name=incident.metadata.name)
-    return Parent(ref=name, what=f"{what}{where}", told=not unheard)
+    owner = incident.status.owner
+    return Parent(
+        ref=name,
+        what=f"{what}{where}",
+        config_map=config_map,
+        told=not unheard,
+        policy=owner.escalation_policy_ref if owner is not None else None,
+        stated=incident.status.priority if incident.spec.impact is not None else None,
+    )
 
 
 def holds(incident: Incident) -> bool:
@@ -103,7 +114,7 @@ def holds(incident: Incident) -> bool:
     if over(incident.status):
         return False
     if is_shared(incident.spec.target_ref):
-        begins = not incident.status.signals
+        begins = not incident.status.signals and incident.source_kind is not SourceKind.PERSON  # whose report is no fault that many show
         # A kubelet that waits longer and longer to pull again is not seen to fail while it does.
         return incident.spec.target_ref.kind == REGISTRY or begins or began(incident) is not None
     mitigated = any(one.type == "Mitigated" and one.status is ConditionStatus.TRUE for one in incident.status.conditions)

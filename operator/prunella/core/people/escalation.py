@@ -48,7 +48,7 @@ def escalate(world: World, draft: Draft) -> Draft:
     if draft.has_condition("Acknowledged"):
         draft = pages.taken(pages.withdraw_unsent(draft), _taken(world, draft))
         return _stopped(draft).without_condition("NoResponder")
-    if world.parent is not None and world.parent.told and world.incident.source_kind is not SourceKind.PERSON:
+    if world.parent is not None and world.parent.tells_for(draft.status) and world.incident.source_kind is not SourceKind.PERSON:
         # The parent tells people. A report of a person is never silenced.
         return _set(pages.withdraw_unsent(draft), state=_paused(draft), next_action_time=None)
     draft, rerouted = _adopt(world, draft)
