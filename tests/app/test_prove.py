@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.app.test_intake import alert, listed
+from tests.fakes.api import LISTS
 from tests.fakes.operator import Operator, shop
 from tests.fakes.runbooks import HEALTHY, ROLL_BACK, runbook, shipped
 
@@ -241,4 +242,27 @@ async def test_a_run_that_takes_too_long_ends_and_pages():
     assert (attempt.status.outcome, attempt.status.message) == (Outcome.ABORTED, "the run took longer than 600 s")
     assert len(place.cluster.effects) == 1
     assert place.deliver.to(MessageKind.PAGE)
+    await operator.close()
+
+
+async def test_a_look_reads_its_target_and_no_guards_and_lists_the_attempts_once():
+    place, _, operator = await acted(checked(HEALTHY))
+    await operator.run(10)
+    place.api.reads.clear()
+    await operator.run(5)
+    [attempt] = operator.remediations
+    assert attempt.status.phase is RemediationPhase.VERIFYING
+    assert place.api.reads == {operator.incident.metadata.name: 1, LISTS: 1, "WorkloadRecord": 1}, "the record is the quarantine's"
+    await operator.close()
+
+
+async def test_a_proof_goes_by_what_is_there_and_not_by_what_the_cache_shows():
+    place, workload, operator = await acted(checked(HEALTHY))
+    await operator.run(8)
+    place.view.go_stale()
+    workload.changes = {"available": 0}
+    await operator.run(30)
+    [attempt] = operator.remediations
+    assert attempt.status.phase is RemediationPhase.VERIFYING
+    assert {one.result for one in attempt.status.measurements} <= {"Failure"}
     await operator.close()

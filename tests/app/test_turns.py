@@ -61,3 +61,27 @@ async def test_of_those_that_wait_the_most_important_is_healed_first():
     assert sorted(healed) == [f"w{number}" for number in range(WORKLOADS)]
     assert set(healed[1:4]) >= {f"w{number}" for number in IMPORTANT} - {healed[0]}, "but for the first, which found nobody waiting"
     await operator.close()
+
+
+async def test_one_that_ended_in_line_holds_up_nobody():
+    place = shop(shipped(), storm=Storm(min_workloads=1000), concurrency=Concurrency(per_namespace=1, per_cluster=1))
+    made = [place.cluster.create(f"w{number}") for number in range(3)]
+    for number in range(3):
+        place.api.apply(entry(f"w{number}", tier=4, labels={"app": f"w{number}"}, policy=None))
+    place.cluster.bad.add("shop/app:2")
+    operator = Operator(place)
+    await operator.run(30)
+    for one in made:
+        place.cluster.set_image(one, "shop/app:2")
+    for _ in range(60):
+        await operator.run(1)
+        if len(place.cluster.effects) == 1 and len(operator.gatherer.turns.waiting()) == 2:
+            break
+    gone = operator.gatherer.turns.waiting()[0]
+    target = next(one.spec.target_ref.name for one in place.api.all(Incident) if one.metadata.uid == gone.uid)
+    place.cluster.remove(next(workload for workload in made if workload.name == target))
+    await operator.run(2)
+    [ended] = [one for one in place.api.all(Incident) if one.metadata.uid == gone.uid]
+    assert ended.status.times.resolved_time is not None
+    assert gone not in operator.gatherer.turns.waiting()
+    await operator.close()

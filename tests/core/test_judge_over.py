@@ -57,9 +57,10 @@ def test_a_plan_that_waits_is_not_shown_as_blocked_by_what_was_in_its_way_before
     ],
     ids=["healed", "over before anything was done", "healed in the episode before"],
 )
-def test_when_it_is_over_nothing_waits_any_more(attempts, began, stands):
+@pytest.mark.parametrize("reason", ["DwellRunning", "RolloutInProgress", "ConcurrencyReached"])
+def test_when_it_is_over_nothing_waits_any_more(attempts, began, stands, reason):
     mitigated = condition("Mitigated", ConditionStatus.TRUE, "RemediationSucceeded")
-    waits = condition(ALLOWED, ConditionStatus.FALSE, "DwellRunning")
+    waits = condition(ALLOWED, ConditionStatus.FALSE, reason)
     world = blocked(replace(permitted(), remediations=attempts), conditions=(mitigated, waits), times=Times(triggered_time=began))
     assert said(judge.judge(world, draft_of(world)))[:2] == stands
 

@@ -5,6 +5,7 @@ Every write passes `gate` twice, before and after it: a test that lets the proce
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +28,7 @@ from .clock import ManualClock
 
 Stored = Incident | Remediation | Runbook | EscalationPolicy | CatalogEntry | WorkloadRecord | HealingPolicy
 Some = TypeVar("Some", Incident, Remediation, Runbook, EscalationPolicy, CatalogEntry, WorkloadRecord, HealingPolicy)
+LISTS = "a list of attempts"
 Gate = Callable[[str, str, str], None]
 """Called with 'before' or 'after', the verb and what is written."""
 
@@ -61,6 +63,8 @@ class FakeApi:
     changed: Callable[[Stored], None] = field(default=lambda _one: None)
     objects: dict[tuple[str, str, str], Stored] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
+    reads: Counter[str] = field(default_factory=Counter)
+    """How often an Incident was read, by name, and attempts were listed, or a record or the policy was read, by kind."""
     events: list[Event] = field(default_factory=list)
     policy_readable: bool = True
     version: int = 100
@@ -88,6 +92,7 @@ class FakeApi:
     # what the operator does
 
     async def incident(self, namespace: str, name: str) -> Incident | None:
+        self.reads[name] += 1
         return self._get(Incident, namespace, name)
 
     async def create_incident(self, incident: Incident) -> Incident:
@@ -104,6 +109,7 @@ class FakeApi:
         return (await self.remediations_in(incident.metadata.namespace or "")).of(incident)
 
     async def remediations_in(self, namespace: str) -> Listing:
+        self.reads[LISTS] += 1
         return Listing(tuple(one.with_pinned() for one in self.all(Remediation) if one.metadata.namespace == namespace), str(self.version))
 
     async def create_remediation(self, remediation: Remediation) -> Remediation:
@@ -113,6 +119,7 @@ class FakeApi:
         return self._put_status(remediation).with_pinned()
 
     async def record(self, namespace: str, name: str) -> WorkloadRecord | None:
+        self.reads["WorkloadRecord"] += 1
         return self._get(WorkloadRecord, namespace, name)
 
     async def put_record(self, record: WorkloadRecord) -> WorkloadRecord:
@@ -121,6 +128,7 @@ class FakeApi:
         return self._replace(record, "update")
 
     async def healing_policy(self) -> HealingPolicy | UnknownT | None:
+        self.reads["HealingPolicy"] += 1
         return self._get(HealingPolicy, "", "default") if self.policy_readable else UNKNOWN
 
     async def put_conditions(self, kind: str, namespace: str | None, name: str, generation: int, conditions: Sequence[Condition]) -> None:

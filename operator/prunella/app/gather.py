@@ -49,7 +49,7 @@ class _Read(NamedTuple):
 
 
 class Gatherer:
-    """Builds a World. `live` reads the target, the policy and the namespace from the API server instead of the cache."""
+    """Builds a World. `live` reads the target, the policy and the namespace from the API server instead of the cache; `proof` the target alone."""
 
     def __init__(
         self,
@@ -98,13 +98,20 @@ class Gatherer:
         return answer
 
     async def world(
-        self, incident: Incident, mail: Mailbox, *, live: bool = False, own_remediation_uid: str = "", attempts: Sequence[Remediation] | None = None
+        self,
+        incident: Incident,
+        mail: Mailbox,
+        *,
+        live: bool = False,
+        proof: bool = False,
+        own_remediation_uid: str = "",
+        attempts: Sequence[Remediation] | None = None,
     ) -> World:
         """All that one decision about this Incident may know. `attempts` are the Incident's, where they were read with it; else they are read now."""
         now = self._clock.now()
         namespace = incident.target_namespace
         fresh = not self._lagging() and self._heard_of(incident, now)
-        read = await self._read(incident, mail, live=live, attempts=attempts)
+        read = await self._read(incident, mail, live=live, proof=proof, attempts=attempts)
         facts = read.target if isinstance(read.target, WorkloadFacts) else None
         seen = World(
             now=now,
@@ -143,11 +150,11 @@ class Gatherer:
             yield self.alert_time
         yield from (one.last_seen_time for one in incident.status.signals if one.source is SourceKind.ALERTMANAGER)
 
-    async def _read(self, incident: Incident, mail: Mailbox, *, live: bool, attempts: Sequence[Remediation] | None) -> _Read:
+    async def _read(self, incident: Incident, mail: Mailbox, *, live: bool, proof: bool, attempts: Sequence[Remediation] | None) -> _Read:
         """Everything that may have to be asked for, at once: what a decision waits for is the slowest answer, not their sum."""
         (target, policy, stored, namespace), (rules, healthy, remediations) = await asyncio.gather(
             asyncio.gather(
-                self._target(incident, live=live),
+                self._target(incident, live=live or proof),
                 self._policy(live=live),
                 self._record(incident, live=live),
                 self._namespace_facts(incident.target_namespace, live=live),

@@ -60,15 +60,20 @@ class Prover:
         self._clock = clock
         self._courses: dict[str, Course] = {}
 
-    async def prove(self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox) -> tuple[bool, datetime | None]:
-        """One look, if it is time for one. True where the attempt ended."""
+    async def prove(
+        self, incident: Incident, remediation: Remediation, runbook: Runbook, mail: Mailbox, known: tuple[Remediation, ...]
+    ) -> tuple[bool, datetime | None]:
+        """One look, if it is time for one. True where the attempt ended. `known` are the Incident's attempts, as they were just read.
+
+        All that a verdict rests on is read live: the target, with its revisions and pods. No guard is asked any more, and nothing is read for one.
+        """
         now = self._clock.now()
         effect_time = remediation.status.effect_time or now
         course = self._courses.setdefault(
             remediation.metadata.uid,
             Course(tally=verify.Tally(), next_look=max(effect_time + timedelta(seconds=runbook.spec.verify.stabilize_seconds), now), measurements=[]),
         )
-        world = await self._gatherer.world(incident, mail, live=True, own_remediation_uid=remediation.metadata.uid)
+        world = await self._gatherer.world(incident, mail, proof=True, own_remediation_uid=remediation.metadata.uid, attempts=known)
         override = await self._overridden(world, remediation)
         if override is not None:
             outcome, reason, message = override
@@ -156,7 +161,8 @@ class Prover:
         )
         if wrote is None or wrote.intent is None or wrote.outcome is None:
             return None
-        raw = await self._live.raw(wrote.intent.target_ref)
+        own = world.raw is not None and wrote.intent.target_ref.uid == ref.uid
+        raw = world.raw if own else await self._live.raw(wrote.intent.target_ref)
         if not isinstance(raw, dict):
             return None
         path = wrote.intent.before.get(effects.PATH_KEY, effects.TEMPLATE)

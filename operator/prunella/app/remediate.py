@@ -93,10 +93,10 @@ class Runner:
                 return True, None
             if phase is RemediationPhase.UNKNOWN:
                 continue
-            return await self._drive(incident, remediation, mail)
+            return await self._drive(incident, remediation, mail, known)
         return False, None
 
-    async def _drive(self, incident: Incident, remediation: Remediation, mail: Mailbox) -> tuple[bool, datetime | None]:
+    async def _drive(self, incident: Incident, remediation: Remediation, mail: Mailbox, known: Sequence[Remediation]) -> tuple[bool, datetime | None]:
         runbook = attempt.runbook_of(remediation, self._view.runbooks())
         if runbook is None:
             return await self._without_runbook(remediation)
@@ -104,7 +104,7 @@ class Runner:
         if remediation.spec.mode.rank < Mode.APPROVE.rank:
             return await self._simulate(incident, remediation, runbook, mail)
         if phase is RemediationPhase.VERIFYING and remediation.status.ending is None:
-            return await self._prover.prove(incident, remediation, runbook, mail)
+            return await self._prover.prove(incident, remediation, runbook, mail, tuple(known))
         return await self._act(incident, remediation, runbook, mail)
 
     async def _without_runbook(self, remediation: Remediation) -> tuple[bool, datetime | None]:

@@ -223,7 +223,7 @@ def _unblocked(draft: Draft) -> Draft:
 def _settled(world: World, draft: Draft) -> Draft:
     """It is over, so nothing waits any more. What was refused stays as it was said."""
     before = next((one for one in draft.status.conditions if one.type == ALLOWED), None)
-    if before is None or before.reason not in {"DwellRunning", "RolloutInProgress"}:
+    if before is None or before.reason not in MOMENTARY | {"DwellRunning"}:
         return draft
     healed = next((one for one in world.remediations if one.status.outcome is Outcome.REMEDIATED and _of_this_episode(one, draft)), None)
     if healed is None:
