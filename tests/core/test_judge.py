@@ -152,7 +152,7 @@ def test_an_instant_at_which_a_refusal_ends_is_shown_to_people():
 @pytest.mark.parametrize(
     ("books", "reason", "about"),
     [
-        ((runbook(match=Match(causes=(Cause.CRASH_LOOP,))),), "NoRunbookMatches", [("roll-back", "NotChosen", "NoRunbookMatches")]),
+        ((runbook(match=Match(causes=(Cause.CRASH_LOOP,))),), "NoRunbookMatches", [("roll-back", "NotChosen", "OtherCause")]),
         ((runbook("a"), runbook("b")), "RunbooksTied", []),
     ],
     ids=["none fits", "a tie"],
@@ -172,6 +172,14 @@ def test_a_plan_that_refuses_is_a_decision_about_its_runbook():
 def test_the_chosen_runbook_stands_before_those_that_were_left():
     draft = judged(permitted(runbook("zz", priority=60), runbook("aa", match=Match(causes=(Cause.CRASH_LOOP,)))))
     assert [about for about, _, _ in decisions(draft)] == ["zz", "aa"]
+
+
+def test_of_more_runbooks_than_are_kept_those_that_came_near_are_kept():
+    far = [runbook(f"far-{number}", priority=90, match=Match(causes=(Cause.CRASH_LOOP,))) for number in range(25)]
+    near = runbook("near", priority=1, match=Match(causes=(Cause.ROLLOUT_CRASH_LOOP,), when="false"))
+    draft = judged(ill(*far, near, evaluate=lambda _expression, _variables: False))
+    assert decisions(draft)[0] == ("near", "NotChosen", "PreconditionFalse")
+    assert len(decisions(draft)) == 20
 
 
 def test_a_decision_that_says_the_same_keeps_its_time():

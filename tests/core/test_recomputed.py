@@ -122,7 +122,7 @@ def test_a_plan_that_refuses_says_why():
 def test_each_guard_is_shown_on_demand():
     facts, finding = crash()
     lines = told(facts, finding, asks=Asks(guards=True, missing_rights=()))
-    assert has(lines, "Protected: yes", "Storm: yes", "Rights: yes")
+    assert has(lines, "Protected: would pass", "Storm: would pass", "Rights: would pass")
 
 
 def test_what_only_the_operator_asks_is_said_to_be_not_read_and_is_no_refusal():
@@ -177,9 +177,11 @@ def for_alerts(name: str = "restart-on-errors", matcher: str = '{alertname="High
     return runbook(name, match=match, steps=[{"name": "again", "restart": {}}], **spec)
 
 
-def supposed(facts: WorkloadFacts, finding: Finding | None = None, *, labels: dict[str, str] | None = None, **changes: Any) -> list[str]:
+def supposed(
+    facts: WorkloadFacts, finding: Finding | None = None, *, labels: dict[str, str] | None = None, asks: Asks = RIGHTS, **changes: Any
+) -> list[str]:
     given = world(facts, finding, **({"runbooks": (for_alerts(), runbook()), "evaluate": CelEvaluate()} | changes))
-    return suppose(given, alert(**({"severity": "page"} if labels is None else labels)), RIGHTS).lines()
+    return suppose(given, alert(**({"severity": "page"} if labels is None else labels)), asks).lines()
 
 
 def test_an_alert_that_is_supposed_shows_the_runbook_that_would_fit_and_when_it_would_act():
@@ -188,13 +190,15 @@ def test_an_alert_that_is_supposed_shows_the_runbook_that_would_fit_and_when_it_
     assert has(lines, 'an alert fires: {alertname="HighErrors", deployment="checkout", namespace="shop", severity="page"}', "nothing is written")
     assert has(lines, "its rule has `for` 120 s at least", "14 of 14 would pass")
     assert has(lines, "it opens an Incident about deploy/checkout, cause Alert", "restart-on-errors: restart the pods of deploy/checkout")
-    assert has(lines, "restart-on-errors: due 12:01:00.0", "waits for 60 s", "roll-back-bad-rollout: no, NoRunbookMatches")
+    assert has(lines, "restart-on-errors: due 12:01:00.0", "waits for 60 s", "roll-back-bad-rollout: no, OtherCause")
     assert not has(lines, "TargetHealthy"), "an alert that fires is a fault, whatever the pods show"
 
 
-def test_of_an_alert_that_nothing_is_for_every_runbook_says_why_not():
+def test_of_an_alert_that_nothing_is_for_the_runbooks_are_counted_and_each_says_why_not_on_demand():
     lines = supposed(builders.healthy_facts(), labels={"severity": "info"})
-    assert has(lines, "no Runbook: NoRunbookMatches", "restart-on-errors: no, NoRunbookMatches")
+    assert has(lines, "no Runbook: NoRunbookMatches", "2 Runbooks: no, OtherCause", "they are for other causes; --guards shows each")
+    lines = supposed(builders.healthy_facts(), labels={"severity": "info"}, asks=Asks(guards=True, missing_rights=()))
+    assert has(lines, "restart-on-errors: no, OtherCause", "roll-back-bad-rollout: no, OtherCause")
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,7 @@ checkout-7f3kq   P2   Resolved   deploy/checkout   (times in UTC, began 2026-11-
   waited      10:02:23.9  12s until the action was due                  one failure is not a verdict
   decided     10:02:23.9  roll-back-bad-rollout (Auto): NewestRevisionFails
                             roll back deploy/checkout 15 (6d4cf56db6) -> 14 (7c9f8b5d44)
-  considered              restart-crash-looping-pods: no, NoRunbookMatches
-                            it is for CrashLoop, and the cause is RolloutCrashLoop
+  considered              restart-crash-looping-pods: no, OtherCause    it is for CrashLoop; the cause is RolloutCrashLoop
   attempt     10:02:24.0  checkout-7f3kq-1, attempt 1 (Auto)            roll back deploy/checkout 15 (6d4cf56db6) -> 14 (7c9f8b5d44)
   guards                  2 of 2 passed                                 --guards shows each
   did         10:02:24.1  patched deploy/checkout spec.template
@@ -62,7 +61,7 @@ checkout-7f3kq   -   Triggered   deploy/checkout   (times in UTC, began 2026-11-
   waits       10:04:11.6  roll-back-bad-rollout: DwellRunning, for 28s  roll back deploy/checkout 15 -> 14: waits for 60 s
   attempt                 checkout-7f3kq-1, attempt 1 (Suggest)         roll back deploy/checkout 15 (6d4cf56db6) -> 14 (7c9f8b5d44)
   guards                  1 of 2 passed                                Rights says MissingPermission: may not patch deployments.apps in shop
-                          Protected: yes
+                          Protected: passed
                           Rights: MissingPermission                     may not patch deployments.apps in shop
   would       10:04:30.0  roll back deploy/checkout 15 (6d4cf56db6) -> 14 (7c9f8b5d44)
                             nothing was changed; the diff: kubectl get rem checkout-7f3kq-1 -n shop -o jsonpath='{.status.diff}'
@@ -120,6 +119,20 @@ def test_an_incident_that_was_not_looked_at_yet_tells_what_it_was_opened_for():
     lines = story(stories.incident({}), [], stories.NOW).lines()
     assert lines[0] == "checkout-7f3kq   -   not looked at yet   deploy/checkout   (times in UTC, began 2026-11-24, 2m29s ago)"
     assert lines[1].endswith("checkout: revision 15 crash-loops (exit code 1); revision 14 still serves 3 of 3")
+
+
+def test_the_runbooks_for_other_causes_are_one_line_until_each_is_wanted():
+    incident, remediations = stories.healed()
+    left = incident.status.decisions[1]
+    decisions = (*incident.status.decisions, left.model_copy(update={"about": "restore-changed-config"}))
+    incident = incident.model_copy(update={"status": incident.status.model_copy(update={"decisions": decisions})})
+
+    def told(**wanted):
+        return [(row.what, row.why) for row in story(incident, remediations, stories.NOW, **wanted).rows if row.label == "considered"]
+
+    assert told() == [("2 Runbooks: no, OtherCause", "they are for other causes; --guards shows each")]
+    assert told(others="they are elsewhere") == [("2 Runbooks: no, OtherCause", "they are elsewhere")]
+    assert told(guards=True) == [(f"{name}: no, OtherCause", left.message) for name in ("restart-crash-looping-pods", "restore-changed-config")]
 
 
 def test_a_persons_report_is_told_as_one():

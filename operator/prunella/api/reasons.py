@@ -22,6 +22,7 @@ class Reason:
 REFUSALS: Final = (
     # The plan: is there something that could be done?
     Reason("NoRunbookMatches", "No Runbook is for this cause and this target.", "Look yourself; write a Runbook if it will come again."),
+    Reason("OtherCause", "This Runbook is for other causes or alerts than what happened here: nothing is wrong with it."),
     Reason("RunbooksTied", "Several Runbooks fit with the same priority.", "Give one of them a higher `spec.priority`."),
     Reason("RunNotPermitted", "The Runbook is not for people who ask for runs, or not for this target.", "Its owner sets `spec.selfService`."),
     Reason(

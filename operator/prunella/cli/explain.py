@@ -45,7 +45,7 @@ OWN_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/names
 @click.argument("what", metavar="INCIDENT | KIND/NAME")
 @click.option("-n", "--namespace", metavar="NAME", help="Namespace of it.  [default: that of the context]")
 @click.option("--alert", metavar="LABELS", help="As if such an alert fired for that workload now, for example '{alertname=\"HighErrors\"}'.")
-@click.option("--guards", is_flag=True, help="Show the verdict of each guard.")
+@click.option("--guards", is_flag=True, help="Show the verdict of each guard, and each Runbook that is for another cause.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For people or for programs.")
 @click.option("--kubeconfig", envvar="KUBECONFIG", metavar="FILE", help="Kubeconfig.  [default: ~/.kube/config]")
 @click.option("--context", metavar="NAME", help="Context of the kubeconfig.  [default: the current one]")

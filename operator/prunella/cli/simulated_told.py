@@ -17,6 +17,7 @@ from prunella.adapters.kubernetes.resources import METHODS, Call
 from prunella.api.base import micro_time
 from prunella.api.names import Mode
 from prunella.api.runbook import Runbook
+from prunella.core.considered import BY_YAML
 from prunella.core.healing import approval
 from prunella.core.lines import Row, Tale, clock, span
 from prunella.core.recomputed import acting_as
@@ -74,7 +75,7 @@ def _told(case: Case) -> Iterator[Row]:
     status = incident.status
     name = f"Incident {incident.target_namespace}/{incident.metadata.name}"
     yield Row(label="joins" if case.joins else "opens", what=f"{name}, {status.cause}, {status.phase}", why=case.opens)
-    yield from story(incident, ours, world.now).rows
+    yield from story(incident, ours, world.now, others=BY_YAML).rows
     yield from _guards(case)
     yield from _outcome(case)
 
@@ -86,7 +87,7 @@ def _guards(case: Case) -> Iterator[Row]:
     passed = sum(one.refusal is None for one in case.verdicts)
     yield Row(label="guards", what=f"{passed} of {len(case.verdicts)} pass")
     for one in case.verdicts:
-        answer, why = (f"no, {one.refusal.reason}", one.refusal.message) if one.refusal is not None else ("yes", "")
+        answer, why = (one.refusal.reason, one.refusal.message) if one.refusal is not None else ("passes", "")
         yield Row(label="guards", what=f"{one.guard}: {answer}", why=why)
 
 

@@ -80,7 +80,7 @@ def verdicts(one: Remediation, *, shown: bool) -> Iterator[Row]:
     yield Row(label="guards", what=f"{passed} of {len(verdicts)} passed", why=why)
     if shown:
         for verdict in verdicts:
-            yield Row(label="guards", what=f"  {verdict.name}: {'yes' if verdict.allowed else verdict.reason}", why=verdict.message)
+            yield Row(label="guards", what=f"  {verdict.name}: {'passed' if verdict.allowed else verdict.reason}", why=verdict.message)
 
 
 def _step(step: StepStatus) -> Iterator[Row]:

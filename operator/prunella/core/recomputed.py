@@ -16,6 +16,7 @@ from prunella.api.marks import MODE_LABEL
 from prunella.api.names import Cause, Mode, SignalState, SourceKind
 from prunella.api.runbook import Runbook
 
+from .considered import Left, considered
 from .facts import AlertFacts, Finding, NamespaceFacts, Seen, WorkloadFacts, subject_of
 from .healing import guards, identity, match, plan
 from .healing.refusal import Asked, Refusal, first_refusal
@@ -160,7 +161,9 @@ def _judged(world: World, status: IncidentStatus, asks: Asks) -> Iterator[Row]:
         made = plan.make(world, status, chosen)
         name = chosen.runbook.metadata.name
         yield from [_refused(name, made)] if isinstance(made, Refusal) else _planned(world, made, asks)
-    yield from (Row(label="considered", what=f"{one.runbook.metadata.name}: no, {one.why.reason}", why=one.why.message) for one in left)
+    yield from considered(
+        (Left(runbook=one.runbook.metadata.name, reason=one.why.reason, message=one.why.message) for one in left), every=asks.guards
+    )
 
 
 def _status(world: World, finding: Finding) -> IncidentStatus:
@@ -251,7 +254,7 @@ def _verdicts(runbook: Runbook, verdicts: tuple[Asked, ...], asks: Asks) -> Iter
     yield Row(label="guards", what=f"{passed} of {len(verdicts)} would pass", why="" if asks.guards else "--guards shows each")
     if asks.guards:
         for one in verdicts:
-            answer, why = (one.refusal.reason, one.refusal.message) if one.refusal else ("yes", "")
+            answer, why = (one.refusal.reason, one.refusal.message) if one.refusal else ("would pass", "")
             yield Row(label="guards", what=f"  {one.guard}: {answer}", why=why)
     if runbook.spec.block_if:
         names = ", ".join(one.name for one in runbook.spec.block_if)

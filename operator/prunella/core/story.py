@@ -18,6 +18,7 @@ from prunella.api.remediation import Remediation
 from . import opening_rows
 from .attempt_rows import attempt
 from .commands import explain_name
+from .considered import BY_FLAG, Left, considered
 from .episodes_told import Chapter, Part, chapters, in_order
 from .incident.times import current, spans, times_of
 from .lines import Row, Tale, clock, span
@@ -51,13 +52,16 @@ BASIC: Final = frozenset({"Acknowledged", "Mitigated", "Resolved", "RemediationA
 """Conditions that are always there; any other is set only while it is true, and is told."""
 
 
-def story(incident: Incident, remediations: Sequence[Remediation], now: datetime, *, guards: bool = False) -> Tale:
-    """All that is known of one Incident. `remediations` are its own, oldest first; `guards` shows each verdict."""
-    told = (row for chapter in chapters(incident) for row in _chapter(incident, remediations, chapter, now, guards=guards))
+def story(incident: Incident, remediations: Sequence[Remediation], now: datetime, *, guards: bool = False, others: str = BY_FLAG) -> Tale:
+    """All that is known of one Incident. `remediations` are its own, oldest first; `guards` shows each verdict, and each Runbook that was left.
+
+    `others` is said of those that are for other causes, where these are not shown.
+    """
+    told = (row for chapter in chapters(incident) for row in _chapter(incident, remediations, chapter, now, guards=guards, others=others))
     return Tale(head=_head(incident, now), rows=(*told, *_next(incident, now), *_took(incident)))
 
 
-def _chapter(incident: Incident, remediations: Sequence[Remediation], chapter: Chapter, now: datetime, *, guards: bool) -> Iterator[Row]:
+def _chapter(incident: Incident, remediations: Sequence[Remediation], chapter: Chapter, now: datetime, *, guards: bool, others: str) -> Iterator[Row]:
     """One episode, in the order of time."""
     own = [one for one in remediations if chapter.has(_began(one))]
     yield from opening_rows.reopened(incident, chapter) if chapter.begins is not None else opening_rows.seen(incident)
@@ -67,7 +71,7 @@ def _chapter(incident: Incident, remediations: Sequence[Remediation], chapter: C
     yield from opening_rows.joined(incident, chapter)
     yield from opening_rows.assessed(incident, chapter)
     parts = (
-        *(Part(time=row.time, rows=(row,)) for row in (_considered(incident, own, now) if chapter.last else ())),
+        *(Part(time=row.time, rows=(row,)) for row in (_considered(incident, own, now, every=guards, others=others) if chapter.last else ())),
         *(Part(time=_began(one), rows=tuple(attempt(one, guards=guards))) for one in own),
         *(Part(rows=(row,)) for row in (_held(incident) if chapter.last else ())),
         *_ended(incident, chapter),
@@ -94,7 +98,7 @@ def _head(incident: Incident, now: datetime) -> str:
     return f"{'   '.join(str(part) for part in parts)}   (times in UTC, began {began.astimezone(UTC):%Y-%m-%d}, {ago} ago{episode})"
 
 
-def _considered(incident: Incident, remediations: Sequence[Remediation], now: datetime) -> Iterator[Row]:
+def _considered(incident: Incident, remediations: Sequence[Remediation], now: datetime, *, every: bool, others: str) -> Iterator[Row]:
     status = incident.status
     modes = {one.spec.runbook_ref.name: one.spec.mode for one in remediations}
     last = max((one.status.started_time for one in remediations if one.status.started_time is not None), default=None)
@@ -105,9 +109,8 @@ def _considered(incident: Incident, remediations: Sequence[Remediation], now: da
     if not chosen and allowed is not None and allowed.status is ConditionStatus.FALSE and status.merged_into is None:
         said = [entry.time for entry in status.timeline if entry.what == "RemediationBlocked" and entry.message.startswith(f"{allowed.reason}:")]
         yield Row(label="not done", time=said[-1] if said else None, what=f"nothing: {allowed.reason}", why=allowed.message)
-    for one in status.decisions:
-        if one.verdict is Verdict.NOT_CHOSEN:
-            yield Row(label="considered", what=f"{one.about}: no, {one.reason}", why=one.message)
+    left = (one for one in status.decisions if one.verdict is Verdict.NOT_CHOSEN)
+    yield from considered((Left(runbook=one.about, reason=one.reason, message=one.message) for one in left), every=every, others=others)
 
 
 def _waited(incident: Incident, remediations: Sequence[Remediation]) -> Iterator[Row]:

@@ -249,12 +249,12 @@ def _new_reason(draft: Draft, before: Condition | None, refusal: Refusal) -> boo
 
 
 def _decide(draft: Draft, decisions: list[api.Decision]) -> Draft:
-    """Keep the time of a decision that says the same as before about this fault."""
+    """Keep the time of a decision that says the same as before about this fault. Where there are too many, those that came near are kept."""
     since = fault_since(draft.status)
     old = {(one.about, one.verdict, one.reason): one for one in draft.status.decisions if since is None or one.time >= since}
     kept = [
         one.model_copy(update={"time": old[key].time}) if (key := (one.about, one.verdict, one.reason)) in old else one
-        for one in sorted(decisions, key=lambda one: one.verdict is Verdict.NOT_CHOSEN)
+        for one in sorted(decisions, key=lambda one: (one.verdict is Verdict.NOT_CHOSEN, one.reason == match.OTHER_CAUSE))
     ]
     return draft.with_status(decisions=tuple(kept[:20]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from prunella.api.incident import IncidentStatus, Signal
 from prunella.api.marks import IDEMPOTENT_ANNOTATION
@@ -21,6 +21,9 @@ from .refusal import Refusal
 from .steps import registry
 from .steps.step import StepKind
 from .succession import Turn
+
+OTHER_CAUSE: Final = "OtherCause"
+"""The reason of a Runbook that is for other causes and alerts altogether."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,7 @@ def fit(world: World, status: IncidentStatus, runbook: Runbook) -> Fit | Refusal
     alert = alert_of(world, status, match)
     if not alert and status.cause not in match.causes:
         wanted = ", ".join(match.causes) or "its alerts"
-        return Refusal(reason="NoRunbookMatches", message=f"it is for {wanted}; the cause is {status.cause}")
+        return Refusal(reason=OTHER_CAUSE, message=f"it is for {wanted}; the cause is {status.cause}")
     subject = world.subject
     if subject is None:
         return Refusal(reason="NoRunbookMatches", message="the target is no object that could be acted on")
