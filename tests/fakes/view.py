@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,7 +39,7 @@ class FakeView:
     """Kinds of things whose watch is silent, or that are not served or not ours to read."""
     departed: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     """Owners of pods that are gone."""
-    _objects: dict[tuple[str, str, str], Stored] | None = None
+    _objects: Mapping[tuple[str, str, str], Stored] | None = None
     _workloads: dict[tuple[str, str, str], WorkloadFacts] | None = None
 
     def go_stale(self, *, workloads: bool = True) -> None:
@@ -47,6 +47,11 @@ class FakeView:
         self._objects = dict(self.api.objects)
         if workloads:
             self._workloads = {key: self.cluster.facts(one) for key, one in self.cluster.workloads.items()}
+
+    def miss(self, kind: str, namespace: str, name: str) -> None:
+        """What becomes of this object from now on the watch does not tell; it tells of all others."""
+        key = (kind, namespace, name)
+        self._objects = ChainMap({key: self.api.objects[key]}, self.api.objects)
 
     def catch_up(self) -> None:
         self._objects = self._workloads = None

@@ -30,6 +30,7 @@ from . import rest
 from .beside import beside
 from .errors import AlreadyExists, Conflict, Retryable
 from .gather import Gatherer
+from .in_line import Line
 from .keys import IncidentKey
 from .listing import attempts_of
 from .mailbox import Mailbox
@@ -92,6 +93,7 @@ class Reconciler:
         self._idle.set()
         self._parking = False
         self._versions = Versions()
+        self._line = Line(view=view, gatherer=gatherer, outbox=outbox, versions=self._versions, clock=clock, again=again)
 
     async def deliver_alerts(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
         """Put alerts on an Incident; returns once they are stored, in the Incident's turn. Raises Retryable or Conflict where they could not be."""
@@ -124,7 +126,7 @@ class Reconciler:
             started = asyncio.get_running_loop().time()
             self._versions.begin(key)
             try:
-                incident = await self._settle(key)
+                incident = await self._line.look(key, self._mail[key]) or await self._settle(key)
             except BaseException:
                 if self._versions.fail(key):
                     self._again(key, self._clock.now())
@@ -181,10 +183,9 @@ class Reconciler:
             judged = incident.model_copy(update={"status": draft.status})
             moved, look = await self._runner.drive(judged, self._mail[key], made, None if taken else attempts)
             draft = draft.again(look)
-            self._gatherer.turns.decided(judged, draft.look_again)
+            self._line.decided(key, incident, draft, attempts)
             if not moved:
-                if draft.look_again is not None:
-                    self._again(key, max(draft.look_again, self._clock.now() + timedelta(milliseconds=20)))
+                self._line.rest(key, draft)
                 return incident
         raise Retryable(f"Incident {key.name} changed {TRIES} times meanwhile", delay=0.5)
 
@@ -293,5 +294,6 @@ class Reconciler:
             self._outbox.forget(uid)
             self._gatherer.forget(uid)
         self._versions.forget(key)
+        self._line.forget(key)
         self._locks.pop(key, None)
         self._mail.pop(key, None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from prunella.api.incident import Incident
+from prunella.api.incident import Incident, IncidentStatus
 from prunella.api.names import Priority
 from prunella.core.healing.judge import ALLOWED
 from prunella.core.healing.turns import REASON
@@ -18,6 +18,11 @@ from prunella.core.world import Waiting
 from .ports import Clock
 
 GRACE: Final = timedelta(seconds=10)
+
+
+def waits(status: IncidentStatus) -> bool:
+    """Whether it was decided that it waits for a place."""
+    return any(one.type == ALLOWED and one.reason == REASON for one in status.conditions)
 
 
 class Turns:
@@ -32,7 +37,7 @@ class Turns:
         """An Incident, with its status as it was just decided, and when it is looked at again."""
         uid, status = incident.metadata.uid, incident.status
         now = self._clock.now()
-        if not any(one.type == ALLOWED and one.reason == REASON for one in status.conditions):
+        if not waits(status):
             self._waiting.pop(uid, None)
             return
         since = status.times.triggered_time or incident.metadata.creation_timestamp or now

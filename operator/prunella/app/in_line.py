@@ -1,0 +1,130 @@
+"""In line: an Incident that waits for its turn is kept as it was read last, and a look that finds it still waiting asks the API server nothing.
+
+Two hundred in line would else be read, each with its attempts, many times a second for nothing. The rule this module protects: what is kept is
+believed only for as long as whoever is last in line would wait for its next look, only while every watch is heard of and shows that very version of
+the Incident and of its attempts, and only where nothing follows from it but the next look. As soon as anything else does (the turn has come, a page
+is due, somebody said a word, the target is well), everything is read anew and decided by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from prunella.api.incident import Incident
+from prunella.api.names import MessageState
+from prunella.api.remediation import Remediation
+from prunella.core.decide import decide
+from prunella.core.draft import Draft
+from prunella.core.healing.turns import LATEST
+from prunella.core.incident.material import replanned, tells_something
+
+from . import turns
+from .gather import Gatherer
+from .keys import IncidentKey
+from .mailbox import Mailbox
+from .outbox import Outbox
+from .ports import Clock, View
+from .versions import Versions
+
+SOONEST: Final = timedelta(milliseconds=20)
+BELIEVED: Final = LATEST
+"""A watch that died unnoticed hides a person's word for no longer than the last in line waited for its look anyway."""
+MOST: Final = 500
+"""So many are kept; whoever stands in line behind them is read at each look."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """As it was read last, or stored since, and when."""
+
+    incident: Incident
+    attempts: tuple[Remediation, ...]
+    time: datetime
+
+
+class Line:
+    """Looks at those that wait. `again` puts a key on the queue at an instant."""
+
+    def __init__(
+        self, *, view: View, gatherer: Gatherer, outbox: Outbox, versions: Versions, clock: Clock, again: Callable[[IncidentKey, datetime], None]
+    ) -> None:
+        self._view = view
+        self._gatherer = gatherer
+        self._outbox = outbox
+        self._versions = versions
+        self._clock = clock
+        self._again = again
+        self._kept: dict[IncidentKey, _Kept] = {}
+
+    def decided(self, key: IncidentKey, incident: Incident, draft: Draft, attempts: Sequence[Remediation]) -> None:
+        """An Incident as it was read live or stored since, and what was just decided about it and its attempts."""
+        self._tell_turns(incident, draft)
+        if turns.waits(draft.status) and draft.attempt is None and all(_over(one) for one in attempts) and len(self._kept) < MOST:
+            self._kept[key] = _Kept(incident, tuple(attempts), self._clock.now())
+
+    def rest(self, key: IncidentKey, draft: Draft) -> None:
+        """Nothing more follows now: it is looked at again when the decision says."""
+        if draft.look_again is not None:
+            self._again(key, max(draft.look_again, self._clock.now() + SOONEST))
+
+    async def look(self, key: IncidentKey, mail: Mailbox) -> Incident | None:
+        """The Incident, where all that follows is that it goes on waiting; its next look is set. None: it must be read, and nothing is kept of it."""
+        kept = self._kept.pop(key, None)
+        if kept is None or self._brings_something(kept, mail) or not self._stands(key, kept):
+            return None
+        self._versions.read(key, kept.incident.metadata.resource_version)
+        known = Mailbox(preparation=mail.preparation, answers=mail.answers)
+        world = await self._gatherer.world(kept.incident, known, attempts=kept.attempts)
+        draft = decide(world)
+        if not world.watch_fresh or not _only_waits(kept.incident, draft):
+            return None
+        self._tell_turns(kept.incident, draft)
+        self._kept[key] = kept
+        self.rest(key, draft)
+        return kept.incident
+
+    def forget(self, key: IncidentKey) -> None:
+        """The Incident is gone."""
+        self._kept.pop(key, None)
+
+    def _tell_turns(self, incident: Incident, draft: Draft) -> None:
+        """By the status as it was decided: what rides along stands nowhere yet, and is true all the same."""
+        self._gatherer.turns.decided(incident.model_copy(update={"status": draft.status}), draft.look_again)
+
+    def _brings_something(self, kept: _Kept, mail: Mailbox) -> bool:
+        """Whether something came in that is to be stored, or a message is to be sent, or its receipt to be taken in."""
+        came = bool(mail.alerts) or mail.capture is not None or mail.dirty_since is not None
+        pending = any(one.state is MessageState.PENDING for one in kept.incident.status.escalation.messages)
+        return came or pending or bool(self._outbox.deliveries(kept.incident.metadata.uid))
+
+    def _stands(self, key: IncidentKey, kept: _Kept) -> bool:
+        """Whether it was read lately, and the watches show just that: of the Incident, of its attempts, and of none that an earlier one left."""
+        now, shown = self._clock.now(), self._view.incident(*key)
+        if now - kept.time >= BELIEVED or self._view.silent_kinds(now) or shown is None or _version(shown) != _version(kept.incident):
+            return False
+        named = [one for one in self._view.remediations() if one.spec.incident_ref is not None and _story(one) == key]
+        own = {_version(one) for one in named if one.story_uid == kept.incident.metadata.uid}
+        left_behind = any(one.story_uid != kept.incident.metadata.uid and not _over(one) for one in named)
+        return own == {_version(one) for one in kept.attempts} and not left_behind
+
+
+def _only_waits(stored: Incident, draft: Draft) -> bool:
+    """Whether there is nothing to do, to ask, to count or to write."""
+    acts = draft.needs or draft.attempt is not None or draft.counts or not turns.waits(draft.status)
+    return not acts and not tells_something(stored.status, draft.status) and not replanned(stored.status, draft.status)
+
+
+def _version(one: Incident | Remediation) -> tuple[str, str]:
+    return (one.metadata.uid, one.metadata.resource_version)
+
+
+def _story(one: Remediation) -> tuple[str, str]:
+    ref = one.spec.incident_ref
+    return (one.metadata.namespace or "", ref.name if ref is not None else "")
+
+
+def _over(one: Remediation) -> bool:
+    return one.status.phase is not None and one.status.phase.final
