@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from prunella.adapters.kubernetes.by_target import ByTarget
 from prunella.adapters.kubernetes.shelf import Change
-from prunella.api.common import Metadata, ObjectRef
+from prunella.api.common import Metadata, NamespacedRef, ObjectRef
 from prunella.api.incident import Incident, IncidentSpec, IncidentStatus
 from prunella.api.incident_facts import Times
 
@@ -75,3 +75,25 @@ def test_an_incident_of_the_same_name_about_something_else_moves():
     tell(index, one, other)
     assert names(index.of("Deployment", "shop", "checkout")) == []
     assert names(index.of("Deployment", "shop", "cart")) == ["a"]
+
+
+def child(name: str, parent: str | None, **times: datetime) -> Incident:
+    made = incident(name, target=name, **times)
+    ref = NamespacedRef(namespace="shop", name=parent) if parent is not None else None
+    return made.model_copy(update={"status": made.status.model_copy(update={"parent_ref": ref})})
+
+
+def test_children_are_found_while_they_are_linked_and_have_no_end():
+    index = ByTarget()
+    for name in ("a", "b", "c"):
+        tell(index, None, child(name, "p"))
+    tell(index, None, child("d", "q"))
+    tell(index, None, incident("e"))
+    assert (names(index.children("shop", "p")), names(index.children("shop", "q"))) == (["a", "b", "c"], ["d"])
+    tell(index, child("a", "p"), child("a", "q"))
+    tell(index, child("b", "p"), child("b", "p", resolved_time=NOON))
+    tell(index, child("c", "p"), None)
+    assert (names(index.children("shop", "p")), names(index.children("shop", "q"))) == ([], ["a", "d"])
+    tell(index, child("b", "p", resolved_time=NOON), child("b", "p"))
+    assert names(index.children("shop", "p")) == ["b"], "it fires again"
+    assert names(index.children("pay", "p")) == []

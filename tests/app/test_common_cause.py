@@ -379,3 +379,13 @@ async def test_who_lost_pods_with_a_node_is_not_read_anew_at_every_look(monkeypa
         await operator.commons.look()
     assert len(read) == 4
     await operator.close()
+
+
+async def test_the_children_of_one_parent_are_found_without_a_walk_through_all_that_is_open(monkeypatch):
+    place, _, operator = await broken(4)
+    (parent,) = parents(place)
+    walked = []
+    monkeypatch.setattr(place.view, "unended_incidents", lambda: walked.append("all"))
+    found = {one.metadata.name for one in operator.gatherer.around.children(parent)}
+    assert (found, walked) == ({one.metadata.name for one in children(place)}, [])
+    await operator.close()

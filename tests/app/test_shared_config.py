@@ -17,6 +17,8 @@ from prunella.api.incident import Incident
 from prunella.api.names import Cause, MessageKind, Mode, Outcome
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook, SelfService
+from prunella.app.commons import Commons
+from prunella.app.keys import IncidentKey
 from prunella.core.facts import WorkloadCondition
 from prunella.core.healing.steps.restore_config import RestoreConfig
 
@@ -270,4 +272,51 @@ async def test_what_a_person_reported_of_the_config_map_is_the_parent_and_no_sec
     await operator.run(60)
     [parent] = parents(place)
     assert (parent.metadata.name, parent.status.cause, parent.status.child_count) == ("strange-settings", Cause.CONFIG_CHANGED, 2)
+    await operator.close()
+
+
+async def watched(place: Place, operator: Operator) -> Counter[IncidentKey]:
+    """Counts from now on whom the links wake, once what a new process wakes first is served."""
+    woken: Counter[IncidentKey] = Counter()
+
+    def wake(key: IncidentKey) -> None:
+        woken[key] += 1
+        operator.wake(key)
+
+    operator.commons = Commons(place.view, operator.gatherer.around, operator.intake, place.clock, wake)
+    await operator.commons.look()
+    await operator.run(15)
+    woken.clear()
+    return woken
+
+
+def key_of(one: Incident) -> IncidentKey:
+    return IncidentKey(one.metadata.namespace or "", one.metadata.name)
+
+
+async def test_while_the_same_workloads_fail_their_links_wake_nobody():
+    place, _, operator = await broken("checkout", "mailer", "web")
+    woken = await watched(place, operator)
+    [before] = parents(place)
+    for _ in range(300):
+        await operator.run(1)
+        await operator.commons.look()
+    [after] = parents(place)
+    assert woken == {}
+    assert (after.status.child_count, after.status.episode) == (before.status.child_count, 1)
+    await operator.close()
+
+
+async def test_however_often_one_of_them_comes_and_goes_the_parent_is_woken_once_in_ten_seconds():
+    place, made, operator = await broken("checkout", "mailer", "web")
+    woken = await watched(place, operator)
+    [parent] = parents(place)
+    for turn in range(30):
+        pod = made["web"].pods[0]
+        pod.bad, pod.created = turn % 2 == 1, place.clock.now()
+        place.cluster.changed(made["web"])
+        await operator.run(2)
+        await operator.commons.look()
+    assert 1 <= woken[key_of(parent)] <= 7
+    assert paged(place) == {"ConfigMap": 1}
     await operator.close()

@@ -276,3 +276,52 @@ async def test_what_was_over_and_fails_again_in_a_storm_joins_before_it_pages():
     assert parents_of(place, "w05") == {NamespacedRef(namespace="prunella-system", name=the_storm(place).metadata.name)}
     assert set(paged(place)) == {"Storm"}
     await operator.close()
+
+
+async def found_late() -> tuple[Place, Operator]:
+    """Six of twenty can't pull what is not there, which is a storm; then it turns out that their registry does not answer."""
+    place = shop(shipped(), storm=CALM)
+    made = [place.cluster.create(f"w{number:02}", image="registry.example.com/app:1") for number in range(20)]
+    place.cluster.registries["registry.example.com"] = "manifest unknown"
+    operator = Operator(place)
+    await operator.run(30)
+    for one in made[:6]:
+        place.cluster.set_image(one, "registry.example.com/app:2")
+    await lives(operator, 30)
+    assert the_storm(place).status.child_count == 6
+    place.cluster.registries["registry.example.com"] = "dial tcp 10.0.0.1:443: connect: connection refused"
+    for one in made[:6]:
+        for pod in one.pods:
+            pod.unpulled = place.cluster.registries["registry.example.com"] if pod.unpulled else ""
+        place.cluster.touch(one)
+    await lives(operator, 150)
+    return place, operator
+
+
+async def test_a_registry_that_is_found_after_the_storm_was_told_of_is_told_with_it_and_calls_nobody_again():
+    place, operator = await found_late()
+    storm = NamespacedRef(namespace="prunella-system", name=the_storm(place).metadata.name)
+    [registry] = [one for one in place.api.all(Incident) if one.spec.target_ref.kind == "Registry"]
+    assert (registry.status.phase, registry.status.parent_ref, registry.status.child_count) == ("Triggered", storm, 6)
+    assert {one.status.parent_ref for one in victims(place)} == {NamespacedRef(namespace="prunella-system", name=registry.metadata.name)}
+    assert (the_storm(place).status.phase, the_storm(place).status.children) == (
+        "Triggered",
+        (NamespacedRef(namespace="prunella-system", name=registry.metadata.name),),
+    )
+    assert paged(place) == {"Storm": 1}
+    await operator.close()
+    operator = Operator(place)
+    await lives(operator, 60)
+    assert paged(place) == {"Storm": 1}, "a restart forgets nothing of it"
+    await operator.close()
+
+
+async def test_when_the_storm_is_over_a_registry_that_still_fails_calls_people_for_itself():
+    place, operator = await found_late()
+    for number in range(20):
+        place.cluster.create(f"h{number:02}")
+    await lives(operator, 200)
+    [registry] = [one for one in place.api.all(Incident) if one.spec.target_ref.kind == "Registry"]
+    assert registry.status.parent_ref is None
+    assert paged(place) == {"Storm": 1, "Registry": 1}
+    await operator.close()

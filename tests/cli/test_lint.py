@@ -210,6 +210,7 @@ def test_good_files_pass(tmp_path):
         "more people than can be asked",
         "a broken condition",
         "a condition over nothing",
+        "a precondition over nothing",
         "a broken matcher",
         "a broken regular expression",
         "a misspelt kind",

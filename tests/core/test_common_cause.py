@@ -10,7 +10,7 @@ import pytest
 from tests.core import stories
 from tests.core.builders import NOON, ago, later, pod, waiting, workload
 from tests.core.healing_builders import permitted, planned
-from tests.core.incident_builders import Story, draft_of, finding, opening, reported, watched, world
+from tests.core.incident_builders import Story, alert, draft_of, finding, opening, reported, watched, world
 
 from prunella.api.common import NamespacedRef, ObjectRef
 from prunella.api.incident import Incident, IncidentStatus, Times
@@ -197,6 +197,28 @@ def test_of_an_incident_that_came_back_the_present_episode_counts():
     seen = replace(seen, incident=seen.incident.model_copy(update={"status": IncidentStatus.read(again)}))
     assert common_cause.fails_for(seen, dependency(100))
     assert not common_cause.fails_for(seen, dependency(100, state="Resolved")), "what is not seen is nobody's cause"
+
+
+@pytest.mark.parametrize(
+    ("finding_since", "alerts", "fails"),
+    [
+        (50, (), True),
+        (150, (), False),
+        (None, (alert(at=0, starts=-40),), True),
+        (None, (alert(at=0, starts=-140),), False),
+        (None, (), True),
+    ],
+    ids=["it fires after it", "it fired before it", "an alert after it", "an alert before it", "nobody says since when: since now"],
+)
+def test_of_an_incident_that_is_over_and_fires_again_the_new_fault_counts_and_not_its_last_episode(finding_since, alerts, fails):
+    seen = child(5000)
+    over = {
+        "episodes": [{"number": 1, "startedTime": ago(5000), "triggeredTime": ago(5000), "resolvedTime": ago(400), "reason": "Opened"}],
+        "times": {"startedTime": ago(5000), "triggeredTime": ago(5000), "resolvedTime": ago(400)},
+    }
+    found = finding("CrashLoop", accused_revision="", started_time=ago(finding_since)) if finding_since is not None else None
+    again = seen.incident.model_copy(update={"status": IncidentStatus.read(over)})
+    assert common_cause.fails_for(replace(seen, incident=again, finding=found, alerts=alerts), dependency(100)) is fails
 
 
 def test_what_a_person_reports_began_when_it_was_reported():

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from prunella.api.catalog_entry import CatalogEntry
-from prunella.api.common import ObjectRef
+from prunella.api.common import NamespacedRef, ObjectRef
 from prunella.api.escalation_policy import EscalationPolicy
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Incident
@@ -130,6 +130,10 @@ class FakeView:
     def unended_incidents(self) -> Iterable[Incident]:
         times = ((one, one.status.times) for one in self._all(Incident))
         return [one for one, known in times if known.resolved_time is None and known.cancelled_time is None]
+
+    def children_of(self, namespace: str, name: str) -> Iterable[Incident]:
+        linked = [one for one in self._all(Incident) if one.status.parent_ref == NamespacedRef(namespace=namespace, name=name)]
+        return [one for one in linked if one.status.times.resolved_time is None and one.status.times.cancelled_time is None]
 
     def remediations(self) -> Iterable[Remediation]:
         return [one for one in self._all(Remediation) if one.accepted]

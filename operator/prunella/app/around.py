@@ -47,8 +47,11 @@ class Around:
         if times.cancelled_time is not None:
             return seen
         if common_cause.is_shared(incident.spec.target_ref):
-            shared = None if seen.finding is UNKNOWN else self.faults.about(incident, seen.now)
-            return replace(seen, shared=shared, children=tuple(self.children(incident)))
+            unseen = seen.finding is UNKNOWN
+            shared = None if unseen else self.faults.about(incident, seen.now)
+            storm = self._linked(incident) if unseen else self.faults.storm_before(incident, seen.now)
+            told = common_cause.as_parent(storm) if storm is not None else None
+            return replace(seen, shared=shared, parent=told, linked=told, children=tuple(self.children(incident)))
         if times.triggered_time is None or times.resolved_time is not None:
             recent = self._recent(incident.target_namespace, seen.now)
             seen = replace(seen, neighbours=Neighbours(workloads=recent, dependencies=tuple(self._dependencies(seen))))
@@ -59,11 +62,7 @@ class Around:
 
     def children(self, parent: Incident) -> Iterator[Incident]:
         """The Incidents without an end that are linked to this one, as they are stored."""
-        metadata = parent.metadata
-        for one in self._view.unended_incidents():
-            ref = one.status.parent_ref
-            if ref is not None and (ref.namespace, ref.name) == (metadata.namespace, metadata.name):
-                yield one
+        yield from self._view.children_of(parent.metadata.namespace or "", parent.metadata.name)
 
     def _linked(self, incident: Incident) -> Incident | None:
         """The parent that stands on it, while that one holds."""

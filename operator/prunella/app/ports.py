@@ -132,6 +132,9 @@ class View(Protocol):
     def unended_incidents(self) -> Iterable[Incident]:
         """The Incidents that are neither resolved nor cancelled."""
 
+    def children_of(self, namespace: str, name: str) -> Iterable[Incident]:
+        """Those of them that are linked to that Incident as their parent."""
+
     def remediations(self) -> Iterable[Remediation]:
         """Every attempt: what a person asks for is one once it was accepted."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -64,8 +64,9 @@ class SharedFaults:
         found = {self._ref(REGISTRY, common_cause.registry_name(host)): one for host, one in self._registries(now).items()}
         found |= shared_config.by_config_map(list(self._accusers()), now)
         explained = frozenset(child for one in found.values() for child in one.failing_pods)
+        late = self._found_late(found)
         found |= {self._ref(ZONE, zone): one for zone, one in self._zones(now).items()}
-        storm, classes = self._storm(now, explained)
+        storm, classes = self._storm(now, explained, late)
         self._hit = Hit(at=now, names=frozenset(storm.failing_pods if storm is not None else ()), classes=classes, explained=explained)
         return found | ({self._ref(STORM, common_cause.HIT): storm} if storm is not None else {})
 
@@ -91,6 +92,13 @@ class SharedFaults:
         """That of a ConfigMap that a workload reads."""
         known = self._known(facts, name)
         return self.parent(shared_config.ref(facts.workload.namespace, known)) if known is not None else None
+
+    def storm_before(self, incident: Incident, now: datetime) -> Incident | None:
+        """That of the storm which told of what this one explains before this one was found: nobody is called twice for one fault."""
+        ref = incident.spec.target_ref
+        storm = self.parent(self._ref(STORM, common_cause.HIT)) if ref.kind in {REGISTRY, CONFIG_MAP} else None
+        seen = self._hit_by_storm(now) if storm is not None else None
+        return storm if seen is not None and _name(incident) in seen.names else None
 
     def of_storm(self, child: Incident, now: datetime) -> Incident | None:
         """That of the storm, for an Incident that is part of it: linked to it already, or failing as the others do."""
@@ -157,17 +165,31 @@ class SharedFaults:
             if isinstance(node, Node) and not node.ready and ref.uid in {None, node.uid}:
                 yield LostNode(incident=_name(incident), node=node.name, zone=zones.zone_of(node), since=node.ready_since or now)
 
-    def _storm(self, now: datetime, explained: frozenset[str]) -> tuple[Shared | None, frozenset[str]]:
+    def _found_late(self, found: Mapping[ObjectRef, Shared]) -> frozenset[str]:
+        """By name, the Incidents of the causes that were found for what a storm had told of before, and of those who fail for them."""
+        storm = self.parent(self._ref(STORM, common_cause.HIT))
+        linked = {_name(one) for one in self._view.children_of(storm.metadata.namespace or "", storm.metadata.name)} if storm is not None else set()
+        late = set()
+        for ref, one in found.items() if linked else ():
+            parent = self.parent(ref)
+            if linked & {*one.failing_pods, *((_name(parent),) if parent is not None else ())}:
+                late |= {*one.failing_pods, *((_name(parent),) if parent is not None else ())}
+        return frozenset(late)
+
+    def _storm(self, now: datetime, explained: frozenset[str], late: frozenset[str]) -> tuple[Shared | None, frozenset[str]]:
         """The storm, and the classes of failure in which too much fails at once."""
         policy = self._view.healing_policy()
         since = policy.status.storm_since_time if policy is not None else None
         if since is None:
             return None, frozenset()
         parent = self.parent(self._ref(STORM, common_cause.HIT))
-        alone = [one for one in failing(self._view, now) if _fires(one) and _name(one) not in explained and _of_nobody_else(one, parent)]
+        seen = [one for one in failing(self._view, now) if _fires(one)]
+        alone = [one for one in seen if _name(one) in late or (_name(one) not in explained and _of_nobody_else(one, parent))]
         those, all_of_them, limits = [counted(one) for one in alone], opted_in_workloads(self._view), self._limits()
-        linked = _names(one for one in alone if parent is not None and common_cause.linked(one, parent))
+        linked = late | _names(one for one in alone if parent is not None and common_cause.linked(one, parent))
         storm = mass.shared(those, linked, all_of_them, limits, since=since, standing=parent is not None, now=now)
+        if storm is not None:
+            storm = replace(storm, failing_pods=tuple(sorted({*storm.failing_pods, *late})))
         return storm, hit(those, all_of_them, limits)
 
     def _hit_by_storm(self, now: datetime) -> Hit | None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.common import ObjectRef
@@ -34,7 +34,7 @@ from .client import Api
 from .decode import newest_first
 from .departed import DepartedPods
 from .kinship import Kinship
-from .resources import OWN
+from .resources import OWN, POLICY_NAME
 from .shelf import Change, Shelf
 from .things import Things
 from .watch import Reflector, Tempo
@@ -44,8 +44,6 @@ from .watched_things import NEEDS
 T = TypeVar("T")
 OnChange = Callable[[str, str, str], None]
 """Kind, namespace and name of what changed. Called after the change can be read; must be quick and must not raise."""
-
-POLICY_NAME: Final = "default"
 
 
 class Cache:
@@ -68,9 +66,7 @@ class Cache:
         self._reflectors: list[Reflector[Any]] = []
         self._on_change: list[OnChange] = []
         self._on_workload_change: list[OnChange] = []
-        self._kinship = Kinship()
-        self._departed = DepartedPods()
-        self._by_target = ByTarget()
+        self._kinship, self._departed, self._by_target = Kinship(), DepartedPods(), ByTarget()
         self._workloads_in: Counter[str] = Counter()
         self._pods = self._shelf(watched.PODS, self._pod_changed)
         self._workloads = {kind: self._shelf(of_kind, self._workload_changed) for kind, of_kind in watched.OF_WORKLOAD.items()}
@@ -198,6 +194,10 @@ class Cache:
     def unended_incidents(self) -> Iterable[Incident]:
         """The Incidents that are neither resolved nor cancelled."""
         return self._by_target.unended()
+
+    def children_of(self, namespace: str, name: str) -> Iterable[Incident]:
+        """Those of them that are linked to that Incident as their parent."""
+        return self._by_target.children(namespace, name)
 
     def remediations(self) -> Iterable[Remediation]:
         """Every attempt that could be read: what a person asks for is one once it was accepted."""

@@ -22,6 +22,8 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 METHODS: Final = {"get": "GET", "list": "GET", "watch": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
 """The HTTP method of each verb, as RBAC spells the verbs."""
 READS: Final = frozenset({"get", "list", "watch"})
+POLICY_NAME: Final = "default"
+"""The name of the one HealingPolicy."""
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 

@@ -25,7 +25,6 @@ from prunella.core.facts import UNKNOWN, UnknownT
 
 from . import resources
 from .answers import Answer
-from .cache import POLICY_NAME
 from .client import Api
 from .events import Events
 from .resources import MERGE_PATCH, Call, Resource
@@ -104,7 +103,7 @@ class Objects:
     async def healing_policy(self) -> HealingPolicy | UnknownT | None:
         """The kill switch, read live. UNKNOWN where it could not be read."""
         try:
-            return await self._get(resources.HEALING_POLICY, HealingPolicy, None, POLICY_NAME)
+            return await self._get(resources.HEALING_POLICY, HealingPolicy, None, resources.POLICY_NAME)
         except PrunellaError:
             return UNKNOWN
 
@@ -126,7 +125,7 @@ class Objects:
         """Since when the storm brake is on, or when it went off."""
         times = {"stormSinceTime": since, "stormEndedTime": ended}
         status = {"stormMessage": message, **{name: micro_time(time) if time else None for name, time in times.items()}}
-        await self._patch_status(resources.HEALING_POLICY, None, POLICY_NAME, status)
+        await self._patch_status(resources.HEALING_POLICY, None, resources.POLICY_NAME, status)
 
     async def emit_event(
         self, *, regarding: ObjectRef, name: str, reason: str, message: str, warning: bool, time: datetime, related: ObjectRef | None = None

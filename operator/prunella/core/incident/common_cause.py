@@ -23,7 +23,7 @@ from prunella.core.standing import firing
 from prunella.core.subject import CLUSTER_KINDS
 from prunella.core.world import World
 
-from .sources import WATCH
+from .sources import WATCH, alert_started
 from .states import over
 
 REGISTRY: Final = "Registry"
@@ -165,8 +165,15 @@ def fails_for(world: World, dependency: Incident) -> bool:
 
 
 def _own_begin(world: World) -> datetime | None:
-    """When the target's own fault began, by what stands there: what is seen of a crash loop now is only its last crashes."""
+    """When the target's own fault began, by what stands there: what is seen of a crash loop now is only its last crashes.
+
+    Of what is over and fires again it is the new episode's, which is not stored yet: it lies between the recovery and now.
+    """
     status, source = world.incident.status, world.incident.spec.source
+    resolved, finding = status.times.resolved_time, world.known_finding
+    if resolved is not None:
+        told = [alert_started(one)[0] for one in world.alerts if one.state == "firing"]
+        return min(world.now, max(resolved, min([*told, finding.started_time] if finding is not None else told, default=world.now)))
     if status.episodes:
         return status.episodes[-1].started_time
     if source is not None and source.signal is not None:
