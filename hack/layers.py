@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 import venue
+from outcome import Result, read, summed
 
 ROOT = venue.ROOT
 FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks", "docs", "fuzz")
@@ -34,28 +34,8 @@ SHUFFLED = tuple(("--shuffle", str(seed), "--steady", "60") for seed in (1, 2, 3
 SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
 """Attacks mostly wait as well, and each test carries out many at once."""
 NOTHING_COLLECTED = 5
-NOTED = "write did not occur"
-"""The property of a test that tells of an attack that found nothing to attack (`tests/faults/reporting.py`)."""
 UNDER_WAY: set[subprocess.Popen[bytes]] = set()
 """What runs now: a layer in halves has two."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What came of a layer; `why` says why it could not run."""
-
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-    seconds: float = 0.0
-    why: str = ""
-    notes: tuple[str, ...] = ()
-    """What a test found that is neither a failure nor a skip, and must be told all the same."""
-
-    @property
-    def ran(self) -> int:
-        """How many tests ran."""
-        return self.passed + self.failed
 
 
 class Run(Protocol):
@@ -115,7 +95,7 @@ def _cluster_tests(
         try:
             with venue.opened(folder, monitoring=monitoring, kwok=kwok) as place:
                 rounds = by_night if nightly else ((),)
-                return reduce(_sum, [_pytest(_there((folder,)), place, nightly=nightly, spread=[*spread, *more]) for more in rounds])
+                return reduce(summed, [_pytest(_there((folder,)), place, nightly=nightly, spread=[*spread, *more]) for more in rounds])
         except venue.CannotRun as error:
             return _cannot((folder,), str(error))
 
@@ -175,17 +155,7 @@ def _side_by_side(folder: str, one: Callable[[IO[str] | None], Result], two: Cal
             raise
         output.seek(0)
         print(output.read(), flush=True)
-    return first if first.why else second if second.why else _sum(first, second)
-
-
-def _sum(one: Result, two: Result) -> Result:
-    return Result(
-        passed=one.passed + two.passed,
-        failed=one.failed + two.failed,
-        skipped=one.skipped + two.skipped,
-        why=one.why or two.why,
-        notes=(*one.notes, *two.notes),
-    )
+    return summed(first, second)
 
 
 def _pytest(
@@ -213,7 +183,7 @@ def _pytest(
         code = _call(command, place.environment, output)
         if not report.exists():
             return Result(failed=1)
-        result = _read(report)
+        result = read(report)
     return result if result.failed or code in {0, NOTHING_COLLECTED} else replace(result, failed=1)
 
 
@@ -221,18 +191,6 @@ def _marked(only: str, *, nightly: bool) -> list[str]:
     """Which tests are meant: by night the slow ones too."""
     both = " and ".join(filter(None, ("" if nightly else "not nightly", only)))
     return ["-m", both] if both else []
-
-
-def _read(report: Path) -> Result:
-    """The counts of a JUnit file that we just had written ourselves."""
-    root = ET.parse(report).getroot()  # noqa: S314 - our own file
-    total = failed = skipped = 0
-    for suite in root.iter("testsuite"):
-        total += int(suite.get("tests", 0))
-        failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-        skipped += int(suite.get("skipped", 0))
-    notes = (f"{NOTED}: {one.get('value', '')}" for one in root.iter("property") if one.get("name") == NOTED)
-    return Result(passed=max(total - failed - skipped, 0), failed=failed, skipped=skipped, notes=tuple(notes))
 
 
 def _there(folders: Sequence[str]) -> list[str]:

@@ -12,7 +12,8 @@ from types import FrameType
 
 import ask
 import venue
-from layers import LAYERS, Layer, Result, timed
+from layers import LAYERS, Layer, timed
+from outcome import Result
 
 INTERRUPTED = 130
 

@@ -384,3 +384,22 @@ async def test_a_right_that_is_taken_away_makes_the_kind_unknown(server: StandIn
     async with running(server) as cache:
         await eventually(lambda: not cache.sees("Job", "shop", NOON))
         assert cache.synced()
+
+
+@pytest.mark.parametrize(
+    ("said", "kubelet", "counts"),
+    [
+        ("11:45:00", "12:00:00", True),
+        ("11:44:59", "12:00:00", False),
+        ("12:00:00", "09:00:00", True),
+        ("", "12:00:00", True),
+        ("09:00:00", "", True),
+    ],
+    ids=["said lately", "not said any more", "the kubelet is silent", "by somebody who gives no time", "by a kubelet that gives none"],
+)
+def test_a_fault_that_nobody_says_any_more_while_the_kubelet_goes_on_is_none(said, kubelet, counts):
+    conditions = [condition("Ready"), condition("NTPProblem")]
+    for one, time in zip(conditions, (kubelet, said), strict=True):
+        one.update({"lastHeartbeatTime": f"2026-11-24T{time}Z"} if time else {})
+    read = decode.node(msgspec.convert(stored("n1", status={"conditions": conditions}), wire.Node, strict=False))
+    assert [one.type for one in read.faults] == (["NTPProblem"] if counts else [])

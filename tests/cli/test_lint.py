@@ -156,7 +156,7 @@ def test_good_files_pass(tmp_path):
         ),
         (
             swapped("mode: Auto", "mode: Auto\n  preconditions: [{name: serving, that: target.redy > 0, reason: nothing serves}]"),
-            "0.yaml:9:19: error: `spec.preconditions[serving].that`: NOT_FOUND: Key not found in map : \"redy\" (column 8); did you mean 'ready'?",
+            "0.yaml:9:3: error: `spec.preconditions[serving].that`: NOT_FOUND: Key not found in map : \"redy\" (column 8); did you mean 'ready'?",
         ),
         (
             swapped("  match:", "  match:\n    alerts: ['{alertname=x']"),

@@ -19,7 +19,7 @@ from prunella.core.healing.steps.step import Ask, Done, Failed, Wait
 from .builders import NOON, later
 from .healing_builders import incident
 from .node_builders import PODS, by_us, shown, stored
-from .thing_builders import node
+from .thing_builders import node, said
 
 
 def pod(name: str, owner: str | None = "ReplicaSet", *, phase: str = "Running", volumes: Any = (), **meta: Any) -> dict[str, Any]:
@@ -117,3 +117,22 @@ def test_r24_a_node_that_is_well_again_is_not_drained(cause, ends):
     answer = drain.plan(Drain(), live, ())
     assert isinstance(answer, Done if ends else Evict)
     assert not ends or answer.message == "node/n1 is well again: no more pods are evicted"
+
+
+OLD = (said("NTPProblem", "True", "NTPIsDown"),)
+
+
+@pytest.mark.parametrize(
+    ("run", "cause", "ends"),
+    [
+        (Cause.NODE_NOT_READY, Cause.NODE_NOT_READY, True),
+        (Cause.NODE_NOT_READY, Cause.NODE_FAULT, True),
+        (None, Cause.NODE_NOT_READY, True),
+        (Cause.NODE_FAULT, Cause.NODE_FAULT, False),
+        (Cause.NODE_FAULT, Cause.NODE_NOT_READY, False),
+        (None, Cause.NODE_FAULT, False),
+    ],
+)
+def test_an_old_fault_keeps_a_drain_going_only_where_that_is_what_the_run_is_for(run, cause, ends):
+    live = replace(shown(by_us(), {PODS: (pod("a"),)}), target=node(cordoned=True, faults=OLD), incident=incident(cause=cause), cause=run)
+    assert isinstance(drain.plan(Drain(), live, ()), Done if ends else Evict)

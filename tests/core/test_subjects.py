@@ -183,6 +183,31 @@ def test_a_healthy_node_is_no_target():
 # its health
 
 
+def healthy(thing: Any, finding: Any, cause: Cause | None = Cause.NODE_PRESSURE, *, ran_again: bool = False) -> verify.Look:
+    """Whether it is well at noon, after an attempt for that cause."""
+    return verify.thing_healthy(thing, finding, "healthy", cause, NOON, ran_again=ran_again)
+
+
+@pytest.mark.parametrize(
+    ("cause", "since", "result"),
+    [
+        (Cause.NODE_PRESSURE, 10, CheckResult.SUCCESS),
+        (Cause.NODE_NOT_READY, 10, CheckResult.SUCCESS),
+        (Cause.NODE_FAULT, 10, CheckResult.FAILURE),
+        (Cause.NODE_PRESSURE, 310, CheckResult.FAILURE),
+    ],
+)
+def test_a_fault_that_a_node_tells_of_besides_counts_once_it_has_held_for_long_enough(cause, since, result):
+    thing = node(faults=(said("NTPProblem", "True", "NTPIsDown", since=since),))
+    assert healthy(thing, look(thing).finding, cause).result == result
+
+
+def test_a_node_at_fault_on_which_nothing_is_found_is_not_well_after_an_attempt_for_that():
+    thing = node(faults=(said("NTPProblem", "True", "NTPIsDown"),))
+    assert healthy(thing, None, Cause.NODE_FAULT).result == CheckResult.FAILURE
+    assert healthy(thing, None, Cause.NODE_NOT_READY).result == CheckResult.SUCCESS
+
+
 @pytest.mark.parametrize(
     ("thing", "result", "value"),
     [
@@ -219,25 +244,25 @@ def test_a_healthy_node_is_no_target():
     ],
 )
 def test_a_thing_is_well_while_its_detector_finds_nothing_on_it(thing, result, value):
-    seen = verify.thing_healthy(thing, look(thing).finding if thing is not None else None, "healthy")
+    seen = healthy(thing, look(thing).finding if thing is not None else None)
     assert (seen.result, seen.conclusive) == (result, False)
     assert value in seen.value
 
 
 def test_a_failed_job_that_was_run_again_with_success_is_well_though_it_stays_failed():
     failed = failed_job()
-    seen = verify.thing_healthy(failed, look(failed, past=Past(ran_again_time=ago(5))).finding, "healthy", ran_again=True)
+    seen = healthy(failed, look(failed, past=Past(ran_again_time=ago(5))).finding, ran_again=True)
     assert (seen.result, seen.value) == (CheckResult.SUCCESS, "it was run again, and that run was complete")
 
 
 def test_a_failed_job_on_which_nothing_is_found_is_not_well_unless_it_was_run_again():
     failed = run(9, failed=True, ago_seconds=60)
-    seen = verify.thing_healthy(failed, look(failed).finding, "healthy")
+    seen = healthy(failed, look(failed).finding)
     assert (seen.result, seen.value) == (CheckResult.INCONCLUSIVE, "job/backup-9 failed, and no run of it was complete since")
 
 
 def test_what_can_not_be_told_is_not_health():
-    seen = verify.thing_healthy(node(), UNKNOWN, "healthy")
+    seen = healthy(node(), UNKNOWN)
     assert (seen.result, seen.pending) == (CheckResult.INCONCLUSIVE, True)
 
 

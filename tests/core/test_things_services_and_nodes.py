@@ -89,6 +89,22 @@ def test_a_fault_is_found_after_five_minutes_and_hurts_more_than_pressure():
     assert look(lost_node(faults=faults)).finding.cause == Cause.NODE_NOT_READY
 
 
+def test_what_has_held_for_long_enough_is_not_hidden_by_what_has_not():
+    young, old = (said("NTPProblem", "True", "x", since=10),), (said("DiskPressure", "True", "x", since=900),)
+    seen = look(node(faults=young, pressures=old))
+    assert seen.finding is not None
+    assert (seen.finding.cause, seen.look_again) == (Cause.NODE_PRESSURE, later(290)), "then the fault is told"
+    mark = {"prunella.dev/temporary": "{}"}
+    assert look(node(faults=young, cordoned=True, annotations=mark)).finding.cause == Cause.LEFTOVER_CORDON
+    assert look(lost_node(since=30, faults=(said("NTPProblem", "True", "x", since=900),))).finding.cause == Cause.NODE_FAULT
+    alone = look(node(faults=young))
+    assert alone.finding is not None
+    assert (alone.finding.cause, alone.finding.open_time) == (Cause.NODE_FAULT, later(290))
+    both = look(node(faults=young, pressures=young))
+    assert both.finding is not None
+    assert both.finding.cause == Cause.NODE_FAULT, "of what is young the worst"
+
+
 def test_three_turns_within_an_hour_are_flapping_whatever_it_is_now():
     turns = (ago(3599), ago(2000), ago(100))
     for one in (node(), lost_node()):

@@ -97,7 +97,7 @@ class AuditLog:
 
     def writes(self, namespace: str, *, user: str = OPERATOR, since: datetime | None = None) -> list[Write]:
         """What a user persisted in a namespace, oldest first."""
-        self._writes.extend(self._fresh(namespace))
+        self._writes.extend(self._fresh("namespace", namespace))
         return sorted(
             (one for one in self._writes if one.namespace == namespace and one.user == user and (since is None or one.time >= since)),
             key=lambda one: one.time,
@@ -105,15 +105,20 @@ class AuditLog:
 
     def everybodys(self, namespace: str) -> list[Write]:
         """What anybody persisted in a namespace, oldest first."""
-        self._writes.extend(self._fresh(namespace))
+        self._writes.extend(self._fresh("namespace", namespace))
         return sorted((one for one in self._writes if one.namespace == namespace), key=lambda one: one.time)
+
+    def of_cluster(self, resource: str, name: str, *, user: str = OPERATOR) -> list[Write]:
+        """What a user persisted on an object without a namespace. A log that is asked this is asked nothing else: it reads each line once."""
+        self._writes.extend(self._fresh("name", name))
+        return [one for one in self._writes if (one.namespace, one.resource, one.name, one.user) == ("", resource, name, user)]
 
     def forget(self) -> None:
         """Drop what was read: only what is written from now on is told again."""
         self._writes.clear()
 
-    def _fresh(self, namespace: str) -> Iterator[Write]:
-        wanted = f'"namespace":"{namespace}"'.encode()
+    def _fresh(self, key: str, value: str) -> Iterator[Write]:
+        wanted = f'"{key}":"{value}"'.encode()
         with self._path.open("rb") as file:
             file.seek(self._offset)
             for line in file:

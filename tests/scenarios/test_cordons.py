@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
-from tests.harness import table, to_people
+from tests.harness import audit, table, to_people
 from tests.harness.arena import Arena
 from tests.harness.installation import SYSTEM, kubectl
 from tests.harness.instants import now, parse
@@ -82,6 +82,7 @@ def ended(arena: Arena, name: str) -> datetime:
 
 
 def test_a_cordon_of_ours_ends_on_time_though_no_record_of_it_is_left_and_a_persons_stays(arena, untouched):
+    log = audit.AuditLog(arena.installation.state / "audit.log")
     with rights_on_nodes():
         mine, theirs = node(arena), node(arena)
         until = now() + LASTS
@@ -91,7 +92,10 @@ def test_a_cordon_of_ours_ends_on_time_though_no_record_of_it_is_left_and_a_pers
         assert cordoned(arena, theirs) == (True, False)
     assert to_people.incidents_of_cluster(arena, mine) == [], "what ends on time is told to nobody"
     assert to_people.incidents_of_cluster(arena, theirs) == []
-    table.add(arena.installation.folder, table.Row(scenario="a leftover cordon", expected="ended", seen="ended", writes="1 foreign"))
+    written = log.of_cluster("nodes", mine)
+    assert len(written) == 1, [one.line for one in written]
+    writes = f"{len(written)} foreign"
+    table.add(arena.installation.folder, table.Row(scenario="a leftover cordon", expected="ended", seen="ended", writes=writes))
 
 
 @pytest.mark.nightly

@@ -170,9 +170,10 @@ def test_a_certificate_that_was_not_renewed_in_time_is_told(arena):
     to_people.found(arena, "shop-tls", "CertificateExpiring", name="a certificate is not renewed", says=says, since=instant, seconds=150)
 
 
+@pytest.mark.alone
 @pytest.mark.nightly
 def test_an_api_whose_service_has_no_endpoints_is_told_with_the_service(arena):
-    """An extension of the API, such as metrics: the API server itself says that nobody answers there."""
+    """An extension of the API, such as metrics: the API server itself says that nobody answers there. Meanwhile no namespace finishes deleting."""
     selector, group = {"app": "not-there"}, f"{arena.namespace}.example.com"
     arena.api.apply(of("Service", "v1", "adapter", arena, spec={"selector": selector, "ports": [{"name": "https", "port": 443}]}))
     behind = {"namespace": arena.namespace, "name": "adapter"}

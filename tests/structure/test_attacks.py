@@ -12,7 +12,7 @@ from tests.structure.source import ROOT
 pytestmark = pytest.mark.timeout(600)  # a process of its own starts slowly on a busy machine
 sys.path.insert(0, str(ROOT / "hack"))
 
-import layers  # noqa: E402 - it stands in hack/, which is no package
+import outcome  # noqa: E402 - it stands in hack/, which is no package
 
 CONFTEST = """
 from tests.faults.reporting import Tally
@@ -40,14 +40,14 @@ def test_attacks(names, request, subtests):
 """
 
 
-def reported(folder: Path, names: list[list[str]], *options: str) -> tuple[int, str, layers.Result]:
+def reported(folder: Path, names: list[list[str]], *options: str) -> tuple[int, str, outcome.Result]:
     """Attacks `<write>, <what>`, a list for each test; the missed ones find no write: exit code, what is printed, what the layer reads."""
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "test_attacks.py").write_text(TESTS.format(names=names))
     report = folder / "report.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", f"--junitxml={report}", "-c", "pyproject.toml"]
     run = subprocess.run([*command, "--rootdir", str(folder), *options, str(folder)], cwd=ROOT, capture_output=True, text=True, check=False)
-    return run.returncode, run.stdout, layers._read(report)
+    return run.returncode, run.stdout, outcome.read(report)
 
 
 def test_an_attack_that_found_no_write_is_named_and_neither_passed_nor_skipped(tmp_path):

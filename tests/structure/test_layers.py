@@ -12,22 +12,24 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "hack"))
 
 import layers  # noqa: E402 - it stands in hack/, which is no package
+import outcome  # noqa: E402
 import test as runner  # noqa: E402
 import venue  # noqa: E402
+from outcome import Result  # noqa: E402
 
 REPORT = """<?xml version="1.0"?><testsuites>
 <testsuite name="pytest" errors="1" failures="2" skipped="3" tests="10"/><testsuite name="more" errors="0" failures="0" skipped="0" tests="5"/>
 </testsuites>"""
-GOOD = layers.Result(passed=7, skipped=1, seconds=1.26)
-BAD = layers.Result(passed=1, failed=2)
-ABSENT = layers.Result(skipped=4, why="a cluster in a box needs root")
-NOTED = layers.Result(passed=2, notes=("write did not occur: create events: page: killed before create events 1",))
+GOOD = Result(passed=7, skipped=1, seconds=1.26)
+BAD = Result(passed=1, failed=2)
+ABSENT = Result(skipped=4, why="a cluster in a box needs root")
+NOTED = Result(passed=2, notes=("write did not occur: create events: page: killed before create events 1",))
 
 
 def test_a_report_of_pytest_is_counted_errors_as_failures(tmp_path):
     report = tmp_path / "report.xml"
     report.write_text(REPORT)
-    assert layers._read(report) == layers.Result(passed=9, failed=3, skipped=3)
+    assert outcome.read(report) == Result(passed=9, failed=3, skipped=3)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,22 @@ def test_a_report_of_pytest_is_counted_errors_as_failures(tmp_path):
 )
 def test_by_day_the_slow_tests_are_left_out_and_a_half_has_its_own(only, nightly, told):
     assert layers._marked(only, nightly=nightly) == told
+
+
+@pytest.mark.parametrize("first_cannot", [True, False])
+def test_a_half_that_can_not_run_hides_nothing_of_the_other(first_cannot, monkeypatch):
+    def breaks(_output: object) -> Result:
+        raise venue.CannotRun("no kwok here")
+
+    monkeypatch.setattr(layers, "_cannot", lambda _folders, why: Result(skipped=4, why=why))
+    halves = (breaks, lambda _output: BAD) if first_cannot else (lambda _output: BAD, breaks)
+    assert layers._side_by_side("scenarios", *halves) == Result(passed=1, failed=2, skipped=4, why="no kwok here")
+
+
+def test_two_halves_that_can_not_run_say_both_why_and_the_same_once():
+    other = Result(skipped=2, why="no kwok here")
+    assert outcome.summed(ABSENT, other) == Result(skipped=6, why="a cluster in a box needs root; no kwok here")
+    assert outcome.summed(ABSENT, ABSENT) == Result(skipped=8, why="a cluster in a box needs root")
 
 
 def test_the_table_has_a_line_for_each_layer_and_closes_with_all_of_them():

@@ -201,7 +201,8 @@ def _stays(record: StepStatus) -> bool:
 def _healthy(world: World, remediation: Remediation, runbook: Runbook, check: str) -> verify.Look:
     """Whether the target is well, by what its kind calls so."""
     if is_thing(remediation.spec.target_ref):
-        return verify.thing_healthy(world.thing, world.finding, check, ran_again=world.ran_again)
+        cause = remediation.spec.cause or world.incident.status.cause
+        return verify.thing_healthy(world.thing, world.finding, check, cause, world.now, ran_again=world.ran_again)
     facts: WorkloadFacts | UnknownT | None = world.workload if world.workload is not None else UNKNOWN
     since = remediation.status.effect_time or world.now
     if froze(remediation):

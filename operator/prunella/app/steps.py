@@ -118,6 +118,7 @@ class Steps:
             intent_time=now,
             run_uid=remediation.metadata.uid,
             incident=permitted.world.incident,
+            cause=remediation.spec.cause,
             evaluate=permitted.world.evaluate,
         )
 

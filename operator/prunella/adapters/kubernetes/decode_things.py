@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from sys import intern
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ SERVICE_LABEL: Final = "kubernetes.io/service-name"
 PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure")
 FAULTS: Final = ("KernelDeadlock", "ReadonlyFilesystem", "FrequentKubeletRestart", "ContainerRuntimeUnhealthy", "XfsShutdown", "NTPProblem")
 """Of node-problem-detector, as it is shipped. What else somebody lets it say is theirs to read."""
+STALE: Final = timedelta(minutes=15)
+"""node-problem-detector repeats what it says every 5 minutes, and so does the kubelet: what was left out three times nobody says any more."""
 NUMBERING_LABELS: Final = ("batch.kubernetes.io/", "controller-uid", "job-name")
 """Labels that only number objects: each has its own, and nobody selects by them."""
 
@@ -122,9 +124,15 @@ def node(stored: wire.Node) -> Node:
         ready_reason=intern(ready.reason) if ready else "",
         ready_message=ready.message if ready and ready.status != "True" else "",
         pressures=tuple(_kept(one) for one in pressing),
-        faults=tuple(_kept(one) for one in wrong),
+        faults=tuple(_kept(one) for one in wrong if _still_said(one, ready)),
         cordoned=bool(stored.spec.unschedulable),
     )
+
+
+def _still_said(fault: wire.Condition, ready: wire.Condition | None) -> bool:
+    """False where the kubelet has gone on without it: whoever said it is gone from the node. Both times are by the node's clock, right or wrong."""
+    said, kubelet = fault.last_heartbeat_time, ready.last_heartbeat_time if ready is not None else None
+    return said is None or kubelet is None or kubelet - said <= STALE
 
 
 def api_service(stored: wire.APIService) -> APIService:

@@ -15,6 +15,8 @@ class Condition(Wire, frozen=True):
     reason: str = ""
     message: str = ""
     last_transition_time: datetime | None = None
+    last_heartbeat_time: datetime | None = None
+    """Of a Node's alone."""
 
 
 class Thing(Wire, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from prunella.api.names import CheckResult, Outcome, StepState
+from prunella.api.names import Cause, CheckResult, Outcome, StepState
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Check, Verify
 from prunella.core import failing, rollout
@@ -101,25 +101,29 @@ def workload_healthy(
     return Look(check=check, result=CheckResult.SUCCESS, value=f"{count}, 0 restarts")
 
 
-def thing_healthy(thing: Thing | None, finding: Finding | UnknownT | None, check: str, *, ran_again: bool = False) -> Look:
+def thing_healthy(
+    thing: Thing | None, finding: Finding | UnknownT | None, check: str, cause: Cause | None, now: datetime, *, ran_again: bool
+) -> Look:
     """Whether the detectors find nothing on an object that is no workload, and it is well by what its kind calls so.
 
-    A Node must say that it is Ready, with nothing that presses on it; a claim must have all that it asks for. A Job stays Failed: it is well once it
-    was run again with success, and so is a CronJob, unless it was suspended: then nothing fails, and nothing is proved.
+    A Node must say that it is Ready, with nothing that presses on it; a NodeFault counts where it is the `cause`, or has held for long enough.
+    A claim must have all that it asks for. A Job stays Failed: it is well once it was run again with success, and so is a CronJob, unless it was
+    suspended: then nothing fails, and nothing is proved.
     """
     if thing is None or isinstance(finding, UnknownT):
         return Look(check=check, result=CheckResult.INCONCLUSIVE, value="the target could not be read", pending=True)
     if isinstance(thing, Node) and thing.ready_since is None:
         return Look(check=check, result=CheckResult.INCONCLUSIVE, value=f"{thing.short} does not say whether it is Ready", pending=True)
-    if finding is not None:
+    another = finding is not None and finding.cause == Cause.NODE_FAULT and cause is not Cause.NODE_FAULT and finding.open_time > now
+    if finding is not None and not another:
         return Look(check=check, result=CheckResult.FAILURE, value=finding.summary[:1024])
-    return _by_kind(thing, check, ran_again=ran_again)
+    return _by_kind(thing, check, cause, ran_again=ran_again)
 
 
-def _by_kind(thing: Thing, check: str, *, ran_again: bool) -> Look:
+def _by_kind(thing: Thing, check: str, cause: Cause | None, *, ran_again: bool) -> Look:
     match thing:
         case Node():
-            ill = f"{thing.short} is not Ready, under pressure or at fault" if not thing.serves else ""
+            ill = f"{thing.short} is not Ready, under pressure or at fault" if not thing.well_after(cause) else ""
             well = "Ready, no pressure"
         case Claim():
             ill = f"{thing.short} has {thing.has or 'nothing'}, and asks for {thing.wants or 'an unknown amount'}" if not thing.served else ""

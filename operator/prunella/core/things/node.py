@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from prunella.api.names import Cause
 from prunella.core.facts import WorkloadCondition
 from prunella.core.subject import Thing
 
@@ -32,3 +33,7 @@ class Node(Thing):
     def serves(self) -> bool:
         """Whether it is Ready, nothing presses on it, and nothing is known to be wrong with it."""
         return self.ready and not self.pressures and not self.faults
+
+    def well_after(self, cause: Cause | None) -> bool:
+        """Whether it is Ready and nothing presses on it. Faults that it tells of count where they were the cause: they may be weeks old."""
+        return self.ready and not self.pressures and not (cause is Cause.NODE_FAULT and self.faults)

@@ -6,6 +6,8 @@ The rule this module protects: somebody else's cordon is somebody's decision. On
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -24,18 +26,30 @@ ENDING: Final = timedelta(seconds=60)
 
 
 def detect(node: Node, at: At) -> Sighting:
-    """NodeNotReady, NodeFlapping, NodeFault, NodePressure or LeftoverCordon: what hurts most is told."""
+    """NodeFlapping, NodeNotReady, NodeFault, NodePressure or LeftoverCordon: what hurts most is told.
+
+    What has held for long enough comes before what has not.
+    """
+    sights = tuple(_sights(node, at))
+    seen = [(one, one.finding) for one in sights if one.finding is not None]
+    again = min((one.look_again for one in sights if one.look_again is not None), default=None)
+    told_of = next((one for one, finding in seen if finding.open_time <= at.now), seen[0][0] if seen else NOTHING)
+    return replace(told_of, look_again=again)
+
+
+def _sights(node: Node, at: At) -> Iterator[Sighting]:
+    """All that is wrong with it, the worst first."""
     turns = [time for time in at.past.turns if at.now - time < FLAP_WINDOW]
     if len(turns) >= FLAPS:
-        return _flapping(node, turns, at)
+        yield _flapping(node, turns, at)
     if not node.ready:
         what = f"the node is not Ready ({told(node.ready_reason, node.ready_message)})"
-        return found(node, Cause.NODE_NOT_READY, what, node.ready_since or at.now, at)
+        yield found(node, Cause.NODE_NOT_READY, what, node.ready_since or at.now, at)
     if node.faults:
-        return _says(node, Cause.NODE_FAULT, "the node says", node.faults, at)
+        yield _says(node, Cause.NODE_FAULT, "the node says", node.faults, at)
     if node.pressures:
-        return _says(node, Cause.NODE_PRESSURE, "the node is under", node.pressures, at)
-    return _left_cordoned(node, at)
+        yield _says(node, Cause.NODE_PRESSURE, "the node is under", node.pressures, at)
+    yield _left_cordoned(node, at)
 
 
 def _says(node: Node, cause: Cause, what: str, conditions: tuple[WorkloadCondition, ...], at: At) -> Sighting:

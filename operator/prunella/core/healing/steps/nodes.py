@@ -37,7 +37,7 @@ SHARE: Final = 10
 NAMED: Final = 3
 AGAIN: Final = timedelta(seconds=30)
 OVER_ONCE_WELL: Final = frozenset({Cause.NODE_NOT_READY, Cause.NODE_PRESSURE, Cause.NODE_FAULT})
-"""Causes that a node that is Ready, without pressure and without a fault, does not have any more."""
+"""Causes that a node does not have any more once it is well."""
 
 
 def lease_of(node: str) -> Listed:
@@ -92,9 +92,11 @@ def listed(raw: Json, path: str) -> tuple[Json, ...]:
 
 
 def well_again(live: LiveFacts) -> bool:
-    """Whether what is wrong with the node is over."""
+    """Whether what the run is for is over. The Incident may be about something else by now."""
     node, incident = live.subject, live.incident
-    return isinstance(node, Node) and node.serves and incident is not None and incident.status.cause in OVER_ONCE_WELL
+    if not isinstance(node, Node) or incident is None or incident.status.cause not in OVER_ONCE_WELL:
+        return False
+    return node.well_after(live.cause or incident.status.cause)
 
 
 def _holder(lease: Json, now: datetime) -> str:

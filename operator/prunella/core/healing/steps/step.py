@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 from prunella.api.asking import Approvers
 from prunella.api.base import WireModel
 from prunella.api.incident import Incident
-from prunella.api.names import StepImpact
+from prunella.api.names import Cause, StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import Revision, Seen, UnknownT, Workload, WorkloadFacts, subject_of
 from prunella.core.healing.effects import Effect, Json
@@ -59,6 +59,8 @@ class LiveFacts:
     """What Prometheus said to what the step asked."""
     incident: Incident | None = None
     """What the run is for; None where only its dry run is made, before there is a run."""
+    cause: Cause | None = None
+    """The Incident's when the run was decided; None where that is not known."""
     intent_id: str = ""
     """Identity of the step's next effect: the same each time it is planned."""
     run_uid: str = ""
