@@ -127,7 +127,7 @@ class Operator:
         intake = self._recording()
         configs = Configs(KeptConfigMaps(self._api, self._leaders_api))
         observer = Observer(self._cache, self._store, intake, self._clock, self._election, configs, self._wake)
-        things = Things(self._cache, self._live, intake, self._clock, self._election, self._wake)
+        things = Things(self._cache, self._live, intake, self._clock, self._election, self._wake, self._settings.incident_namespaces)
         gatherer = Gatherer(
             view=self._cache,
             store=self._store,

@@ -20,3 +20,8 @@ class Settings:
     prometheus_url: str | None = None
     alertmanager_urls: tuple[str, ...] = ()
     crds_timeout_seconds: int = 300
+
+    @property
+    def incident_namespaces(self) -> tuple[str, ...]:
+        """Namespaces whose Incidents are watched; empty where all are. The operator's own is always among them."""
+        return (*self.watch_namespaces, self.namespace) if self.watch_namespaces else ()

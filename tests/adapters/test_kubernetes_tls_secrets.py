@@ -74,21 +74,21 @@ async def test_one_that_holds_no_certificate_says_so_in_a_sentence(server: Stand
 
 
 @pytest.mark.parametrize(
-    ("metadata", "managed"),
+    ("metadata", "keeper"),
     [
-        ({"annotations": {"cert-manager.io/certificate-name": "web"}}, True),
-        ({"ownerReferences": [{"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "name": "web", "uid": "c"}]}, True),
-        ({"ownerReferences": [{"apiVersion": "example.com/v1", "kind": "Certificate", "name": "web", "uid": "c"}]}, False),
-        ({"annotations": {"cert-manager.io/certificate-name": ""}}, False),
-        ({"annotations": None}, False),
+        ({"annotations": {"cert-manager.io/certificate-name": "web"}}, "web"),
+        ({"ownerReferences": [{"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "name": "site", "uid": "c"}]}, "site"),
+        ({"ownerReferences": [{"apiVersion": "example.com/v1", "kind": "Certificate", "name": "web", "uid": "c"}]}, ""),
+        ({"annotations": {"cert-manager.io/certificate-name": ""}}, ""),
+        ({"annotations": None}, ""),
     ],
     ids=["by its annotation", "by its owner", "another's Certificate", "an empty name", "nobody's"],
 )
-async def test_whether_cert_manager_keeps_it_is_seen(server: StandIn, live: LiveReads, metadata: Object, managed: bool) -> None:
+async def test_which_certificate_is_said_to_keep_it_is_seen(server: StandIn, live: LiveReads, metadata: Object, keeper: str) -> None:
     server.answers("GET", ONE, Reply(stored(**metadata)))
     read = await live.tls_secret("shop", "web-tls")
     assert isinstance(read, TlsSecret)
-    assert read.managed is managed
+    assert (read.keeper, read.managed) == (keeper, False), "whether that Certificate is there, only the cache can tell"
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ CONDITION_REASONS: Final = (
     ),
     Reason(
         "CertificateUnreadable",
-        "A Secret of HealingPolicy `spec.certificates` holds no certificate that can be read.",
+        "A Secret of HealingPolicy `spec.certificates` holds no certificate that can be read, or could not be read for five minutes.",
         "The message says what is wrong with it: mend the Secret, or take it out of the list.",
     ),
     Reason("NotDefault", "Only the HealingPolicy named default is in force.", "Rename it, or delete it."),

@@ -17,7 +17,6 @@ from prunella.core.facts import UNKNOWN, AlertFacts, Finding, Look, NamespaceFac
 from prunella.core.healing import record
 from prunella.core.incident import correlate
 from prunella.core.subject import Thing, namespace_of
-from prunella.core.things.detect import is_thing
 from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Evaluate, World, ZoneOf, rule_key
 
 from . import targets
@@ -138,6 +137,7 @@ class Gatherer:
             autoscaled=any((one.target_kind, one.target_name) == _place(incident) for one in self._view.autoscalers(namespace)),
             control_plane_ok=read.healthy,
             watch_fresh=fresh,
+            hidden=self._things.hidden(incident),
             alert_source_fresh=any(abs(now - heard) <= ALERT_FRESH for heard in self._heard(incident)),
             evaluate=self._evaluate,
             zone_of=self._zone_of,
@@ -217,13 +217,13 @@ class Gatherer:
     def _heard_of(self, incident: Incident, now: datetime) -> bool:
         """Whether what the cache says of the target can be believed. A thing asks for its own kind alone, and no other asks for a thing's."""
         ref = incident.spec.target_ref
-        if is_thing(ref):
-            return self._things.sees(ref.kind, namespace_of(ref, incident.target_namespace), ref.name)
+        if self._things.looks_at(incident):
+            return self._things.sees(ref.kind, namespace_of(ref, incident.target_namespace))
         return not self._view.silent_kinds(now)
 
     async def _target(self, incident: Incident, *, live: bool) -> Look | WorkloadFacts | Thing | Absent | UnknownT:
         ref = incident.spec.target_ref
-        if is_thing(ref):
+        if self._things.looks_at(incident):
             return await self._things.target(targets.full_ref(incident), live=live)
         if ref.kind not in KINDS:
             return NOT_A_WORKLOAD

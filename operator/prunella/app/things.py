@@ -7,18 +7,20 @@ read, is unknown: it opens nothing and ends nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
 from prunella.api.common import ObjectRef
+from prunella.api.incident import Incident
+from prunella.api.names import SourceKind
 from prunella.core.facts import UNKNOWN, Finding, Look, UnknownT
 from prunella.core.healing import reruns
 from prunella.core.incident import correlate
 from prunella.core.subject import Thing
 from prunella.core.things.cron_job import CronJob
-from prunella.core.things.detect import detect
+from prunella.core.things.detect import detect, is_thing
 from prunella.core.things.job import Job
 from prunella.core.things.node import Node
 from prunella.core.things.past import NO_PAST, Past, proved, remember
@@ -28,6 +30,7 @@ from prunella.core.things.terminating import Space
 from prunella.core.things.tls_secret import TlsSecret
 from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent
 
+from . import targets
 from .certificates import Certificates, Secrets
 from .intake import Intake
 from .keys import IncidentKey, WorkloadKey
@@ -44,14 +47,24 @@ class Reads(Live, Secrets, Protocol):
 class Things:
     """Turns changes of things into findings and Incidents. `wake` puts an Incident's key on its queue; who does not lead only looks."""
 
-    def __init__(self, view: View, live: Reads, intake: Intake, clock: Clock, tenure: Tenure, wake: Callable[[IncidentKey], None]) -> None:
+    def __init__(
+        self,
+        view: View,
+        live: Reads,
+        intake: Intake,
+        clock: Clock,
+        tenure: Tenure,
+        wake: Callable[[IncidentKey], None],
+        namespaces: Collection[str] = (),
+    ) -> None:
+        """`namespaces`: those whose Incidents are watched; empty where all are."""
         self._view = view
         self._live = live
         self._intake = intake
         self._clock = clock
         self._tenure = tenure
         self._wake = wake
-        self.certificates = Certificates(view, live, clock, tenure)
+        self.certificates = Certificates(view, live, clock, tenure, namespaces)
         self._looks = 0
         self._pasts: dict[WorkloadKey, Past] = {}
         self._found: dict[WorkloadKey, Finding] = {}
@@ -62,11 +75,21 @@ class Things:
         yield from (WorkloadKey(one.kind, one.namespace, one.name) for one in list(self._view.things()))
         yield from self.certificates.known()
 
-    def sees(self, kind: str, namespace: str, name: str) -> bool:
-        """Whether what is known of that one can be believed."""
-        if kind == TlsSecret.kind:
-            return self.certificates.sees(namespace, name)
-        return self._view.sees(kind, namespace, self._clock.now())
+    def sees(self, kind: str, namespace: str) -> bool:
+        """Whether what is known of those can be believed. A Secret is read and not watched: one that could not be read is no target at all."""
+        return kind == TlsSecret.kind or self._view.sees(kind, namespace, self._clock.now())
+
+    def looks_at(self, incident: Incident) -> bool:
+        """Whether the Incident is about a thing. A Secret is one only while it is named, or where it was: this process found the fault."""
+        ref = targets.full_ref(incident)
+        if not is_thing(ref):
+            return False
+        return ref.kind != TlsSecret.kind or incident.source_kind is SourceKind.WATCH or self.certificates.names(ref.namespace or "", ref.name)
+
+    def hidden(self, incident: Incident) -> str:
+        """Why the Incident's target can't be seen until somebody mends that; empty where it can, or may be by the next moment."""
+        ref = targets.full_ref(incident)
+        return self.certificates.hidden(ref.namespace or "", ref.name) if ref.kind == TlsSecret.kind and self.looks_at(incident) else ""
 
     def finding(self, thing: Thing) -> Finding | UnknownT | None:
         """The finding of this thing now; UNKNOWN where neither a fault nor its end can be told."""
@@ -108,8 +131,11 @@ class Things:
 
     async def observe(self, key: WorkloadKey) -> datetime | None:
         """Look at one thing. Returns when to look again without a change."""
-        read_again = await self.certificates.look(key) if key.kind == TlsSecret.kind else None
+        if key.kind != TlsSecret.kind:
+            return await self._observe(key)
+        read_again = await self.certificates.look(key)
         changes = await self._observe(key)
+        self._wake_incidents(key)  # nothing else tells them that it can be read again, or no more
         return min((time for time in (read_again, changes) if time is not None), default=None)
 
     async def _observe(self, key: WorkloadKey) -> datetime | None:

@@ -226,6 +226,8 @@ class World:
     control_plane_ok: bool = True
     watch_fresh: bool = True
     """Whether every watch was heard of lately; without it there is no evidence."""
+    hidden: str = ""
+    """Why the target can't be seen until somebody mends that; empty where it can, or where that ends by itself."""
     alert_source_fresh: bool = True
     """A webhook or a good poll within 600 s."""
     preparation: Preparation | None = None

@@ -60,7 +60,7 @@ def _decoded(answer: Answer) -> TlsSecret:
         stored = msgspec.json.decode(answer.raw, type=_Secret)
     except msgspec.DecodeError:
         raise Retryable("Something between us and the API server answered with what is no Secret", delay=answer.delay) from None
-    known = identity(stored.metadata) | {"managed": _managed(stored.metadata)}
+    known = identity(stored.metadata) | {"keeper": _keeper(stored.metadata)}
     if stored.type != TYPE:
         return TlsSecret(**known, unreadable=f"its type is not {TYPE}")
     pem = stored.data.certificate if stored.data is not None else ""
@@ -74,7 +74,7 @@ def _decoded(answer: Answer) -> TlsSecret:
         return TlsSecret(**known, unreadable=f"its {CERTIFICATE_KEY} is not base64")
 
 
-def _managed(meta: Meta) -> bool:
-    """Whether cert-manager keeps it: by its annotation, or by the Certificate that owns it."""
-    owned = any(one.kind == "Certificate" and one.api_version.startswith(MANAGER_GROUP) for one in meta.owner_references or ())
-    return owned or bool((meta.annotations or {}).get(MANAGED_ANNOTATION))
+def _keeper(meta: Meta) -> str:
+    """The Certificate of cert-manager that is said to keep it: its owner, or the one that its annotation names. Both outlive the Certificate."""
+    owners = (one.name for one in meta.owner_references or () if one.kind == "Certificate" and one.api_version.startswith(MANAGER_GROUP))
+    return next(owners, "") or (meta.annotations or {}).get(MANAGED_ANNOTATION, "")

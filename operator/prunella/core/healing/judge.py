@@ -71,7 +71,13 @@ def _nothing_to_wait_for(world: World) -> bool:
 
 
 def _unseen(world: World, draft: Draft) -> Draft:
-    """Nothing is begun. While a watch only blinks, what was decided stands; a silence that lasts is said, and gone once the target is seen again."""
+    """Nothing is begun. While a watch only blinks, what was decided stands; a silence that lasts is said, and gone once the target is seen again.
+
+    Where somebody has to do something first, that is said at once, and only a change looks again.
+    """
+    if world.target is UNKNOWN and world.hidden:
+        message = f"{world.hidden}: whether the target is well can't be told, and nothing is done on a guess"
+        return _blocked(_decide(draft.with_status(retry_after_time=None), []), Refusal(reason=UNSEEN, message=message))
     draft = draft.again(world.now + BLINK)
     stands = any(one.type == ALLOWED for one in draft.status.conditions)
     if world.watch_fresh and world.target is not UNKNOWN:  # it is seen, and its controller has not caught up with the newest template

@@ -1,7 +1,7 @@
 """A Secret of type kubernetes.io/tls that the HealingPolicy names: its certificate expires, and nothing has renewed it.
 
 The rule this module protects: of such a Secret only the times of its certificate are known here, never its key. What could not be read is neither
-well nor a fault. One that cert-manager keeps is told of by its Certificate, and by nothing else.
+well nor a fault. One that cert-manager keeps is told of by its Certificate, and by nothing else; a Certificate that is only said to keep it does not.
 """
 
 from __future__ import annotations
@@ -42,8 +42,10 @@ class TlsSecret(Thing):
     """From when until when its certificate holds; None where it can't be read."""
     unreadable: str = ""
     """What is wrong with it, where it can't."""
+    keeper: str = ""
+    """Name of the Certificate, in its namespace, that is said to keep it. It may be long gone."""
     managed: bool = False
-    """Whether cert-manager keeps it."""
+    """Whether that Certificate is known to be there."""
 
     @property
     def due_time(self) -> datetime | None:
