@@ -307,3 +307,12 @@ async def test_a_version_that_was_judged_and_is_another_one_now_is_somebodys_doi
     answer = await Effects(api).apply(patch, "intent", OURSELVES)
     assert isinstance(answer, NotApplied)
     assert answer.reason == "HumanOverride"
+
+
+@pytest.mark.parametrize(("path", "kept"), [("/spec/template/spec/image", True), ("/spec/template", False), ("/spec/replicas", False)])
+async def test_of_a_part_of_the_template_the_record_keeps_the_whole_as_it_was_answered(api: Api, server: StandIn, path: str, kept: bool):
+    """Admission may have changed what was asked for: what the run left is what the API server says."""
+    server.answers("PATCH", WEB, Reply(web(NEW)))
+    answer = await Effects(api).apply(replace(PATCH, guarded_path=path), "intent", OURSELVES)
+    assert isinstance(answer, Applied)
+    assert answer.after.get("templateSha256") == (guarded_sha256(NEW) if kept else None)

@@ -10,7 +10,7 @@ from tests.fakes.cluster import template_of
 from tests.fakes.operator import Operator, Place
 
 from prunella.api.incident import Hold, Incident
-from prunella.api.names import Outcome
+from prunella.api.names import Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import RunbookStep
 from prunella.core.world import QueryValue
@@ -170,4 +170,42 @@ async def test_r39_a_change_during_the_proof_hands_back_what_the_run_claimed():
     [attempt] = place.api.all(Remediation)
     assert attempt.status.outcome is Outcome.SUPERSEDED
     assert workload.raw["metadata"]["managedFields"] == []
+    await operator.close()
+
+
+DURING = {
+    "scaled, and rolls out": ((MORE,), rolls_out),
+    "scaled, and rolls back": ((MORE,), rolls_back),
+    "restarted, then scaled, and rolls out": ((RESTART, MORE), rolls_out),
+    "a part was patched, and another one changes": ((MENDED,), annotates),
+}
+
+
+@pytest.mark.parametrize(("steps", "change"), DURING.values(), ids=DURING.keys())
+async def test_r10_what_somebody_changes_during_the_proof_is_theirs_whatever_the_run_has_written(steps, change):
+    place, workload, operator = await rolled_out(book(*steps), seconds=0)
+    for _ in range(60):
+        await operator.run(1)
+        if len(place.cluster.effects) == len(steps):
+            break
+    assert operator.remediations[0].status.phase is RemediationPhase.VERIFYING
+    change(place, workload)
+    await operator.run(60)
+    [attempt] = operator.remediations
+    assert (attempt.status.outcome, len(place.cluster.effects)) == (Outcome.SUPERSEDED, len(steps)), attempt.status.message
+    assert attempt.status.message == "somebody changed the pod template during verification: theirs stands"
+    assert workload.raw["metadata"]["managedFields"] == []
+    await operator.close()
+
+
+@pytest.mark.parametrize("change", [scales, tells], ids=["scales", "writes a status"])
+async def test_what_controllers_write_during_the_proof_is_no_such_change(change):
+    place, workload, operator = await rolled_out(book(RESTART), seconds=0)
+    for _ in range(60):
+        await operator.run(1)
+        if place.cluster.effects:
+            break
+    change(place, workload)
+    await operator.run(120)
+    assert operator.remediations[0].status.outcome is not Outcome.SUPERSEDED, operator.remediations[0].status.message
     await operator.close()

@@ -260,6 +260,21 @@ async def test_an_unknown_attempt_holds_its_target_until_a_person_says_retry():
     await operator.close()
 
 
+async def test_r39_an_unknown_attempt_that_a_person_ends_hands_back_what_it_may_have_claimed():
+    place, workload, _ = await intended()
+    place.cluster.set_image(workload, "shop/app:3")
+    workload.raw["metadata"]["managedFields"].append({"manager": "prunella", "operation": "Update"})
+    operator = Operator(place)
+    await operator.run(20)
+    assert operator.remediations[0].status.phase is RemediationPhase.UNKNOWN
+    assert workload.raw["metadata"]["managedFields"] != [], "nobody has looked at it yet"
+    place.api.annotate("Incident", "shop", operator.incident.metadata.name, **{"prunella.dev/retry": "ana-1"})
+    await operator.run(20)
+    assert [one.status.outcome for one in operator.remediations] == [Outcome.STOPPED]
+    assert workload.raw["metadata"]["managedFields"] == []
+    await operator.close()
+
+
 @pytest.mark.parametrize(("late", "outcome"), [(59, Outcome.REMEDIATED), (61, Outcome.ABORTED)], ids=["before the deadline", "after it"])
 async def test_recovery_never_starts_an_intent_after_its_deadline(late, outcome):
     place, _, _ = await intended()

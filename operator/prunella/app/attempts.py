@@ -44,7 +44,9 @@ class Attempts:
         now = self._clock.now()
         acts = {"phase": RemediationPhase.DISPATCHED, "started_time": remediation.status.started_time or now, "asking": None}
         begun = remediation.model_copy(update={"status": remediation.status.model_copy(update=acts)})
-        self._begun[remediation.metadata.uid] = _Begun(begun, remediation.status.asking, now)
+        earlier = self._begun.get(remediation.metadata.uid)
+        asked = remediation.status.asking or (earlier.asked if earlier is not None else None)  # the cache may still show what it asked before
+        self._begun[remediation.metadata.uid] = _Begun(begun, asked, now)
 
     def all(self) -> tuple[Remediation, ...]:
         """Every attempt, begun ones as begun."""

@@ -17,7 +17,7 @@ from prunella.api.remediation import Measurement, Remediation, StepStatus
 from prunella.api.runbook import Check, Runbook
 from prunella.core import rollout
 from prunella.core.facts import UNKNOWN, UnknownT, WorkloadFacts
-from prunella.core.healing import effects, queries, run, verify
+from prunella.core.healing import effects, overridden, queries, run, verify
 from prunella.core.healing.outside import Silence
 from prunella.core.standing import froze
 from prunella.core.things.detect import is_thing
@@ -155,6 +155,14 @@ class Prover:
         ref = remediation.spec.target_ref
         if world.target is GONE or (world.subject is not None and world.subject.uid != ref.uid):
             return Outcome.STALE, "TargetChanged", f"{ref.kind} {ref.name} is gone or was made anew"
+        rewritten = await self._rewritten(world, remediation)
+        if rewritten is not None:
+            return rewritten
+        theirs = overridden.by_others(remediation, world.raw)  # whatever was written: health under another template is no work of ours
+        return (theirs.outcome, theirs.reason, _during("the pod template")) if theirs is not None else None
+
+    async def _rewritten(self, world: World, remediation: Remediation) -> tuple[Outcome, str, str] | None:
+        """Whether the part that the newest patch wrote is another one now."""
         wrote = next(
             (one for one in reversed(remediation.status.steps) if _stays(one)),
             None,
@@ -172,11 +180,7 @@ class Prover:
             return None
         if present == wrote.intent.before.get("guardedSha256"):
             return Outcome.REVERTED, "HumanOverride", "exactly the replaced template came back: somebody or something reverts what we do"
-        return (
-            Outcome.SUPERSEDED,
-            "HumanOverride",
-            f"somebody changed {'the pod template' if path == effects.TEMPLATE else path} during verification: theirs stands",
-        )
+        return Outcome.SUPERSEDED, "HumanOverride", _during("the pod template" if path == effects.TEMPLATE else path)
 
     async def give_up(self, remediation: Remediation, runbook: Runbook, why: str) -> None:
         """Its time is over: what was done is taken back where it would have been after a failure, else the run ends."""
@@ -196,6 +200,10 @@ def _stays(record: StepStatus) -> bool:
     intent = record.intent
     patched = record.state is StepState.APPLIED and intent is not None and intent.action == "Patch"
     return patched and intent is not None and not intent.before.get(effects.PATH_KEY, "").startswith("/status/")
+
+
+def _during(what: str) -> str:
+    return f"somebody changed {what} during verification: theirs stands"
 
 
 def _healthy(world: World, remediation: Remediation, runbook: Runbook, check: str) -> verify.Look:

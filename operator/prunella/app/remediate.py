@@ -89,6 +89,7 @@ class Runner:
                 continue
             self._once.know(remediation)
             if phase is RemediationPhase.UNKNOWN and attempt.retried(incident, remediation):
+                await self._prover.hand_back(remediation)  # it may have been done, or another step before it
                 await self._once.end(remediation, Outcome.STOPPED, "a person looked at the target and asked for another try")
                 return True, None
             if phase is RemediationPhase.UNKNOWN:
