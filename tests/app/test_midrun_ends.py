@@ -49,6 +49,26 @@ async def test_what_changes_again_and_again_before_anything_was_done_is_not_aske
     await operator.close()
 
 
+async def test_what_became_something_else_right_before_the_first_change_is_asked_anew():
+    """Once: nothing was changed and nobody has said yes in vain three times. `approval.MOST_VOIDED` bounds it."""
+    place, _, operator = await halfway(SURE, RESTART)
+
+    def swap(when: str, verb: str, what: str) -> None:
+        agreed = [one for one in newest(operator).status.steps if one.name == "sure"]
+        if (when, verb, what.partition("/")[0]) == ("after", "update status", "Remediation") and agreed:
+            place.cluster.dry_run_diff += "\n+image: evil"
+
+    place.api.gate = swap
+    for number in range(1, 4):
+        say(operator, "ana")
+        await operator.run(300)
+        assert [one.status.outcome for one in operator.remediations[:number]] == [Outcome.SUPERSEDED] * number
+        assert [one for one in operator.remediations if one.status.started_time is not None] == []
+        assert operator.condition("RemediationAllowed") == ("False", "AwaitingApproval" if number < 3 else "HumanOverride")
+    assert (len(operator.remediations), done(place)) == (3, [])
+    await operator.close()
+
+
 async def test_that_nobody_answered_before_anything_was_changed_is_no_ground_to_try_another_runbook():
     place = shop(
         runbook("ask", sure(timeoutSeconds=60), MORE, match=MATCH, next_ref=LocalRef(name="restart")),

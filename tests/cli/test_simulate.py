@@ -401,6 +401,30 @@ def test_a_step_that_fails_is_no_refusal_the_run_begins_and_fails_there(tmp_path
     assert "fails: " in next(one for one in case["steps"] if one["step"] == "grace")["says"]
 
 
+UNTOLD = {**AGAIN, "name": "untold", "when": "target.labels['tier'] == 'web'"}
+NONE_FAILED = {"name": "tidy", "deletePods": {"which": "Failed", "most": 1}, "onFailure": {"goTo": "last"}}
+"""Has nothing to do here, and leaves no record."""
+LOOK, LAST = {"name": "look", "captureEvidence": {}}, {"name": "last", "captureEvidence": {}}
+
+
+@pytest.mark.parametrize(
+    ("steps", "deeds"),
+    [
+        ([UNTOLD, LAST], [("untold", True)]),
+        ([{**UNTOLD, "onFailure": {"action": "Continue"}}, LAST], [("untold", False), ("last", False)]),
+        ([{**UNTOLD, "onFailure": {"goTo": "last"}}, LOOK, LAST], [("untold", False), ("last", False)]),
+        ([{**FAILS, "onFailure": {"action": "Continue"}}, NONE_FAILED, LOOK, LAST], [("grace", False), ("look", False), ("last", False)]),
+        ([{**AGAIN, "when": "parameters.most > 2"}, LAST], [("again", False), ("last", False)]),
+    ],
+    ids=["that ends", "that goes on", "that goes elsewhere", "another failed before", "that reads a parameter"],
+)
+def test_the_run_goes_on_after_a_step_as_in_a_cluster(tmp_path, steps, deeds):
+    most = {"name": "most", "type": "Integer", "description": "how many", "default": "3"}
+    spec = {**RUNBOOK["spec"], "mode": "Auto", "steps": steps, "parameters": [most]}
+    case = told(RESTART, "--runbooks", written(tmp_path, "mine.yaml", {**RUNBOOK, "spec": spec}))
+    assert [(one["step"], one.get("stops", False)) for one in case["steps"]] == deeds, case
+
+
 def rule(*lasts: str) -> dict[str, Any]:
     rules = [{"record": "x", "expr": "1"}, *({"alert": "HighErrors", "expr": "1", "for": one} for one in lasts)]
     meta = {"name": "rules", "namespace": "shop"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from prunella.core.healing import verify
 from prunella.core.healing.verify import Look, Tally
 from prunella.core.world import QueryValue, Unevaluable
 
-from .builders import NOON, ago, container, healthy_facts, later, pods, termination
+from .builders import NOON, ago, container, crashing, healthy_facts, later, pod, pods, termination
 from .healing_builders import TARGET, attempt, crashed, ill, seen
 
 S, F, N, E = CheckResult.SUCCESS, CheckResult.FAILURE, CheckResult.INCONCLUSIVE, CheckResult.ERROR
@@ -97,6 +98,68 @@ def killed(finished, *, ran=90, running=None):
     return container(last_terminated=termination(137, finished=finished, ran=ran), running_since=ago(finished - 1 if running is None else running))
 
 
+def settles(**changes):
+    """Settled 150 s before noon; there is time enough."""
+    return replace(verify.Settling(until=ago(150), now=NOON, last=later(3600)), **changes)
+
+
+def beside(running, *, created=3600, **changes):
+    """A pod of that container beside two that are well."""
+    return replace(healthy_facts(), pods=(*pods(2, created_time=ago(3600)), pod("killed", "h2", running, created_time=ago(created), **changes)))
+
+
+@pytest.mark.parametrize(
+    ("finished", "running", "created", "result"),
+    [(200, 30, 3600, N), (220, 30, 3600, N), (220, 199, 3600, S), (100, 30, 3600, F), (200, 30, 205, F)],
+    ids=["it ended while settling", "it ended before", "that is outlived", "it ended again", "the effect brought the pod"],
+)
+def test_a_crash_that_is_excused_is_pending_until_it_is_over_though_the_revision_is_accused(finished, running, created, result):
+    """A pod that is Ready again is accused for a minute more."""
+    facts = beside(container(last_terminated=termination(137, finished=finished, ran=180), restarts=4, running_since=ago(running)), created=created)
+    finding = seen(crashed(), accused_revision="h2", failing_pods=("killed",))
+    look = verify.workload_healthy(facts, finding if running == 30 else None, ago(210), "healthy", settles())
+    assert (look.result, look.conclusive, look.pending) == (result, result is F, result is N)
+
+
+def test_what_fails_by_anything_but_an_excused_end_is_a_failure():
+    """Also beside an end that is excused, and where the accused pods are not known."""
+    well = beside(container())
+    excused = beside(container(last_terminated=termination(137, finished=220), restarts=4, running_since=ago(30)))
+    finding = seen(crashed(), accused_revision="h2")
+    for facts, names in ((well, ("killed",)), (excused, ("killed", "checkout-h2-0")), (excused, ("gone",)), (excused, ())):
+        look = verify.workload_healthy(facts, replace(finding, failing_pods=names), ago(210), "healthy", settles())
+        assert (look.result, look.conclusive) == (F, True), names
+
+
+def test_what_waits_for_its_back_off_is_no_proof_and_ends_ineffective_when_the_time_is_over():
+    facts = replace(beside(crashing(finished=200, restarts=9)), workload=replace(healthy_facts().workload, available=2, ready=2))
+    finding = seen(crashed(), accused_revision="h2", failing_pods=("killed",))
+    look = verify.workload_healthy(facts, finding, ago(210), "healthy", settles())
+    assert (look.result, look.conclusive) == (F, False)
+
+
+@pytest.mark.parametrize(("created", "result"), [(210, F), (211, S)], ids=["in the same second", "a second before"])
+def test_a_pod_of_the_effect_s_own_second_is_its_work(created, result):
+    """The API server writes whole seconds: what was made 0.4 s after the effect seems to be older than it."""
+    effect = ago(210) + timedelta(seconds=0.9)
+    look = verify.workload_healthy(beside(killed(200), created=created), None, effect, "healthy", settles())
+    assert look.result is result
+
+
+def test_an_end_that_is_excused_is_told_of():
+    look = verify.workload_healthy(beside(killed(200)), None, ago(210), "healthy", settles())
+    assert (look.result, look.value) == (S, "3/3 available; killed restarted soon after the effect and has run since")
+
+
+def test_no_longer_run_is_asked_for_than_there_is_time_for():
+    """A container that ran for nine minutes before its end can't outlive that within the timeout."""
+    facts = beside(killed(200, ran=540))
+    for last, result in ((later(1), N), (NOON, N), (ago(1), S)):
+        assert verify.workload_healthy(facts, None, ago(210), "healthy", settles(last=last)).result is result
+    young = beside(killed(200, ran=540, running=50))
+    assert verify.workload_healthy(young, None, ago(210), "healthy", settles(last=ago(100))).result is N, "it must run for a minute"
+
+
 @pytest.mark.parametrize(
     ("running", "created", "result"),
     [
@@ -129,8 +192,7 @@ def killed(finished, *, ran=90, running=None):
 def test_of_a_run_that_kept_the_revision_an_end_while_the_target_settles_is_no_failure_and_no_proof_until_it_is_outlived(running, created, result):
     made = None if created is None else ago(created)
     facts = replace(healthy_facts(), pods=(*pods(2, created_time=ago(3600)), *pods(1, "h2", running, created_time=made, uid="killed")))
-    settling = verify.Settling(until=ago(150), now=NOON)
-    look = verify.workload_healthy(facts, None, ago(210), "healthy", settling)
+    look = verify.workload_healthy(facts, None, ago(210), "healthy", settles())
     assert (look.result, look.conclusive, look.pending) == (result, result is F, result is N)
     assert verify.workload_healthy(facts, None, ago(210), "healthy").result is F, "where another revision was brought it is one"
 

@@ -61,7 +61,8 @@ class Midway:
             await self._approvals.close(remediation, runbook, late)
             return True, None
         if asking.times > midrun.MOST:
-            return await self._changed(remediation, f"what people approved at step '{step.name}' became something else {midrun.MOST} times")
+            why = f"what people approved at step '{step.name}' became something else {midrun.MOST} times"
+            return await self._changed(attempt.spent(remediation, now), why)  # people said yes again and again: an attempt, though it changed nothing
         names = midrun.agreed(remediation, asking)
         if midrun.recovered(remediation, permitted.world, permitted.plan, agreed=len(names) >= asking.required):
             await self._recovered(remediation, step)
@@ -95,7 +96,7 @@ class Midway:
 
     async def _changed(self, remediation: Remediation, why: str) -> tuple[bool, datetime | None]:
         message, now = f"{why}: whoever changed the target has it, and what was said is void", self._clock.now()
-        told = attempt.approved(attempt.spent(remediation, now), ConditionStatus.FALSE, approval.CHANGED, message, now)
+        told = attempt.approved(remediation, ConditionStatus.FALSE, approval.CHANGED, message, now)
         if remediation.status.effect_time is not None:
             await self._prover.hand_back(remediation)
         await self._once.end(told, Outcome.SUPERSEDED, message, reason="HumanOverride")

@@ -215,8 +215,7 @@ def _healthy(world: World, remediation: Remediation, runbook: Runbook, check: st
     since = remediation.status.effect_time or world.now
     if froze(remediation):
         return verify.kept_serving(facts, remediation.spec.accused_revision or "", since, check)
-    until = since + timedelta(seconds=runbook.spec.verify.stabilize_seconds)
-    settling = verify.Settling(until=until, now=world.now) if verify.keeps_revision(remediation) else None
+    settling = verify.settling(remediation, runbook.spec.verify, since, world.now)
     return verify.workload_healthy(facts, world.finding, since, check, settling)
 
 

@@ -25,7 +25,7 @@ from prunella.api.names import OnFailure, StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UnknownT, WorkloadFacts
-from prunella.core.healing import match, run
+from prunella.core.healing import match, parameters, run
 from prunella.core.healing.creation import Create, Unmake
 from prunella.core.healing.effects import ClusterEffect, DeletePod, Effect, Evict, Json, Patch, part_of
 from prunella.core.healing.outside import Call as Called
@@ -72,11 +72,16 @@ def _run(world: World, made: Plan, live: LiveFacts) -> Iterator[Deed]:
     steps = made.runbook.spec.steps
     step = next(iter(steps), None)
     while step is not None:
-        variables = match.variables(world, world.incident.status, made.by_alert)
+        chosen = parameters.values(made.runbook.spec.parameters, {})
+        variables = {**match.variables(world, world.incident.status, made.by_alert), "parameters": chosen}
         wanted = run.wanted(step, variables, records, world.evaluate)
         if isinstance(wanted, Unevaluable):
-            yield Deed(step=step.name, said=f"fails: its condition '{step.when}' could not be told: {wanted.why}", stops=True)
-            return
+            deed, record = _left(step, Failed(message=f"its condition '{step.when}' could not be told: {wanted.why}"))
+            yield deed
+            if deed.stops:
+                return
+            records, step = (*records, *record), run.after_failure(steps, step)
+            continue
         if not wanted:
             yield Deed(step=step.name, said=f"skipped: its condition '{step.when}' is false")
             records = (*records, StepStatus(name=step.name, state=StepState.SKIPPED))
@@ -88,7 +93,7 @@ def _run(world: World, made: Plan, live: LiveFacts) -> Iterator[Deed]:
             if deed.stops:
                 return
             live, records = live_after, (*records, *record)
-        failed = bool(records) and records[-1].state is StepState.FAILED
+        failed = bool(records) and records[-1].state is StepState.FAILED and run.step_name(records[-1]) == step.name
         step = run.after_failure(steps, step) if failed else run.following(steps, step)
 
 

@@ -230,6 +230,8 @@ def _condition(field: str, expression: str, evaluate: Evaluate, more: Mapping[st
     verdict = evaluate(expression, variables)
     if isinstance(verdict, Unevaluable):
         yield Problem("InvalidExpression", f"`{field}`: {verdict.why}{misspelt.remedy(verdict.why, expression, variables)}")
+    elif (wrong := misspelt.field(expression, variables)) is not None:
+        yield Problem("InvalidExpression", f"`{field}`: {wrong}")
 
 
 def wrong_matcher(matcher: str, evaluate: Evaluate) -> str | None:

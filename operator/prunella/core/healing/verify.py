@@ -7,7 +7,7 @@ what could not be told often enough is Inconclusive.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from prunella.api.names import Cause, CheckResult, Outcome, StepState
 from prunella.api.remediation import Remediation
@@ -63,6 +63,8 @@ class Settling:
     until: datetime
     """From then on a restart disproves, in these pods too."""
     now: datetime
+    last: datetime
+    """The latest that the first good look may be if there is to be time for the others."""
 
 
 def keeps_revision(attempt: Remediation) -> bool:
@@ -70,12 +72,21 @@ def keeps_revision(attempt: Remediation) -> bool:
     return not any(one.state is StepState.APPLIED and overridden.place_in_template(attempt, one) for one in attempt.status.steps)
 
 
+def settling(attempt: Remediation, terms: Verify, effect_time: datetime, now: datetime) -> Settling | None:
+    """How a run that kept the revision is judged; None for any other."""
+    if not keeps_revision(attempt):
+        return None
+    until = effect_time + timedelta(seconds=terms.stabilize_seconds)
+    looks = timedelta(seconds=terms.timeout_seconds - terms.successes * terms.interval_seconds)
+    return Settling(until=until, now=now, last=(attempt.status.verify_started_time or effect_time) + looks)
+
+
 def workload_healthy(
-    facts: WorkloadFacts | UnknownT | None, finding: Finding | UnknownT | None, effect_time: datetime, check: str, settling: Settling | None = None
+    facts: WorkloadFacts | UnknownT | None, finding: Finding | UnknownT | None, effect_time: datetime, check: str, settles: Settling | None = None
 ) -> Look:
     """Whether the workload runs as asked, without a restart since the effect. A fault of the revision that runs now is conclusive.
 
-    `settling`: a container from before the effect may still end until then, for example by a probe while one replica more starts. It is no proof of
+    `settles`: a container from before the effect may still end until then, for example by a probe while one replica more starts. It is no proof of
     health before it has run for longer than it did until that end.
     """
     if not isinstance(facts, WorkloadFacts):
@@ -87,18 +98,21 @@ def workload_healthy(
     count = f"{workload.available}/{workload.desired} available"
     newest = facts.newest
     pods = facts.pods_of(newest.hash) if newest is not None else ()
-    restarted = [pod.name for pod in pods if _failed_since(pod, _counted_from(pod, effect_time, settling))]
+    restarted = [pod.name for pod in pods if _failed_since(pod, _counted_from(pod, effect_time, settles))]
     if restarted:
         return Look(check=check, result=CheckResult.FAILURE, value=f"{count}; {restarted[0]} restarted since the effect", conclusive=True)
-    if isinstance(finding, Finding) and newest is not None and finding.accused_revision == newest.hash:
-        return Look(check=check, result=CheckResult.FAILURE, value=f"{count}; {finding.summary}"[:1024], conclusive=True)
+    accused = finding if isinstance(finding, Finding) and newest is not None and finding.accused_revision == newest.hash else None
+    if accused is not None and not (settles is not None and _excused(accused, pods, effect_time, settles.now)):
+        return Look(check=check, result=CheckResult.FAILURE, value=f"{count}; {accused.summary}"[:1024], conclusive=True)
     if not healthy:
         return Look(check=check, result=CheckResult.FAILURE, value=count)
-    young = [pod.name for pod in pods if settling is not None and not _outlived(pod, effect_time, settling.now)]
-    if young:
-        value = f"{count}; {young[0]} restarted soon after the effect, and has not run for longer yet than before that"
+    young = [pod.name for pod in pods if settles is not None and not _outlived(pod, effect_time, settles)]
+    if young or accused is not None:
+        value = f"{count}; {(*young, *(accused.failing_pods if accused else ()))[0]} restarted, and has not run for long enough yet since then"
         return Look(check=check, result=CheckResult.INCONCLUSIVE, value=value, pending=True)
-    return Look(check=check, result=CheckResult.SUCCESS, value=f"{count}, 0 restarts")
+    excused = [pod.name for pod in pods if _failed_since(pod, effect_time)]
+    told = f"; {excused[0]} restarted soon after the effect and has run since" if excused else ", 0 restarts"
+    return Look(check=check, result=CheckResult.SUCCESS, value=f"{count}{told}")
 
 
 def thing_healthy(
@@ -160,8 +174,19 @@ def kept_serving(facts: WorkloadFacts | UnknownT | None, accused_hash: str, effe
 
 def _counted_from(pod: Pod, effect_time: datetime, settling: Settling | None) -> datetime:
     """From when on an end in the pod disproves. What the effect brought has no past that could excuse it."""
-    before = pod.created_time is not None and pod.created_time <= effect_time
-    return max(settling.until, effect_time) if settling is not None and before else effect_time
+    return max(settling.until, effect_time) if settling is not None and _made_before(pod, effect_time) else effect_time
+
+
+def _made_before(pod: Pod, effect_time: datetime) -> bool:
+    """Whether the effect did not bring the pod. The API server writes whole seconds: what was made in the effect's own is taken for its work."""
+    return pod.created_time is not None and pod.created_time < effect_time.replace(microsecond=0)
+
+
+def _excused(finding: Finding, pods: tuple[Pod, ...], effect_time: datetime, now: datetime) -> bool:
+    """Whether all that fails is crashes in pods from before the effect; none of them, by then, of an end that disproves."""
+    failing_pods = [pod for pod in pods if pod.name in finding.failing_pods]
+    known = bool(failing_pods) and len(failing_pods) == len(finding.failing_pods)
+    return known and all(_made_before(pod, effect_time) and bool(failing.crashes(pod, now)) for pod in failing_pods)
 
 
 def _failed_since(pod: Pod, since: datetime) -> bool:
@@ -176,22 +201,27 @@ def _ends_since(container: Container, since: datetime) -> list[Termination]:
     return [one for one in ends if one.finished_time is not None and one.finished_time > since]
 
 
-def _outlived(pod: Pod, effect_time: datetime, now: datetime) -> bool:
-    """Whether each container that ended since the effect has run for longer since than it did before, and for a minute at least.
+def _outlived(pod: Pod, effect_time: datetime, settling: Settling) -> bool:
+    """Whether each container that ended, or was started again, since the effect has run for longer since than before, and for a minute at least.
 
     Sooner it says nothing: what ends every two minutes runs for two minutes, too. Where it is not known how long that was, it never does. An end
     after a long run belongs to no loop.
     """
-    ended = ((container, end) for container in pod.containers for end in _ends_since(container, effect_time))
-    return all(container.running_since is not None and now - container.running_since > _worn(end) for container, end in ended)
+    return all(_worn(container, end, settling) for container in pod.containers for end in _ends_to_outlive(container, effect_time))
 
 
-def _worn(end: Termination) -> timedelta:
-    """For how long a container must run after that end before it is known to be another story."""
-    if end.started_time is None or end.finished_time is None:
-        return timedelta.max
+def _ends_to_outlive(container: Container, effect_time: datetime) -> list[Termination]:
+    again = container.running_since is not None and container.running_since > effect_time
+    return _ends_since(container, datetime.min.replace(tzinfo=UTC) if again else effect_time)
+
+
+def _worn(container: Container, end: Termination, settling: Settling) -> bool:
+    """Whether the container has run for long enough since that end to be another story. Longer than there is time for is not asked."""
+    if container.running_since is None or end.started_time is None or end.finished_time is None:
+        return False
     ran = end.finished_time - end.started_time
-    return max(ran, failing.CALM) if ran < failing.BACKOFF_RESET else failing.CALM
+    longest = min(ran, settling.last - container.running_since) if ran < failing.BACKOFF_RESET else failing.CALM
+    return settling.now - container.running_since > max(longest, failing.CALM)
 
 
 def promql(check: Check, answer: QueryValue, world: World) -> Look:
