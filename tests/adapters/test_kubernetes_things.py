@@ -292,8 +292,8 @@ async def test_a_namespace_that_goes_is_a_thing_only_where_it_is_watched(server:
             path = resource.call("list", namespace=space).path
             server.answers("GET", path, listed())
             server.answers("WATCH", path, Lines())
-    body = {"metadata": {"uid": "u", "resourceVersion": "1", "deletionTimestamp": "2026-11-24T11:00:00Z"}, "spec": {"finalizers": ["kubernetes"]}}
-    ours, theirs = ({**body, "metadata": {**body["metadata"], "name": name, "uid": name}} for name in ("shop", "theirs"))
+    goes = {"resourceVersion": "1", "deletionTimestamp": "2026-11-24T11:00:00Z"}
+    ours, theirs = ({"metadata": {**goes, "name": name, "uid": name}, "spec": {"finalizers": ["kubernetes"]}} for name in ("shop", "theirs"))
     server.answers("GET", "/api/v1/namespaces", listed(ours, theirs))
     async with running(server, ("shop",)) as cache:
         assert cache.thing("Namespace", "", "theirs") is None

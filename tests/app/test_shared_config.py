@@ -168,7 +168,7 @@ async def test_a_person_who_asks_for_it_gets_it_put_back_once_though_its_inciden
 @pytest.mark.parametrize("case", ["different ConfigMaps", "both read both, and accuse another", "it failed before", "half an hour later"])
 async def test_a_config_map_is_not_accused_by_coincidence(case):
     """What each of them accuses for itself is what counts; that they read the same, or fail at the same time, is nothing."""
-    reads = {"checkout": ("settings",), "mailer": ("other",)} if case == "different ConfigMaps" else {}
+    reads: dict[str, tuple[str, ...]] = {"checkout": ("settings",), "mailer": ("other",)} if case == "different ConfigMaps" else {}
     if case == "both read both, and accuse another":
         reads = {"checkout": ("settings", "other"), "mailer": ("other",)}
     place, made, operator = await readers("checkout", "mailer", reads=reads)

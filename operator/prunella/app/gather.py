@@ -108,18 +108,23 @@ class Gatherer:
     ) -> World:
         """All that one decision about this Incident may know. `attempts` are the Incident's, where they were read with it; else they are read now."""
         now = self._clock.now()
-        namespace = incident.target_namespace
         fresh = not self._lagging() and self._heard_of(incident, now)
         read = await self._read(incident, mail, live=live, proof=proof, attempts=attempts)
         facts = read.target if isinstance(read.target, WorkloadFacts) else None
-        seen = World(
+        seen = replace(self._seen(incident, read, now, fresh=fresh), alerts=tuple(mail.alerts), own_remediation_uid=own_remediation_uid)
+        return self.around.joined(self._with_history(self._with_mail(seen, mail), facts))
+
+    def _seen(self, incident: Incident, read: _Read, now: datetime, *, fresh: bool) -> World:
+        """What was read and what is in memory, without what came in for the Incident; `fresh` as every watch that counts for it is heard of."""
+        namespace = incident.target_namespace
+        facts = read.target if isinstance(read.target, WorkloadFacts) else None
+        return World(
             now=now,
             incident=incident,
             target=read.target,
             raw=read.raw,
             finding=self._finding(read.target, fresh=fresh),
             unseen_since=self._unseen_since(incident.metadata.uid, now, seen=fresh and read.target is not UNKNOWN),
-            alerts=tuple(mail.alerts),
             active_alerts=self.active_alerts,
             polled_time=self.polled_time,
             record=_of(read.record, facts),
@@ -130,7 +135,6 @@ class Gatherer:
             runbooks=tuple(self._view.runbooks()),
             operator_namespace=self.operator_namespace,
             remediations=read.remediations,
-            own_remediation_uid=own_remediation_uid,
             ran_again=isinstance(read.target, Thing) and self._things.ran_again(read.target),
             duplicates=self._duplicates(incident, read.target, now),
             alert_rules=read.rules,
@@ -142,7 +146,6 @@ class Gatherer:
             evaluate=self._evaluate,
             zone_of=self._zone_of,
         )
-        return self.around.joined(self._with_history(self._with_mail(seen, mail), facts))
 
     def _heard(self, incident: Incident) -> Iterable[datetime]:
         """When a source of alerts was heard: by this process, or by another replica, which stored it on the Incident."""

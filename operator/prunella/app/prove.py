@@ -169,7 +169,7 @@ class Prover:
         )
         if wrote is None or wrote.intent is None or wrote.outcome is None:
             return None
-        own = world.raw is not None and wrote.intent.target_ref.uid == ref.uid
+        own = world.raw is not None and wrote.intent.target_ref.uid == remediation.spec.target_ref.uid
         raw = world.raw if own else await self._live.raw(wrote.intent.target_ref)
         if not isinstance(raw, dict):
             return None
