@@ -64,11 +64,19 @@ def grant_as_told(shop: Arena) -> None:
         kubectl(*one.split())
 
 
+@pytest.fixture
+def alone(arena: Arena) -> Iterator[None]:
+    """The policy and the account are everybody's: neither keeps what a test named and granted."""
+    yield
+    arena.installation.set_policy(certificates=None)
+    kubectl("delete", "rolebindings,roles", "--all", "-n", arena.namespace)
+
+
 def may(shop: Arena, verb: str, what: str) -> str:
     return kubectl("auth", "can-i", verb, what, "-n", shop.namespace, ACCOUNT, check=False).stdout.strip()
 
 
-def test_a_missing_right_is_told_with_its_grant_which_permits_that_secret_alone(arena: Arena):
+def test_a_missing_right_is_told_with_its_grant_which_permits_that_secret_alone(arena: Arena, alone: None):
     for name in ("web-tls", "other-tls"):
         arena.api.apply(tls(arena, 60, "no key", name))
     assert may(arena, "get", "secret/web-tls") == "no", "nothing is granted by default"
@@ -86,7 +94,7 @@ def test_a_missing_right_is_told_with_its_grant_which_permits_that_secret_alone(
 
 
 @pytest.mark.nightly
-def test_a_certificate_that_ends_in_three_days_is_one_incident_about_its_secret_until_it_is_renewed(arena: Arena):
+def test_a_certificate_that_ends_in_three_days_is_one_incident_about_its_secret_until_it_is_renewed(arena: Arena, alone: None):
     key = f"planted-{secrets.token_hex(16)}"
     to_people.pages_soon(arena)
     arena.kubectl_apply(tls(arena, 3, key))  # which leaves the key in an annotation as well
