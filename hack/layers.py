@@ -27,8 +27,6 @@ FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks",
 ON_EVERY_CORE = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
 IN_NAMESPACES_OF_THEIR_OWN = ("-n", "8", "--dist", "loadgroup")
 """Scenarios mostly wait; their cluster does the work."""
-BUT_ONE = ("-n", "7", "--dist", "loadgroup")
-"""The same eight at once, where one more is played in a box beside."""
 SHUFFLED = tuple(("--shuffle", str(seed), "--steady", "60") for seed in (1, 2, 3))
 """By night scenarios are played three times, with other names and in another order, and what was healed must stay ready for a minute."""
 SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
@@ -119,20 +117,6 @@ def _halves(folder: str, *apart: str) -> Run:
         return _side_by_side(folder, partial(half, others, folder), partial(half, alone, "other"))
 
     return run
-
-
-def _scenarios(*, nightly: bool) -> Result:
-    """Those that need a box to themselves have one, beside the others. By night there is one for all, as those are heavy that come only then."""
-    if nightly or venue.wanted() != "box":
-        return _cluster_tests("scenarios", monitoring=True, kwok=True, spread=IN_NAMESPACES_OF_THEIR_OWN, by_night=SHUFFLED)(nightly=nightly)
-    with tempfile.TemporaryDirectory() as together:
-
-        def half(only: str, spread: Sequence[str], box: str, output: IO[str] | None) -> Result:
-            with venue.opened(box, monitoring=True, kwok=True) as place:
-                more = [*spread, "--beside", together]
-                return _pytest(_there(("scenarios",)), place, nightly=nightly, spread=more, only=only, output=output)
-
-        return _side_by_side("scenarios", partial(half, "not alone", BUT_ONE, "scenarios"), partial(half, "alone", (), "alone"))
 
 
 def _side_by_side(folder: str, one: Callable[[IO[str] | None], Result], two: Callable[[IO[str] | None], Result]) -> Result:
@@ -256,5 +240,5 @@ LAYERS = (
     ),
     Layer("outages", "a control plane that fails", _cluster_tests("outages", monitoring=False), nightly=True),
     Layer("soak", "an hour of alerts, faults and a bad way to the API server", _cluster_tests("soak", monitoring=False), nightly=True),
-    Layer("scenarios", "real nodes", _scenarios),
+    Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, kwok=True, spread=IN_NAMESPACES_OF_THEIR_OWN, by_night=SHUFFLED)),
 )
