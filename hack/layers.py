@@ -142,10 +142,7 @@ def _side_by_side(folder: str, one: Callable[[IO[str] | None], Result], two: Cal
     return summed(first, second)
 
 
-def _pytest(
-    there: Sequence[str], place: venue.Venue, *, nightly: bool, spread: Sequence[str], only: str = "", output: IO[str] | None = None
-) -> Result:
-    """`only` is an expression of markers."""
+def _pytest(there: Sequence[str], place: venue.Venue, *, nightly: bool, spread: Sequence[str], output: IO[str] | None = None) -> Result:
     if not there:
         return Result()
     with tempfile.TemporaryDirectory() as folder:
@@ -163,18 +160,13 @@ def _pytest(
             "--durations-min=15",
             *there,
         ]
-        command += [*_marked(only, nightly=nightly), *spread]
+        command += [] if nightly else ["-m", "not nightly"]
+        command += spread
         code = _call(command, place.environment, output)
         if not report.exists():
             return Result(failed=1)
         result = read(report)
     return result if result.failed or code in {0, NOTHING_COLLECTED} else replace(result, failed=1)
-
-
-def _marked(only: str, *, nightly: bool) -> list[str]:
-    """Which tests are meant: by night the slow ones too."""
-    both = " and ".join(filter(None, ("" if nightly else "not nightly", only)))
-    return ["-m", both] if both else []
 
 
 def _there(folders: Sequence[str]) -> list[str]:

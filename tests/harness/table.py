@@ -11,7 +11,6 @@ from pathlib import Path
 HEADINGS = ("scenario", "expected", "seen", "detect", "act+", "heal", "writes", "Events")
 FILE = "table.jsonl"
 ROUNDS = "rounds.json"
-PARTS = "parts.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +65,3 @@ def rounds(folder: Path) -> dict[str, dict[str, bool]]:
     file = folder / ROUNDS
     kept: dict[str, dict[str, bool]] = json.loads(file.read_text()) if file.exists() else {}
     return kept
-
-
-def join(folder: Path, part: Path, outcomes: Mapping[str, bool]) -> list[dict[str, bool]]:
-    """Put the rows of a part, and which of its scenarios passed, to those of the parts that were played beside it: all that have ended so far."""
-    with (folder / PARTS).open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        ended = [json.loads(line) for line in file.read().splitlines()]
-        rows = part / FILE
-        if rows.exists():
-            with (folder / FILE).open("a") as joined:
-                joined.write(rows.read_text())
-        file.write(json.dumps(dict(outcomes)) + "\n")
-    return [*ended, dict(outcomes)]

@@ -14,8 +14,6 @@ from tests.scenarios import catalogue
 
 __all__ = ["arena", "box_lock", "installation", "make_arena", "world"]
 FOLDER = Path(__file__).parent
-PARTS = 2
-"""In so many the scenarios are played where they are played beside each other."""
 
 
 def _shared() -> Path | None:
@@ -25,7 +23,6 @@ def _shared() -> Path | None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shuffle", metavar="SEED", help="other names of namespaces and another order of the scenarios, both as the seed gives them")
     parser.addoption("--steady", metavar="SECONDS", type=int, help="how long what was healed must stay ready without a break")
-    parser.addoption("--beside", metavar="FOLDER", type=Path, help="the other part of the scenarios is played beside this one: the last shows both")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,13 +50,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if folder is None or hasattr(config, "workerinput"):
         return
     outcomes = _outcomes(terminalreporter)
-    beside = config.getoption("--beside", default=None)
-    if beside is not None:
-        ended = table.join(beside, folder, outcomes)
-        if len(ended) < PARTS:
-            _tell(terminalreporter, "what healed, what was left alone in this part", table.render(folder))
-            return
-        folder, outcomes = beside, {name: passed for part in ended for name, passed in part.items()}
     _tell(terminalreporter, "what healed, what was left alone", [*table.render(folder), "", *catalogue.tally(outcomes)])
     seed = config.getoption("--shuffle", default=None)
     if seed is not None and outcomes:

@@ -32,14 +32,6 @@ def test_a_report_of_pytest_is_counted_errors_as_failures(tmp_path):
     assert outcome.read(report) == Result(passed=9, failed=3, skipped=3)
 
 
-@pytest.mark.parametrize(
-    ("only", "nightly", "told"),
-    [("", False, ["-m", "not nightly"]), ("alone", False, ["-m", "not nightly and alone"]), ("", True, []), ("not alone", True, ["-m", "not alone"])],
-)
-def test_by_day_the_slow_tests_are_left_out_and_a_half_has_its_own(only, nightly, told):
-    assert layers._marked(only, nightly=nightly) == told
-
-
 @pytest.mark.parametrize("first_cannot", [True, False])
 def test_a_half_that_can_not_run_hides_nothing_of_the_other(first_cannot, monkeypatch):
     def breaks(_output: object) -> Result:

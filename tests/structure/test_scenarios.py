@@ -123,14 +123,3 @@ def test_rounds_are_kept_by_their_seed(tmp_path):
     table.keep_round(tmp_path, "2", {"a": True})
     table.keep_round(tmp_path, "1", {"a": False})
     assert table.rounds(tmp_path) == {"1": {"a": False}, "2": {"a": True}}
-
-
-def test_parts_that_are_played_beside_each_other_are_put_together(tmp_path):
-    whole, one, two = (tmp_path / name for name in ("whole", "one", "two"))
-    for folder in (whole, one, two):
-        folder.mkdir()
-    table.add(one, table.Row(scenario="crash", expected="Resolved", seen="Resolved"))
-    assert table.join(whole, one, {"a": True}) == [{"a": True}]
-    table.add(two, table.Row(scenario="storm", expected="StormActive", seen="StormActive"))
-    assert table.join(whole, two, {"b": False}) == [{"a": True}, {"b": False}]
-    assert [line.split()[0] for line in table.render(whole)] == ["scenario", "crash", "storm"]
