@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 
 HEADINGS = ("scenario", "expected", "seen", "detect", "act+", "heal", "writes", "Events")
 FILE = "table.jsonl"
@@ -48,6 +49,21 @@ def render(folder: Path) -> list[str]:
     table = [HEADINGS, *sorted(rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(HEADINGS))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def acts(folder: Path) -> list[float]:
+    """The delay of every effect so far beyond the instant at which it was due, in seconds, the slowest last."""
+    file = folder / FILE
+    rows = [Row(**json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
+    return sorted(row.act for row in rows if row.act is not None)
+
+
+def promptness(delays: list[float], promised: float) -> tuple[list[str], bool]:
+    """How soon effects came, as a line, and whether the half of them kept to the promise: one alone tells of the machine, the half of the product."""
+    if not delays:
+        return [], True
+    half = median(delays)
+    return [f"act+: the half within {half:.2f} s, {promised:g} s are promised; the slowest {delays[-1]:.2f} s"], half <= promised
 
 
 def clear(folder: Path) -> None:

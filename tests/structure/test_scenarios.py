@@ -123,3 +123,14 @@ def test_rounds_are_kept_by_their_seed(tmp_path):
     table.keep_round(tmp_path, "2", {"a": True})
     table.keep_round(tmp_path, "1", {"a": False})
     assert table.rounds(tmp_path) == {"1": {"a": False}, "2": {"a": True}}
+
+
+def test_effects_that_mostly_come_late_are_told_and_one_alone_is_not(tmp_path):
+    for delay in (0.2, 0.3, 2.5):
+        table.add(tmp_path, table.Row(scenario="a", expected="Resolved", seen="Resolved", act=delay))
+    table.add(tmp_path, table.Row(scenario="a control", expected="no Incident", seen="no Incident"))
+    assert table.acts(tmp_path) == [0.2, 0.3, 2.5]
+    lines, kept = table.promptness(table.acts(tmp_path), 1.0)
+    assert (lines, kept) == (["act+: the half within 0.30 s, 1 s are promised; the slowest 2.50 s"], True)
+    assert table.promptness([0.2, 1.1, 1.2], 1.0)[1] is False
+    assert table.promptness([], 1.0) == ([], True)
