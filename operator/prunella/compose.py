@@ -35,34 +35,34 @@ from prunella.adapters.prometheus import PrometheusQueries
 from prunella.adapters.telemetry import PrometheusTelemetry
 from prunella.adapters.watchdog import Watchdog
 from prunella.adapters.zones import zone_of
+from prunella.app.around.configs import Configs
 from prunella.app.brake import Brake
 from prunella.app.commons import Commons
-from prunella.app.configs import Configs
 from prunella.app.errors import Lost
 from prunella.app.gather import Gatherer
 from prunella.app.heart import Heart, Organs
+from prunella.app.incidents.pace import Pace
+from prunella.app.incidents.prepare import Preparer
+from prunella.app.incidents.publish import Publisher
+from prunella.app.incidents.recorder import Recorder
 from prunella.app.intake import Intake
 from prunella.app.keys import IncidentKey, RequestKey
 from prunella.app.leadership import Elector
-from prunella.app.measures import Measures
 from prunella.app.observe import Observer
-from prunella.app.once import Once
-from prunella.app.orphans import Orphans
 from prunella.app.outbox import Outbox
-from prunella.app.pace import Pace
-from prunella.app.permit import Permit
 from prunella.app.ports import Election, Queries
-from prunella.app.prepare import Preparer
-from prunella.app.prove import Prover
-from prunella.app.publish import Publisher
-from prunella.app.quarantine import Quarantine
 from prunella.app.queue import Queue
 from prunella.app.queues import Queues
 from prunella.app.readiness import Readiness
 from prunella.app.reconcile import Reconciler
-from prunella.app.recorder import Recorder
 from prunella.app.remediate import Runner
 from prunella.app.requests import Requests
+from prunella.app.runs.measures import Measures
+from prunella.app.runs.once import Once
+from prunella.app.runs.orphans import Orphans
+from prunella.app.runs.permit import Permit
+from prunella.app.runs.prove import Prover
+from prunella.app.runs.quarantine import Quarantine
 from prunella.app.things import Things
 from prunella.core.facts import AlertFacts
 from prunella.core.people import message, requested

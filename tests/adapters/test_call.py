@@ -14,8 +14,8 @@ from prunella.adapters.notify.call import Calls
 from prunella.api.common import Metadata, ObjectRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec, Receiver, ReceiverMethod, SecretKeyRef
 from prunella.app.errors import OutcomeUnknown
-from prunella.core.healing.effects import Applied, NotApplied
-from prunella.core.healing.outside import Call
+from prunella.core.healing.effects.effect import Applied, NotApplied
+from prunella.core.healing.effects.outside import Call
 
 TARGET = ObjectRef(api_version="apps/v1", kind="Deployment", namespace="shop", name="checkout", uid="w-1")
 CALL = Call(target=TARGET, receiver="bot", body={"parameters": {"service": "checkout"}}, does="the bot is called")

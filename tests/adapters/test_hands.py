@@ -9,8 +9,8 @@ from tests.fakes.outside import FakeCalls, FakeSilences
 from tests.fakes.tenure import Sole
 
 from prunella.adapters.hands import Hands
-from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch, Settled
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import Applied, DryRun, NotApplied, Patch, Settled
+from prunella.core.healing.runbooks.identity import OURSELVES
 
 from .test_call import CALL
 from .test_silences import OVER, QUIET

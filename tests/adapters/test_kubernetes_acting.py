@@ -14,8 +14,8 @@ from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.adapters.kubernetes.resources import DEPLOYMENT, JSON_PATCH, NAMESPACE, POD
 from prunella.app.errors import Permanent, Retryable
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.effects import Applied, DryRun, NotApplied
-from prunella.core.healing.identity import OURSELVES, Account
+from prunella.core.healing.effects.effect import Applied, DryRun, NotApplied
+from prunella.core.healing.runbooks.identity import OURSELVES, Account
 
 from .standin import Numbers, Reply, Silence, StandIn, refusal, standing_in
 from .test_kubernetes_executor import DELETE, NEW, PATCH, WEB, web

@@ -17,7 +17,7 @@ from tests.core.incident_builders import TARGET
 from prunella.adapters.kubernetes import wire_incident
 from prunella.adapters.kubernetes.brief import brief as brief_of
 from prunella.api.incident import Incident
-from prunella.app import rest
+from prunella.app.incidents import rest
 from prunella.core.incident import correlate
 
 T = "2026-11-24T12:00:00.000000Z"

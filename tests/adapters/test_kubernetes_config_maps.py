@@ -14,7 +14,7 @@ from prunella.api.common import ObjectRef
 from prunella.app.errors import Retryable
 from prunella.core.configs import ConfigMapFacts
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.known_config import Copy
+from prunella.core.healing.known.known_config import Copy
 
 ALL = "/api/v1/namespaces/shop/configmaps"
 ONE = f"{ALL}/kept"

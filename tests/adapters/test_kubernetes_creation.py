@@ -14,9 +14,9 @@ from prunella.adapters.kubernetes.executor import Effects
 from prunella.api.common import ObjectRef
 from prunella.app.errors import OutcomeUnknown, Retryable
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.creation import Create, Unmake
-from prunella.core.healing.effects import Applied, DryRun, NotApplied, Settled
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.creation import Create, Unmake
+from prunella.core.healing.effects.effect import Applied, DryRun, NotApplied, Settled
+from prunella.core.healing.runbooks.identity import OURSELVES
 
 ALL = "/apis/batch/v1/namespaces/shop/jobs"
 ONE = f"{ALL}/prunella-5b1e"

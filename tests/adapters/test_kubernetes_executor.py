@@ -14,8 +14,8 @@ from prunella.adapters.kubernetes.executor import Effects
 from prunella.api.common import ObjectRef
 from prunella.app.errors import OutcomeUnknown, Permanent, Retryable
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.effects import Applied, DeletePod, Effect, NotApplied, Patch, Settled, guarded_sha256
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import Applied, DeletePod, Effect, NotApplied, Patch, Settled, guarded_sha256
+from prunella.core.healing.runbooks.identity import OURSELVES
 
 WEB = "/apis/apps/v1/namespaces/shop/deployments/web"
 POD = "/api/v1/namespaces/shop/pods/web-a"

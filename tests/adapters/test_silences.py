@@ -12,8 +12,8 @@ from prunella.adapters.alertmanager.silences import Silences
 from prunella.api.common import ObjectRef
 from prunella.app.errors import OutcomeUnknown
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.effects import Applied, NotApplied, Settled
-from prunella.core.healing.outside import EndSilence, Silence
+from prunella.core.healing.effects.effect import Applied, NotApplied, Settled
+from prunella.core.healing.effects.outside import EndSilence, Silence
 
 TARGET = ObjectRef(api_version="apps/v1", kind="Deployment", namespace="shop", name="checkout", uid="w-1")
 QUIET = Silence(

@@ -15,7 +15,7 @@ from prunella.api.names import RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.app.errors import Retryable
 from prunella.app.keys import IncidentKey
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects.effect import Patch
 
 
 class Killed(Exception):

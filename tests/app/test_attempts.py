@@ -10,7 +10,7 @@ from tests.core.healing_builders import attempt
 from tests.fakes.clock import ManualClock
 
 from prunella.api.asking import Asking
-from prunella.app.attempts import Attempts
+from prunella.app.around.attempts import Attempts
 
 
 def test_an_effect_right_after_people_agreed_does_not_void_what_was_reserved_while_the_cache_still_shows_what_it_asked():

@@ -17,8 +17,8 @@ from prunella.api.healing_policy import CertificateSecret
 from prunella.api.incident import Incident, IncidentSpec
 from prunella.api.names import Cause, Phase, Priority
 from prunella.app.certificates import Certificates
+from prunella.app.incidents.mailbox import Mailbox
 from prunella.app.keys import WorkloadKey
-from prunella.app.mailbox import Mailbox
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.things.certificate import Certificate
 from prunella.core.things.leaf import Validity

@@ -9,7 +9,7 @@ from tests.app.test_intake import alert
 from tests.fakes.operator import Operator, Place, shop
 
 from prunella.api.incident import Incident
-from prunella.app import flood
+from prunella.app.around import flood
 
 
 @pytest.fixture

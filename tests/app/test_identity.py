@@ -9,8 +9,8 @@ from tests.fakes.runbooks import runbook, shipped
 from prunella.api.marks import TEMPORARY_ANNOTATION
 from prunella.api.names import Outcome
 from prunella.api.remediation import Remediation
-from prunella.core.healing.identity import OURSELVES, Account
-from prunella.core.healing.measures import read
+from prunella.core.healing.runbooks.identity import OURSELVES, Account
+from prunella.core.healing.runs.measures import read
 
 from .test_heals import rolled_out
 from .test_measures import MORE, TTL

@@ -14,8 +14,8 @@ from tests.fakes.operator import Operator, Place, shop
 from prunella.api.base import micro_time
 from prunella.api.incident import Incident
 from prunella.api.names import MessageKind, SourceKind
+from prunella.app.around.tombstones import Tombstones
 from prunella.app.errors import Permanent, Retryable
-from prunella.app.tombstones import Tombstones
 from prunella.core.facts import AlertFacts, NamespaceFacts
 
 DEPLOYMENT = {"namespace": "shop", "deployment": "checkout"}

@@ -20,8 +20,8 @@ from prunella.api.remediation import Remediation, RemediationStatus
 from prunella.api.runbook import RunbookStep, Verify
 from prunella.app.errors import Retryable
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.effects import Patch
-from prunella.core.healing.measures import temporary
+from prunella.core.healing.effects.effect import Patch
+from prunella.core.healing.runs.measures import temporary
 from prunella.core.healing.steps import one_value
 from prunella.core.things.node import Node
 

@@ -15,7 +15,7 @@ from prunella.api.remediation import Remediation
 from prunella.api.runbook import Blocker, Runbook
 from prunella.api.windows import Window, Windows
 from prunella.core.facts import UNKNOWN, AlertFacts
-from prunella.core.healing.plan import runbook_sha256
+from prunella.core.healing.runbooks.plan import runbook_sha256
 from prunella.core.world import QueryValue
 
 NO, YES, NOTHING, BROKEN = (

@@ -11,7 +11,7 @@ from prunella.api.names import Cause, MessageKind, Outcome, RemediationPhase, St
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Match, Runbook, RunbookStep
 from prunella.api.workload_record import WorkloadRecord
-from prunella.core.healing.effects import Applied, Settled
+from prunella.core.healing.effects.effect import Applied, Settled
 from prunella.core.healing.steps.restart import Restart
 
 KINDS = ("Deployment", "StatefulSet")

@@ -8,7 +8,7 @@ from tests.fakes.operator import Operator
 from prunella.api.names import CheckResult, MessageKind, Outcome, RemediationPhase, StepState
 from prunella.api.runbook import AlertCleared, Check, RunbookStep, StepFailure, Verify
 from prunella.core.facts import AlertFacts
-from prunella.core.healing.effects import NotApplied
+from prunella.core.healing.effects.effect import NotApplied
 
 from .test_heals import rolled_out
 from .test_runs import NOT_TOLD, RESTART, book, stands

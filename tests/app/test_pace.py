@@ -13,8 +13,8 @@ from tests.fakes.virtual import in_virtual_time
 from prunella.api.incident import Incident
 from prunella.api.names import SignalState
 from prunella.app.errors import Conflict, Retryable
+from prunella.app.incidents.pace import AT_ONCE, LONGEST, TURN, Pace
 from prunella.app.keys import IncidentKey
-from prunella.app.pace import AT_ONCE, LONGEST, TURN, Pace
 
 CHECKOUT = "checkout"
 

@@ -6,7 +6,7 @@ import pytest
 
 from prunella.api.names import Outcome, StepState
 from prunella.api.runbook import RunbookStep
-from prunella.core.healing.effects import DeletePod, Evict
+from prunella.core.healing.effects.effect import DeletePod, Evict
 
 from .test_heals import rolled_out
 from .test_runs import book, stands

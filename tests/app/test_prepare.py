@@ -15,7 +15,7 @@ from tests.fakes.outside import FakeAlertmanager, FakeQueries
 from tests.fakes.runbooks import runbook
 
 from prunella.api.runbook import RunbookStep
-from prunella.app.prepare import Preparer
+from prunella.app.incidents.prepare import Preparer
 from prunella.core.draft import AskBlockers, Prepare
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing.steps.capture_evidence import CaptureEvidence

@@ -15,7 +15,7 @@ from prunella.api.names import MessageKind, Outcome, RemediationPhase, StepState
 from prunella.api.runbook import AlertCleared, Check, RunbookStep, StepFailure, Verify
 from prunella.app.errors import OutcomeUnknown, Retryable
 from prunella.core.facts import UNKNOWN, WorkloadFacts
-from prunella.core.healing.effects import NotApplied
+from prunella.core.healing.effects.effect import NotApplied
 from prunella.core.healing.steps.restart import Restart
 
 CLEARED = Check(name="cleared", alert_cleared=AlertCleared())

@@ -14,9 +14,9 @@ from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.errors import AlreadyExists, Conflict, PrunellaError, Retryable
 from prunella.app.keys import IncidentKey
-from prunella.app.once import Once
-from prunella.app.quarantine import Quarantine
-from prunella.core.healing.identity import OURSELVES
+from prunella.app.runs.once import Once
+from prunella.app.runs.quarantine import Quarantine
+from prunella.core.healing.runbooks.identity import OURSELVES
 
 
 async def crashed(seconds: float = 12):

@@ -14,7 +14,7 @@ from prunella.api.incident_facts import Times
 from prunella.api.incident_spec import Resolution
 from prunella.api.incident_telling import Message
 from prunella.api.names import MessageKind, MessageState, Priority, RemediationState
-from prunella.app import rest
+from prunella.app.incidents import rest
 from prunella.app.keys import IncidentKey
 
 LATE = later(1801)

@@ -15,7 +15,7 @@ from prunella.api.shadow_verdict import ShadowVerdict
 from prunella.app.certificates import Certificates
 from prunella.app.errors import Retryable
 from prunella.app.readiness import PolicyKey, Readiness
-from prunella.app.shadows import Shadows
+from prunella.app.runs.shadows import Shadows
 
 from .test_heals import rolled_out
 

@@ -17,8 +17,8 @@ from prunella.api.incident import Incident
 from prunella.api.names import MessageKind, Outcome, SignalState
 from prunella.api.remediation import Remediation
 from prunella.app.errors import Conflict, Retryable
+from prunella.app.incidents.pace import AT_ONCE
 from prunella.app.keys import IncidentKey, WorkloadKey
-from prunella.app.pace import AT_ONCE
 from prunella.core.facts import AlertFacts
 
 

@@ -13,7 +13,7 @@ from prunella.api.healing_policy import Concurrency, Storm
 from prunella.api.incident import Incident
 from prunella.api.incident_facts import Times
 from prunella.api.names import ConditionStatus, Priority
-from prunella.app.turns import Turns
+from prunella.app.around.turns import Turns
 from prunella.core.world import Waiting
 
 WORKLOADS = 6

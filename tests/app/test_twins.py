@@ -19,8 +19,9 @@ from tests.faults import unprotected
 
 from prunella.api.incident import Incident
 from prunella.api.names import Outcome
-from prunella.app.once import Once
-from prunella.core.healing import guards, history, plan
+from prunella.app.runs.once import Once
+from prunella.core.healing.guards import guards, history
+from prunella.core.healing.runbooks import plan
 from prunella.core.incident import correlate
 
 BOTH = pytest.mark.parametrize("protected", [True, False], ids=["protected", "twin"])

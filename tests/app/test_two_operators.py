@@ -13,8 +13,8 @@ from prunella.api.names import Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.app.errors import Conflict, Retryable
 from prunella.app.keys import IncidentKey
-from prunella.core.healing.effects import NotApplied
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import NotApplied
+from prunella.core.healing.runbooks.identity import OURSELVES
 
 
 async def about_to_act(kind: str = "Deployment"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from prunella.app.incidents.versions import Versions
 from prunella.app.keys import IncidentKey
-from prunella.app.versions import Versions
 
 KEY = IncidentKey("shop", "checkout")
 OTHER = IncidentKey("shop", "cart")

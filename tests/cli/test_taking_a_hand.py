@@ -12,8 +12,8 @@ from tests.core.builders import later
 
 from prunella.api.common import ObjectRef
 from prunella.api.marks import TEMPORARY_ANNOTATION
-from prunella.core.healing import measures
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects.effect import Patch
+from prunella.core.healing.runs import measures
 
 INCIDENT = "/apis/prunella.dev/v1alpha1/namespaces/shop/incidents/checkout-7f3kq"
 TARGET = "/apis/apps/v1/namespaces/shop/deployments/checkout"

@@ -29,8 +29,8 @@ from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.api.common import ObjectRef
 from prunella.app.errors import Retryable
-from prunella.core.healing.effects import Applied, DeletePod, DryRun, NotApplied, Patch, Settled, annotated, guarded_sha256
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import Applied, DeletePod, DryRun, NotApplied, Patch, Settled, annotated, guarded_sha256
+from prunella.core.healing.runbooks.identity import OURSELVES
 from prunella.core.healing.steps.hand_back import hand_back
 
 pytestmark = needs_control_plane

@@ -27,11 +27,11 @@ from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.adapters.kubernetes.resources import DEPLOYMENT, NAMESPACE, WHO_AM_I, Call
 from prunella.api.common import ObjectRef
 from prunella.api.runbook import Runbook
-from prunella.app.prepare import Preparer
+from prunella.app.incidents.prepare import Preparer
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing import identity
-from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch
-from prunella.core.healing.identity import OURSELVES, Account
+from prunella.core.healing.effects.effect import Applied, DryRun, NotApplied, Patch
+from prunella.core.healing.runbooks import identity
+from prunella.core.healing.runbooks.identity import OURSELVES, Account
 
 pytestmark = needs_control_plane
 INTENT = "5b1e0000-0000-4000-8000-000000000003"

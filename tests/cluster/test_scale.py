@@ -19,11 +19,11 @@ from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import RunbookStep
-from prunella.app.prepare import Preparer
+from prunella.app.incidents.prepare import Preparer
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing import measures
-from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch, Settled
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import Applied, DryRun, NotApplied, Patch, Settled
+from prunella.core.healing.runbooks.identity import OURSELVES
+from prunella.core.healing.runs import measures
 from prunella.core.healing.steps.step import LiveFacts, Skip
 
 pytestmark = needs_control_plane

@@ -13,11 +13,11 @@ from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.api.common import ObjectRef
 from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.api.runbook import RunbookStep
-from prunella.app.prepare import Preparer
+from prunella.app.incidents.prepare import Preparer
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing import measures
-from prunella.core.healing.effects import Applied, NotApplied, Patch
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import Applied, NotApplied, Patch
+from prunella.core.healing.runbooks.identity import OURSELVES
+from prunella.core.healing.runs import measures
 from prunella.core.healing.steps.step import Done, LiveFacts
 
 pytestmark = needs_control_plane

@@ -10,8 +10,8 @@ from tests.cluster.outside import deployment, eventually, must, needs_control_pl
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.api.common import ObjectRef
-from prunella.core.healing.effects import Applied, DeletePod, DryRun
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import Applied, DeletePod, DryRun
+from prunella.core.healing.runbooks.identity import OURSELVES
 from prunella.core.healing.steps import clean_up
 from prunella.core.healing.steps.clean_up import CleanUp
 from prunella.core.healing.steps.step import Done, LiveFacts

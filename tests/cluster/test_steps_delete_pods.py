@@ -12,8 +12,8 @@ from prunella.adapters.kubernetes.client import Api
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.api.common import ObjectRef
 from prunella.app.errors import Retryable
-from prunella.core.healing.effects import Applied, DryRun, Evict, NotApplied, Settled
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import Applied, DryRun, Evict, NotApplied, Settled
+from prunella.core.healing.runbooks.identity import OURSELVES
 
 pytestmark = needs_control_plane
 INTENT = "5b1e0000-0000-4000-8000-000000000003"

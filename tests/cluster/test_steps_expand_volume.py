@@ -17,11 +17,11 @@ from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.api.common import ObjectRef
 from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import RunbookStep
-from prunella.app.prepare import Preparer
+from prunella.app.incidents.prepare import Preparer
 from prunella.core.facts import UNKNOWN, Look, UnknownT
-from prunella.core.healing.effects import Applied, NotApplied, Patch
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import Applied, NotApplied, Patch
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks.identity import OURSELVES
 from prunella.core.healing.steps.step import LiveFacts, Wait
 from prunella.core.things.claim import Claim
 

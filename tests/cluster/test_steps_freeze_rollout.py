@@ -15,8 +15,8 @@ from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.api.common import ObjectRef
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
-from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch, Settled
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import Applied, DryRun, NotApplied, Patch, Settled
+from prunella.core.healing.runbooks.identity import OURSELVES
 from prunella.core.healing.steps import freeze_rollout
 from prunella.core.healing.steps.freeze_rollout import FreezeRollout
 from prunella.core.healing.steps.step import LiveFacts, Next

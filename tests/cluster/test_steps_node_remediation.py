@@ -24,13 +24,13 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
-from prunella.app.prepare import Preparer
+from prunella.app.incidents.prepare import Preparer
 from prunella.core.facts import UNKNOWN, Look, UnknownT
-from prunella.core.healing import identity
-from prunella.core.healing.creation import Create, Unmake
-from prunella.core.healing.effects import Applied, DryRun, NotApplied, Settled
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.creation import Create, Unmake
+from prunella.core.healing.effects.effect import Applied, DryRun, NotApplied, Settled
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import identity
+from prunella.core.healing.runbooks.identity import OURSELVES
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Done, LiveFacts, Next, Skip, Wait
 

@@ -19,11 +19,11 @@ from prunella.api.common import ObjectRef
 from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.api.runbook import RunbookStep
 from prunella.app.errors import Retryable
-from prunella.app.prepare import Preparer
+from prunella.app.incidents.prepare import Preparer
 from prunella.core.facts import UNKNOWN, Look, UnknownT
-from prunella.core.healing import measures
-from prunella.core.healing.effects import Applied, DryRun, Evict, Patch, Settled
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import Applied, DryRun, Evict, Patch, Settled
+from prunella.core.healing.runbooks.identity import OURSELVES
+from prunella.core.healing.runs import measures
 from prunella.core.healing.steps.step import Failed, LiveFacts, Next
 from prunella.core.things.node import Node
 

@@ -13,8 +13,8 @@ from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.api.common import ObjectRef
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
-from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import Applied, DryRun, NotApplied, Patch
+from prunella.core.healing.runbooks.identity import OURSELVES
 from prunella.core.healing.steps import resize
 from prunella.core.healing.steps.resize import Resize
 from prunella.core.healing.steps.step import LiveFacts

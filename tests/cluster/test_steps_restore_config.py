@@ -26,13 +26,13 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.api.workload_record import WorkloadRecord
-from prunella.app.configs import Configs
-from prunella.app.prepare import Preparer
+from prunella.app.around.configs import Configs
+from prunella.app.incidents.prepare import Preparer
 from prunella.core.facts import UNKNOWN, UnknownT, WorkloadFacts
-from prunella.core.healing import record
-from prunella.core.healing.creation import Create
-from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch, Settled
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.creation import Create
+from prunella.core.healing.effects.effect import Applied, DryRun, NotApplied, Patch, Settled
+from prunella.core.healing.known import record
+from prunella.core.healing.runbooks.identity import OURSELVES
 from prunella.core.healing.steps import hand_back
 from prunella.core.healing.steps.step import LiveFacts, Next
 

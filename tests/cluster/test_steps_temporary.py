@@ -25,12 +25,12 @@ from prunella.api.common import ObjectRef
 from prunella.api.marks import MARKED_LABEL
 from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.api.runbook import RunbookStep
-from prunella.app.measures import Measures
-from prunella.app.prepare import Preparer
+from prunella.app.incidents.prepare import Preparer
+from prunella.app.runs.measures import Measures
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing import measures
-from prunella.core.healing.effects import Applied, DryRun, NotApplied, Patch, Settled
-from prunella.core.healing.identity import OURSELVES
+from prunella.core.healing.effects.effect import Applied, DryRun, NotApplied, Patch, Settled
+from prunella.core.healing.runbooks.identity import OURSELVES
+from prunella.core.healing.runs import measures
 from prunella.core.healing.steps.step import LiveFacts
 
 pytestmark = needs_control_plane

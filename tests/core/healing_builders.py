@@ -19,10 +19,10 @@ from prunella.api.remediation import IncidentRef, Remediation, RemediationSpec, 
 from prunella.api.runbook import Runbook
 from prunella.core.detect.detect import Settings, Surroundings, detect
 from prunella.core.facts import Finding, NamespaceFacts, WorkloadFacts
-from prunella.core.healing import plan
-from prunella.core.healing.match import Fit
-from prunella.core.healing.plan import Plan
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import plan
+from prunella.core.healing.runbooks.match import Fit
+from prunella.core.healing.runbooks.plan import Plan
 from prunella.core.world import Preparation, World
 
 from .builders import NOON, WORKLOAD_UID, ago, crashing, new_pod, rolling_facts

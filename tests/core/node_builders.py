@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
-from prunella.core.healing.measures import temporary
+from prunella.core.healing.runs.measures import temporary
 from prunella.core.healing.steps import one_value
 from prunella.core.healing.steps.nodes import ALL, UNSCHEDULABLE
 from prunella.core.healing.steps.step import Listed, LiveFacts

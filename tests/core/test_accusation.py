@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing import accusation
-from prunella.core.healing.accusation import Accused
-from prunella.core.healing.match import Fit
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import accusation
+from prunella.core.healing.runbooks.accusation import Accused
+from prunella.core.healing.runbooks.match import Fit
 from prunella.core.world import GONE
 
 from .builders import NOON, ago, crashing, later, new_pod, pods, revision

@@ -8,7 +8,7 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects.effect import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import adjust_autoscaler, registry
 from prunella.core.healing.steps.adjust_autoscaler import AdjustAutoscaler

@@ -12,8 +12,10 @@ from prunella.api.incident import Times
 from prunella.api.names import ApprovalVerdict, ConditionStatus, Mode, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Approval, StepOutcome, StepStatus
 from prunella.api.runbook import ApprovalTerms
-from prunella.core.healing import approval, guards, judge, plan
+from prunella.core.healing import judge
+from prunella.core.healing.guards import approval, guards
 from prunella.core.healing.refusal import first_refusal
+from prunella.core.healing.runbooks import plan
 from prunella.core.healing.steps import registry
 
 from .builders import NOON, ago, later

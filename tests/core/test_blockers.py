@@ -11,7 +11,8 @@ from tests.fakes.runbooks import runbook
 from prunella.api.runbook import Blocker
 from prunella.core.draft import AskBlockers
 from prunella.core.facts import UNKNOWN, AlertFacts
-from prunella.core.healing import blockers, judge
+from prunella.core.healing import judge
+from prunella.core.healing.guards import blockers
 from prunella.core.healing.refusal import Refusal
 from prunella.core.world import Answers, QueryValue
 

@@ -8,7 +8,7 @@ import pytest
 
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
-from prunella.core.healing.effects import DeletePod
+from prunella.core.healing.effects.effect import DeletePod
 from prunella.core.healing.steps import clean_up
 from prunella.core.healing.steps.clean_up import CleanUp
 from prunella.core.healing.steps.step import Done, LiveFacts

@@ -18,7 +18,7 @@ from prunella.api.names import Cause, Impact, Priority
 from prunella.core.around import Parent
 from prunella.core.detect import registries
 from prunella.core.facts import UNKNOWN, WorkloadFacts
-from prunella.core.healing import guards
+from prunella.core.healing.guards import guards
 from prunella.core.incident import common_cause
 from prunella.core.incident.common_cause import Unpulled
 from prunella.core.story import story

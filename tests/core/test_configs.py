@@ -10,7 +10,7 @@ from prunella.api.healing_policy import HealingPolicySpec
 from prunella.api.workload_record import KnownConfigMap
 from prunella.core import configs
 from prunella.core.configs import ConfigMapFacts
-from prunella.core.healing import known_config
+from prunella.core.healing.known import known_config
 
 from .builders import NOON, ago, container, healthy_facts, later, pods, revision
 

@@ -12,7 +12,7 @@ from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects.effect import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import cordon, nodes, registry, uncordon
 from prunella.core.healing.steps.cordon import Cordon

@@ -9,7 +9,7 @@ import pytest
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.core.facts import Pod, WorkloadFacts
-from prunella.core.healing.effects import DeletePod, Evict
+from prunella.core.healing.effects.effect import DeletePod, Evict
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import delete_pods
 from prunella.core.healing.steps.delete_pods import DeletePods

@@ -13,7 +13,7 @@ from prunella.api.names import ROLLOUT_CAUSES, Cause
 from prunella.core import failing, rollout
 from prunella.core.detect.detect import Settings, Surroundings, detect
 from prunella.core.facts import Container, Pod, Revision, Termination, Workload, WorkloadCondition, WorkloadFacts
-from prunella.core.healing import known_good
+from prunella.core.healing.known import known_good
 
 from .builders import NOON, ago, container, crashing, deadline_exceeded, healthy_facts, later, new_pod, pod, pods, rolling_facts, waiting
 

@@ -10,8 +10,8 @@ import pytest
 from prunella.api.names import Cause, Mode, StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing import plan as plans
-from prunella.core.healing.effects import Evict
+from prunella.core.healing.effects.effect import Evict
+from prunella.core.healing.runbooks import plan as plans
 from prunella.core.healing.steps import drain
 from prunella.core.healing.steps.drain import KIND, Drain
 from prunella.core.healing.steps.step import Ask, Done, Failed, Wait

@@ -9,9 +9,11 @@ from tests.fakes.runbooks import runbook
 
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase
 from prunella.api.runbook import ErrorBudget, Limits
-from prunella.core.healing import error_budget, guards, judge
-from prunella.core.healing.plan import runbook_sha256
+from prunella.core.healing import judge
+from prunella.core.healing.guards import guards
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import error_budget
+from prunella.core.healing.runbooks.plan import runbook_sha256
 
 from .builders import ago, later
 from .healing_builders import attempt, condition, ill, permitted, planned

@@ -7,7 +7,7 @@ import pytest
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects.effect import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import expand_volume
 from prunella.core.healing.steps.expand_volume import ExpandVolume

@@ -11,8 +11,8 @@ from prunella.adapters.cel import CelEvaluate
 from prunella.adapters.zones import zone_of
 from prunella.api.runbook import Parameter, Runbook, RunbookStep, SelfService
 from prunella.api.self_service import ParameterType
-from prunella.core.healing import filling, match, plan, soundness
-from prunella.core.healing.match import Fit
+from prunella.core.healing.runbooks import filling, match, plan, soundness
+from prunella.core.healing.runbooks.match import Fit
 from prunella.core.healing.steps import registry
 
 from .healing_builders import ill

@@ -9,7 +9,7 @@ import pytest
 from prunella.api.incident import RemediationSummary, Times
 from prunella.api.names import ApprovalVerdict, ConditionStatus, Mode, Outcome, RemediationPhase, RemediationState, StepState
 from prunella.api.remediation import Approval, Intent, StepOutcome, StepStatus
-from prunella.core.healing.follow import follow
+from prunella.core.healing.runs.follow import follow
 
 from .builders import ago, later
 from .healing_builders import NOON, attempt, condition, ill, incident

@@ -12,14 +12,14 @@ from tests.fakes.runbooks import ROLL_BACK, runbook
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
-from prunella.core.healing.effects import DeletePod, Patch, guarded_sha256
-from prunella.core.healing.plan import Plan
+from prunella.core.healing.effects.effect import DeletePod, Patch, guarded_sha256
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks.plan import Plan
+from prunella.core.healing.runs.verify import CheckResult, kept_serving
 from prunella.core.healing.steps import freeze_rollout, roll_back
 from prunella.core.healing.steps.freeze_rollout import FreezeRollout
 from prunella.core.healing.steps.roll_back import RollBack
 from prunella.core.healing.steps.step import Done, Failed, LiveFacts, PageNow, Right, Skip, Wait
-from prunella.core.healing.verify import CheckResult, kept_serving
 
 from .builders import NOON, ago, crashing, later, new_pod, pods, revision, rolling_facts
 from .healing_builders import crashed, ill, planned, refused

@@ -14,9 +14,9 @@ from prunella.api.names import Mode, Outcome, RemediationPhase, SignalState
 from prunella.api.runbook import Blocker, ErrorBudget, Limits, RunbookStep
 from prunella.api.windows import Window, Windows
 from prunella.core.facts import UNKNOWN, NamespaceFacts
-from prunella.core.healing import guards
-from prunella.core.healing.plan import runbook_sha256
+from prunella.core.healing.guards import guards, rights
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
+from prunella.core.healing.runbooks.plan import runbook_sha256
 from prunella.core.healing.steps.restart import Restart
 from prunella.core.subject import Owner
 from prunella.core.world import GONE, Answers, QueryValue
@@ -401,7 +401,7 @@ def test_r28_the_api_server_must_permit_it(preparation, reason, message, again):
     if preparation is not None:
         given = prepared(made, **{key: value for key, value in preparation.items() if key != "plan_hash"})
         world = replace(world, preparation=replace(given, **{key: value for key, value in preparation.items() if key == "plan_hash"}))
-    refusal = guards.rights(world, made)
+    refusal = rights.refused(world, made)
     assert refusal == (None if reason is None else Refusal(reason=reason, message=message, look_again_time=later(again) if again else None))
 
 
@@ -420,7 +420,7 @@ def test_what_the_api_server_said_is_believed_for_a_minute_and_a_no_for_a_quarte
     world = ill()
     made = planned(world)
     world = replace(world, preparation=prepared(made, prepared_time=ago(age), **changes))
-    assert (guards.prepared(world, made) is not None) == holds
+    assert (rights.prepared(world, made) is not None) == holds
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from prunella.api.incident import Episode, Times
 from prunella.api.names import ConditionStatus, Outcome, RemediationPhase
 from prunella.api.runbook import Limits
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing import history
+from prunella.core.healing.guards import history
 from prunella.core.healing.refusal import Refusal
 
 from .builders import NOON, ago, later

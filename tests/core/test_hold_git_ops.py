@@ -13,10 +13,12 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing import gitops, guards, match, measures
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects.effect import Patch
+from prunella.core.healing.guards import guards
 from prunella.core.healing.refusal import Refusal
-from prunella.core.healing.steps import hold_git_ops, registry
+from prunella.core.healing.runbooks import match
+from prunella.core.healing.runs import measures
+from prunella.core.healing.steps import gitops, hold_git_ops, registry
 from prunella.core.healing.steps.hold_git_ops import HoldGitOps
 from prunella.core.healing.steps.step import Ask, Done, Listed, LiveFacts, Skip
 

@@ -7,9 +7,9 @@ from tests.fakes.runbooks import runbook
 
 from prunella.api.common import ObjectRef
 from prunella.api.remediation import RemediationSpec, RunbookRef
-from prunella.core.healing import identity
-from prunella.core.healing.identity import OURSELVES, Account
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import identity
+from prunella.core.healing.runbooks.identity import OURSELVES, Account
 
 from .healing_builders import attempt
 

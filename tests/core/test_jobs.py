@@ -11,7 +11,7 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.creation import Create
+from prunella.core.healing.effects.creation import Create
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Ask, Done, Failed, Listed, Note, Right, Wait

@@ -13,7 +13,7 @@ from prunella.api.runbook import Match, RunbookStep
 from prunella.core.draft import Attempt, Draft, Prepare
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing import judge
-from prunella.core.healing.plan import runbook_sha256
+from prunella.core.healing.runbooks.plan import runbook_sha256
 from prunella.core.healing.steps.capture_evidence import CaptureEvidence
 from prunella.core.world import NOT_A_WORKLOAD, Waiting
 

@@ -9,7 +9,7 @@ import pytest
 
 from prunella.core.detect.detect import Settings, Surroundings, detect
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing import known_good
+from prunella.core.healing.known import known_good
 
 from .builders import (
     NOON,

@@ -7,7 +7,7 @@ import pytest
 from prunella.api.healing_policy import Storm
 from prunella.api.names import Cause
 from prunella.core.around import Shared
-from prunella.core.healing import mass
+from prunella.core.healing.guards import mass
 from prunella.core.world import OpenIncident
 
 from .builders import NOON, ago, later

@@ -9,9 +9,9 @@ from tests.fakes.runbooks import runbook
 from prunella.api.common import LabelSelector
 from prunella.api.names import Cause, SignalState, StepImpact
 from prunella.api.runbook import Match, RunbookStep, TargetMatch
-from prunella.core.healing import match
-from prunella.core.healing.match import Fit
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import match
+from prunella.core.healing.runbooks.match import Fit
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.escalate import Escalate
 from prunella.core.healing.steps.step import Done, StepKind, nothing

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prunella.adapters.cel import CelEvaluate
-from prunella.core.healing.matchers import BadMatcher, Matcher, compile_matcher, parse
+from prunella.core.healing.notation.matchers import BadMatcher, Matcher, compile_matcher, parse
 
 EVALUATE = CelEvaluate()
 

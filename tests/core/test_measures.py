@@ -10,8 +10,9 @@ import pytest
 
 from prunella.api.common import ObjectRef
 from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
-from prunella.core.healing import measures, unmark
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects import unmark
+from prunella.core.healing.effects.effect import Patch
+from prunella.core.healing.runs import measures
 from prunella.core.healing.steps import one_value
 
 from .builders import later

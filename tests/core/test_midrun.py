@@ -12,8 +12,8 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import ApprovalVerdict, Outcome, StepState
 from prunella.api.remediation import Approval, Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
-from prunella.core.healing import midrun
-from prunella.core.healing.soundness import problems
+from prunella.core.healing.runbooks.soundness import problems
+from prunella.core.healing.runs import midrun
 from prunella.core.healing.steps.step import People
 
 from .builders import NOON, ago

@@ -12,10 +12,10 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import Cause, Mode, StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing import identity
-from prunella.core.healing import plan as plans
-from prunella.core.healing.creation import Create, Unmake
+from prunella.core.healing.effects.creation import Create, Unmake
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import identity
+from prunella.core.healing.runbooks import plan as plans
 from prunella.core.healing.steps import node_remediation, nodes, registry
 from prunella.core.healing.steps.node_remediation import KIND, NodeRemediation
 from prunella.core.healing.steps.step import Ask, Done, Failed, Listed, Skip, Wait

@@ -10,8 +10,8 @@ from prunella.adapters.zones import zone_of
 from prunella.api.names import SignalState, StepImpact, StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
-from prunella.core.healing import soundness
-from prunella.core.healing.outside import Call, EndSilence, Silence
+from prunella.core.healing.effects.outside import Call, EndSilence, Silence
+from prunella.core.healing.runbooks import soundness
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Done, Failed, Skip
 

@@ -6,8 +6,8 @@ import pytest
 
 from prunella.api.names import Outcome, StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
-from prunella.core.healing import overridden
-from prunella.core.healing.effects import guarded_sha256
+from prunella.core.healing.effects.effect import guarded_sha256
+from prunella.core.healing.runs import overridden
 
 from .builders import NOON, ago
 from .healing_builders import TARGET, attempt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from prunella.api.self_service import Parameter, ParameterType
-from prunella.core.healing import parameters
+from prunella.core.healing.notation import parameters
 
 DEPTH = Parameter(name="depth", description="how deep", type=ParameterType.INTEGER, default="1", minimum=1, maximum=3)
 SURE = Parameter(name="sure", description="whether you are", type=ParameterType.BOOLEAN)

@@ -10,7 +10,7 @@ from tests.fakes.runbooks import runbook
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import RunbookStep
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects.effect import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import patch as step
 from prunella.core.healing.steps.patch import PatchTemplate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prunella.core.healing import places
+from prunella.core.healing.notation import places
 
 STORED = {
     "spec": {

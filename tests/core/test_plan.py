@@ -11,10 +11,10 @@ from prunella.api.names import Cause, Mode
 from prunella.api.runbook import Match, RunbookStep
 from prunella.core.detect.detect import Settings, Surroundings, detect
 from prunella.core.facts import UNKNOWN, NamespaceFacts
-from prunella.core.healing import plan
-from prunella.core.healing.match import Fit
-from prunella.core.healing.plan import Plan
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import plan
+from prunella.core.healing.runbooks.match import Fit
+from prunella.core.healing.runbooks.plan import Plan
 from prunella.core.healing.steps.capture_evidence import CaptureEvidence
 from prunella.core.healing.steps.restart import Restart
 from prunella.core.world import GONE, NOT_A_WORKLOAD

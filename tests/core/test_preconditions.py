@@ -10,9 +10,10 @@ from prunella.api.names import Cause
 from prunella.api.preconditions import Precondition
 from prunella.api.runbook import Match
 from prunella.api.self_service import Parameter, ParameterType, SelfService
-from prunella.core.healing import judge, plan, reach, soundness
-from prunella.core.healing.match import Fit
-from prunella.core.healing.plan import Plan
+from prunella.core.healing import judge
+from prunella.core.healing.runbooks import plan, reach, soundness
+from prunella.core.healing.runbooks.match import Fit
+from prunella.core.healing.runbooks.plan import Plan
 
 from .healing_builders import alert_signal, ill, refused, status
 from .incident_builders import draft_of

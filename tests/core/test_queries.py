@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunella.core.healing.queries import VARIABLES, Unfillable, fill, wrong_with
+from prunella.core.healing.notation.queries import VARIABLES, Unfillable, fill, wrong_with
 
 KNOWN = {"target.name": "checkout", "target.namespace": "shop", "target.kind": ""}
 

@@ -11,7 +11,7 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UNKNOWN, WorkloadCondition
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects.effect import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import raise_quota as step
 from prunella.core.healing.steps import registry

@@ -13,7 +13,7 @@ from prunella.adapters.cel import CelEvaluate
 from prunella.api.names import Cause
 from prunella.api.runbook import Match, RunbookStep, StepFailure, TargetMatch
 from prunella.api.self_service import SelfService
-from prunella.core.healing import reach
+from prunella.core.healing.runbooks import reach
 from prunella.core.healing.steps.step import WORKLOADS
 from prunella.core.things import detect as things
 

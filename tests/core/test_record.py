@@ -8,7 +8,7 @@ import pytest
 
 from prunella.api.healing_policy import HealingPolicySpec
 from prunella.api.workload_record import HealthyRevision, QuarantinedRevision, WorkloadRecord
-from prunella.core.healing import record
+from prunella.core.healing.known import record
 
 from .builders import NOON, ago, container, crashing, healthy_facts, later, new_pod, pod, pods, revision, rolling_facts, workload
 from .records import healthy_record, healthy_revision, quarantined_revision, record_of

@@ -7,7 +7,7 @@ import pytest
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects.effect import Patch
 from prunella.core.healing.steps import renew_certificate
 from prunella.core.healing.steps.renew_certificate import RenewCertificate
 from prunella.core.healing.steps.step import Ask, Done, Failed, Listed, LiveFacts, Right, Wait

@@ -9,7 +9,7 @@ import pytest
 from prunella.api.common import ObjectRef
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
-from prunella.core.healing import reruns
+from prunella.core.healing.known import reruns
 
 from .builders import NOON, ago, later
 from .healing_builders import attempt

@@ -12,7 +12,7 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.core import quantity
 from prunella.core.facts import Termination
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects.effect import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import resize
 from prunella.core.healing.steps.resize import Resize

@@ -12,11 +12,11 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.workload_record import KnownConfigMap, WorkloadRecordSpec
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing import identity
-from prunella.core.healing.creation import Create
-from prunella.core.healing.effects import Patch, guarded_sha256
-from prunella.core.healing.plan import summary
+from prunella.core.healing.effects.creation import Create
+from prunella.core.healing.effects.effect import Patch, guarded_sha256
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import identity
+from prunella.core.healing.runbooks.plan import summary
 from prunella.core.healing.steps import registry, restore_config
 from prunella.core.healing.steps.restore_config import RestoreConfig
 from prunella.core.healing.steps.step import Ask, Done, Failed, Listed, LiveFacts, Note, Skip

@@ -8,7 +8,7 @@ from prunella.adapters.cel import CelEvaluate
 from prunella.api.names import OnFailure, StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep, StepFailure
-from prunella.core.healing import run
+from prunella.core.healing.runbooks import run
 from prunella.core.world import Unevaluable
 
 from .builders import NOON, later

@@ -9,7 +9,7 @@ import pytest
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.effects import Patch, guarded_sha256
+from prunella.core.healing.effects.effect import Patch, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import scale
 from prunella.core.healing.steps.scale import Scale

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from prunella.core.healing import schedule
-from prunella.core.healing.schedule import BadSchedule, Schedule
+from prunella.core.healing.notation import schedule
+from prunella.core.healing.notation.schedule import BadSchedule, Schedule
 
 ALL_DAYS, ALL_MONTHS, WEEK = frozenset(range(1, 32)), frozenset(range(1, 13)), frozenset(range(7))
 

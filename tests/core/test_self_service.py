@@ -14,7 +14,8 @@ from prunella.api.names import Outcome, RemediationPhase
 from prunella.api.remediation import Pinned, Remediation, RemediationSpec, RemediationStatus, RunbookRef
 from prunella.api.runbook import Parameter, RunbookStep
 from prunella.api.self_service import ParameterType, SelfService
-from prunella.core.healing import error_budget, history, plan, self_service, soundness
+from prunella.core.healing.guards import history, self_service
+from prunella.core.healing.runbooks import error_budget, plan, soundness
 from prunella.core.healing.steps.restart import Restart
 
 DEPTH = Parameter(name="depth", description="how deep", type=ParameterType.INTEGER, default="1")

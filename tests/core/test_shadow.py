@@ -18,7 +18,8 @@ from prunella.api.runbook_status import RunbookStatus, Shadow
 from prunella.api.shadow_verdict import ShadowVerdict
 from prunella.core.draft import Draft
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing import judge, shadow
+from prunella.core.healing import judge
+from prunella.core.healing.runs import shadow
 from prunella.core.world import GONE, World
 
 from .builders import NOON

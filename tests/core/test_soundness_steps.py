@@ -9,7 +9,7 @@ from tests.fakes.runbooks import runbook
 
 from prunella.api.names import Cause
 from prunella.api.runbook import Match, RunbookStep, StepFailure, TargetMatch
-from prunella.core.healing.soundness import problems
+from prunella.core.healing.runbooks.soundness import problems
 
 
 def wrong(*steps: RunbookStep, **spec: Any) -> list[str]:

@@ -11,7 +11,7 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import WorkloadFacts
-from prunella.core.healing.effects import DeletePod, Patch, guarded_sha256
+from prunella.core.healing.effects.effect import DeletePod, Patch, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.capture_evidence import CaptureEvidence

@@ -10,7 +10,7 @@ from prunella.adapters.zones import zone_of
 from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
-from prunella.core.healing import soundness
+from prunella.core.healing.runbooks import soundness
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Ask, Done, Failed, Note, Queried, Wait
 from prunella.core.world import QueryValue

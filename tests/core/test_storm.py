@@ -6,7 +6,7 @@ import pytest
 
 from prunella.api.healing_policy import Storm
 from prunella.api.names import Cause, ConditionStatus, Outcome, RemediationPhase
-from prunella.core.healing.storm import CLASS_OF, StormState, brake, failed_trial, hit, over_threshold
+from prunella.core.healing.guards.storm import CLASS_OF, StormState, brake, failed_trial, hit, over_threshold
 from prunella.core.things.sighting import OPEN_AFTER
 from prunella.core.world import OpenIncident
 

@@ -14,8 +14,12 @@ from prunella.api.healing_policy import Budget, Budgets, Pause
 from prunella.api.names import Cause, CheckResult, Mode, StepImpact
 from prunella.api.runbook import Match, RunbookStep
 from prunella.core.facts import UNKNOWN, NamespaceFacts
-from prunella.core.healing import guards, history, judge, match, ownership, plan, turns, verify
-from prunella.core.healing.match import Fit
+from prunella.core.healing import judge
+from prunella.core.healing.guards import guards, history, turns
+from prunella.core.healing.owners import ownership
+from prunella.core.healing.runbooks import match, plan
+from prunella.core.healing.runbooks.match import Fit
+from prunella.core.healing.runs import verify
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import ANY, LiveFacts
 from prunella.core.subject import Owner

@@ -12,8 +12,10 @@ from prunella.api.names import Cause, Mode, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Intent, RunbookRef, StepStatus
 from prunella.api.runbook import Limits, Match, RunbookStep
 from prunella.core.draft import Draft
-from prunella.core.healing import guards, history, judge, lineage, match, plan, succession
-from prunella.core.healing.plan import Plan
+from prunella.core.healing import judge
+from prunella.core.healing.guards import guards, history
+from prunella.core.healing.runbooks import lineage, match, plan, succession
+from prunella.core.healing.runbooks.plan import Plan
 from prunella.core.people import automation
 from prunella.core.world import World
 

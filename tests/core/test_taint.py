@@ -13,9 +13,9 @@ from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
 from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing import measures
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects.effect import Patch
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runs import measures
 from prunella.core.healing.steps import nodes, registry, taint, untaint
 from prunella.core.healing.steps.step import Ask, Done, Failed, Skip, Wait
 from prunella.core.healing.steps.taint import Taint

@@ -11,8 +11,12 @@ from prunella.adapters.cel import CelEvaluate
 from prunella.adapters.zones import zone_of
 from prunella.api.names import Cause, StepImpact
 from prunella.api.runbook import Match, RunbookStep
-from prunella.core.healing import changes, guards, ownership, sentences, soundness
+from prunella.core.healing.effects import changes
+from prunella.core.healing.guards import guards
+from prunella.core.healing.notation import sentences
+from prunella.core.healing.owners import ownership
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import soundness
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Done, Tell, Wait
 

@@ -10,7 +10,7 @@ from prunella.api.asking import Asking
 from prunella.api.healing_policy import Concurrency
 from prunella.api.incident_facts import Times
 from prunella.api.names import ConditionStatus, Outcome, Priority, RemediationPhase
-from prunella.core.healing import turns
+from prunella.core.healing.guards import turns
 from prunella.core.healing.refusal import Refusal
 from prunella.core.world import Waiting
 

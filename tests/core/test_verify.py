@@ -13,8 +13,8 @@ from prunella.api.names import CheckResult, Outcome, StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import AlertCleared, Check, PromQL, Verify, WorkloadHealthy
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing import verify
-from prunella.core.healing.verify import Look, Tally
+from prunella.core.healing.runs import verify
+from prunella.core.healing.runs.verify import Look, Tally
 from prunella.core.world import QueryValue, Unevaluable
 
 from .builders import NOON, ago, container, crashing, healthy_facts, later, pod, pods, termination

@@ -13,9 +13,10 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UNKNOWN, WorkloadCondition
-from prunella.core.healing import match, measures
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects.effect import Patch
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import match
+from prunella.core.healing.runs import measures
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps import webhook_bypass as step
 from prunella.core.healing.steps.step import Ask, Done, Failed, Listed, LiveFacts, Skip, Wait

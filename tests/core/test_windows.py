@@ -8,7 +8,7 @@ import pytest
 
 from prunella.adapters.zones import zone_of
 from prunella.api.windows import Window, Windows
-from prunella.core.healing import windows
+from prunella.core.healing.notation import windows
 from prunella.core.healing.refusal import Refusal
 
 from .healing_builders import ill

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from prunella.core.healing import guards
+from prunella.core.healing.guards import guards
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/explanation/guards.md").read_text()
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| ") and "---" not in line][1:]

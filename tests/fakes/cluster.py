@@ -26,9 +26,8 @@ from prunella.core.facts import (
     WorkloadCondition,
     WorkloadFacts,
 )
-from prunella.core.healing import overridden
-from prunella.core.healing.creation import Create, Unmake
-from prunella.core.healing.effects import (
+from prunella.core.healing.effects.creation import Create, Unmake
+from prunella.core.healing.effects.effect import (
     GOES,
     PATH_KEY,
     TEMPLATE,
@@ -45,7 +44,8 @@ from prunella.core.healing.effects import (
     guarded_sha256,
     part_of,
 )
-from prunella.core.healing.identity import OURSELVES, Account, Actor
+from prunella.core.healing.runbooks.identity import OURSELVES, Account, Actor
+from prunella.core.healing.runs import overridden
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP
 from prunella.core.healing.steps.hand_back import hand_back
 from prunella.core.healing.steps.step import Listed

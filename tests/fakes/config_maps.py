@@ -10,7 +10,7 @@ from typing import Any
 from prunella.core import configs
 from prunella.core.configs import ConfigMapFacts
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing.known_config import Copy
+from prunella.core.healing.known.known_config import Copy
 
 from .cluster import FakeCluster
 

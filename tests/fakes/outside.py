@@ -10,8 +10,8 @@ from datetime import datetime
 from prunella.api.healing_policy import ReceiverMethod
 from prunella.app.errors import OutcomeUnknown
 from prunella.core.facts import UNKNOWN, AlertFacts, UnknownT
-from prunella.core.healing.effects import Applied, NotApplied, Settled
-from prunella.core.healing.outside import Call, EndSilence, Silence
+from prunella.core.healing.effects.effect import Applied, NotApplied, Settled
+from prunella.core.healing.effects.outside import Call, EndSilence, Silence
 from prunella.core.people.message import Envelope
 from prunella.core.world import QueryValue
 

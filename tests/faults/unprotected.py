@@ -18,10 +18,12 @@ from typing import Any, Final
 from prunella.adapters import clock
 from prunella.adapters.kubernetes import cache, client, executor, heartbeat, shelf, watch
 from prunella.adapters.notify import webhook
-from prunella.app import leadership, once
+from prunella.app import leadership
 from prunella.app.errors import PrunellaError
-from prunella.core.healing import guards, plan
-from prunella.core.healing.effects import Settled
+from prunella.app.runs import once
+from prunella.core.healing.effects.effect import Settled
+from prunella.core.healing.guards import guards
+from prunella.core.healing.runbooks import plan
 
 
 def _nothing() -> None:

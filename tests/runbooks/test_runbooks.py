@@ -15,7 +15,7 @@ from prunella.api.names import ROLLOUT_CAUSES, Cause, Mode
 from prunella.api.runbook import Runbook
 from prunella.cli.lint import command as lint
 from prunella.core.detect.piled import OLD, PILE
-from prunella.core.healing import match
+from prunella.core.healing.runbooks import match
 from prunella.core.healing.steps import registry
 
 ROOT = Path(__file__).resolve().parents[2]

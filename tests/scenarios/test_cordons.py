@@ -19,8 +19,8 @@ from tests.harness.instants import now, parse
 from tests.harness.waiting import wait_for
 
 from prunella.api.marks import TEMPORARY_ANNOTATION
-from prunella.core.healing.effects import guarded_sha256
-from prunella.core.healing.measures import Measure
+from prunella.core.healing.effects.effect import guarded_sha256
+from prunella.core.healing.runs.measures import Measure
 
 READY = '{"status":{"conditions":[{"type":"Ready","status":"True","reason":"Test","message":"as the scenario says"}]}}'
 LASTS = timedelta(seconds=5)

@@ -13,7 +13,7 @@ from prunella.adapters.telemetry import METRICS
 from prunella.api.happenings import CAUSES, HAPPENINGS, INCIDENT, OUTCOMES, WORKLOAD
 from prunella.api.names import Cause, Outcome
 from prunella.api.reasons import CONDITION_REASONS, CONDITIONS, REFUSALS
-from prunella.app import publish
+from prunella.app.incidents import publish
 
 TABLES = {PACKAGE / "api" / "reasons.py", PACKAGE / "api" / "happenings.py"}
 GIVES_REASONS = {"Refusal", "NotApplied", "Guilt", "end", "Decision", "GuardVerdict"}

@@ -13,9 +13,9 @@ from prunella.api.common import ObjectRef
 from prunella.api.healing_policy import HealingPolicy
 from prunella.app.ports import Clock, Executor, Tenure
 from prunella.core.facts import UnknownT
-from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
-from prunella.core.healing.identity import Account, Actor
-from prunella.core.healing.outside import Call, EndSilence, Silence
+from prunella.core.healing.effects.effect import Applied, DryRun, Effect, NotApplied, Settled
+from prunella.core.healing.effects.outside import Call, EndSilence, Silence
+from prunella.core.healing.runbooks.identity import Account, Actor
 
 from .alertmanager.silences import Silences
 from .kubernetes.client import Api

@@ -13,9 +13,9 @@ from typing import Final
 from prunella.api.base import API_VERSION
 from prunella.api.common import ObjectRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec
-from prunella.core.healing.storm import StormState, brake, failed_trial
+from prunella.core.healing.guards.storm import StormState, brake, failed_trial
 
-from .failing_now import open_incidents, opted_in_workloads
+from .around.failing_now import open_incidents, opted_in_workloads
 from .gather import Gatherer
 from .ports import Clock, Store, Telemetry, View
 

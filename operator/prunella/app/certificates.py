@@ -14,7 +14,7 @@ from zlib import crc32
 
 from prunella.api.common import ObjectRef
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing.soundness import Problem
+from prunella.core.healing.runbooks.soundness import Problem
 from prunella.core.things.certificate import Certificate
 from prunella.core.things.tls_secret import TlsSecret, Unread
 from prunella.core.world import GONE, Absent

@@ -17,7 +17,7 @@ from prunella.core.around import Shared
 from prunella.core.healing.steps.step import WORKLOADS
 from prunella.core.incident import common_cause
 
-from .around import Around
+from .around.around import Around
 from .errors import Lost, PrunellaError
 from .intake import Intake
 from .keys import IncidentKey

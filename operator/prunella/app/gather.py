@@ -14,21 +14,21 @@ from prunella.api.names import SignalState, SourceKind
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding, Look, NamespaceFacts, UnknownT, WorkloadFacts
-from prunella.core.healing import record
+from prunella.core.healing.known import record
 from prunella.core.incident import correlate
 from prunella.core.subject import Thing, namespace_of
 from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent, Evaluate, World, ZoneOf, rule_key
 
-from . import targets
-from .around import Around
-from .attempts import Attempts
+from .around import targets
+from .around.around import Around
+from .around.attempts import Attempts
+from .around.turns import Turns
 from .errors import PrunellaError
+from .incidents.mailbox import Mailbox
 from .keys import WorkloadKey
-from .mailbox import Mailbox
 from .observe import Observer
 from .ports import AlertSource, Clock, Live, Queries, Store, View
 from .things import Things
-from .turns import Turns
 
 KINDS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 ALERT_FRESH: Final = timedelta(seconds=600)

@@ -16,15 +16,15 @@ from typing import Any, Final, Protocol
 from prunella.core.things.detect import KINDS as THINGS
 from prunella.core.things.tls_secret import TlsSecret
 
-from . import readiness, rest
+from . import readiness
 from .brake import Brake
 from .commons import Commons
 from .errors import Permanent, PrunellaError, Retryable
 from .gather import Gatherer
 from .gauges import Gauges
+from .incidents import rest
 from .intake import Intake
 from .keys import IncidentKey, RequestKey, WorkloadKey
-from .measures import Measures
 from .observe import Observer
 from .polling import Polling
 from .ports import Clock, Election, Live, Telemetry, View
@@ -32,6 +32,7 @@ from .queues import Queues
 from .readiness import Readiness
 from .reconcile import Reconciler
 from .requests import Requests
+from .runs.measures import Measures
 from .things import Things
 
 log = logging.getLogger(__name__)

@@ -18,16 +18,16 @@ from prunella.api.names import MessageState
 from prunella.api.remediation import Remediation
 from prunella.core.decide import decide
 from prunella.core.draft import Draft
-from prunella.core.healing.turns import LATEST
+from prunella.core.healing.guards.turns import LATEST
 from prunella.core.incident.material import replanned, tells_something
 
-from . import turns
+from .around import turns
 from .gather import Gatherer
+from .incidents.mailbox import Mailbox
+from .incidents.versions import Versions
 from .keys import IncidentKey
-from .mailbox import Mailbox
 from .outbox import Outbox
 from .ports import Clock, View
-from .versions import Versions
 
 SOONEST: Final = timedelta(milliseconds=20)
 BELIEVED: Final = LATEST

@@ -19,13 +19,13 @@ from prunella.core.around import Shared
 from prunella.core.facts import UNKNOWN, AlertFacts, Finding, UnknownT
 from prunella.core.incident import alert_facts, alert_target, correlate, sources
 
-from . import targets
-from .bearers import Bearers
+from .around import targets
+from .around.bearers import Bearers
+from .around.flood import Flood, together
+from .around.tombstones import Tombstones
 from .errors import AlreadyExists, PrunellaError, Retryable
-from .flood import Flood, together
 from .keys import IncidentKey
 from .ports import Clock, Queries, Store, Telemetry, View
-from .tombstones import Tombstones
 
 log = logging.getLogger(__name__)
 TRIES: Final = 5

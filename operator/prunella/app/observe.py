@@ -17,15 +17,15 @@ from prunella.api.names import Cause
 from prunella.api.workload_record import WorkloadRecord, WorkloadRecordSpec
 from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
 from prunella.core.facts import UNKNOWN, Finding, UnknownT, Workload, WorkloadFacts
-from prunella.core.healing import known_config, known_good, record
+from prunella.core.healing.known import known_config, known_good, record
 from prunella.core.incident import correlate
 
-from .configs import Configs
+from .around.configs import Configs
+from .around.surroundings import at_zero, nodes_of_leaving
 from .errors import AlreadyExists, Conflict
 from .intake import Intake
 from .keys import IncidentKey, WorkloadKey
 from .ports import Clock, Store, Tenure, View
-from .surroundings import at_zero, nodes_of_leaving
 
 log = logging.getLogger(__name__)
 PULL_CAUSES: Final = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.REGISTRY_UNREACHABLE})

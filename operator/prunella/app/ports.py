@@ -16,8 +16,8 @@ from prunella.api.runbook import Runbook
 from prunella.api.runbook_status import Shadow
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core.facts import AlertFacts, Look, NamespaceFacts, Pod, Revision, UnknownT, Workload, WorkloadFacts
-from prunella.core.healing.effects import Applied, DryRun, Effect, NotApplied, Settled
-from prunella.core.healing.identity import OURSELVES, Actor
+from prunella.core.healing.effects.effect import Applied, DryRun, Effect, NotApplied, Settled
+from prunella.core.healing.runbooks.identity import OURSELVES, Actor
 from prunella.core.healing.steps.step import Listed
 from prunella.core.subject import Thing
 from prunella.core.things.autoscaler import AutoscalerFacts

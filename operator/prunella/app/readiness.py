@@ -16,15 +16,15 @@ from prunella.api.healing_policy import HealingPolicy
 from prunella.api.names import ConditionStatus
 from prunella.api.runbook import Runbook
 from prunella.core.draft import set_condition
-from prunella.core.healing import lineage, reach, soundness
-from prunella.core.healing.soundness import Problem
+from prunella.core.healing.runbooks import lineage, reach, soundness
+from prunella.core.healing.runbooks.soundness import Problem
 from prunella.core.healing.steps import registry
 from prunella.core.incident import dependencies
 from prunella.core.world import Evaluate, ZoneOf
 
 from .certificates import Certificates
 from .ports import Clock, Store, View
-from .shadows import Shadows
+from .runs.shadows import Shadows
 
 
 class PolicyKey(NamedTuple):

@@ -26,23 +26,23 @@ from prunella.core.incident import correlate
 from prunella.core.incident.material import replanned, rides, tells_something
 from prunella.core.world import GONE, World
 
-from . import rest
 from .beside import beside
 from .errors import AlreadyExists, Conflict, Retryable
 from .gather import Gatherer
 from .in_line import Line
+from .incidents import rest
+from .incidents.mailbox import Mailbox
+from .incidents.pace import Pace
+from .incidents.prepare import Preparer
+from .incidents.publish import Publisher
+from .incidents.versions import Versions
 from .keys import IncidentKey
 from .listing import attempts_of
-from .mailbox import Mailbox
-from .orphans import Orphans
 from .outbox import Outbox
-from .pace import Pace
 from .ports import Clock, Store, Telemetry, View
-from .prepare import Preparer
-from .publish import Publisher
 from .remediate import SETTLE_RETRY, Runner
-from .shadows import Shadows
-from .versions import Versions
+from .runs.orphans import Orphans
+from .runs.shadows import Shadows
 
 log = logging.getLogger(__name__)
 TRIES: Final = 20

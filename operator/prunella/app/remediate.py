@@ -15,26 +15,28 @@ from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook, RunbookStep
-from prunella.core.healing import approval, identity, midrun, run
-from prunella.core.healing.effects import Effect
-from prunella.core.healing.identity import Actor
+from prunella.core.healing.effects.effect import Effect
+from prunella.core.healing.guards import approval
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import identity, run
+from prunella.core.healing.runbooks.identity import Actor
+from prunella.core.healing.runs import midrun
 from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, Note, PageNow, People, Skip, Tell, Wait
 from prunella.core.people import automation, notices
 
-from . import attempt
-from .approvals import Approvals
 from .errors import PrunellaError
 from .gather import Gatherer
-from .mailbox import Mailbox
-from .midway import Midway
-from .once import Once, Recovery
-from .permit import Permit, Permitted
+from .incidents.mailbox import Mailbox
+from .incidents.prepare import Preparer
 from .ports import Clock, Store, View
-from .prepare import Preparer
-from .prove import Prover
-from .refused import Refused
-from .steps import Steps
+from .runs import attempt
+from .runs.approvals import Approvals
+from .runs.midway import Midway
+from .runs.once import Once, Recovery
+from .runs.permit import Permit, Permitted
+from .runs.prove import Prover
+from .runs.refused import Refused
+from .runs.steps import Steps
 
 RUN: Final = timedelta(seconds=600)
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})

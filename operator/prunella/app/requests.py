@@ -19,23 +19,24 @@ from prunella.api.names import ConditionStatus, Mode, Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
 from prunella.core.draft import Prepare
-from prunella.core.healing import blockers, guards, plan, self_service
-from prunella.core.healing import request as standing
+from prunella.core.healing.guards import blockers, guards, self_service
 from prunella.core.healing.refusal import Asked, Refusal, first_refusal
+from prunella.core.healing.runbooks import plan
+from prunella.core.healing.runs import request as standing
 from prunella.core.incident import correlate
 from prunella.core.world import GONE, World
 
-from . import attempt
 from .errors import AlreadyExists, Conflict, Retryable
 from .gather import Gatherer
+from .incidents.mailbox import Mailbox
+from .incidents.prepare import Preparer
 from .keys import RequestKey
-from .mailbox import Mailbox
-from .once import Once
 from .outbox import Outbox
-from .permit import verdicts
 from .ports import Clock, Store, Telemetry, View
-from .prepare import Preparer
 from .remediate import Runner
+from .runs import attempt
+from .runs.once import Once
+from .runs.permit import verdicts
 from .telling import Telling
 
 log = logging.getLogger(__name__)

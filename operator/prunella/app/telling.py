@@ -9,15 +9,15 @@ from prunella.api.incident import Incident
 from prunella.api.incident_telling import Message
 from prunella.api.remediation import Remediation
 from prunella.core.draft import Draft
-from prunella.core.healing import self_service
+from prunella.core.healing.guards import self_service
 from prunella.core.incident import ownership
 from prunella.core.people import requested
 
 from .gather import Gatherer
-from .mailbox import Mailbox
-from .once import Once
+from .incidents.mailbox import Mailbox
 from .outbox import Outbox
 from .ports import Clock, View
+from .runs.once import Once
 
 
 class Telling:

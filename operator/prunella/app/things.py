@@ -16,7 +16,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident
 from prunella.api.names import SourceKind
 from prunella.core.facts import UNKNOWN, Finding, Look, UnknownT
-from prunella.core.healing import reruns
+from prunella.core.healing.known import reruns
 from prunella.core.incident import correlate
 from prunella.core.subject import Thing
 from prunella.core.things.cron_job import CronJob
@@ -30,7 +30,7 @@ from prunella.core.things.terminating import Space
 from prunella.core.things.tls_secret import TlsSecret
 from prunella.core.world import GONE, NOT_A_WORKLOAD, Absent
 
-from . import targets
+from .around import targets
 from .certificates import Certificates, Secrets
 from .intake import Intake
 from .keys import IncidentKey, WorkloadKey

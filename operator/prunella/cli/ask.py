@@ -8,7 +8,7 @@ import click
 
 from prunella.api.base import API_VERSION
 from prunella.api.marks import OPERATOR_NAMESPACE
-from prunella.core.healing.self_service import KINDS
+from prunella.core.healing.guards.self_service import KINDS
 
 from . import approving
 

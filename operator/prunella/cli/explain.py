@@ -20,7 +20,7 @@ from prunella.adapters.kubernetes import kubeconfig as kubeconfigs
 from prunella.adapters.kubernetes.answers import NotLetIn
 from prunella.adapters.kubernetes.client import connect
 from prunella.api.incident import Incident
-from prunella.app import targets
+from prunella.app.around import targets
 from prunella.app.errors import Permanent, PrunellaError, Retryable
 from prunella.core.incident import correlate
 from prunella.core.lines import Tale

@@ -11,7 +11,7 @@ from prunella.api.base import micro_time
 from prunella.api.common import ObjectRef
 from prunella.app.errors import Permanent
 from prunella.core.facts import AlertFacts
-from prunella.core.healing import matchers
+from prunella.core.healing.notation import matchers
 from prunella.core.incident import alert_facts
 from prunella.core.incident.alert_target import WORKLOAD_LABELS
 

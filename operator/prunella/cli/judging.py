@@ -27,7 +27,7 @@ from prunella.api.marks import OPERATOR_NAMESPACE
 from prunella.api.references import referred
 from prunella.api.runbook import Runbook, RunbookStep
 from prunella.app import readiness
-from prunella.core.healing import identity
+from prunella.core.healing.runbooks import identity
 from prunella.core.healing.steps import registry
 
 from . import judging_approval, judging_reach

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from prunella.api.marks import OPERATOR_NAMESPACE
 from prunella.api.runbook import Runbook
-from prunella.core.healing import identity, reach
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import identity, reach
 from prunella.core.healing.steps import registry
 from prunella.core.world import Evaluate
 

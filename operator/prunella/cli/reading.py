@@ -26,7 +26,7 @@ from prunella.app.errors import Permanent, PrunellaError
 from prunella.app.ports import Clock
 from prunella.core.detect.detect import Settings, Surroundings, detect
 from prunella.core.facts import UNKNOWN, Finding, NamespaceFacts, UnknownT, WorkloadFacts
-from prunella.core.healing import record
+from prunella.core.healing.known import record
 from prunella.core.recomputed import Asks, opened, unopened
 from prunella.core.world import World
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from prunella.core.facts import UnknownT, Workload
-from prunella.core.healing.effects import Json
+from prunella.core.healing.effects.effect import Json
 from prunella.core.healing.steps import config_readers, expand_volume, nodes, scale
 from prunella.core.healing.steps.step import RESOURCES, Listed
 from prunella.core.subject import Thing

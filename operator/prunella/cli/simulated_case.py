@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from prunella.core.detect.detect import Detection
 from prunella.core.draft import Draft
-from prunella.core.healing import plan
 from prunella.core.healing.refusal import Asked
+from prunella.core.healing.runbooks import plan
 from prunella.core.world import World
 
 from .simulated_run import Deed

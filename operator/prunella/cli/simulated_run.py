@@ -25,13 +25,14 @@ from prunella.api.names import OnFailure, StepState
 from prunella.api.remediation import Intent, StepOutcome, StepStatus
 from prunella.api.runbook import RunbookStep
 from prunella.core.facts import UnknownT, WorkloadFacts
-from prunella.core.healing import match, parameters, run
-from prunella.core.healing.creation import Create, Unmake
-from prunella.core.healing.effects import ClusterEffect, DeletePod, Effect, Evict, Json, Patch, part_of
-from prunella.core.healing.outside import Call as Called
-from prunella.core.healing.outside import EndSilence, Silence
-from prunella.core.healing.plan import Plan
+from prunella.core.healing.effects.creation import Create, Unmake
+from prunella.core.healing.effects.effect import ClusterEffect, DeletePod, Effect, Evict, Json, Patch, part_of
+from prunella.core.healing.effects.outside import Call as Called
+from prunella.core.healing.effects.outside import EndSilence, Silence
+from prunella.core.healing.notation import parameters
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import match, run
+from prunella.core.healing.runbooks.plan import Plan
 from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Ask, Done, Evidence, Failed, Listed, LiveFacts, Note, PageNow, People, Skip, Tell, Wait
 from prunella.core.world import Preparation, Unevaluable, World

@@ -18,7 +18,7 @@ from prunella.api.base import micro_time
 from prunella.api.names import Mode
 from prunella.api.runbook import Runbook
 from prunella.core.considered import BY_YAML
-from prunella.core.healing import approval
+from prunella.core.healing.guards import approval
 from prunella.core.lines import Row, Tale, clock, span
 from prunella.core.recomputed import acting_as
 from prunella.core.story import story

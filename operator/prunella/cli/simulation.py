@@ -21,15 +21,17 @@ from prunella.api.marks import MODE_LABEL, OPERATOR_NAMESPACE
 from prunella.api.names import Cause, Mode
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
-from prunella.app import targets
+from prunella.app.around import targets
 from prunella.core.configs import ConfigChange
 from prunella.core.decide import decide
 from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
 from prunella.core.facts import UNKNOWN, NamespaceFacts, Seen, WorkloadFacts, subject_of
-from prunella.core.healing import guards, known_config, match, plan, record
+from prunella.core.healing.guards import guards
+from prunella.core.healing.guards.storm import StormState, brake
+from prunella.core.healing.known import known_config, record
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import match, plan
 from prunella.core.healing.steps.step import LiveFacts
-from prunella.core.healing.storm import StormState, brake
 from prunella.core.incident import alert_target, correlate
 from prunella.core.subject import Thing
 from prunella.core.things import detect as things

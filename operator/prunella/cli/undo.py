@@ -23,8 +23,8 @@ from prunella.api.remediation import Remediation
 from prunella.app.errors import Permanent
 from prunella.core import commands
 from prunella.core.facts import UnknownT
-from prunella.core.healing import measures
-from prunella.core.healing.effects import Patch, part_of
+from prunella.core.healing.effects.effect import Patch, part_of
+from prunella.core.healing.runs import measures
 
 from . import approving
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from .healing.match import OTHER_CAUSE
+from .healing.runbooks.match import OTHER_CAUSE
 from .lines import Row
 
 LABEL: Final = "considered"

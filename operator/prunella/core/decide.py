@@ -13,11 +13,14 @@ from prunella.api.incident import Incident
 from prunella.core import rollout
 from prunella.core.draft import Draft
 from prunella.core.facts import UNKNOWN, AlertFacts, UnknownT
-from prunella.core.healing import follow, judge, known_good, shadow
 from prunella.core.incident import changes, common_cause, evidence, lifecycle, ownership, priority, signals, times
 from prunella.core.people import asking, escalation, notices
 from prunella.core.render import render
 from prunella.core.world import World
+
+from .healing import judge
+from .healing.known import known_good
+from .healing.runs import follow, shadow
 
 YOUNG: Final = timedelta(seconds=120)
 """How long a rollout that neither arrives nor is accused is given the benefit of the doubt."""

@@ -18,8 +18,9 @@ from prunella.api.runbook import Runbook
 
 from .considered import Left, considered
 from .facts import AlertFacts, Finding, NamespaceFacts, Seen, WorkloadFacts, subject_of
-from .healing import guards, identity, match, plan
+from .healing.guards import guards
 from .healing.refusal import Asked, Refusal, first_refusal
+from .healing.runbooks import identity, match, plan
 from .incident import correlate, sources
 from .lines import Row, Tale, clock, span
 from .world import Preparation, World

@@ -17,8 +17,8 @@ import aiohttp
 from prunella.api.base import micro_time
 from prunella.app.errors import OutcomeUnknown
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing.effects import Applied, NotApplied, Settled
-from prunella.core.healing.outside import EndSilence, Silence
+from prunella.core.healing.effects.effect import Applied, NotApplied, Settled
+from prunella.core.healing.effects.outside import EndSilence, Silence
 
 TIMEOUT_SECONDS: Final = 10.0
 LONGEST_ANSWER: Final = 16 * 1024 * 1024

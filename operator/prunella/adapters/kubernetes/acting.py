@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from prunella.app.errors import OutcomeUnknown, Permanent, Retryable
-from prunella.core.healing import identity
-from prunella.core.healing.identity import Account, Actor
+from prunella.core.healing.runbooks import identity
+from prunella.core.healing.runbooks.identity import Account, Actor
 
 from . import resources
 from .answers import FORBIDDEN, NOT_FOUND, Answer, refuse

@@ -13,7 +13,7 @@ from prunella.api.marks import FIELD_MANAGER, PART_OF_LABEL
 from prunella.app.errors import AlreadyExists, OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.configs import ConfigMapFacts, read
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing.known_config import Copy
+from prunella.core.healing.known.known_config import Copy
 
 from .client import Api
 from .resources import CONFIG_MAP

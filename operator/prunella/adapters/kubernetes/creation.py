@@ -12,10 +12,11 @@ from prunella.api.common import ObjectRef
 from prunella.api.marks import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing import identity, reruns
-from prunella.core.healing.creation import Create, Unmake
-from prunella.core.healing.effects import Applied, DryRun, NotApplied, Settled
-from prunella.core.healing.identity import Actor
+from prunella.core.healing.effects.creation import Create, Unmake
+from prunella.core.healing.effects.effect import Applied, DryRun, NotApplied, Settled
+from prunella.core.healing.known import reruns
+from prunella.core.healing.runbooks import identity
+from prunella.core.healing.runbooks.identity import Actor
 
 from .acting import Acting
 from .answers import CONFLICT, FORBIDDEN, NOT_FOUND, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, Answer

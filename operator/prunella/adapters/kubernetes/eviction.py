@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from prunella.app.errors import OutcomeUnknown, Retryable
-from prunella.core.healing import identity
-from prunella.core.healing.effects import Applied, DryRun, Evict, NotApplied
-from prunella.core.healing.identity import Actor
+from prunella.core.healing.effects.effect import Applied, DryRun, Evict, NotApplied
+from prunella.core.healing.runbooks import identity
+from prunella.core.healing.runbooks.identity import Actor
 
 from .acting import Acting
 from .answers import CONFLICT, FORBIDDEN, NOT_FOUND, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, Answer

@@ -15,9 +15,8 @@ from prunella.api.common import ObjectRef
 from prunella.api.marks import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
-from prunella.core.healing import overridden
-from prunella.core.healing.creation import Create, Unmake
-from prunella.core.healing.effects import (
+from prunella.core.healing.effects.creation import Create, Unmake
+from prunella.core.healing.effects.effect import (
     GOES,
     PATH_KEY,
     TEMPLATE,
@@ -35,9 +34,10 @@ from prunella.core.healing.effects import (
     guarded_sha256,
     part_of,
 )
-from prunella.core.healing.identity import Actor
-from prunella.core.healing.outside import Call as OutsideCall
-from prunella.core.healing.outside import EndSilence, Silence
+from prunella.core.healing.effects.outside import Call as OutsideCall
+from prunella.core.healing.effects.outside import EndSilence, Silence
+from prunella.core.healing.runbooks.identity import Actor
+from prunella.core.healing.runs import overridden
 from prunella.core.healing.steps.hand_back import hand_back
 
 from .acting import Acting, NotThatUser

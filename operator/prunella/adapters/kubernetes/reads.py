@@ -17,7 +17,7 @@ from prunella.api.common import ObjectRef
 from prunella.app.errors import Permanent, PrunellaError
 from prunella.core import facts
 from prunella.core.facts import UNKNOWN, Look, NamespaceFacts, Pod, Revision, UnknownT, WorkloadFacts
-from prunella.core.healing.identity import OURSELVES, Actor
+from prunella.core.healing.runbooks.identity import OURSELVES, Actor
 from prunella.core.healing.steps.step import Listed
 from prunella.core.subject import Thing
 from prunella.core.things.tls_secret import TlsSecret, Unread

@@ -10,10 +10,10 @@ from typing import Any
 from prunella.api.common import ObjectRef
 from prunella.api.marks import TEMPORARY_ANNOTATION
 from prunella.core.facts import UnknownT
-from prunella.core.healing import gitops, identity
-from prunella.core.healing.effects import DeletePod, Json, NotApplied, Patch, annotated, guarded_sha256, part_of
-from prunella.core.healing.identity import Account, Actor
-from prunella.core.healing.steps import hold_git_ops, registry
+from prunella.core.healing.effects.effect import DeletePod, Json, NotApplied, Patch, annotated, guarded_sha256, part_of
+from prunella.core.healing.runbooks import identity
+from prunella.core.healing.runbooks.identity import Account, Actor
+from prunella.core.healing.steps import gitops, hold_git_ops, registry
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP_PATH
 
 from .answers import Answer

@@ -13,7 +13,7 @@ from typing import Final
 from prunella.api.base import API_VERSION
 from prunella.api.common import ObjectRef
 from prunella.app.errors import Permanent
-from prunella.core.healing.remediators import REMEDIATORS
+from prunella.core.healing.owners.remediators import REMEDIATORS
 
 JSON: Final = "application/json"
 JSON_PATCH: Final = "application/json-patch+json"

@@ -13,8 +13,8 @@ from typing import Final
 from prunella.api.healing_policy import HealingPolicy, Receiver
 from prunella.app.errors import OutcomeUnknown, Permanent, Retryable
 from prunella.app.ports import Clock
-from prunella.core.healing.effects import Applied, NotApplied
-from prunella.core.healing.outside import Call
+from prunella.core.healing.effects.effect import Applied, NotApplied
+from prunella.core.healing.effects.outside import Call
 
 from . import destinations
 from .post import Unreached, exchange

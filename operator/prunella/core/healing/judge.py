@@ -15,8 +15,10 @@ from prunella.core.facts import UNKNOWN
 from prunella.core.standing import fault_since, firing, reported
 from prunella.core.world import NOT_A_WORKLOAD, World
 
-from . import approval, blockers, follow, guards, history, match, plan, shadow, succession, turns
+from .guards import approval, blockers, guards, history, rights, turns
 from .refusal import Asked, Refusal, first_refusal
+from .runbooks import match, plan, succession
+from .runs import follow, shadow
 
 ALLOWED: Final = "RemediationAllowed"
 QUIET: Final = frozenset({"ModeObserve", "ModeSuggest", "DwellRunning", "RolloutInProgress", "TargetHealthy", "ConcurrencyReached", "Allowed"})
@@ -112,7 +114,7 @@ def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.De
     # Whoever is due and stands in line asks nothing of the API server before its turn: two hundred in line would ask without end.
     in_line = not waits and refusal is not None and refusal.reason == turns.REASON
     acts = made.mode is Mode.AUTO or not _suggested(world, made)
-    if made.mode is not Mode.OBSERVE and acts and not in_line and guards.prepared(world, made) is None:
+    if made.mode is not Mode.OBSERVE and acts and not in_line and rights.prepared(world, made) is None:
         draft = draft.wish(Prepare(plan_hash=made.hash, runbook=made.runbook, accused_hash=made.accused.hash if made.accused else "", to=made.to))
     outside = blockers.unasked(world, made.runbook)
     draft = draft.wish(outside) if outside is not None else draft
@@ -136,7 +138,7 @@ def _guarded(world: World, draft: Draft, made: plan.Plan, decisions: list[api.De
 
 def _unprepared(world: World, made: plan.Plan, verdicts: tuple[Asked, ...]) -> bool:
     """Whether the only thing in the way is that the API server, or what the Runbook waits for, was not asked yet."""
-    unprepared = guards.prepared(world, made) is None
+    unprepared = rights.prepared(world, made) is None
     real = [one for one in verdicts if one.refusal is not None and not one.shown_only]
     return all((one.guard == "Rights" and unprepared) or (one.refusal is not None and one.refusal.being_asked) for one in real)
 

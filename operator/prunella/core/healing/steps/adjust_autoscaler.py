@@ -14,7 +14,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import UnknownT, Workload
-from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.effects.effect import Json, part_of
 from prunella.core.healing.refusal import Refusal
 
 from . import one_value

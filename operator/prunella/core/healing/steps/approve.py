@@ -1,7 +1,7 @@
 """approve: people are asked in the middle of a run, and what remains of it is done once enough of them agreed to exactly that.
 
-The rule this module protects: the step itself permits nothing. It asks until there is a record that people agreed; `core/healing/midrun.py` says what
-they are asked, and who counts.
+The rule this module protects: the step itself permits nothing. It asks until there is a record that people agreed; `core/healing/runs/midrun.py` says
+what they are asked, and who counts.
 """
 
 from __future__ import annotations

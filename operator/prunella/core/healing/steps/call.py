@@ -12,8 +12,8 @@ from pydantic import Field
 from prunella.api.base import Name, WireModel, entries
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.healing.outside import Call
-from prunella.core.healing.sentences import filled
+from prunella.core.healing.effects.outside import Call
+from prunella.core.healing.notation.sentences import filled
 
 from .step import ANY, Done, Failed, LiveFacts, Next, StepKind, nothing
 

@@ -16,7 +16,7 @@ from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import StepStatus
 from prunella.core import failing
 from prunella.core.facts import Pod
-from prunella.core.healing.effects import DeletePod
+from prunella.core.healing.effects.effect import DeletePod
 
 from .roll_back import DELETE_POD
 from .step import RESOURCES, Done, LiveFacts, Next, Right, StepKind

@@ -10,7 +10,7 @@ from typing import Final
 
 from prunella.core import configs
 from prunella.core.facts import UnknownT
-from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.effects.effect import Json, part_of
 
 from .step import RESOURCES, Listed, LiveFacts
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from prunella.api.base import WireModel
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.healing.effects import Json
+from prunella.core.healing.effects.effect import Json
 
 from . import nodes, one_value
 from .step import Done, LiveFacts, Next, Right, StepKind

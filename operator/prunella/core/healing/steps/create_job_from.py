@@ -8,7 +8,7 @@ from typing import Final
 from prunella.api.base import Name, WireModel
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.effects.effect import Json, part_of
 from prunella.core.healing.refusal import Refusal
 
 from . import jobs

@@ -17,7 +17,7 @@ from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import StepStatus
 from prunella.core import failing, rollout
 from prunella.core.facts import Pod, WorkloadFacts
-from prunella.core.healing.effects import DeletePod, Evict
+from prunella.core.healing.effects.effect import DeletePod, Evict
 from prunella.core.healing.refusal import Refusal
 
 from .roll_back import DELETE_POD

@@ -16,7 +16,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import UnknownT
-from prunella.core.healing.effects import Evict, Json, part_of
+from prunella.core.healing.effects.effect import Evict, Json, part_of
 
 from . import nodes
 from .step import SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait

@@ -19,7 +19,7 @@ from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core import quantity
 from prunella.core.facts import UnknownT, Workload
-from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.effects.effect import Json, part_of
 
 from . import one_value
 from .step import SETTLE, WORKLOADS, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait, cannot

@@ -16,8 +16,8 @@ from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import StepStatus
 from prunella.core import rollout
 from prunella.core.facts import Revision
-from prunella.core.healing import freezing
-from prunella.core.healing.effects import WROTE_KEY, DeletePod, Json, Patch, guarded_sha256, part_of
+from prunella.core.healing.effects.effect import WROTE_KEY, DeletePod, Json, Patch, guarded_sha256, part_of
+from prunella.core.healing.owners import freezing
 from prunella.core.healing.refusal import Refusal
 
 from . import one_value

@@ -10,7 +10,7 @@ from typing import Final
 
 from prunella.api.common import ObjectRef
 from prunella.api.marks import FIELD_MANAGER
-from prunella.core.healing.effects import Json, Patch
+from prunella.core.healing.effects.effect import Json, Patch
 
 GUARDED_PATH: Final = "/metadata/managedFields"
 

@@ -16,12 +16,13 @@ from prunella.api.marks import HOLD, INTENT_ANNOTATION
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import UnknownT
-from prunella.core.healing import gitops, places, unmark
-from prunella.core.healing.effects import Json, part_of
-from prunella.core.healing.ownership import ARGO_ANNOTATION
+from prunella.core.healing.effects import unmark
+from prunella.core.healing.effects.effect import Json, part_of
+from prunella.core.healing.notation import places
+from prunella.core.healing.owners.ownership import ARGO_ANNOTATION
 from prunella.core.healing.refusal import Refusal
 
-from . import one_value
+from . import gitops, one_value
 from .step import Ask, Done, LiveFacts, Next, Skip, StepKind, nothing
 
 AUTOMATED: Final = "/spec/syncPolicy/automated"

@@ -18,9 +18,9 @@ from prunella.api.marks import IDEMPOTENT_ANNOTATION
 from prunella.api.names import StepState
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import UnknownT
-from prunella.core.healing import reruns
-from prunella.core.healing.creation import Create
-from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.effects.creation import Create
+from prunella.core.healing.effects.effect import Json, part_of
+from prunella.core.healing.known import reruns
 from prunella.core.things.job import name_of
 
 from .step import SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Note, Right, Wait, cannot

@@ -18,11 +18,11 @@ from prunella.api.marks import INTENT_ANNOTATION
 from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.core.facts import UnknownT
-from prunella.core.healing import remediators
-from prunella.core.healing.creation import Create, Unmake
-from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.effects.creation import Create, Unmake
+from prunella.core.healing.effects.effect import Json, part_of
+from prunella.core.healing.owners import remediators
+from prunella.core.healing.owners.remediators import REMEDIATORS, Remediator
 from prunella.core.healing.refusal import Refusal
-from prunella.core.healing.remediators import REMEDIATORS, Remediator
 from prunella.core.things.node import Node
 
 from . import nodes

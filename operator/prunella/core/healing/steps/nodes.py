@@ -13,8 +13,8 @@ from typing import Final
 from prunella.api.base import GROUP
 from prunella.api.names import Cause
 from prunella.core.facts import UnknownT
-from prunella.core.healing import unmark
-from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.effects import unmark
+from prunella.core.healing.effects.effect import Json, part_of
 from prunella.core.healing.refusal import Refusal
 from prunella.core.things.node import Node
 

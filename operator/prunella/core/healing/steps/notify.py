@@ -9,7 +9,7 @@ from pydantic import Field
 from prunella.api.base import Name, WireModel
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.healing.sentences import filled
+from prunella.core.healing.notation.sentences import filled
 
 from .step import ANY, Done, LiveFacts, Next, StepKind, Tell, nothing
 

@@ -14,8 +14,8 @@ from typing import Final
 
 from prunella.api.common import ObjectRef
 from prunella.api.remediation import StepStatus
-from prunella.core.healing import places
-from prunella.core.healing.effects import PATH_KEY, Json, Patch, annotated, guarded_sha256, labelled, part_of
+from prunella.core.healing.effects.effect import PATH_KEY, Json, Patch, annotated, guarded_sha256, labelled, part_of
+from prunella.core.healing.notation import places
 
 from .step import Done, Failed, Next, Skip
 

@@ -15,8 +15,8 @@ from prunella.api.base import Rule, WireModel
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core import quantity
-from prunella.core.healing import places
-from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.effects.effect import Json, part_of
+from prunella.core.healing.notation import places
 from prunella.core.healing.refusal import Refusal
 
 from . import one_value

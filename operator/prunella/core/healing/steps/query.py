@@ -9,7 +9,7 @@ from pydantic import Field
 from prunella.api.base import WireModel
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.healing.queries import Unfillable, about_target
+from prunella.core.healing.notation.queries import Unfillable, about_target
 
 from .step import ANY, Ask, Done, Failed, LiveFacts, Next, Note, Queried, StepKind, nothing
 

@@ -18,10 +18,11 @@ from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core import quantity
 from prunella.core.facts import UnknownT
-from prunella.core.healing import evidence, ownership, places
-from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.effects.effect import Json, part_of
+from prunella.core.healing.notation import places
+from prunella.core.healing.owners import ownership
 
-from . import one_value
+from . import evidence, one_value
 from .step import RESOURCES, SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait
 
 QUOTA: Final = "ResourceQuota"

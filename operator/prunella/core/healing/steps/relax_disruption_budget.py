@@ -16,8 +16,9 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import UnknownT
-from prunella.core.healing import labels, ownership
-from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.effects.effect import Json, part_of
+from prunella.core.healing.notation import labels
+from prunella.core.healing.owners import ownership
 
 from . import one_value
 from .step import RESOURCES, SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait

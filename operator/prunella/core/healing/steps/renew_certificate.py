@@ -17,7 +17,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import UnknownT
-from prunella.core.healing.effects import WROTE_KEY, Json, Patch, guarded_sha256, part_of
+from prunella.core.healing.effects.effect import WROTE_KEY, Json, Patch, guarded_sha256, part_of
 
 from .step import RESOURCES, SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait
 

@@ -12,8 +12,9 @@ from prunella.api.base import Name, WireModel
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import Revision
-from prunella.core.healing import changes, ownership
-from prunella.core.healing.effects import TEMPLATE, Json, part_of
+from prunella.core.healing.effects import changes
+from prunella.core.healing.effects.effect import TEMPLATE, Json, part_of
+from prunella.core.healing.owners import ownership
 from prunella.core.healing.refusal import Refusal
 
 from .step import SETTLE, Done, LiveFacts, Next, StepKind, Tell, Wait, nothing

@@ -8,7 +8,7 @@ from typing import Final
 from prunella.api.base import Name, WireModel
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.healing.effects import part_of
+from prunella.core.healing.effects.effect import part_of
 
 from . import jobs
 from .step import WORKLOADS, Failed, LiveFacts, Next, Right, StepKind

@@ -20,7 +20,7 @@ from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core import failing, quantity
 from prunella.core.facts import Workload
-from prunella.core.healing.effects import Json, Patch, annotated, guarded_sha256, part_of
+from prunella.core.healing.effects.effect import Json, Patch, annotated, guarded_sha256, part_of
 from prunella.core.healing.refusal import Refusal
 
 from .step import PATCH_WORKLOAD, Done, Failed, LiveFacts, Next, Right, Skip, StepKind, patch_of

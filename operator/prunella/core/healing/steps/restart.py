@@ -10,7 +10,7 @@ from typing import Final
 from prunella.api.base import WireModel, micro_time
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.healing.effects import Json, Patch, annotated, guarded_sha256
+from prunella.core.healing.effects.effect import Json, Patch, annotated, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 
 from .step import PATCH_WORKLOAD, Done, LiveFacts, Next, Right, StepKind, patch_of

@@ -23,9 +23,11 @@ from prunella.api.workload_record import KnownConfigMap, WorkloadRecord
 from prunella.core import configs, failing, rollout
 from prunella.core.configs import ConfigMapFacts
 from prunella.core.facts import UnknownT
-from prunella.core.healing import known_config, ownership, places, record
-from prunella.core.healing.creation import Create
-from prunella.core.healing.effects import Json, Patch, annotated, guarded_sha256, labelled, part_of
+from prunella.core.healing.effects.creation import Create
+from prunella.core.healing.effects.effect import Json, Patch, annotated, guarded_sha256, labelled, part_of
+from prunella.core.healing.known import known_config, record
+from prunella.core.healing.notation import places
+from prunella.core.healing.owners import ownership
 from prunella.core.healing.refusal import Refusal
 
 from . import config_readers

@@ -14,7 +14,7 @@ from prunella.api.names import StepImpact, StepState
 from prunella.api.remediation import StepStatus
 from prunella.core import rollout
 from prunella.core.facts import Pod, WorkloadFacts
-from prunella.core.healing.effects import DeletePod, Json, Patch, annotated, guarded_sha256
+from prunella.core.healing.effects.effect import DeletePod, Json, Patch, annotated, guarded_sha256
 from prunella.core.healing.refusal import Refusal
 
 from .step import PATCH_WORKLOAD, SETTLE, Done, LiveFacts, Next, Right, Skip, StepKind, Wait, patch_of

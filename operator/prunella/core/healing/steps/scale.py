@@ -15,7 +15,7 @@ from prunella.api.common import ObjectRef
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import UnknownT, Workload
-from prunella.core.healing.effects import Json, Patch, annotated, guarded_sha256, part_of
+from prunella.core.healing.effects.effect import Json, Patch, annotated, guarded_sha256, part_of
 from prunella.core.healing.refusal import Refusal
 
 from .step import RESOURCES, SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, Skip, StepKind, Wait

@@ -15,8 +15,8 @@ from prunella.api.base import WireModel, micro_time
 from prunella.api.incident import Signal
 from prunella.api.names import SignalState, SourceKind, StepImpact, StepState
 from prunella.api.remediation import StepStatus
-from prunella.core.healing.effects import Json
-from prunella.core.healing.outside import EndSilence, Silence
+from prunella.core.healing.effects.effect import Json
+from prunella.core.healing.effects.outside import EndSilence, Silence
 
 from .step import ANY, Done, Failed, LiveFacts, Next, Skip, StepKind, nothing
 

@@ -13,7 +13,7 @@ from prunella.api.incident import Incident
 from prunella.api.names import Cause, StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import Revision, Seen, UnknownT, Workload, WorkloadFacts, subject_of
-from prunella.core.healing.effects import Effect, Json
+from prunella.core.healing.effects.effect import Effect, Json
 from prunella.core.healing.refusal import Refusal
 from prunella.core.subject import Thing
 from prunella.core.world import Evaluate, QueryValue, Unevaluable

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.effects.effect import Json, part_of
 
 from . import nodes, one_value, taints
 from .step import Done, Failed, LiveFacts, Next, Right, StepKind

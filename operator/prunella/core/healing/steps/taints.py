@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field
 
 from prunella.api.base import Rule, WireModel
 from prunella.api.common import ObjectRef
-from prunella.core.healing import places
-from prunella.core.healing.effects import Json, Patch, annotated, guarded_sha256, labelled, part_of
+from prunella.core.healing.effects.effect import Json, Patch, annotated, guarded_sha256, labelled, part_of
+from prunella.core.healing.notation import places
 
 from . import nodes, one_value
 

@@ -10,8 +10,8 @@ from typing import Final
 from prunella.api.base import WireModel
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.healing import unmark
-from prunella.core.healing.effects import Patch
+from prunella.core.healing.effects import unmark
+from prunella.core.healing.effects.effect import Patch
 from prunella.core.healing.refusal import Refusal
 
 from . import nodes, one_value

@@ -15,7 +15,7 @@ from prunella.api.base import WireModel
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.api.runbook import Expression
-from prunella.core.healing.queries import Unfillable
+from prunella.core.healing.notation.queries import Unfillable
 from prunella.core.world import Unevaluable
 
 from .query import PromQL, question

@@ -17,11 +17,12 @@ from prunella.api.marks import PART_OF_LABEL
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.core.facts import UnknownT
-from prunella.core.healing import evidence, labels, ownership, places
-from prunella.core.healing.effects import Json, part_of
+from prunella.core.healing.effects.effect import Json, part_of
+from prunella.core.healing.notation import labels, places
+from prunella.core.healing.owners import ownership
 from prunella.core.healing.refusal import Refusal
 
-from . import one_value
+from . import evidence, one_value
 from .step import RESOURCES, SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait
 
 ADMISSION: Final = "admissionregistration.k8s.io"

@@ -1,0 +1,1 @@
+"""Around: what one decision may know of the rest of the cluster, from the cache alone."""

@@ -1,0 +1,1 @@
+"""Incidents: what one decision reads and prepares, at which pace, and what is told of it."""

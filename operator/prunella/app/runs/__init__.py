@@ -1,0 +1,1 @@
+"""Runs: one attempt from its first guard to its last proof, effect by effect."""

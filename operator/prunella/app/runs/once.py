@@ -1,0 +1,283 @@
+"""The once-only protocol: intent before the effect, outcome after it, and an intent without an outcome is settled by looking at the target.
+
+No engine gives exactly-once effects. Ours happen at most once, because each can be recognised afterwards, or carries preconditions that a second
+try fails.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from enum import Enum, auto
+from typing import Final
+
+from prunella.api.names import PHASE_OF, ConditionStatus, OnFailure, Outcome, RemediationPhase, StepState
+from prunella.api.remediation import Intent, Remediation, RemediationStatus, StepOutcome, StepStatus
+from prunella.api.runbook import Runbook, RunbookStep
+from prunella.app.errors import Conflict, OutcomeUnknown, PrunellaError, Retryable
+from prunella.app.ports import Clock, Executor, Live, Store, Telemetry, Tenure
+from prunella.core.facts import UnknownT
+from prunella.core.healing.effects.creation import Unmake
+from prunella.core.healing.effects.effect import Applied, DeletePod, Effect, Evict, NotApplied, Patch, Settled, part_of
+from prunella.core.healing.guards import approval
+from prunella.core.healing.runbooks import run, succession
+from prunella.core.healing.runbooks.identity import Actor
+from prunella.core.healing.runs import midrun, overridden
+
+from . import attempt
+from .hand_back import HandBack
+from .permit import Permitted
+from .quarantine import Quarantine
+
+log = logging.getLogger(__name__)
+UNREADABLE: Final = timedelta(seconds=600)
+"""How long a target may be unreadable before a person is told that an effect can't be known."""
+
+
+class Recovery(Enum):
+    """What was found of an intent without an outcome."""
+
+    STORED = auto()
+    """What became of it stands on the attempt now."""
+    UNREADABLE = auto()
+    """The target could not be looked at: look again."""
+    NOT_APPLIED = auto()
+    """Nothing was done so far, and its deadline holds: the same intent may run."""
+
+
+class Once:
+    """Stores intents and outcomes around the executor."""
+
+    def __init__(
+        self,
+        store: Store,
+        live: Live,
+        executor: Executor,
+        quarantine: Quarantine,
+        clock: Clock,
+        telemetry: Telemetry,
+        tenure: Tenure,
+        operator_namespace: str,
+    ) -> None:
+        self._store = store
+        self._live = live
+        self._executor = executor
+        self._quarantine = quarantine
+        self._clock = clock
+        self._telemetry = telemetry
+        self._tenure = tenure
+        self._hand_back = HandBack(live, executor, operator_namespace)
+        self._read: dict[str, RemediationStatus] = {}
+
+    def know(self, remediation: Remediation) -> None:
+        """A status as it was just read: what is decided from it replaces this one and no other."""
+        self._read[remediation.metadata.uid] = remediation.status
+
+    async def intend(self, remediation: Remediation, step: RunbookStep, effect: Effect, permitted: Permitted, *, name: str = "") -> Remediation:
+        """Store the intent, as the step's next effect unless it has another name. Not stored means not executed: a Conflict ends this pass."""
+        if remediation.status.epoch > self._tenure.epoch:
+            raise Retryable("a later leader has this attempt: it is left to it", delay=5.0)
+        now = self._clock.now()
+        name = name or run.next_name(step, remediation.status.steps)
+        intent = Intent(
+            id=run.intent_id(remediation.metadata.uid, name),
+            epoch=self._tenure.epoch,
+            action=effect.action,
+            target_ref=effect.target,
+            patch_sha256=effect.sha256,
+            does=effect.does[:1024],
+            written_time=now,
+            approved_by=midrun.approvers(remediation),
+            deadline_time=now + timedelta(seconds=step.timeout_seconds),
+            before={**overridden.told(permitted.world.raw), **effect.record},
+        )
+        record = StepStatus(name=name, state=StepState.INTENDED, message=permitted.plan.summary, action=step.action, intent=intent)
+        status = remediation.status.model_copy(
+            update={
+                "phase": RemediationPhase.DISPATCHED,
+                "plan": permitted.plan.summary,
+                "plan_hash": permitted.plan.hash,
+                "diff": permitted.preparation.diff if permitted.preparation else "",
+                "guards": permitted.guards,
+                "steps": (*remediation.status.steps, record),
+                "started_time": remediation.status.started_time or now,
+                "next_eligible_time": None,
+                "asking": None,
+            }
+        )
+        status = attempt.allowed(status, ConditionStatus.TRUE, "Allowed", "all guards passed", now)
+        return await self._put(remediation.model_copy(update={"status": status}))
+
+    async def apply(self, remediation: Remediation, effect: Effect, runbook: Runbook, acting: Actor) -> None:
+        """The effect, once, by whoever acts, and its outcome."""
+        step = remediation.status.steps[-1]
+        if step.intent is None:
+            raise PrunellaError("an effect without an intent is never applied")
+        try:
+            answer = await self._executor.apply(effect, step.intent.id, acting)
+        except OutcomeUnknown:
+            log.warning("No answer to an effect: the target is looked at", extra={"remediation": remediation.metadata.name, "step": step.name})
+            return
+        if isinstance(answer, NotApplied):
+            if await self._arrived_late(step.intent):
+                await self._applied(remediation, runbook, step, Applied(after={}))
+                return
+            await self._not_applied(remediation, step, answer, runbook)
+            return
+        if remediation.spec.due_time is not None and not step.intent.approved_by:  # how long people took is no delay of ours
+            delay = (self._clock.now() - remediation.spec.due_time).total_seconds()
+            self._telemetry.observe("remediation_effect_delay_seconds", max(delay, 0.0), effect=step.intent.action)
+        await self._applied(remediation, runbook, step, answer, last=isinstance(effect, DeletePod | Evict) and effect.last)
+
+    async def _arrived_late(self, intent: Intent) -> bool:
+        """Whether it was refused because an earlier try, given up for lost, arrived after all: it bears the same id."""
+        if intent.action != Patch.action:
+            return False
+        return await self._executor.settle(intent.target_ref, intent.id, intent.before, intent.action) is Settled.APPLIED
+
+    async def _applied(
+        self, remediation: Remediation, runbook: Runbook | None, step: StepStatus, answer: Applied, *, last: bool = False
+    ) -> Remediation:
+        now = self._clock.now()
+        before, does = (step.intent.before, step.intent.does) if step.intent else ({}, "")
+        after = {key: value for key, value in before.items() if key in {"toRevision", "toHash"}} | dict(answer.after)
+        done = step.model_copy(
+            update={"state": StepState.APPLIED, "message": does or step.message, "outcome": StepOutcome(observed_time=now, after=after)}
+        )
+        status = attempt.replace_step(remediation.status, done).model_copy(update={"effect_time": now})
+        stored = remediation.model_copy(update={"status": status})
+        if runbook is not None and attempt.is_all(runbook, stored, step, last=last):
+            # Nothing else can follow: the outcome and the start of verification are one write.
+            status = status.model_copy(update={"phase": RemediationPhase.VERIFYING, "verify_started_time": now})
+            stored = stored.model_copy(update={"status": status})
+        stored = await self.put(stored)
+        await self._quarantine.add(stored)
+        return stored
+
+    async def put(self, remediation: Remediation) -> Remediation:
+        """Store an outcome. A Conflict where the status is as it was read is a person's label or annotation, so write once more. Raises Conflict."""
+        try:
+            return await self._put(remediation)
+        except Conflict:
+            fresh = await self._store.remediation(remediation.metadata.namespace or "", remediation.metadata.name)
+            if fresh is None or fresh.status != self._read.get(remediation.metadata.uid):
+                raise  # another process drives it: what was concluded here may be wrong
+            return await self._put(remediation.model_copy(update={"metadata": fresh.metadata}))
+
+    async def _put(self, remediation: Remediation) -> Remediation:
+        epoch = max(self._tenure.epoch, remediation.status.epoch)
+        status = remediation.status.model_copy(update={"epoch": epoch})
+        stored = await self._store.put_remediation_status(remediation.model_copy(update={"status": status}))
+        if stored.status.phase is not None and stored.status.phase.final:
+            self._read.pop(stored.metadata.uid, None)
+        else:
+            self.know(stored)
+        return stored
+
+    async def _not_applied(self, remediation: Remediation, step: StepStatus, answer: NotApplied, runbook: Runbook) -> None:
+        failed = step.model_copy(
+            update={
+                "state": StepState.FAILED,
+                "message": answer.message[:1024],
+                "outcome": StepOutcome(observed_time=self._clock.now(), message=answer.message[:1024]),
+            }
+        )
+        changed = remediation.model_copy(update={"status": attempt.replace_step(remediation.status, failed)})
+        outcome = attempt.LIVE_END.get(answer.reason) if run.step_name(step) else None
+        if outcome is not None:
+            await self._stop(changed, outcome, answer.message, reason=answer.reason)
+            return
+        await self.fail(changed, runbook, answer.message, reason=answer.reason)
+
+    async def fail(self, changed: Remediation, runbook: Runbook, message: str, *, reason: str = "") -> None:
+        """Store that the step failed whose record has just become so; the run goes on, takes back or ends with it, as the Runbook says."""
+        record = next(one for one in reversed(changed.status.steps) if one.state is StepState.FAILED)
+        goes_on = run.on_failure(runbook.spec.steps, record) in {OnFailure.CONTINUE, OnFailure.UNDO}
+        if goes_on or not run.step_name(record):
+            await self.put(changed)
+            return
+        await self._stop(attempt.spent(changed, self._clock.now()), Outcome.ABORTED, f"step {record.name} failed: {message}", reason=reason)
+
+    async def recover(self, remediation: Remediation, runbook: Runbook | None, step: StepStatus) -> Recovery:
+        """An intent without an outcome: what the target shows decides.
+
+        Where nothing was done yet, the intent stays on record until another write takes its place: its request may still arrive, and is known by it.
+        """
+        intent = step.intent
+        if intent is None:
+            raise PrunellaError(f"step {step.name} is Intended without an intent")
+        settled = await self._executor.settle(intent.target_ref, intent.id, intent.before, intent.action)
+        now = self._clock.now()
+        match settled:
+            case Settled.APPLIED:
+                await self._applied(remediation, runbook, step, Applied(after={}))
+            case Settled.GONE:
+                failed = _failed(remediation, step, "the target is gone")
+                await self._stop(failed, remediation.status.ending or Outcome.STALE, "the target is gone or was made anew", reason="TargetChanged")
+            case Settled.CHANGED:
+                await self._unknown(
+                    remediation, step, "the target carries neither our stamp nor its state from before: somebody changed it meanwhile"
+                )
+            case Settled.TRACELESS:
+                await self._unknown(
+                    remediation, step, f"{intent.does}: no answer came, and whether it was done leaves no trace that could be looked at"
+                )
+            case Settled.NOT_APPLIED if now < intent.deadline_time or _takes_back(step, intent):  # that has all the time that it needs
+                return Recovery.NOT_APPLIED
+            case Settled.NOT_APPLIED:
+                failed = _failed(remediation, step, "its deadline passed before it was sent")
+                await self._stop(failed, Outcome.ABORTED, f"step {step.name} was not done before its deadline")
+            case UnknownT() if now - intent.written_time < UNREADABLE:
+                return Recovery.UNREADABLE
+            case UnknownT():
+                seconds = int(UNREADABLE.total_seconds())
+                await self._unknown(remediation, step, f"the target could not be read for {seconds} s: whether the effect happened can't be told")
+        return Recovery.STORED
+
+    async def _unknown(self, remediation: Remediation, step: StepStatus, message: str) -> None:
+        """What happened can't be known: stop, and page a person. The target stays held."""
+        unknown = step.model_copy(update={"state": StepState.UNKNOWN, "message": message})
+        status = attempt.replace_step(remediation.status, unknown).model_copy(update={"phase": RemediationPhase.UNKNOWN, "message": message})
+        status = attempt.succeeded(status, ConditionStatus.UNKNOWN, "Unknown", message, self._clock.now())
+        await self.put(remediation.model_copy(update={"status": status}))
+
+    async def end(self, remediation: Remediation, outcome: Outcome, message: str, *, reason: str = "") -> Remediation:
+        """The terminal write: it frees the target."""
+        now = self._clock.now()
+        phase = PHASE_OF[outcome]
+        ended = {"phase": phase, "outcome": outcome, "message": message[:1024], "ended_time": now, "asking": None}
+        status = remediation.status.model_copy(update=ended)
+        if reason:
+            status = attempt.allowed(status, ConditionStatus.FALSE, reason, message, now)
+        untried = reason == approval.EXPIRED and status.effect_time is None  # nobody answered: that is no ground to try something else
+        if outcome in succession.HANDS_ON and status.started_time is not None and not untried:
+            status = status.model_copy(update={"target_generation": await self._generation(remediation)})
+        done = ConditionStatus.TRUE if phase is RemediationPhase.SUCCEEDED else ConditionStatus.FALSE
+        status = attempt.succeeded(status, done, str(outcome), message, now)
+        return await self.put(remediation.model_copy(update={"status": status}))
+
+    async def _stop(self, remediation: Remediation, outcome: Outcome, message: str, *, reason: str = "") -> None:
+        """The end of a run whose step was not done. Only then are claims handed back: what the API server said to the step is stored first."""
+        await self._hand_back.tried(await self.end(remediation, outcome, message, reason=reason))
+
+    async def _generation(self, remediation: Remediation) -> int | None:
+        """The target's, as the run has left it: what somebody changed since is theirs. As it is now, where the run has not written to the target."""
+        target = remediation.spec.target_ref
+        wrote = [one for one in remediation.status.steps if one.state is StepState.APPLIED and one.intent and one.intent.target_ref.uid == target.uid]
+        known = [one.outcome.after.get("generation", "") if one.outcome is not None else "" for one in wrote]
+        if known and all(one.isdigit() for one in known):
+            return max(int(one) for one in known)
+        raw = await self._live.raw(target)
+        present = part_of(raw, "/metadata/generation") if isinstance(raw, dict) else None
+        return present if isinstance(present, int) else None
+
+
+def _takes_back(step: StepStatus, intent: Intent) -> bool:
+    """Whether the effect takes back what the run did, in an undo or because its work is done."""
+    return not run.step_name(step) or intent.action == Unmake.action
+
+
+def _failed(remediation: Remediation, step: StepStatus, message: str) -> Remediation:
+    """The attempt with that step failed."""
+    failed = step.model_copy(update={"state": StepState.FAILED, "message": message})
+    return remediation.model_copy(update={"status": attempt.replace_step(remediation.status, failed)})

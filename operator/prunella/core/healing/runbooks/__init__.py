@@ -1,0 +1,1 @@
+"""Runbooks: which one fits, whether it is sound, and the plan that it comes to."""

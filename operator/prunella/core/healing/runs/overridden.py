@@ -1,0 +1,66 @@
+"""Overridden: whether somebody else changed the target's pod template while a run is under way.
+
+The rule this module protects: each effect is judged on the template that its run knows. What is not that one, and not what the run itself made of it,
+is somebody's change, and the rest of the run was never meant for it. Only the template counts: replicas, status and annotations are for controllers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from prunella.api.names import Outcome, StepState
+from prunella.api.remediation import Remediation, StepStatus
+from prunella.core.healing.effects.effect import PATH_KEY, TEMPLATE, Json, Patch, guarded_sha256, part_of
+from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import run
+
+JUDGED: Final = "templateSha256"
+"""Key of an intent's `before`: hash of the target's pod template when the effect was judged, whatever the effect is. Of the outcome's `after`, where
+only a part of the template was written: hash of all of it then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overridden(Refusal):
+    """Somebody else has the target now: the run ends, with this outcome."""
+
+    outcome: Outcome
+
+
+def told(raw: Json | None) -> Mapping[str, str]:
+    """What the record of an effect keeps of the target as it was read; nothing for what has no pod template."""
+    template = part_of(raw, TEMPLATE) if raw is not None else None
+    return {JUDGED: guarded_sha256(template)} if template is not None else {}
+
+
+def by_others(attempt: Remediation, raw: Json | None) -> Overridden | None:
+    """Whether the target's pod template, as it was read now, is another one than the run's newest effect left. None also where that is not known."""
+    newest = next((one for one in reversed(attempt.status.steps) if _done(one)), None)
+    if newest is None or newest.intent is None or raw is None:
+        return None
+    wrote, before = place_in_template(attempt, newest), newest.intent.before.get(JUDGED)
+    after = newest.outcome.after if newest.outcome is not None else {}
+    left = before if not wrote else after.get("guardedSha256" if wrote == TEMPLATE else JUDGED)
+    present = guarded_sha256(part_of(raw, TEMPLATE))
+    if left is None or present == left:
+        return None
+    name = attempt.spec.target_ref.name
+    if wrote and present == before:
+        message = f"exactly what step '{newest.name}' replaced in {name} came back: somebody or something reverts what we do"
+        return Overridden(reason="HumanOverride", message=message, outcome=Outcome.REVERTED)
+    message = f"somebody changed the pod template of {name} after step '{newest.name}': theirs stands, the rest was not done"
+    return Overridden(reason="HumanOverride", message=message, outcome=Outcome.SUPERSEDED)
+
+
+def place_in_template(attempt: Remediation, record: StepStatus) -> str:
+    """Where in the target's pod template the effect wrote: all of it, or a part; empty where it wrote elsewhere."""
+    intent = record.intent
+    if intent is None or intent.action != Patch.action or intent.target_ref.uid != attempt.spec.target_ref.uid:
+        return ""
+    place = intent.before.get(PATH_KEY, TEMPLATE)
+    return place if place == TEMPLATE or place.startswith(f"{TEMPLATE}/") else ""
+
+
+def _done(record: StepStatus) -> bool:
+    return record.state is StepState.APPLIED and record.intent is not None and bool(run.step_name(record))
