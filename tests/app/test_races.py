@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.fakes.api import LISTS
 from tests.fakes.operator import Operator, shop
 from tests.fakes.runbooks import shipped
 
 from prunella.api.incident import Incident
+from prunella.api.incident_spec import Hold
+from prunella.api.marks import RETRY_ANNOTATION
 from prunella.api.names import Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.errors import AlreadyExists, Conflict, PrunellaError, Retryable
+from prunella.app.incidents.put import put_status
 from prunella.app.keys import IncidentKey
 from prunella.app.runs.once import Once
 from prunella.app.runs.quarantine import Quarantine
@@ -216,4 +220,51 @@ async def test_a_workload_that_is_another_one_by_its_uid_is_not_acted_on():
     await operator.run(5)
     assert operator.remediations[0].status.outcome is Outcome.STALE
     assert place.cluster.effects == []
+    await operator.close()
+
+
+async def test_somebody_who_annotates_the_incident_during_every_decision_stops_nothing():
+    """Decisions take longer than writes do: it would never be the first."""
+    place, _, operator = await crashed()
+    decisions, written = place.api.reads[LISTS], 0
+
+    def annotate(when: str, verb: str, what: str) -> None:
+        nonlocal decisions, written
+        if (when, verb) == ("before", "update status") and what.startswith("Incident/") and place.api.reads[LISTS] != decisions:
+            decisions, written = place.api.reads[LISTS], written + 1
+            place.api.annotate("Incident", "shop", what.partition("/")[2], number=str(written))
+            raise Conflict("somebody wrote first")
+
+    place.api.gate = annotate
+    await healed(place, operator)
+    assert written > 1
+    assert operator.incident.metadata.annotations["number"] == str(written)
+
+
+def holds(decided: Incident) -> Incident:
+    return decided.model_copy(update={"spec": decided.spec.model_copy(update={"hold": Hold(by="ana", reason="I look")})})
+
+
+def asks_again(decided: Incident) -> Incident:
+    return decided.model_copy(update={"metadata": decided.metadata.model_copy(update={"annotations": {RETRY_ANNOTATION: "1"}})})
+
+
+@pytest.mark.parametrize("change", [holds, asks_again])
+async def test_a_decision_is_not_stored_where_a_person_said_something_meanwhile(change):
+    place, _, operator = await crashed()
+    [decided] = place.api.all(Incident)
+    said = place.api.apply(change(decided))
+    with pytest.raises(Conflict):
+        await put_status(place.api, decided, decided.status.model_copy(update={"summary": "decided before"}))
+    assert place.api.one(Incident) == said
+    await operator.close()
+
+
+async def test_a_decision_is_not_stored_over_that_of_another_process():
+    place, _, operator = await crashed()
+    [decided] = place.api.all(Incident)
+    other = await place.api.put_incident_status(decided.model_copy(update={"status": decided.status.model_copy(update={"summary": "theirs"})}))
+    with pytest.raises(Conflict):
+        await put_status(place.api, decided, decided.status.model_copy(update={"summary": "ours"}))
+    assert place.api.one(Incident) == other
     await operator.close()

@@ -73,9 +73,15 @@ def as_before(ground: Ground) -> bool:
 
 
 def given_up(ground: Ground) -> bool:
-    """What was done is taken back, the attempt is over, and somebody was called."""
+    """What was done is taken back, the attempt is over, somebody was called, and its owner was told that nothing follows."""
     ended = [one.get("status", {}).get("outcome") for one in ground.remediations()]
-    return ended == ["Aborted"] and as_before(ground) and delivered(ground, "primary", "secondary")
+    return ended == ["Aborted"] and as_before(ground) and delivered(ground, "primary", "secondary") and _told_that_it_is_over(ground)
+
+
+def _told_that_it_is_over(ground: Ground) -> bool:
+    """Whether the Incident itself has heard how the attempt ended: it may be called over a moment before."""
+    timelines = [one.get("status", {}).get("timeline", []) for one in ground.incidents(APP)]
+    return any(entry["what"] == "RemediationBlocked" and "ConsecutiveFailures" in entry["message"] for entries in timelines for entry in entries)
 
 
 RUNS = {
@@ -100,6 +106,7 @@ RUNS = {
             over=lambda ground: given_up(ground) or unknown(ground),
             effects=2,
             paged=frozenset({"primary", "secondary"}),
+            others=frozenset({"ops-all"}),  # nobody takes it, so that the ladder goes on where the next leader takes its time
             seconds=RUN_SECONDS,
         ),
     )

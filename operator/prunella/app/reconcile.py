@@ -35,6 +35,7 @@ from .incidents.mailbox import Mailbox
 from .incidents.pace import Pace
 from .incidents.prepare import Preparer
 from .incidents.publish import Publisher
+from .incidents.put import put_status
 from .incidents.versions import Versions
 from .keys import IncidentKey
 from .listing import attempts_of
@@ -255,8 +256,7 @@ class Reconciler:
         """Store the status if something that matters changed. None where nothing was written."""
         if not tells_something(incident.status, draft.status) and not (force and draft.status != incident.status):
             return None
-        wanted = incident.model_copy(update={"status": draft.status})
-        return await self._store.put_incident_status(wanted)
+        return await put_status(self._store, incident, draft.status)
 
     def _flush_due(self, mail: Mailbox, draft: Draft) -> bool:
         if len(mail.alerts) >= MAIL_CAP:
