@@ -51,6 +51,8 @@ def test_an_alert_that_nothing_mends_is_told_and_left_to_people(arena: Arena, la
 
 ASKED = {"CPUThrottlingHigh": "scale-out-throttled-workload", "ShopErrorBudgetBurn": "roll-back-when-errors-burn"}
 """Alert → the Runbook that ships for it."""
+HELD = "2m"
+"""For how long a condition holds before its alert fires: no shorter rule is acted on. With the minute of the dwell it is what takes long here."""
 BURNS = {"limits": {"cpu": "50m"}, "requests": {"cpu": "5m"}}
 
 
@@ -73,7 +75,7 @@ def test_containers_that_their_cpu_limit_holds_back_are_told_by_the_metrics_and_
     to_people.pages_soon(arena)
     arena.start(burning(arena.namespace))
     instant = now()
-    prometheus.add_rule(arena.installation.state, arena.namespace, "CPUThrottlingHigh", throttled(arena.namespace), "2m", {"severity": "warning"})
+    prometheus.add_rule(arena.installation.state, arena.namespace, "CPUThrottlingHigh", throttled(arena.namespace), HELD, {"severity": "warning"})
     asked(arena, "CPUThrottlingHigh", instant)
     held_back = prometheus.query(throttled(arena.namespace))
     assert {one["metric"]["container"] for one in held_back} == {"burner"}
@@ -87,7 +89,7 @@ def test_a_rollback_is_asked_for_where_errors_burn_the_budget_after_a_rollout(ar
     arena.proven("Deployment", "busy", arena.roll_out(workloads.respun(made, "2")))
     labels = {"severity": "warning", "namespace": arena.namespace, "deployment": "busy"}
     instant = now()
-    prometheus.add_rule(arena.installation.state, arena.namespace, "ShopErrorBudgetBurn", "vector(1)", "2m", labels)
+    prometheus.add_rule(arena.installation.state, arena.namespace, "ShopErrorBudgetBurn", "vector(1)", HELD, labels)
     asked(arena, "ShopErrorBudgetBurn", instant)
 
 
