@@ -81,9 +81,9 @@ def _fields(schema: Mapping[str, Any], path: str, *, leave_out: frozenset[str] =
 def _type(field: Mapping[str, Any]) -> str:
     inner = field.get("items")
     if inner is not None:
-        keys = field.get("x-kubernetes-list-map-keys")
+        keys = " and ".join(f"`{key}`" for key in field.get("x-kubernetes-list-map-keys", ()))
         most = f", at most {field['maxItems']}" if "maxItems" in field else ""
-        return f"list of {_type(inner)}{f' by {keys[0]}' if keys else ''}{most}"
+        return f"list of {_type(inner)}{f' by {keys}' if keys else ''}{most}"
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if "additionalProperties" in field:

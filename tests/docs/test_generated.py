@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -74,6 +76,27 @@ def test_every_field_has_a_meaning():
     rows = [line for line in (REFERENCE / "kinds.md").read_text().splitlines() if line.startswith("| `")]
     assert len(rows) > 100
     assert [row for row in rows if row.rstrip().endswith("|  |")] == []
+
+
+@pytest.mark.parametrize("kind", kinds.KINDS, ids=[kind.name for kind in kinds.KINDS])
+def test_a_list_of_named_members_tells_every_part_of_their_name(kind):
+    chapter = (REFERENCE / "kinds.md").read_text().partition(f"\n## {kind.name}\n")[2].partition("\n## ")[0]
+    rows = {line.split("`")[1]: line for line in chapter.splitlines() if line.startswith("| `")}
+    [version] = yaml.safe_load((ROOT / "crds" / f"{kind.plural}.yaml").read_text())["spec"]["versions"]
+    named = dict(named_lists(version["schema"]["openAPIV3Schema"], ""))
+    assert {path: rows[path].split(" | ")[1].partition(" by ")[2].split(", at most")[0] for path in named} == {
+        path: " and ".join(f"`{key}`" for key in keys) for path, keys in named.items()
+    }
+
+
+def named_lists(schema: dict[str, Any], path: str) -> Iterator[tuple[str, list[str]]]:
+    """Path and keys of every list in a schema whose members are told apart by keys."""
+    if "x-kubernetes-list-map-keys" in schema:
+        yield path, schema["x-kubernetes-list-map-keys"]
+    if "items" in schema:
+        yield from named_lists(schema["items"], f"{path}[]")
+    for name, field in schema.get("properties", {}).items():
+        yield from named_lists(field, f"{path}.{name}".lstrip("."))
 
 
 @pytest.mark.parametrize("kind", registry.KINDS.values(), ids=registry.KINDS)
