@@ -149,6 +149,42 @@ async def test_the_change_that_broke_it_is_the_cause_and_the_suspect_and_is_put_
     await operator.close()
 
 
+def reloads(place: Place, one: FakeWorkload) -> None:
+    """A controller makes the pods anew because their ConfigMap changed: by a mark on the template, as Reloader does."""
+    template = one.raw["spec"]["template"]
+    template["metadata"].setdefault("annotations", {})["reloader.stakater.com/last-reloaded-from"] = "settings"
+    stamp = place.clock.now().replace(microsecond=0).isoformat()
+    one.raw["metadata"]["managedFields"].append({"manager": "Reloader", "time": stamp, "fieldsV1": {"f:spec": {"f:template": {}}}})
+    place.cluster._bump(one)
+    place.cluster._react(one)
+
+
+@pytest.mark.parametrize(
+    ("effects", "said"),
+    [(2, "changed the pod template of checkout after step 'restore': theirs stands, the rest was not done"), (3, "changed the pod template during")],
+    ids=["before the run restarts the pods", "after it did"],
+)
+async def test_what_restarts_the_pods_for_the_restored_one_ends_the_run_and_is_named(effects, said):
+    place, one = place_of()
+    operator = Operator(place)
+    await operator.run(10)
+    break_it(place, one)
+
+    def answers(when, _intent):
+        if when == "after" and len(place.cluster.effects) == effects:
+            place.cluster.gate = lambda _when, _intent: None
+            reloads(place, one)
+
+    place.cluster.gate = answers
+    await operator.run(300)
+    [done] = [one.status for one in place.api.all(Remediation)]
+    assert done.outcome is Outcome.SUPERSEDED, done.message
+    assert done.message.startswith(f"somebody (Reloader) {said}")
+    assert done.message.endswith("; ConfigMap settings stays as the run wrote it, and what restarts pods for that counts as somebody")
+    assert place.config_maps.data("settings") == {"mode": "fast", "same": "x"}
+    await operator.close()
+
+
 @pytest.mark.parametrize("mended", [False, True], ids=["it stands as it was written", "somebody mended it since"])
 async def test_r11_where_it_did_not_help_it_is_taken_back_though_the_answer_to_it_was_lost(mended):
     place, one = place_of(undo=True)

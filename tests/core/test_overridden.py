@@ -15,8 +15,8 @@ from .healing_builders import TARGET, attempt
 OLD, OURS, THEIRS = ({"spec": {"containers": [{"image": f"shop/app:{one}"}]}} for one in (1, 2, 3))
 
 
-def raw(template):
-    return {"metadata": {"uid": TARGET.uid}, "spec": {"replicas": 3, "template": template}}
+def raw(template, *written):
+    return {"metadata": {"uid": TARGET.uid, "managedFields": list(written)}, "spec": {"replicas": 3, "template": template}}
 
 
 def done(name="first", *, judged=OLD, place="", uid=TARGET.uid, action="Patch", state=StepState.APPLIED, left=None, whole=None):
@@ -88,6 +88,40 @@ def test_another_template_than_the_run_knows_is_somebody_s_change(records, templ
     assert (answer.outcome if answer is not None else None) is outcome
     assert answer is None or answer.reason == "HumanOverride"
     assert overridden.by_others(one, None) is None, "what can't be read is for the next step to say"
+
+
+def entry(manager="Reloader", *, seconds_ago=58, field="f:template", **more):
+    return {"manager": manager, "time": f"{ago(seconds_ago):%Y-%m-%dT%H:%M:%SZ}", "fieldsV1": {"f:spec": {field: {}}}, **more}
+
+
+WROTE = done("first/1", uid="settings")
+RESTORED = WROTE.model_copy(
+    update={"intent": WROTE.intent.model_copy(update={"target_ref": TARGET.model_copy(update={"kind": "ConfigMap", "uid": "c"})})}
+)
+CHANGED = "changed the pod template of checkout after step 'first': theirs stands, the rest was not done"
+ASIDE = "; ConfigMap checkout stays as the run wrote it, and what restarts pods for that counts as somebody"
+
+
+@pytest.mark.parametrize(
+    ("record", "written", "said"),
+    [
+        (SCALED, (), f"somebody {CHANGED}"),
+        (SCALED, (entry("kubectl-edit"),), f"somebody (kubectl-edit) {CHANGED}"),
+        (SCALED, (entry(seconds_ago=60),), f"somebody (Reloader) {CHANGED}"),
+        (SCALED, (entry(seconds_ago=61),), f"somebody {CHANGED}"),
+        (SCALED, (entry("prunella"),), f"somebody {CHANGED}"),
+        (SCALED, (entry("autoscaler", field="f:replicas"), entry("odd", fieldsV1=None), entry("odder", time=None)), f"somebody {CHANGED}"),
+        (SCALED, tuple(entry(one) for one in "dcbabc"), f"somebody (a, b, c) {CHANGED}"),
+        (RESTORED, (entry(),), f"somebody (Reloader) {CHANGED}{ASIDE}"),
+    ],
+    ids=["not known", "known", "in the same second", "before", "we", "another part, or no time", "many", "a reloader"],
+)
+def test_who_changed_it_is_told_where_the_api_server_keeps_that(record, written, said):
+    one = attempt()
+    one = one.model_copy(update={"status": one.status.model_copy(update={"steps": (record,)})})
+    answer = overridden.by_others(one, raw(THEIRS, *written))
+    assert answer is not None
+    assert answer.message == said
 
 
 @pytest.mark.parametrize("read", [None, {"metadata": {}}], ids=["nothing", "a Node"])

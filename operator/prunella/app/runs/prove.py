@@ -162,7 +162,7 @@ class Prover:
         if rewritten is not None:
             return rewritten
         theirs = overridden.by_others(remediation, world.raw)  # whatever was written: health under another template is no work of ours
-        return (theirs.outcome, theirs.reason, _during("the pod template")) if theirs is not None else None
+        return (theirs.outcome, theirs.reason, _during(remediation, world.raw)) if theirs is not None else None
 
     async def _rewritten(self, world: World, remediation: Remediation) -> tuple[Outcome, str, str] | None:
         """Whether the part that the newest patch wrote is another one now."""
@@ -183,7 +183,7 @@ class Prover:
             return None
         if present == wrote.intent.before.get("guardedSha256"):
             return Outcome.REVERTED, "HumanOverride", "exactly the replaced template came back: somebody or something reverts what we do"
-        return Outcome.SUPERSEDED, "HumanOverride", _during("the pod template" if path == effects.TEMPLATE else path)
+        return Outcome.SUPERSEDED, "HumanOverride", _during(remediation, raw if own else None, path)
 
     async def give_up(self, remediation: Remediation, runbook: Runbook, why: str) -> None:
         """Its time is over: what was done is taken back where it would have been after a failure, else the run ends."""
@@ -205,8 +205,11 @@ def _stays(record: StepStatus) -> bool:
     return patched and intent is not None and not intent.before.get(effects.PATH_KEY, "").startswith("/status/")
 
 
-def _during(what: str) -> str:
-    return f"somebody changed {what} during verification: theirs stands"
+def _during(remediation: Remediation, raw: Mapping[str, object] | None, path: str = effects.TEMPLATE) -> str:
+    """The sentence about a change while it is proved; of the target's pod template with whoever made it."""
+    what = f"{'the pod template' if path == effects.TEMPLATE else path} during verification: theirs stands"
+    templated = raw is not None and path.startswith(effects.TEMPLATE)
+    return overridden.theirs(remediation, raw, what) if raw is not None and templated else f"somebody changed {what}"
 
 
 def _healthy(world: World, remediation: Remediation, runbook: Runbook, check: str) -> verify.Look:

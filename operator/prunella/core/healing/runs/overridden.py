@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
+from prunella.api.marks import FIELD_MANAGER
 from prunella.api.names import Outcome, StepState
 from prunella.api.remediation import Remediation, StepStatus
 from prunella.core.healing.effects.effect import PATH_KEY, TEMPLATE, Json, Patch, guarded_sha256, part_of
@@ -19,6 +21,9 @@ from prunella.core.healing.runbooks import run
 JUDGED: Final = "templateSha256"
 """Key of an intent's `before`: hash of the target's pod template when the effect was judged, whatever the effect is. Of the outcome's `after`, where
 only a part of the template was written: hash of all of it then."""
+
+NAMED: Final = 3
+"""So many field managers are named at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +41,7 @@ def told(raw: Json | None) -> Mapping[str, str]:
 
 def by_others(attempt: Remediation, raw: Json | None) -> Overridden | None:
     """Whether the target's pod template, as it was read now, is another one than the run's newest effect left. None also where that is not known."""
-    newest = next((one for one in reversed(attempt.status.steps) if _done(one)), None)
+    newest = _newest(attempt)
     if newest is None or newest.intent is None or raw is None:
         return None
     wrote, before = place_in_template(attempt, newest), newest.intent.before.get(JUDGED)
@@ -45,12 +50,26 @@ def by_others(attempt: Remediation, raw: Json | None) -> Overridden | None:
     present = guarded_sha256(part_of(raw, TEMPLATE))
     if left is None or present == left:
         return None
-    name = attempt.spec.target_ref.name
+    name, step = attempt.spec.target_ref.name, run.step_name(newest)
     if wrote and present == before:
-        message = f"exactly what step '{newest.name}' replaced in {name} came back: somebody or something reverts what we do"
+        message = f"exactly what step '{step}' replaced in {name} came back: somebody or something reverts what we do"
         return Overridden(reason="HumanOverride", message=message, outcome=Outcome.REVERTED)
-    message = f"somebody changed the pod template of {name} after step '{newest.name}': theirs stands, the rest was not done"
-    return Overridden(reason="HumanOverride", message=message, outcome=Outcome.SUPERSEDED)
+    what = f"the pod template of {name} after step '{step}': theirs stands, the rest was not done"
+    return Overridden(reason="HumanOverride", message=theirs(attempt, raw, what), outcome=Outcome.SUPERSEDED)
+
+
+def theirs(attempt: Remediation, raw: Json, what: str) -> str:
+    """The sentence that they changed `what` of the target's pod template: with their field managers, where the API server kept them.
+
+    A controller that restarts pods when a ConfigMap changes is one of them: its mark names a ConfigMap, and not which change of it it answers.
+    """
+    newest = _newest(attempt)
+    since = newest.intent.written_time if newest is not None and newest.intent is not None else None
+    writers = ", ".join(_writers(raw, since)[:NAMED]) if since is not None else ""
+    who = f"somebody ({writers})" if writers else "somebody"
+    wrote = next((one.intent.target_ref.name for one in attempt.status.steps if one.intent is not None and _wrote_config_map(one)), None)
+    aside = f"; ConfigMap {wrote} stays as the run wrote it, and what restarts pods for that counts as somebody" if wrote is not None else ""
+    return f"{who} changed {what}{aside}"
 
 
 def place_in_template(attempt: Remediation, record: StepStatus) -> str:
@@ -60,6 +79,24 @@ def place_in_template(attempt: Remediation, record: StepStatus) -> str:
         return ""
     place = intent.before.get(PATH_KEY, TEMPLATE)
     return place if place == TEMPLATE or place.startswith(f"{TEMPLATE}/") else ""
+
+
+def _newest(attempt: Remediation) -> StepStatus | None:
+    return next((one for one in reversed(attempt.status.steps) if _done(one)), None)
+
+
+def _wrote_config_map(record: StepStatus) -> bool:
+    intent = record.intent
+    return _done(record) and intent is not None and intent.action == Patch.action and intent.target_ref.kind == "ConfigMap"
+
+
+def _writers(raw: Json, since: datetime) -> tuple[str, ...]:
+    """Field managers but ours that own a part of the pod template and wrote since then, of which the API server keeps whole seconds."""
+    metadata = raw.get("metadata")
+    entries: list[Mapping[str, Any]] = (metadata.get("managedFields") or []) if isinstance(metadata, dict) else []
+    templated = (one for one in entries if "f:template" in ((one.get("fieldsV1") or {}).get("f:spec") or {}))
+    late = (one for one in templated if one.get("time") and datetime.fromisoformat(one["time"]) >= since.replace(microsecond=0))
+    return tuple(sorted({str(one.get("manager")) for one in late} - {FIELD_MANAGER}))
 
 
 def _done(record: StepStatus) -> bool:
