@@ -125,6 +125,47 @@ async def test_what_can_change_back_leaves_the_attempt_pending_until_it_does(cha
     await operator.close()
 
 
+def paused(place: Place, why: str) -> None:
+    place.policy(pauses=({"name": "freeze", "reason": why},))
+
+
+def writes(place: Place) -> int:
+    return sum(one.kind == "Remediation" for one in place.api.writes)
+
+
+async def test_an_attempt_that_waits_tells_what_stands_in_its_way_now_though_the_reason_is_the_same():
+    place, workload, operator = await about_to()
+    pause(place, workload)
+    await operator.run(20)
+    assert "year end" in attempt_of(operator).status.message
+    before = writes(place)
+    paused(place, "the database moves")
+    await operator.run(6)
+    one = attempt_of(operator)
+    assert one.status.message.startswith("paused by 'freeze': the database moves")
+    [said] = [condition for condition in one.status.conditions if condition.type == "RemediationAllowed"]
+    assert said.message == one.status.message
+    await operator.run(120)
+    assert writes(place) == before + 1, "it is said once"
+    await operator.close()
+
+
+async def test_a_number_that_changes_each_second_is_told_and_is_no_stream_of_writes():
+    place, workload, operator = await about_to()
+    pause(place, workload)
+    await operator.run(20)
+    before = writes(place)
+    for left in range(300, 180, -1):
+        paused(place, f"{left} s are left")
+        await operator.run(1)
+        assert attempt_of(operator).status.phase is RemediationPhase.PENDING
+    assert 120 // 30 <= writes(place) - before <= 120 // 15
+    await operator.run(25)
+    assert "181 s are left" in attempt_of(operator).status.message, "the last one is told"
+    assert place.cluster.effects == []
+    await operator.close()
+
+
 @pytest.mark.parametrize(("change", "back", "reason"), CHANGES.values(), ids=CHANGES.keys())
 async def test_what_goes_wrong_before_the_second_effect_of_a_statefulset_stops_it(change, back, reason):
     place = shop(shipped())

@@ -18,6 +18,7 @@ from prunella.api.runbook import Limits, Match, Parameter, RunbookStep, SelfServ
 from prunella.api.self_service import ParameterType
 from prunella.api.workload_record import WorkloadRecord
 from prunella.core import commands
+from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing.steps.restart import Restart
 
 AGAIN = RunbookStep(name="again", restart=Restart())
@@ -158,6 +159,25 @@ async def test_what_may_be_over_in_a_moment_is_said_once_and_waited_for():
     await operator.run(120)
     assert only(operator).status.outcome is Outcome.REMEDIATED
     await operator.close()
+
+
+async def test_what_it_waits_for_now_is_told_though_the_reason_is_the_same():
+    place, _, operator = await ground()
+    place.lagging = True
+    asks(place)
+    await operator.run(20)
+    first = only(operator).status.message
+    place.cluster.workload = unreadable
+    await operator.run(20)
+    one = only(operator)
+    assert (one.status.message, one.status.phase) == ("the target could not be read", RemediationPhase.PENDING)
+    assert first != one.status.message
+    assert len([one for one in place.api.writes if one.kind == "Remediation"]) == 2
+    await operator.close()
+
+
+async def unreadable(_: ObjectRef) -> UnknownT:
+    return UNKNOWN
 
 
 async def test_it_is_not_waited_for_ever():

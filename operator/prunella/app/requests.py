@@ -214,6 +214,7 @@ class Requests:
                     "diff": world.preparation.diff if world.preparation is not None else "",
                     "guards": verdicts(asked),
                     "message": made.summary,
+                    "next_eligible_time": None,
                 }
             )
             status = attempt.allowed(status, ConditionStatus.TRUE, "Allowed", f"{made.summary}: all guards passed", now)
@@ -229,11 +230,8 @@ class Requests:
         now, made = self._clock.now(), request.metadata.creation_timestamp
         if refusal.reason not in UNSURE or made is None or now - made >= standing.PATIENCE:
             return await self._refuse(request, refusal, asked)
-        said = next((one.reason for one in request.status.conditions if one.type == "RemediationAllowed"), "")
-        if said != refusal.reason:
-            waits = request.status.model_copy(update={"phase": RemediationPhase.PENDING, "message": refusal.message[:1024]})
-            waits = attempt.allowed(waits, ConditionStatus.FALSE, refusal.reason, refusal.message, now)
-            await self._once.put(request.model_copy(update={"status": waits}))
+        if attempt.is_news(request, refusal, now):
+            await self._once.put(attempt.waiting(request, refusal, now + LOOK_AGAIN, now))
         return False, now + LOOK_AGAIN
 
     async def _refuse(self, request: Remediation, refusal: Refusal, asked: tuple[Asked, ...] = ()) -> tuple[bool, datetime | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -27,6 +28,9 @@ LIVE_END: Final = {
 }
 """Live refusals that end a run: they can't change back."""
 YOUNG: Final = timedelta(seconds=10)
+NUMBERS_STAND: Final = timedelta(seconds=15)
+"""So long a sentence stands after its attempt was to be looked at again, though its numbers changed."""
+_NUMBER: Final = re.compile(r"[0-9]+")
 
 
 def runbook_of(remediation: Remediation, runbooks: Iterable[Runbook]) -> Runbook | None:
@@ -89,6 +93,22 @@ def waiting(remediation: Remediation, refusal: Refusal, again: datetime, now: da
     said = refusal.message[:1024] if status.ending is None else status.message
     status = status.model_copy(update={"phase": status.phase or RemediationPhase.PENDING, "message": said, "next_eligible_time": again})
     return remediation.model_copy(update={"status": allowed(status, ConditionStatus.FALSE, refusal.reason, refusal.message, now)})
+
+
+def is_news(remediation: Remediation, refusal: Refusal, now: datetime) -> bool:
+    """Whether the refusal says anything that does not stand on the attempt.
+
+    Another reason or other words are news at once. Numbers and instants may be others each second: they are news once what stands there is outdated,
+    because it was to hold until an instant that is past. So whoever reads finds no old sentence, and a count that goes on is no stream of writes.
+    """
+    status = remediation.status
+    said = next((one for one in status.conditions if one.type == "RemediationAllowed"), None)
+    message = refusal.message[:1024]
+    if status.phase is None or said is None or said.reason != refusal.reason:
+        return True
+    if _NUMBER.sub("0", said.message) != _NUMBER.sub("0", message):
+        return True
+    return said.message != message and (status.next_eligible_time is None or now >= status.next_eligible_time + NUMBERS_STAND)
 
 
 def young(remediation: Remediation, now: datetime) -> bool:

@@ -43,8 +43,7 @@ class Refused:
         if refusal.reason == "RolloutInProgress" and refusal.look_again_time is not None and attempt.young(remediation, now):
             return False, refusal.look_again_time  # it settles within moments: that is no news
         again = refusal.look_again_time or now + BLOCKED_RETRY
-        before = next((one for one in remediation.status.conditions if one.type == "RemediationAllowed"), None)
-        if before is not None and before.reason == refusal.reason and remediation.status.phase is not None:
+        if not attempt.is_news(remediation, refusal, now):
             return False, again
         await self._once.put(attempt.waiting(remediation, refusal, again, now))
         return True, again
