@@ -162,6 +162,28 @@ def test_more_capacity_lost_raises_and_is_told_once():
     assert story.told().count("PriorityAssessed") == 2
 
 
+ZERO = finding(Cause.SCALED_TO_ZERO, accused_revision="")
+"""Somebody scaled it to zero."""
+
+
+@pytest.mark.parametrize("seen", [UNKNOWN, None, ZERO], ids=["its controller has not caught up", "nothing is found", "it is seen a moment late"])
+def test_pods_that_start_after_somebody_scaled_up_again_raise_nothing(seen):
+    story = Story(watched(), {"entries": (), "target": workload(0, 0), "finding": ZERO})
+    story.at(0)
+    assert story.status.priority == "P4"
+    for at, ready in ((10, 0), (20, 1), (30, 2)):
+        story.at(at, target=workload(ready, 3), finding=seen)
+    assert (story.status.priority, story.told().count("PriorityAssessed")) == ("P4", 1)
+
+
+def test_pods_that_fail_after_somebody_scaled_up_again_raise_it():
+    story = Story(watched(), {"entries": (), "target": workload(0, 0), "finding": ZERO})
+    story.at(0)
+    story.at(10, target=workload(0, 3), finding=UNKNOWN)
+    story.at(60, target=workload(0, 3), finding=finding("CrashLoop", accused_revision=""))
+    assert (story.status.priority, story.status.cause) == ("P1", Cause.CRASH_LOOP)
+
+
 def test_a_duplicate_whose_reporter_stated_more_raises_it():
     own, persons = Story(watched()), Story(reported(impact=Impact.EXTENSIVE))
     own.at(0)
