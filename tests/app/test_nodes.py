@@ -15,8 +15,9 @@ from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import HEALTHY, runbook
 
 from prunella.api.healing_policy import HealingPolicy
+from prunella.api.incident import Incident
 from prunella.api.marks import TEMPORARY_ANNOTATION as MARK
-from prunella.api.names import ApprovalVerdict, Cause, MessageKind, Mode, Outcome, Phase, StepState
+from prunella.api.names import ApprovalVerdict, Cause, MessageKind, Mode, Outcome, Phase, SignalState, StepState
 from prunella.api.remediation import Approval
 from prunella.api.runbook import Match, RunbookStep, StepFailure, Verify
 from prunella.core.things.node import Node
@@ -80,6 +81,50 @@ async def test_a_node_under_pressure_is_cordoned_proven_well_and_given_back():
     await operator.run(TTL)
     assert cordoned(place) == (False, False)
     assert [one.reason for one in place.api.events].count("MeasureUndone") == 1
+    await operator.close()
+
+
+def at_fault(place: Place, **changes: Any) -> None:
+    """Nothing presses on the node any more, and it has just begun to say that its clock is wrong."""
+    fault = replace(said("NTPProblem", "True", "NTPIsDown", since=0), last_transition_time=place.clock.now())
+    place.cluster.put(replace(the_node(place), **({"pressures": (), "faults": (fault,)} | changes)))
+
+
+async def test_pressure_that_is_over_is_over_while_a_fault_has_not_held_for_long_enough():
+    place, operator = await pressed()
+    at_fault(place)
+    await operator.run(40)
+    assert operator.remediations[0].status.outcome is Outcome.REMEDIATED
+    assert operator.incident.status.phase is Phase.RESOLVED, "what was proved is not held up"
+    assert operator.incident.status.cause is Cause.NODE_PRESSURE
+    await operator.run(300)
+    assert (operator.incident.status.episode, operator.incident.status.cause) == (2, Cause.NODE_FAULT), "told once it has held for long enough"
+    await operator.close()
+
+
+async def test_pressure_that_nobody_acted_on_is_over_by_itself_and_the_fault_has_its_own_incident():
+    place, operator = await pressed(mode="")
+    place.policy(detectors=({"cause": Cause.NODE_FAULT, "open_after_seconds": 3600},))
+    at_fault(place)
+    await operator.run(310)
+    [first] = place.api.all(Incident)
+    assert (first.status.phase, first.status.cause) == (Phase.RESOLVED, Cause.NODE_PRESSURE)
+    await operator.run(3600)
+    assert [one.status.cause for one in place.api.all(Incident)] == [Cause.NODE_PRESSURE, Cause.NODE_FAULT]
+    await operator.close()
+
+
+@pytest.mark.parametrize("how", ["it is not Ready", "it began again"])
+async def test_pressure_of_which_no_end_is_seen_keeps_its_incident_open(how):
+    place, operator = await pressed(mode="")
+    place.policy(detectors=tuple({"cause": one, "open_after_seconds": 3600} for one in (Cause.NODE_FAULT, Cause.NODE_PRESSURE, Cause.NODE_NOT_READY)))
+    if how == "it is not Ready":
+        at_fault(place, ready=False, ready_since=place.clock.now())
+    else:
+        at_fault(place, pressures=(replace(PRESSED[0], last_transition_time=place.clock.now()),))
+    await operator.run(900)
+    assert operator.incident.status.phase is Phase.TRIGGERED
+    assert [one.state for one in operator.incident.status.signals] == [SignalState.FIRING]
     await operator.close()
 
 

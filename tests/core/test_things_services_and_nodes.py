@@ -105,6 +105,19 @@ def test_what_has_held_for_long_enough_is_not_hidden_by_what_has_not():
     assert both.finding.cause == Cause.NODE_FAULT, "of what is young the worst"
 
 
+def test_what_a_node_does_not_show_any_more_is_ruled_out_but_not_by_one_that_is_not_ready():
+    fault, pressure = (said("NTPProblem", "True", "x", since=10),), (said("DiskPressure", "True", "x", since=10),)
+    for seen, over in (
+        (node(faults=fault), True),
+        (node(faults=fault, pressures=pressure), False),
+        (lost_node(since=30, faults=fault), False),
+    ):
+        finding = look(seen).finding
+        assert finding is not None
+        assert finding.rules_out(Cause.NODE_PRESSURE) is over
+        assert not finding.rules_out(finding.cause)
+
+
 def test_three_turns_within_an_hour_are_flapping_whatever_it_is_now():
     turns = (ago(3599), ago(2000), ago(100))
     for one in (node(), lost_node()):

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prunella.api.incident import Incident
+from prunella.api.names import Cause
 from prunella.core import rollout
 from prunella.core.draft import Draft
-from prunella.core.facts import UNKNOWN, AlertFacts, UnknownT
+from prunella.core.facts import UNKNOWN, AlertFacts, Finding, UnknownT
 from prunella.core.incident import changes, common_cause, evidence, lifecycle, ownership, priority, signals, times
 from prunella.core.people import asking, escalation, notices
 from prunella.core.render import render
@@ -80,10 +81,24 @@ def _without_residue(world: World) -> World:
 
 
 def _healthy(world: World) -> bool | UnknownT:
-    """What the cache shows while a watch is silent is how it was, not how it is. Another object is well while its detector finds nothing."""
+    """What the cache shows while a watch is silent is how it was, not how it is. Another object is well while its detector finds nothing.
+
+    Or nothing but what has not held for long enough, and is something else than what the Incident is about.
+    """
     if world.thing is not None:
-        return UNKNOWN if world.finding is UNKNOWN or not world.watch_fresh else world.finding is None
+        if isinstance(world.finding, UnknownT) or not world.watch_fresh:
+            return UNKNOWN
+        return world.finding is None or _not_yet_another(world.finding, world)
     return known_good.healthy(world.workload) if world.workload is not None and world.watch_fresh else UNKNOWN
+
+
+def _not_yet_another(finding: Finding, world: World) -> bool:
+    """What an alert is about is known by the alert alone, so it may be this."""
+    status = world.incident.status
+    watched = {signal.cause for signal in status.signals if signal.cause is not Cause.ALERT}
+    if status.cause in {None, Cause.ALERT} or finding.open_time <= world.now:
+        return False
+    return all(finding.rules_out(cause) for cause in watched | {status.cause} if cause is not None)
 
 
 def _seen(world: World, draft: Draft) -> World:

@@ -254,6 +254,12 @@ class Finding:
     """Name of the ConfigMap whose change is accused (ConfigChanged); empty for any other cause."""
     only_newest_fails: bool = True
     """Whether no pod of another revision fails as well."""
+    seen_causes: frozenset[str] | None = None
+    """All that is seen of the object now, held for long enough or not; None where its detector looks for one thing after the other."""
+
+    def rules_out(self, cause: str) -> bool:
+        """Whether the object shows nothing of that cause any more, although this is found."""
+        return self.seen_causes is not None and cause not in self.seen_causes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

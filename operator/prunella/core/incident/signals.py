@@ -132,12 +132,16 @@ def _watch(world: World, draft: Draft) -> Draft:
             if signal.key.startswith(WATCH) and signal.state is SignalState.FIRING:
                 draft = draft.with_status(signals=_put(draft.status.signals, _over(signal, draft)))
         return draft
-    if finding.open_time > draft.now:  # not yet a fault, and not yet the end of one
-        return draft.again(finding.open_time)
+    young = finding.open_time > draft.now  # not yet a fault, and not yet the end of one that may still be there
     for signal in draft.status.signals:
-        if signal.key.startswith(WATCH) and signal.key != watch_key(finding.cause) and signal.state is SignalState.FIRING:
+        another = signal.key.startswith(WATCH) and signal.key != watch_key(finding.cause) and signal.state is SignalState.FIRING
+        if another and (not young or _ruled_out(signal, finding)):
             draft = draft.with_status(signals=_put(draft.status.signals, _over(signal, draft)))
-    return _refine(_found(draft, finding), finding)
+    return draft.again(finding.open_time) if young else _refine(_found(draft, finding), finding)
+
+
+def _ruled_out(signal: Signal, finding: Finding | Shared) -> bool:
+    return isinstance(finding, Finding) and finding.rules_out(signal.cause)
 
 
 def _found(draft: Draft, finding: Finding | Shared) -> Draft:

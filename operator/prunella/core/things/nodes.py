@@ -31,10 +31,14 @@ def detect(node: Node, at: At) -> Sighting:
     What has held for long enough comes before what has not.
     """
     sights = tuple(_sights(node, at))
-    seen = [(one, one.finding) for one in sights if one.finding is not None]
+    seen = [one.finding for one in sights if one.finding is not None]
     again = min((one.look_again for one in sights if one.look_again is not None), default=None)
-    told_of = next((one for one, finding in seen if finding.open_time <= at.now), seen[0][0] if seen else NOTHING)
-    return replace(told_of, look_again=again)
+    told_of = next((one for one in seen if one.open_time <= at.now), seen[0] if seen else None)
+    if told_of is None:
+        return Sighting(look_again=again)
+    # What presses on a node that is not Ready it does not say any more: that is no end of it.
+    causes = frozenset(one.cause for one in seen) if node.ready else None
+    return Sighting(finding=replace(told_of, seen_causes=causes), look_again=again)
 
 
 def _sights(node: Node, at: At) -> Iterator[Sighting]:
