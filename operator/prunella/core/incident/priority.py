@@ -112,10 +112,8 @@ def _capacity(world: World, status: IncidentStatus) -> tuple[int, str]:
     if facts is None:
         return _PART, "capacity not known"
     if status.cause is Cause.SCALED_TO_ZERO:
-        return (
-            _NONE,
-            "no capacity lost",
-        )  # it had none that counted: once somebody scales it up its pods start, and what fails then has a cause of its own
+        # it had none that counted: once somebody scales it up its pods start, and what fails then has a cause of its own
+        return _NONE, "no capacity lost"
     # The controller's count may lag behind the pods, and the pods behind it: what is not known to serve does not count.
     serving = sum(1 for pod in facts.pods if pod.ready and not pod.deleting) if facts.pods else facts.workload.ready
     ready, desired = min(facts.workload.ready, serving), facts.workload.desired
