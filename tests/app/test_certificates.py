@@ -293,6 +293,21 @@ async def test_one_that_may_not_be_read_any_more_says_so_and_is_looked_at_when_i
     await operator.close()
 
 
+async def test_one_whose_certificate_cannot_be_read_says_so_until_it_can():
+    place, operator, _ = watching()
+    await operator.run(400)
+    assert operator.condition("RemediationAllowed")[1] != "EvidenceMissing"
+    place.cluster.tls_secrets[WEB] = tls_secret(holds=None, unreadable="it has no tls.crt")
+    await operator.run(65)
+    assert operator.condition("RemediationAllowed") == ("False", "EvidenceMissing")
+    assert why(operator).startswith("Secret 'shop/web-tls' can't be judged (it has no tls.crt): whether")
+    assert await judged(operator, 600) < 50
+    lasting(place, 90)
+    await operator.run(361)
+    assert operator.condition("Resolved") == ("True", "SignalsCleared")
+    await operator.close()
+
+
 async def test_one_that_has_no_answer_says_that_and_nothing_of_a_watch():
     place, operator, made = watching()
     await operator.run(400)
@@ -306,6 +321,7 @@ async def test_one_that_has_no_answer_says_that_and_nothing_of_a_watch():
     assert why(operator).startswith("the target could not be read: ")
     await operator.run(370)
     assert operator.things.hidden(operator.incident) == "Secret 'shop/web-tls' can't be read since 2026-11-24 12:07"
+    assert why(operator).startswith("Secret 'shop/web-tls' can't be read since 2026-11-24 12:07: whether")
     assert await judged(operator, 600) < 50
     place.cluster.tls_secret = reads  # type: ignore[method-assign]
     await operator.run(61)

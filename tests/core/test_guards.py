@@ -147,13 +147,24 @@ UNREAD = "the target's record or namespace could not be read"
     ("changes", "message"),
     [
         ({"watch_fresh": False}, OLD),
-        ({"finding": UNKNOWN}, OLD),
-        ({"target": UNKNOWN}, OLD),
+        ({"finding": UNKNOWN}, "what is seen of deploy/checkout does not say whether it is well: nothing is done on a guess"),
+        ({"target": UNKNOWN}, "the target could not be read: what is known of it may be old"),
+        ({"target": UNKNOWN, "hidden": "Secret 'shop/tls' can't be read"}, "Secret 'shop/tls' can't be read: what is known of it may be old"),
+        ({"finding": UNKNOWN, "hidden": "Secret 'shop/tls' is odd"}, "Secret 'shop/tls' is odd: nothing is done on a guess"),
         ({"record": UNKNOWN}, UNREAD),
         ({"namespace": UNKNOWN}, UNREAD),
         ({}, None),
     ],
-    ids=["silent watch", "finding unknown", "target unknown", "record unknown", "namespace unknown", "all there"],
+    ids=[
+        "silent watch",
+        "finding unknown",
+        "target unknown",
+        "a Secret that can't be read",
+        "a Secret that can't be judged",
+        "record unknown",
+        "namespace unknown",
+        "all there",
+    ],
 )
 def test_missing_evidence_is_no_permission(changes, message):
     made = planned(ill())

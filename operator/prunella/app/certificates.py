@@ -101,6 +101,8 @@ class Certificates:
             return f"the HealingPolicy does not name Secret '{namespace}/{name}' in `spec.certificates` any more"
         if known is not None and known.seen is Unread.FORBIDDEN:
             return f"Prunella may not `get` Secret '{namespace}/{name}' (the HealingPolicy's condition Ready has the commands that grant it)"
+        if known is not None and isinstance(known.seen, TlsSecret) and known.seen.unreadable:
+            return f"Secret '{namespace}/{name}' can't be judged ({known.seen.unreadable})"
         if known is not None and known.failing_since is not None and known.lasts(self._clock.now()):
             return f"Secret '{namespace}/{name}' can't be read since {known.failing_since:%Y-%m-%d %H:%M}"
         return ""

@@ -38,7 +38,7 @@ def judge(world: World, draft: Draft) -> Draft:
     """Decide about automation for an Incident that is open, not mitigated, and has no attempt under way."""
     draft = replace(_retry(world, draft), followed=succession.lately(world, draft.status.cause))
     under_way = next((one for one in world.remediations if not _ended(one)), None)
-    if _open(draft) and under_way is None and world.finding is UNKNOWN and not _nothing_to_wait_for(world):
+    if _open(draft) and under_way is None and world.finding is UNKNOWN and (world.hidden or not _nothing_to_wait_for(world)):
         return _unseen(world, draft)
     if world.thing is not None and world.finding is UNKNOWN:
         draft = draft.again(world.now + SILENCE)
@@ -77,7 +77,7 @@ def _unseen(world: World, draft: Draft) -> Draft:
 
     Where somebody has to do something first, that is said at once, and only a change looks again.
     """
-    if world.target is UNKNOWN and world.hidden:
+    if world.hidden:
         message = f"{world.hidden}: whether the target is well can't be told, and nothing is done on a guess"
         return _blocked(_decide(draft.with_status(retry_after_time=None), []), Refusal(reason=UNSEEN, message=message))
     draft = draft.again(world.now + BLINK)

@@ -5,6 +5,7 @@ The rule this module protects: a flood of duplicates costs no writes to the API 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from prunella.api.common import Condition
@@ -13,6 +14,8 @@ from prunella.api.names import MessageKind, MessageState, SourceKind, Verdict
 
 UNDER_WAY: Final = frozenset({"DwellRunning", "RolloutInProgress", "Allowed"})
 """Reasons of RemediationAllowed between which an attempt passes within moments: the Remediation tells, and the write after the effect."""
+UNSEEN: Final = "EvidenceMissing"
+_NUMBER: Final = re.compile(r"[0-9]+")
 
 
 def tells_something(before: IncidentStatus, after: IncidentStatus) -> bool:
@@ -92,7 +95,9 @@ def _decision(decision: Decision) -> tuple[str, str, str]:
     return (decision.about, decision.verdict, decision.reason)
 
 
-def _condition(condition: Condition) -> tuple[str, str, str]:
+def _condition(condition: Condition) -> tuple[str, str, str, str]:
+    """What can't be seen may be somebody's to mend: that it is something else now is news, where the reason is the same."""
     if condition.type == "RemediationAllowed" and condition.reason in UNDER_WAY:
-        return (condition.type, "", "")
-    return (condition.type, condition.status, condition.reason)
+        return (condition.type, "", "", "")
+    words = _NUMBER.sub("0", condition.message) if condition.reason == UNSEEN else ""
+    return (condition.type, condition.status, condition.reason, words)

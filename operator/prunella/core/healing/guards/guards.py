@@ -76,12 +76,14 @@ def evidence(world: World, plan: Plan) -> Refusal | None:
 
 
 def _unread(world: World) -> Refusal | None:
-    if world.thing is not None and world.watch_fresh and world.finding is UNKNOWN:
-        return Refusal(
-            reason="EvidenceMissing", message=f"what is seen of {world.thing.short} does not say whether it is well: nothing is done on a guess"
-        )
-    if not world.watch_fresh or world.finding is UNKNOWN or world.target is UNKNOWN:
+    if not world.watch_fresh:
         return Refusal(reason="EvidenceMissing", message="a watch of the cluster is silent: what is known of the target may be old")
+    if world.target is UNKNOWN:
+        return Refusal(reason="EvidenceMissing", message=f"{world.hidden or 'the target could not be read'}: what is known of it may be old")
+    if world.finding is UNKNOWN:
+        of = world.subject.short if world.subject is not None else "the target"
+        why = world.hidden or f"what is seen of {of} does not say whether it is well"
+        return Refusal(reason="EvidenceMissing", message=f"{why}: nothing is done on a guess")
     if world.record is UNKNOWN or world.namespace is UNKNOWN:
         return Refusal(reason="EvidenceMissing", message="the target's record or namespace could not be read")
     return None
