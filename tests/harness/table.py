@@ -22,6 +22,8 @@ class Row:
     expected: str
     seen: str
     detect: float | None = None
+    see: float | None = None
+    """How long after the first sight of a failing container, by a bare watcher, the Incident was there. Not printed."""
     act: float | None = None
     heal: float | None = None
     writes: str = ""
@@ -51,19 +53,21 @@ def render(folder: Path) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
-def acts(folder: Path) -> list[float]:
-    """The delay of every effect so far beyond the instant at which it was due, in seconds, the slowest last."""
+def delays(folder: Path) -> dict[str, list[float]]:
+    """Of every heal so far, in seconds: from sight to Incident, and from the instant at which it was due to the effect. The slowest last."""
     file = folder / FILE
     rows = [Row(**json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
-    return sorted(row.act for row in rows if row.act is not None)
+    told = {"see": (row.see for row in rows), "act+": (row.act for row in rows)}
+    return {name: sorted(one for one in each if one is not None) for name, each in told.items()}
 
 
-def promptness(delays: list[float], promised: float) -> tuple[list[str], bool]:
-    """How soon effects came, as a line, and whether the half of them kept to the promise: one alone tells of the machine, the half of the product."""
-    if not delays:
-        return [], True
-    half = median(delays)
-    return [f"act+: the half within {half:.2f} s, {promised:g} s are promised; the slowest {delays[-1]:.2f} s"], half <= promised
+def promptness(delays: Mapping[str, list[float]], promised: float) -> tuple[list[str], bool]:
+    """How soon it was, as lines, and whether the half of each kept to the promise: one alone tells of the machine, the half of the product."""
+    halves = {name: median(each) for name, each in delays.items() if each}
+    lines = [
+        f"{name}: the half within {half:.2f} s, {promised:g} s are promised; the slowest {delays[name][-1]:.2f} s" for name, half in halves.items()
+    ]
+    return lines, all(half <= promised for half in halves.values())
 
 
 def clear(folder: Path) -> None:

@@ -46,11 +46,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Effects that mostly come late fail the session, though none of them fails its scenario."""
+    """Incidents and effects that mostly come late fail the session, though none of them fails its scenario."""
     folder = _shared()
     if folder is None or hasattr(session.config, "workerinput"):
         return
-    _, kept = table.promptness(table.acts(folder), story.PROMPT_SECONDS)
+    _, kept = table.promptness(table.delays(folder), story.PROMPT_SECONDS)
     if not kept and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -60,7 +60,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if folder is None or hasattr(config, "workerinput"):
         return
     outcomes = _outcomes(terminalreporter)
-    prompt, _ = table.promptness(table.acts(folder), story.PROMPT_SECONDS)
+    prompt, _ = table.promptness(table.delays(folder), story.PROMPT_SECONDS)
     _tell(terminalreporter, "what healed, what was left alone", [*table.render(folder), *prompt, "", *catalogue.tally(outcomes)])
     seed = config.getoption("--shuffle", default=None)
     if seed is not None and outcomes:

@@ -125,12 +125,14 @@ def test_rounds_are_kept_by_their_seed(tmp_path):
     assert table.rounds(tmp_path) == {"1": {"a": False}, "2": {"a": True}}
 
 
-def test_effects_that_mostly_come_late_are_told_and_one_alone_is_not(tmp_path):
+def test_what_is_mostly_late_is_told_and_one_alone_is_not(tmp_path):
     for delay in (0.2, 0.3, 2.5):
-        table.add(tmp_path, table.Row(scenario="a", expected="Resolved", seen="Resolved", act=delay))
+        table.add(tmp_path, table.Row(scenario="a", expected="Resolved", seen="Resolved", see=delay / 2, act=delay))
     table.add(tmp_path, table.Row(scenario="a control", expected="no Incident", seen="no Incident"))
-    assert table.acts(tmp_path) == [0.2, 0.3, 2.5]
-    lines, kept = table.promptness(table.acts(tmp_path), 1.0)
-    assert (lines, kept) == (["act+: the half within 0.30 s, 1 s are promised; the slowest 2.50 s"], True)
-    assert table.promptness([0.2, 1.1, 1.2], 1.0)[1] is False
-    assert table.promptness([], 1.0) == ([], True)
+    delays = table.delays(tmp_path)
+    assert delays == {"see": [0.1, 0.15, 1.25], "act+": [0.2, 0.3, 2.5]}
+    lines, kept = table.promptness(delays, 1.0)
+    assert kept
+    assert lines[1] == "act+: the half within 0.30 s, 1 s are promised; the slowest 2.50 s"
+    assert table.promptness({"see": [0.2, 1.1, 1.2], "act+": [0.1]}, 1.0)[1] is False
+    assert table.promptness({"see": [], "act+": []}, 1.0) == ([], True)
