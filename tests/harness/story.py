@@ -68,6 +68,7 @@ def healed(
     assert first is not None
     sight = None if cause in LATE_CAUSES else arena.witness.first_failing(fault, lambda pod: not good.made(pod))
     see = (opened - sight).total_seconds() if sight is not None else None
+    end = abs(times["resolvedTime"] - first).total_seconds()
     seen = f"{incident['status']['phase']} {incident['status']['cause']}"
     table.add(
         arena.installation.folder,
@@ -77,6 +78,7 @@ def healed(
             seen=seen,
             detect=(opened - times["startedTime"]).total_seconds(),
             see=see,
+            end=end,
             act=delay,
             heal=(times["resolvedTime"] - times["startedTime"]).total_seconds(),
             writes=f"{len(bill.counted)}+{len(bill.hand_backs)}",
@@ -91,9 +93,7 @@ def healed(
     assert effect.time - opened >= timedelta(seconds=DWELL_SECONDS - 1), "the signal held for the dwell"
     assert see is not None or cause in LATE_CAUSES
     assert see is None or see <= LATEST_SECONDS, f"opened {see:.2f} s after the first sight of a failing container"
-    assert abs(times["resolvedTime"] - first) <= timedelta(seconds=LATEST_SECONDS), (
-        f"resolvedTime {times['resolvedTime']}, all ready first seen at {first}"
-    )
+    assert end <= LATEST_SECONDS, f"resolvedTime {times['resolvedTime']}, all ready first seen at {first}"
     _tells_a_heal(arena, incident, attempt, cause)
     _tells_the_workload(arena, kind, target)
     conventions(incident)

@@ -24,6 +24,8 @@ class Row:
     detect: float | None = None
     see: float | None = None
     """How long after the first sight of a failing container, by a bare watcher, the Incident was there. Not printed."""
+    end: float | None = None
+    """How far the Incident's end is from the instant at which the witness saw everything ready. Not printed."""
     act: float | None = None
     heal: float | None = None
     writes: str = ""
@@ -54,10 +56,10 @@ def render(folder: Path) -> list[str]:
 
 
 def delays(folder: Path) -> dict[str, list[float]]:
-    """Of every heal so far, in seconds: from sight to Incident, and from the instant at which it was due to the effect. The slowest last."""
+    """Of every heal so far, in seconds, the slowest last: from sight to Incident, from when it was due to the effect, from all ready to the end."""
     file = folder / FILE
     rows = [Row(**json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
-    told = {"see": (row.see for row in rows), "act+": (row.act for row in rows)}
+    told = {"see": (row.see for row in rows), "act+": (row.act for row in rows), "end": (row.end for row in rows)}
     return {name: sorted(one for one in each if one is not None) for name, each in told.items()}
 
 

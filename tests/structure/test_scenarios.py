@@ -127,10 +127,10 @@ def test_rounds_are_kept_by_their_seed(tmp_path):
 
 def test_what_is_mostly_late_is_told_and_one_alone_is_not(tmp_path):
     for delay in (0.2, 0.3, 2.5):
-        table.add(tmp_path, table.Row(scenario="a", expected="Resolved", seen="Resolved", see=delay / 2, act=delay))
+        table.add(tmp_path, table.Row(scenario="a", expected="Resolved", seen="Resolved", see=delay / 2, act=delay, end=delay / 10))
     table.add(tmp_path, table.Row(scenario="a control", expected="no Incident", seen="no Incident"))
     delays = table.delays(tmp_path)
-    assert delays == {"see": [0.1, 0.15, 1.25], "act+": [0.2, 0.3, 2.5]}
+    assert delays == {"see": [0.1, 0.15, 1.25], "act+": [0.2, 0.3, 2.5], "end": [0.02, 0.03, 0.25]}
     lines, kept = table.promptness(delays, 1.0)
     assert kept
     assert lines[1] == "act+: the half within 0.30 s, 1 s are promised; the slowest 2.50 s"
