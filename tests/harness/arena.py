@@ -251,5 +251,6 @@ def outline(incident: Object) -> str:
     status = incident.get("status", {})
     facts = {key: status.get(key) for key in ("phase", "cause", "priority", "remediation", "remediationState", "summary")}
     conditions = [f"{one['type']}={one['status']} {one['reason']}: {one['message']}" for one in status.get("conditions", [])]
+    signals = [f"{one['key']} {one['state']}, {one['count']} times, last {one['lastSeenTime'][11:23]}" for one in status.get("signals", [])]
     timeline = [f"{one['time'][11:23]} {one['what']}: {one['message']}" for one in status.get("timeline", [])]
-    return "\n".join([str(facts), *conditions, *timeline])
+    return "\n".join([str(facts), *conditions, *signals, *timeline])

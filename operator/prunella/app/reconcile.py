@@ -23,7 +23,6 @@ from prunella.core.decide import decide
 from prunella.core.draft import Draft
 from prunella.core.facts import AlertFacts
 from prunella.core.incident import correlate
-from prunella.core.incident.material import replanned, rides, tells_something
 from prunella.core.world import GONE, World
 
 from .beside import beside
@@ -31,11 +30,11 @@ from .errors import AlreadyExists, Conflict, Retryable
 from .gather import Gatherer
 from .in_line import Line
 from .incidents import rest
+from .incidents.keep import Keeper
 from .incidents.mailbox import Mailbox
 from .incidents.pace import Pace
 from .incidents.prepare import Preparer
 from .incidents.publish import Publisher
-from .incidents.put import put_status
 from .incidents.versions import Versions
 from .keys import IncidentKey
 from .listing import attempts_of
@@ -48,10 +47,8 @@ from .runs.shadows import Shadows
 log = logging.getLogger(__name__)
 TRIES: Final = 20
 QUESTIONS: Final = 2
-FLUSH: Final = timedelta(seconds=10)
 TAKEN: Final = timedelta(seconds=1)
 """When to look again where an attempt's name is taken, and the cache may not show by whom yet."""
-MAIL_CAP: Final = 2000
 
 
 class Reconciler:
@@ -94,6 +91,7 @@ class Reconciler:
         self._idle.set()
         self._parking = False
         self._versions = Versions()
+        self._keeper = Keeper(store=store, publisher=publisher, versions=self._versions, clock=clock, again=again)
         self._line = Line(view=view, gatherer=gatherer, outbox=outbox, versions=self._versions, clock=clock, again=again)
 
     async def deliver_alerts(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
@@ -193,6 +191,7 @@ class Reconciler:
     async def _decide(self, key: IncidentKey, incident: Incident, attempts: tuple[Remediation, ...]) -> tuple[Incident, Draft]:
         """Decide and store: the Incident as it is stored now, and the decision."""
         mail = self._mail[key]
+        await self._keeper.recognise(mail, incident)
         received = mail.received
         taken = Mailbox(
             alerts=list(mail.alerts),
@@ -209,26 +208,12 @@ class Reconciler:
             world = await self._answer(world, draft)
             draft = decide(world)
         mail.preparation, mail.answers = world.preparation, world.answers
-        stored = await self._write(incident, draft, force=self._flush_due(mail, draft))
+        stored = await self._keeper.keep(key, mail, taken, incident, draft)
         mail.judged = received
         if taken.alerts:
             self._pace.took(key)
-        if stored is not None:
-            del mail.alerts[: len(taken.alerts)]
-            mail.capture = None
-            mail.dirty_since = None
-            self._versions.wrote(key, stored.metadata.resource_version)
-            await self._publisher.publish(incident, stored)
-            self._hand_over(stored)
-            return stored, draft
-        if draft.status == incident.status:
-            # What came in tells nothing that does not stand there already: nothing waits to be written.
-            del mail.alerts[: len(taken.alerts)]
-            mail.dirty_since = None
-        elif taken.alerts or taken.deliveries or replanned(incident.status, draft.status):
-            self._keep(key, mail, riding=rides(draft.status))
-        self._hand_over(incident)
-        return incident, draft
+        self._hand_over(stored)
+        return stored, draft
 
     def _hand_over(self, incident: Incident) -> None:
         """What the stored Incident says is Pending goes to the outbox."""
@@ -251,24 +236,6 @@ class Reconciler:
                     read = await self._preparer.confirm(need.target)
                     world = replace(world, target=GONE if read is None else read)
         return world
-
-    async def _write(self, incident: Incident, draft: Draft, *, force: bool) -> Incident | None:
-        """Store the status if something that matters changed. None where nothing was written."""
-        if not tells_something(incident.status, draft.status) and not (force and draft.status != incident.status):
-            return None
-        return await put_status(self._store, incident, draft.status)
-
-    def _flush_due(self, mail: Mailbox, draft: Draft) -> bool:
-        if len(mail.alerts) >= MAIL_CAP:
-            return True
-        return mail.dirty_since is not None and self._clock.now() - mail.dirty_since >= FLUSH and not rides(draft.status)
-
-    def _keep(self, key: IncidentKey, mail: Mailbox, *, riding: bool) -> None:
-        """Only counts, receipts or the plan changed: they ride on the attempt's next write, or are written within ten seconds."""
-        if riding:
-            return
-        mail.dirty_since = mail.dirty_since or self._clock.now()
-        self._again(key, mail.dirty_since + FLUSH)
 
     async def _create(self, incident: Incident, attempt: wishes.Attempt) -> Remediation | None:
         """The create is the election. None where the name is taken."""

@@ -24,6 +24,7 @@ from prunella.core.facts import AlertFacts
 from prunella.core.incident.material import tells_something
 from prunella.core.incident.sources import is_opener
 
+from .mailbox import Unanswered
 from .pace import Pace
 from .publish import Publisher
 
@@ -50,6 +51,16 @@ class _Post:
     """What only counts up, and is written later."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     timer: asyncio.TimerHandle | None = None
+    unanswered: tuple[Unanswered, frozenset[_Body]] | None = None
+    """What was sent last, and for whom, until it is known to be stored."""
+
+    def known(self, bodies: frozenset[_Body], counted: int, waits: Sequence[AlertFacts] = ()) -> None:
+        """What they brought stands on the Incident, but for what only counts up and `waits`."""
+        self.counts[:counted] = waits
+        self.bodies = [one for one in self.bodies if one not in bodies]
+        for body in bodies:
+            body.kept = True
+        self.unanswered = None
 
 
 class Recorder:
@@ -99,6 +110,7 @@ class Recorder:
                 if not post.bodies:
                     return
                 raise Retryable(f"Incident {key.name} is gone: its alerts have to be sent again", delay=1.0)
+            await self._recognise(post, incident)
             try:
                 await self._merge(key, post, incident, all_of_it=all_of_it)
             except Conflict:
@@ -106,23 +118,30 @@ class Recorder:
             return
         raise Retryable(f"Incident {key.name} changed {TRIES} times meanwhile", delay=0.5)
 
+    async def _recognise(self, post: _Post, incident: Incident) -> None:
+        """Where the Incident shows what was sent last, that was stored though no answer came, and is not counted again."""
+        if post.unanswered is None or not post.unanswered[0].stands_on(incident):
+            return
+        sent, bodies = post.unanswered
+        post.known(bodies, sent.alerts)
+        self._publisher.count(sent.draft.counts)
+        await self._publisher.publish(sent.before, incident)
+
     async def _merge(self, key: IncidentKey, post: _Post, incident: Incident, *, all_of_it: bool) -> None:
-        bodies, counted = set(post.bodies), len(post.counts)
+        bodies, counted = frozenset(post.bodies), len(post.counts)
         taken = (*post.counts, *(alert for body in post.bodies for alert in body.alerts))
         opening = incident.spec.source.signal if incident.spec.source is not None else None
         waits = False
         if any(opening is None or not is_opener(opening, alert) for alert in taken):
             draft = decide.keep(incident, taken, self._clock.now(), polled=self._polled)
             if tells_something(incident.status, draft.status) or (all_of_it and draft.status != incident.status):
+                post.unanswered = (Unanswered(incident, draft, counted), bodies)
                 stored = await self._store.put_incident_status(incident.model_copy(update={"status": draft.status}))
                 self._publisher.count(draft.counts)
                 await self._publisher.publish(incident, stored)
             else:
                 waits = draft.status != incident.status
-        post.counts[:counted] = taken if waits else ()
-        post.bodies = [one for one in post.bodies if one not in bodies]
-        for body in bodies:
-            body.kept = True
+        post.known(bodies, counted, taken if waits else ())
         self._pace.took(key)
         if waits:
             self._later(key, post)
