@@ -74,6 +74,26 @@ async def test_what_came_in_after_the_write_that_got_no_answer_is_counted_too(pl
     assert counts(place) == {"HighErrors": 3, "Slow": 2}
 
 
+async def test_an_alert_that_is_sent_again_until_it_is_stored_is_one_delivery(place, leader):
+    await leader.take(alert())
+    with no_answer(place, times=3, when="before"):
+        for _ in range(3):
+            with pytest.raises(Retryable, match="no answer"):
+                await leader.take(alert("Slow"))
+        await leader.take(alert("Slow"))
+    await leader.run(30)
+    assert counts(place) == {"HighErrors": 1, "Slow": 1}
+
+
+async def test_an_alert_that_was_refused_and_is_not_sent_again_is_stored_all_the_same(place, leader):
+    await leader.take(alert())
+    with no_answer(place, when="before"), pytest.raises(Retryable, match="no answer"):
+        await leader.take(alert("Slow"))
+    await leader.run(30)
+    assert counts(place) == {"HighErrors": 1, "Slow": 1}
+    assert all(not mail.alerts and not mail.refused for mail in leader.reconciler._mail.values())
+
+
 async def test_what_was_recognised_as_stored_is_recognised_once(place, leader):
     """The decision after it fails too, and by then more has come in."""
     await leader.take(alert())

@@ -92,9 +92,12 @@ def test_a_length_that_can_not_be_is_refused(told):
         chosen({"SOAK_SECONDS": told})
 
 
-def test_one_outage_is_in_the_warm_up_and_one_in_the_middle_and_only_a_long_soak_judges_memory():
-    assert (FULL.warm_up, FULL.outages_at, FULL.alerts, FULL.judges_memory) == (600, (450, 1770), 18_000, True)
-    assert (SHORT.warm_up, SHORT.outages_at, SHORT.alerts, SHORT.judges_memory) == (50, (37.5, 135), 1500, False)
+def test_outages_are_rehearsed_in_the_warm_up_and_one_is_measured_and_only_a_long_soak_judges_memory():
+    assert (FULL.warm_up, FULL.outages_at, FULL.alerts, FULL.judges_memory) == (900, (450, 600, 750, 2220), 18_000, True)
+    assert (SHORT.warm_up, SHORT.outages_at, SHORT.alerts, SHORT.judges_memory) == (75, (37.5, 172.5), 1500, False)
+    for plan in (FULL, SHORT):
+        ends = [at + plan.outage_seconds for at in plan.outages_at]
+        assert all(end < later for end, later in zip(ends[:-1], (*plan.outages_at[1:-1], plan.warm_up), strict=True)), "each is over before the next"
 
 
 def test_every_target_has_its_hundred_signals_before_the_first_outage():
@@ -434,7 +437,7 @@ def test_a_soak_in_which_all_is_well_is_passed_and_told_row_by_row():
         ({"starts": 2}, "starts of the operator", "2"),
         ({"words": {"Traceback": 3}}, "'Traceback' in its log", "3"),
         ({"samples": line(1.5)}, "memory slope", "1.50 ± 0.00 MiB/h"),
-        ({"samples": line(0.2, 62)}, "memory", "2 samples"),
+        ({"samples": line(0.2, 92)}, "memory", "2 samples"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -97,14 +97,16 @@ class Reconciler:
     async def deliver_alerts(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
         """Put alerts on an Incident; returns once they are stored, in the Incident's turn. Raises Retryable or Conflict where they could not be."""
         mail = self._mail[key]
-        mail.alerts.extend(alerts)
-        mail.received += len(alerts)
-        mine = mail.received
+        mine = mail.put(alerts)
 
         def over() -> bool:
             return mail.judged >= mine or self._mail.get(key) is not mail
 
-        await self._pace.decide(key, self._locks[key], over, lambda: self._pass(key))
+        try:
+            await self._pace.decide(key, self._locks[key], over, lambda: self._pass(key))
+        except Exception:
+            mail.refuse(alerts)
+            raise
         if mail.judged < mine:
             raise Retryable(f"Incident {key.name} was deleted meanwhile", delay=1.0)
 

@@ -51,15 +51,15 @@ class Keeper:
         """The Incident as it is stored now. `taken` is what of the mailbox the decision took in. Raises Conflict, Retryable, OutcomeUnknown."""
         force = self._flush_due(mail, draft)
         if tells_something(incident.status, draft.status) or (force and draft.status != incident.status):
-            mail.unanswered = Unanswered(incident, draft, len(taken.alerts))
+            mail.unanswered = Unanswered(incident, draft, taken.alerts)
             stored = await put_status(self._store, incident, draft.status)
-            mail.stored(len(taken.alerts))
+            mail.stored(taken.alerts)
             self._versions.wrote(key, stored.metadata.resource_version)
             await self._publisher.publish(incident, stored)
             return stored
         if draft.status == incident.status:
             # What came in tells nothing that does not stand there already: nothing waits to be written.
-            mail.known(len(taken.alerts))
+            mail.known(taken.alerts)
         elif (taken.alerts or taken.deliveries or replanned(incident.status, draft.status)) and not rides(draft.status):
             # Only counts, receipts or the plan changed. While an attempt is under way they ride on its next write; else they wait for a while.
             mail.dirty_since = mail.dirty_since or self._clock.now()

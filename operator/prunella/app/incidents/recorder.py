@@ -123,7 +123,7 @@ class Recorder:
         if post.unanswered is None or not post.unanswered[0].stands_on(incident):
             return
         sent, bodies = post.unanswered
-        post.known(bodies, sent.alerts)
+        post.known(bodies, len(sent.alerts))
         self._publisher.count(sent.draft.counts)
         await self._publisher.publish(sent.before, incident)
 
@@ -135,7 +135,7 @@ class Recorder:
         if any(opening is None or not is_opener(opening, alert) for alert in taken):
             draft = decide.keep(incident, taken, self._clock.now(), polled=self._polled)
             if tells_something(incident.status, draft.status) or (all_of_it and draft.status != incident.status):
-                post.unanswered = (Unanswered(incident, draft, counted), bodies)
+                post.unanswered = (Unanswered(incident, draft, tuple(post.counts)), bodies)
                 stored = await self._store.put_incident_status(incident.model_copy(update={"status": draft.status}))
                 self._publisher.count(draft.counts)
                 await self._publisher.publish(incident, stored)
