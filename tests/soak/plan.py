@@ -39,7 +39,7 @@ class Plan:
 
     @property
     def outages_at(self) -> tuple[float, ...]:
-        """When the API server goes away: in the second half of the warm-up, when Incidents are as large as they get, and in the middle of the rest."""
+        """When the API server goes away: in the warm-up's second half, when Incidents are as large as they get, and in the middle of the rest."""
         half = self.warm_up / 2
         measured = self.warm_up + (self.seconds - self.warm_up - self.outage_seconds) / 2
         return (*(half + half / self.rehearsals * number for number in range(self.rehearsals)), measured)
