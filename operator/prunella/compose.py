@@ -57,7 +57,7 @@ from prunella.app.readiness import Readiness
 from prunella.app.reconcile import Reconciler
 from prunella.app.remediate import Runner
 from prunella.app.requests import Requests
-from prunella.app.runs.measures import Measures
+from prunella.app.runs.leftovers import Leftovers
 from prunella.app.runs.once import Once
 from prunella.app.runs.orphans import Orphans
 from prunella.app.runs.permit import Permit
@@ -155,7 +155,7 @@ class Operator:
             readiness=Readiness(self._cache, self._store, self._clock, self._evaluate, zone_of, self._settings.namespace, things.certificates),
             brake=Brake(self._cache, self._store, gatherer, self._clock, self._telemetry),
             commons=Commons(self._cache, gatherer.around, intake, self._clock, self._wake),
-            measures=Measures(self._cache, self._store, self._live, self._executor, self._clock, self._settings.namespace),
+            leftovers=Leftovers(self._cache, self._store, self._live, self._executor, self._clock, self._settings.namespace),
             queues=self._queues,
             clock=self._clock,
             telemetry=self._telemetry,
@@ -200,9 +200,7 @@ class Operator:
         preparer = Preparer(self._live, self._executor, self._clock, self._queries, gatherer.poll)
         quarantine = Quarantine(self._store, self._clock)
         once = Once(self._store, self._live, self._executor, quarantine, self._clock, self._telemetry, self._election, gatherer.operator_namespace)
-        prover = Prover(
-            gatherer=gatherer, live=self._live, executor=self._executor, queries=self._queries, once=once, quarantine=quarantine, clock=self._clock
-        )
+        prover = Prover(gatherer=gatherer, live=self._live, queries=self._queries, once=once, quarantine=quarantine, clock=self._clock)
         permit = Permit(self._store, gatherer, preparer)
         runner = Runner(
             view=self._cache, store=self._store, gatherer=gatherer, preparer=preparer, permit=permit, once=once, prover=prover, clock=self._clock

@@ -79,7 +79,7 @@ class Body:
             readiness=Readiness(self.place.view, self.place.api, clock, cel(), zone_of, "prunella-system", self.operator.things.certificates),
             brake=self.operator.brake,
             commons=self.operator.commons,
-            measures=self.operator.measures,
+            leftovers=self.operator.leftovers,
             queues=self.queues,
             clock=clock,
             telemetry=telemetry,

@@ -58,6 +58,19 @@ async def test_r25_a_measure_ends_when_its_time_is_over_and_not_before():
     await operator.close()
 
 
+async def test_r25_what_ended_it_claims_no_field_for_long():
+    place, workload, operator = await taken()
+    await operator.run(TTL)
+    assert workload.raw["spec"]["replicas"] == 3
+    await operator.run(90)
+    assert workload.raw["metadata"]["managedFields"] == []
+    assert operator.remediations[0].status.claim_time is None
+    place.api.writes.clear()
+    await operator.run(TTL)
+    assert [one for one in place.api.writes if one.kind == "Remediation"] == []
+    await operator.close()
+
+
 async def test_r25_neither_a_restart_nor_records_that_are_gone_make_it_stay():
     place, workload, operator = await taken()
     await operator.close()
@@ -97,9 +110,9 @@ async def test_r25_an_attempt_that_only_bears_the_name_of_the_one_that_took_it_d
     assert successor.metadata.uid != took.metadata.uid
     waiting = RemediationStatus(phase=RemediationPhase.PENDING, approval_deadline_time=place.clock.now() + timedelta(days=1))
     await place.api.put_remediation_status(successor.model_copy(update={"status": waiting}))
-    measures = Operator(place).measures
+    leftovers = Operator(place).leftovers
     place.clock.set(place.clock.now() + timedelta(seconds=TTL))
-    await measures.look()
+    await leftovers.look()
     assert workload.raw["spec"]["replicas"] == 3
     assert MARK not in workload.annotations
 
@@ -254,8 +267,8 @@ async def test_one_that_can_not_be_ended_holds_up_no_other_and_is_not_asked_for_
     assert other.raw["spec"]["replicas"] == 3
     before = list(asked)
     assert before[:2] == ["checkout", "other"]
-    await operator.measures.look()
-    await operator.measures.look()
+    await operator.leftovers.look()
+    await operator.leftovers.look()
     assert asked == before, "it was asked for a moment ago"
     assert "could not be ended; it is tried again" in caplog.text
     place.cluster.apply = real

@@ -128,6 +128,7 @@ async def test_a_claim_that_is_never_let_go_of_is_said_in_the_log(caplog):
     place.cluster.apply = refuses  # type: ignore[method-assign] # the fake's own
     await operator.run(40)
     assert caplog.text.count("Field ownership could not be handed back") == 1
+    assert operator.remediations[0].status.claim_time is not None, "so it is tried again later"
     assert operator.remediations[0].status.outcome is Outcome.REMEDIATED
     await operator.close()
 

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
+from prunella.api.common import ObjectRef
+from prunella.api.remediation import Intent, Remediation, StepStatus
+from prunella.core.healing.runs import claims
 from prunella.core.healing.steps.hand_back import hand_back
+
+from .builders import NOON, ago
+from .healing_builders import attempt
 
 
 def claim(manager: str, operation: str = "Update", subresource: str = "") -> dict[str, Any]:
@@ -55,3 +61,47 @@ def test_several_entries_are_removed_from_the_last_to_the_first():
 )
 def test_where_nothing_is_ours_there_is_nothing_to_do(stored: dict[str, Any]):
     assert hand_back(stored) is None
+
+
+ELSEWHERE = ObjectRef(api_version="apps/v1", kind="Deployment", namespace="shop", name="cart", uid="u-2")
+
+
+def patched(ref: ObjectRef, action: str = "Patch") -> StepStatus:
+    return StepStatus(name="one", state="Applied", intent=Intent(id="1", action=action, target_ref=ref, written_time=NOON, deadline_time=NOON))
+
+
+def test_what_may_be_claimed_is_the_target_and_all_that_was_patched_each_once():
+    one = attempt(steps=(patched(ELSEWHERE), patched(ELSEWHERE).model_copy(update={"name": "two"}), patched(ELSEWHERE, "Evict")))
+    assert claims.objects(one) == (one.spec.target_ref, ELSEWHERE)
+    assert [claims.made(patched(ELSEWHERE, action)) for action in ("Patch", "Evict", "Create")] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("one", "others", "left"),
+    [
+        (attempt(ended=100, claim_time=ago(110)), (), True),
+        (attempt(ended=60, claim_time=ago(110)), (), True),
+        (attempt(ended=59, claim_time=ago(110)), (), False),
+        (attempt(ended=86401, claim_time=ago(90000)), (), False),
+        (attempt(ended=100), (), False),
+        (attempt(ended=None, claim_time=ago(110)), (), False),
+        (attempt(ended=100, claim_time=ago(110)), (attempt(2, ended=None, started=5),), False),
+        (attempt(ended=100, claim_time=ago(110)), (attempt(2, ended=90),), True),
+        (attempt(ended=100, claim_time=ago(110)), (attempt(2, ended=None, started=5, target_ref=ELSEWHERE),), True),
+        (attempt(ended=100, claim_time=ago(110), steps=(patched(ELSEWHERE),)), (attempt(2, ended=None, started=5, target_ref=ELSEWHERE),), False),
+    ],
+    ids=[
+        "it stands",
+        "after a minute",
+        "not at once",
+        "nor for ever",
+        "there is none",
+        "it is not over",
+        "another one is at work on it",
+        "another one is over",
+        "another one is at work elsewhere",
+        "another one is at work on what it patched",
+    ],
+)
+def test_a_claim_is_taken_off_once_its_run_is_over_and_nobody_is_at_work(one: Remediation, others: tuple[Remediation, ...], left: bool):
+    assert claims.left(one, (one, *others), NOON) is left

@@ -39,7 +39,7 @@ from prunella.app.outbox import Outbox
 from prunella.app.reconcile import Reconciler
 from prunella.app.remediate import Runner
 from prunella.app.requests import Requests
-from prunella.app.runs.measures import Measures
+from prunella.app.runs.leftovers import Leftovers
 from prunella.app.runs.once import Once
 from prunella.app.runs.orphans import Orphans
 from prunella.app.runs.permit import Permit
@@ -156,7 +156,7 @@ class Operator:
         preparer = Preparer(cluster, hands, clock, place.queries, self.gatherer.poll)
         quarantine = Quarantine(api, clock)
         once = Once(api, cluster, hands, quarantine, clock, place.telemetry, self.tenure, "prunella-system")
-        prover = Prover(gatherer=self.gatherer, live=cluster, executor=hands, queries=place.queries, once=once, quarantine=quarantine, clock=clock)
+        prover = Prover(gatherer=self.gatherer, live=cluster, queries=place.queries, once=once, quarantine=quarantine, clock=clock)
         permit = Permit(api, self.gatherer, preparer)
         runner = Runner(view=view, store=api, gatherer=self.gatherer, preparer=preparer, permit=permit, once=once, prover=prover, clock=clock)
         self.outbox = Outbox(
@@ -206,7 +206,7 @@ class Operator:
         self.brake = Brake(view, api, self.gatherer, clock, place.telemetry)
         self.brake.wake_all = self.wake_all
         self.commons = Commons(view, self.gatherer.around, self.intake, clock, self.wake)
-        self.measures = Measures(view, api, place.cluster, place.cluster, clock, "prunella-system")
+        self.leftovers = Leftovers(view, api, place.cluster, place.cluster, clock, "prunella-system")
 
     async def _deliver(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
         await (self.reconciler.deliver_alerts if self.tenure.leads else self.recorder.keep)(key, alerts)
@@ -261,7 +261,7 @@ class Operator:
                 if not isinstance(key, WorkloadKey):
                     await self.brake.look()
                     await self.commons.look()
-            await self.measures.look()
+            await self.leftovers.look()
             if self.outbox.idle() and self.asking.idle() and not self.pending:
                 break
             await asyncio.sleep(0)

@@ -172,6 +172,8 @@ class RemediationStatus(WireModel):
     """When the first intent was stored."""
     effect_time: Instant | None = None
     """When the last effect was seen applied."""
+    claim_time: Instant | None = None
+    """Since when fields that the run wrote may be ours by field ownership; absent before, and once that was taken off them again."""
     verify_started_time: Instant | None = None
     """When verification began."""
     healthy_since_time: Instant | None = None

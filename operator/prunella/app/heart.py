@@ -32,7 +32,7 @@ from .queues import Queues
 from .readiness import Readiness
 from .reconcile import Reconciler
 from .requests import Requests
-from .runs.measures import Measures
+from .runs.leftovers import Leftovers
 from .things import Things
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ WORKERS: Final = 16
 HEALTH_SECONDS: Final = 10.0
 BRAKE_SECONDS: Final = 0.25
 COMMONS_SECONDS: Final = 1.0
-MEASURES_SECONDS: Final = 5.0
+LEFTOVERS_SECONDS: Final = 5.0
 GAUGE_SECONDS: Final = 10.0
 RESYNC_SECONDS: Final = 300.0
 PARTING_SECONDS: Final = 12.0
@@ -73,7 +73,7 @@ class Organs:
     readiness: Readiness
     brake: Brake
     commons: Commons
-    measures: Measures
+    leftovers: Leftovers
     queues: Queues
     clock: Clock
     telemetry: Telemetry
@@ -142,7 +142,7 @@ class Heart:
         group.create_task(organs.queues.policies.run(1, rested))
         group.create_task(self._every(BRAKE_SECONDS, organs.brake.look, rested))
         group.create_task(self._every(COMMONS_SECONDS, organs.commons.look, rested))
-        group.create_task(self._every(MEASURES_SECONDS, organs.measures.look, rested))
+        group.create_task(self._every(LEFTOVERS_SECONDS, organs.leftovers.look, rested))
         group.create_task(self._every(RESYNC_SECONDS, self._resync))
         group.create_task(self._every(GAUGE_SECONDS, self._gauges.give))
         self.poll_now()

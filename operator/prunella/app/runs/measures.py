@@ -20,7 +20,7 @@ from prunella.core.healing.effects.effect import Applied
 from prunella.core.healing.guards import guards
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.runbooks import identity
-from prunella.core.healing.runs import measures
+from prunella.core.healing.runs import measures, request
 from prunella.core.healing.runs.measures import Measure
 
 from .unwatched import Unwatched
@@ -86,6 +86,14 @@ class Measures:
         log.info("A temporary measure has ended", extra={"object": f"{ref.kind} {ref.name}", "said": patch.does})
         name = f"{ref.name}.measure.{int(measure.undo_after_time.timestamp())}"
         await self._store.emit_event(regarding=ref, name=name, reason="MeasureUndone", message=patch.does, warning=False, time=now)
+        await self._claimed(measure, now)
+
+    async def _claimed(self, measure: Measure, now: datetime) -> None:
+        """What was written to take it back is ours again: the attempt tells, as of all that it wrote. Where it was deleted nobody does."""
+        namespace, _, name = measure.remediation.partition("/")
+        one = await self._store.remediation(namespace, name)
+        if one is not None and one.metadata.uid == (measure.uid or one.metadata.uid) and request.final(one):
+            await self._store.put_remediation_status(one.model_copy(update={"status": one.status.model_copy(update={"claim_time": now})}))
 
     def _at_work(self, measure: Measure, now: datetime) -> bool:
         """Whether the attempt that took the measure has not ended: it would take its end for a person's doing.

@@ -22,7 +22,7 @@ from prunella.core.healing.effects.effect import Applied, DeletePod, Effect, Evi
 from prunella.core.healing.guards import approval
 from prunella.core.healing.runbooks import run, succession
 from prunella.core.healing.runbooks.identity import Actor
-from prunella.core.healing.runs import midrun, overridden
+from prunella.core.healing.runs import claims, midrun, overridden
 
 from . import attempt
 from .hand_back import HandBack
@@ -66,7 +66,7 @@ class Once:
         self._clock = clock
         self._telemetry = telemetry
         self._tenure = tenure
-        self._hand_back = HandBack(live, executor, operator_namespace)
+        self.claims = HandBack(live, executor, operator_namespace)
         self._read: dict[str, RemediationStatus] = {}
 
     def know(self, remediation: Remediation) -> None:
@@ -144,7 +144,8 @@ class Once:
         done = step.model_copy(
             update={"state": StepState.APPLIED, "message": does or step.message, "outcome": StepOutcome(observed_time=now, after=after)}
         )
-        status = attempt.replace_step(remediation.status, done).model_copy(update={"effect_time": now})
+        claim_time = now if claims.made(step) else remediation.status.claim_time
+        status = attempt.replace_step(remediation.status, done).model_copy(update={"effect_time": now, "claim_time": claim_time})
         stored = remediation.model_copy(update={"status": status})
         if runbook is not None and attempt.is_all(runbook, stored, step, last=last):
             # Nothing else can follow: the outcome and the start of verification are one write.
@@ -170,6 +171,7 @@ class Once:
         stored = await self._store.put_remediation_status(remediation.model_copy(update={"status": status}))
         if stored.status.phase is not None and stored.status.phase.final:
             self._read.pop(stored.metadata.uid, None)
+            self.claims.forget(stored.metadata.uid)
         else:
             self.know(stored)
         return stored
@@ -237,8 +239,11 @@ class Once:
     async def _unknown(self, remediation: Remediation, step: StepStatus, message: str) -> None:
         """What happened can't be known: stop, and page a person. The target stays held."""
         unknown = step.model_copy(update={"state": StepState.UNKNOWN, "message": message})
-        status = attempt.replace_step(remediation.status, unknown).model_copy(update={"phase": RemediationPhase.UNKNOWN, "message": message})
-        status = attempt.succeeded(status, ConditionStatus.UNKNOWN, "Unknown", message, self._clock.now())
+        now = self._clock.now()
+        claim_time = now if claims.made(step) else remediation.status.claim_time
+        changed = {"phase": RemediationPhase.UNKNOWN, "message": message, "claim_time": claim_time}
+        status = attempt.replace_step(remediation.status, unknown).model_copy(update=changed)
+        status = attempt.succeeded(status, ConditionStatus.UNKNOWN, "Unknown", message, now)
         await self.put(remediation.model_copy(update={"status": status}))
 
     async def end(self, remediation: Remediation, outcome: Outcome, message: str, *, reason: str = "") -> Remediation:
@@ -246,7 +251,7 @@ class Once:
         now = self._clock.now()
         phase = PHASE_OF[outcome]
         ended = {"phase": phase, "outcome": outcome, "message": message[:1024], "ended_time": now, "asking": None}
-        status = remediation.status.model_copy(update=ended)
+        status = remediation.status.model_copy(update=ended | {"claim_time": self.claims.left(remediation)})
         if reason:
             status = attempt.allowed(status, ConditionStatus.FALSE, reason, message, now)
         untried = reason == approval.EXPIRED and status.effect_time is None  # nobody answered: that is no ground to try something else
@@ -258,7 +263,9 @@ class Once:
 
     async def _stop(self, remediation: Remediation, outcome: Outcome, message: str, *, reason: str = "") -> None:
         """The end of a run whose step was not done. Only then are claims handed back: what the API server said to the step is stored first."""
-        await self._hand_back.tried(await self.end(remediation, outcome, message, reason=reason))
+        ended = await self.end(remediation, outcome, message, reason=reason)
+        if ended.status.claim_time is not None and await self.claims.tried(ended):
+            await self._put(ended.model_copy(update={"status": ended.status.model_copy(update={"claim_time": None})}))
 
     async def _generation(self, remediation: Remediation) -> int | None:
         """The target's, as the run has left it: what somebody changed since is theirs. As it is now, where the run has not written to the target."""

@@ -17,7 +17,7 @@ from prunella.api.remediation import Measurement, Remediation, StepStatus
 from prunella.api.runbook import Check, Runbook
 from prunella.app.gather import Gatherer
 from prunella.app.incidents.mailbox import Mailbox
-from prunella.app.ports import Clock, Executor, Live, Queries
+from prunella.app.ports import Clock, Live, Queries
 from prunella.core import rollout
 from prunella.core.facts import UNKNOWN, UnknownT, WorkloadFacts
 from prunella.core.healing.effects import effect as effects
@@ -30,7 +30,6 @@ from prunella.core.things.detect import is_thing
 from prunella.core.world import GONE, World
 
 from . import attempt
-from .hand_back import HandBack
 from .once import Once
 from .quarantine import Quarantine
 
@@ -51,12 +50,9 @@ class Course:
 class Prover:
     """Verifies attempts."""
 
-    def __init__(
-        self, *, gatherer: Gatherer, live: Live, executor: Executor, queries: Queries, once: Once, quarantine: Quarantine, clock: Clock
-    ) -> None:
+    def __init__(self, *, gatherer: Gatherer, live: Live, queries: Queries, once: Once, quarantine: Quarantine, clock: Clock) -> None:
         self._gatherer = gatherer
         self._live = live
-        self._hand_back = HandBack(live, executor, gatherer.operator_namespace)
         self._queries = queries
         self._once = once
         self._quarantine = quarantine
@@ -195,7 +191,7 @@ class Prover:
 
     async def hand_back(self, remediation: Remediation) -> None:
         """Take our claims off all that was patched. Idempotent. Raises Retryable where the API server does not take it now."""
-        await self._hand_back.of(remediation)
+        await self._once.claims.of(remediation)
 
 
 def _stays(record: StepStatus) -> bool:
