@@ -13,6 +13,7 @@ from tests.adapters.local import FixedClock, answering, nobody, serving
 from prunella.adapters.notify.call import Calls
 from prunella.api.common import Metadata, ObjectRef
 from prunella.api.healing_policy import HealingPolicy, HealingPolicySpec, Receiver, ReceiverMethod, SecretKeyRef
+from prunella.api.step_failure import Transient
 from prunella.app.errors import OutcomeUnknown
 from prunella.core.healing.effects.effect import Applied, NotApplied
 from prunella.core.healing.effects.outside import Call
@@ -63,7 +64,8 @@ async def test_it_is_one_post_with_the_intents_id_as_its_key_and_signed():
 async def test_a_clear_refusal_is_no_effect(status):
     bot = Bot(status)
     async with serving(bot) as url:
-        assert await calls(url).make(CALL, "5b1e") == NotApplied(reason="", message=f"receiver bot refused the call with {status}")
+        busy = Transient.TOO_MANY_REQUESTS if status == 429 else None
+        assert await calls(url).make(CALL, "5b1e") == NotApplied(reason="", message=f"receiver bot refused the call with {status}", transient=busy)
     assert len(bot.got) == 1
 
 
@@ -88,7 +90,8 @@ async def test_a_connection_that_breaks_can_not_be_known(pieces):
 async def test_a_refused_connection_was_sent_nothing():
     async with nobody() as url:
         answer = await calls(url).make(CALL, "5b1e")
-    assert answer == NotApplied(reason="", message="receiver bot could not be reached (ClientConnectorError): nothing was sent")
+    message = "receiver bot could not be reached (ClientConnectorError): nothing was sent"
+    assert answer == NotApplied(reason="", message=message, transient=Transient.TIMEOUT)
 
 
 async def test_it_goes_nowhere_that_the_secret_does_not_allow():

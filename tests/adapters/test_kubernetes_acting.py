@@ -12,6 +12,7 @@ from prunella.adapters.kubernetes.client import Api, connect_plainly
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.adapters.kubernetes.reads import LiveReads
 from prunella.adapters.kubernetes.resources import DEPLOYMENT, JSON_PATCH, NAMESPACE, POD
+from prunella.api.step_failure import Transient
 from prunella.app.errors import Permanent, Retryable
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing.effects.effect import Applied, DryRun, NotApplied
@@ -106,21 +107,24 @@ async def test_whom_it_takes_us_for_otherwise_sends_nothing(api: Api, server: St
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    ("trouble", "transient"),
     [
-        Silence(cut=True),
-        refusal(500, "InternalError"),
-        refusal(503, "ServiceUnavailable"),
-        refusal(429, "TooManyRequests"),
-        refusal(401, "Unauthorized"),
+        (Silence(cut=True), Transient.TIMEOUT),
+        (refusal(500, "InternalError"), Transient.SERVER_ERROR),
+        (refusal(503, "ServiceUnavailable"), Transient.SERVER_ERROR),
+        (refusal(429, "TooManyRequests"), Transient.TOO_MANY_REQUESTS),
+        (refusal(401, "Unauthorized"), None),
     ],
     ids=["no answer", "500", "503", "429", "401"],
 )
-async def test_where_it_does_not_say_nothing_was_sent_and_it_may_be_tried(api: Api, server: StandIn, trouble: Reply | Silence):
+async def test_where_it_does_not_say_nothing_was_sent_and_it_may_be_tried(
+    api: Api, server: StandIn, trouble: Reply | Silence, transient: Transient | None
+):
     for question in (("POST", WHO), ("GET", THERE)):
         server.answers(*question, trouble)
-        with pytest.raises(Retryable):
+        with pytest.raises(Retryable) as caught:
             await Effects(api).apply(PATCH, "intent", HEALER)
+        assert caught.value.transient is transient
     assert server.count("PATCH") == 0
 
 

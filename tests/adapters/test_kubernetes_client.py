@@ -15,6 +15,7 @@ from tests.adapters.standin import Lines, Numbers, Reply, Silence, StandIn, list
 from prunella.adapters.kubernetes.answers import NotLetIn
 from prunella.adapters.kubernetes.client import Api, connect, connect_plainly
 from prunella.adapters.kubernetes.resources import DEPLOYMENT, INCIDENT, JSON_PATCH, POD, Call
+from prunella.api.step_failure import Transient
 from prunella.app.errors import AlreadyExists, Conflict, OutcomeUnknown, Permanent, PrunellaError, Retryable
 
 WEB = "/apis/apps/v1/namespaces/shop/deployments/web"
@@ -105,7 +106,7 @@ async def test_the_servers_word_on_when_to_come_back_is_honoured_within_reason(a
     server.answers("GET", WEB, Reply({}, 429, {"Retry-After": header} if header else {}))
     with pytest.raises(Retryable) as caught:
         await api.ask(call("get"))
-    assert caught.value.delay == delay
+    assert (caught.value.delay, caught.value.transient) == (delay, Transient.TOO_MANY_REQUESTS)
 
 
 @pytest.mark.parametrize("silence", [Silence(cut=True), Silence()], ids=["the connection is cut", "nothing comes in time"])
@@ -126,8 +127,9 @@ async def test_no_answer_to_a_write_is_unknown_and_to_a_read_is_tried_again(
 
 async def test_a_server_that_is_not_there_was_surely_not_written_to(unused_tcp_port: int):
     async with connect_plainly(f"http://127.0.0.1:{unused_tcp_port}", Numbers()) as api:
-        with pytest.raises(Retryable, match="could not be reached"):
+        with pytest.raises(Retryable, match="could not be reached") as caught:
             await api.ask(call("patch"))
+    assert caught.value.transient is Transient.TIMEOUT
 
 
 async def test_an_answer_that_is_not_json_is_not_taken_for_the_object(api: Api, server: StandIn):

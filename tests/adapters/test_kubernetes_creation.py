@@ -12,6 +12,7 @@ from tests.adapters.standin import Numbers, Object, Reply, Silence, StandIn, ref
 from prunella.adapters.kubernetes.client import Api, connect_plainly
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.api.common import ObjectRef
+from prunella.api.step_failure import Transient
 from prunella.app.errors import OutcomeUnknown, Retryable
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing.effects.creation import Create, Unmake
@@ -83,7 +84,21 @@ async def test_a_server_error_or_no_answer_is_unknown_and_not_tried_again(server
 
 async def test_what_was_turned_away_unread_may_be_tried(server: StandIn, api: Api) -> None:
     server.answers("POST", ALL, refusal(429, "TooManyRequests"))
-    with pytest.raises(Retryable):
+    with pytest.raises(Retryable) as caught:
+        await Effects(api).apply(CREATE, "5b1e", OURSELVES)
+    assert caught.value.transient is Transient.TOO_MANY_REQUESTS
+
+
+async def test_a_quota_that_others_count_in_at_the_same_time_may_be_tried_and_is_nobodys_object(server: StandIn, api: Api) -> None:
+    server.answers("POST", ALL, refusal(409, "Conflict", "quota"))
+    server.answers("GET", ONE, refusal(404, "NotFound"))
+    message = "The API server refused the creation of Job shop/prunella-5b1e (409): quota"
+    assert await Effects(api).apply(CREATE, "5b1e", OURSELVES) == NotApplied(reason="", message=message, transient=Transient.CONFLICT)
+
+
+async def test_a_good_answer_that_is_not_the_object_leaves_open_whether_it_was_made(server: StandIn, api: Api) -> None:
+    server.answers("POST", ALL, Reply("<html>welcome</html>"))
+    with pytest.raises(OutcomeUnknown):
         await Effects(api).apply(CREATE, "5b1e", OURSELVES)
 
 

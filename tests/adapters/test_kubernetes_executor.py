@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.adapters.standin import Numbers, Object, Reply, Silence, StandIn, refusal, standing_in
+from tests.adapters.standin import Numbers, Object, Reply, Silence, StandIn, refusal, standing_in, status_object
 
 from prunella.adapters.kubernetes.client import Api, connect_plainly
 from prunella.adapters.kubernetes.executor import Effects
 from prunella.api.common import ObjectRef
+from prunella.api.step_failure import Transient
 from prunella.app.errors import OutcomeUnknown, Permanent, Retryable
 from prunella.core.facts import UNKNOWN
-from prunella.core.healing.effects.effect import Applied, DeletePod, Effect, NotApplied, Patch, Settled, guarded_sha256
+from prunella.core.healing.effects.effect import Applied, DeletePod, Effect, Evict, NotApplied, Patch, Settled, guarded_sha256
 from prunella.core.healing.runbooks.identity import OURSELVES
 
 WEB = "/apis/apps/v1/namespaces/shop/deployments/web"
@@ -83,7 +84,43 @@ async def test_what_was_turned_away_unread_may_be_tried_again(api: Api, server: 
     server.answers(method, path, refusal(code, "x", **{"Retry-After": "3"}))
     with pytest.raises(Retryable, match=r"turned the change of .* away unread") as caught:
         await Effects(api).apply(effect, "intent", OURSELVES)
-    assert caught.value.delay == 3
+    assert (caught.value.delay, caught.value.transient) == (3, Transient.TOO_MANY_REQUESTS if code == 429 else None)
+
+
+async def test_a_good_answer_that_is_not_the_object_leaves_open_whether_it_was_done(api: Api, server: StandIn):
+    """A proxy in between, for example: it may have been done behind it, so it is no try that surely did nothing."""
+    server.answers("PATCH", WEB, Reply("<html>welcome</html>"))
+    with pytest.raises(OutcomeUnknown, match="instead of JSON; whether it was done must be seen on the object"):
+        await Effects(api).apply(PATCH, "intent", OURSELVES)
+    assert server.count("PATCH") == 1
+
+
+@pytest.mark.parametrize(
+    ("refused", "transient"), [(refusal(409, "Conflict"), Transient.CONFLICT), (refusal(422, "Invalid"), None)], ids=["a lost race", "invalid"]
+)
+async def test_a_patch_that_lost_a_race_may_be_tried_where_all_that_was_judged_stands(
+    api: Api, server: StandIn, refused: Reply, transient: Transient | None
+):
+    server.answers("GET", WEB, Reply(web(**NOTES)))
+    server.answers("PATCH", WEB, refused)
+    assert await Effects(api).apply(PATCH, "intent", OURSELVES) == NotApplied(
+        reason="", message="The API server refused the change of Deployment shop/web: no", transient=transient
+    )
+    server.answers("GET", WEB, Reply(web({"spec": {"image": "v3"}}, **NOTES)))
+    answer = await Effects(api).apply(PATCH, "intent", OURSELVES)
+    assert isinstance(answer, NotApplied)
+    assert (answer.reason, answer.transient) == ("HumanOverride", None)
+
+
+BUDGET = {"details": {"causes": [{"reason": "DisruptionBudget", "message": "The disruption budget web needs 1 healthy pods"}]}}
+
+
+@pytest.mark.parametrize(("more", "transient"), [(BUDGET, None), ({}, Transient.TOO_MANY_REQUESTS)], ids=["a budget", "the API server itself"])
+async def test_a_budget_without_room_is_told_from_an_api_server_that_is_busy(api: Api, server: StandIn, more: Object, transient: Transient | None):
+    server.answers("POST", f"{POD}/eviction", Reply({**status_object(429, "TooManyRequests", "no"), **more}, 429))
+    with pytest.raises(Retryable, match="can't be evicted now") as caught:
+        await Effects(api).apply(Evict(does="", target=DELETE.target), "intent", OURSELVES)
+    assert caught.value.transient is transient
 
 
 @pytest.mark.parametrize("patch", [PATCH, BARE, HAND_BACK], ids=["beside annotations", "without annotations", "a hand-back"])
@@ -113,8 +150,9 @@ async def test_a_refusal_that_says_why_needs_no_look(api: Api, server: StandIn, 
 async def test_annotations_that_came_or_went_are_no_persons_override_and_nothing_is_sent_twice(api: Api, server: StandIn, patch: Patch, now: Object):
     server.answers("GET", WEB, Reply(now))
     server.answers("PATCH", WEB, refusal(422, "Invalid"))
-    with pytest.raises(Retryable, match="Annotations of Deployment shop/web came or went after it was judged"):
+    with pytest.raises(Retryable, match="Annotations of Deployment shop/web came or went after it was judged") as caught:
         await Effects(api).apply(patch, "intent", OURSELVES)
+    assert caught.value.transient is Transient.CONFLICT
     assert [asked.method for asked in server.asked] == ["PATCH", "GET"]
 
 

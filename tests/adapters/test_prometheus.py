@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tests.adapters.local import NOON, FixedClock, answering, head, nobody, serving
 
 from prunella.adapters.prometheus import PrometheusQueries, read_value
+from prunella.api.step_failure import Transient
 from prunella.core.facts import UNKNOWN
 from prunella.core.world import QueryValue
 
@@ -170,13 +172,29 @@ async def test_an_answer_is_one_number_or_says_why_not(ask, envelope, value):
 )
 async def test_a_question_that_failed_is_an_error(ask, pieces, error):
     async with answering(*pieces) as url:
-        assert await ask(url) == QueryValue(error=error)
+        assert replace(await ask(url), transient=None) == QueryValue(error=error)
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "transient"),
+    [
+        ("HTTP/1.1 503 Service Unavailable", b'{"status": "error", "errorType": "timeout", "error": "query timed out"}', Transient.SERVER_ERROR),
+        ("HTTP/1.1 502 Bad Gateway", b"<html>", Transient.SERVER_ERROR),
+        ("HTTP/1.1 429 Too Many Requests", b"{}", Transient.TOO_MANY_REQUESTS),
+        ("HTTP/1.1 422 Unprocessable Entity", b'{"status": "error", "errorType": "execution", "error": "x"}', None),
+        ("HTTP/1.1 400 Bad Request", b'{"status": "error", "errorType": "bad_data", "error": "parse error"}', None),
+    ],
+    ids=["overloaded", "what stands before it", "turned away", "can't be computed", "no query"],
+)
+async def test_what_may_be_answered_a_moment_later_is_told_from_a_wrong_question(ask, line, body, transient):
+    async with answering(head(line, f"Content-Length: {len(body)}"), body) as url:
+        assert (await ask(url)).transient is transient
 
 
 @pytest.mark.parametrize("pieces", [(), (head("HTTP/1.1 200 OK", "Content-Length: 10"), b"{")], ids=["no answer", "half an answer"])
 async def test_65_a_prometheus_that_hangs_is_given_up(ask, pieces):
     async with answering(*pieces, stall=True) as url:
-        assert await ask(url, timeout_seconds=0.2) == QueryValue(error="Prometheus did not answer within 0.2 s")
+        assert await ask(url, timeout_seconds=0.2) == QueryValue(error="Prometheus did not answer within 0.2 s", transient=Transient.TIMEOUT)
 
 
 async def test_a_dripping_answer_does_not_keep_its_thread(ask):
@@ -204,7 +222,7 @@ async def test_a_dripping_answer_does_not_keep_its_thread(ask):
 
 async def test_nobody_there_is_an_error(ask):
     async with nobody() as url:
-        assert await ask(url) == QueryValue(error="Prometheus could not be reached (ConnectionError)")
+        assert await ask(url) == QueryValue(error="Prometheus could not be reached (ConnectionError)", transient=Transient.TIMEOUT)
 
 
 async def test_the_question_names_its_time_and_how_far_back_it_may_look(ask):

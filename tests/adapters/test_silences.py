@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from tests.adapters.local import NOON, answering, nobody, serving
 
 from prunella.adapters.alertmanager.silences import Silences
 from prunella.api.common import ObjectRef
+from prunella.api.step_failure import Transient
 from prunella.app.errors import OutcomeUnknown
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing.effects.effect import Applied, NotApplied, Settled
@@ -105,7 +107,7 @@ async def test_a_peer_that_can_not_be_reached_was_sent_nothing_so_the_next_one_i
         assert isinstance(await Silences([gone, url]).make(QUIET, "5b1e"), Applied)
     async with nobody() as gone:
         unreached = NotApplied(reason="", message="no Alertmanager could be reached: nothing was silenced")
-        assert await Silences([gone]).make(QUIET, "5b1e") == unreached
+        assert await Silences([gone]).make(QUIET, "5b1e") == replace(unreached, transient=Transient.TIMEOUT)
     assert await Silences([]).make(QUIET, "5b1e") == unreached
 
 

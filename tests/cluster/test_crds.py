@@ -55,6 +55,7 @@ ONE_METHOD = "must have exactly one of webhook, pagerduty and apprise: a second 
 ONE_ACTION = "must have exactly one action: `kubectl explain runbook.spec.steps` lists them"
 ONE_CHECK = "must have exactly one of workloadHealthy, promql and alertCleared: two questions are two checks"
 NO_TIME = "must leave time for its looks: raise timeoutSeconds, or lower successes or intervalSeconds"
+NO_CAP = "must have a capSeconds that is no less than initialSeconds"
 NO_LABEL = "must name at least one label in matchLabels: an empty selector would mean everything"
 STORIES = {
     "checkout-7f3kq": {
@@ -93,6 +94,9 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ("Runbook", "steps", [{"name": "taint", "taint": {"key": OUT_OF_SERVICE, "effect": "NoSchedule"}}], "needs a proof that the node is fenced"),
     ("Runbook", "steps", [{"name": "taint", "untaint": {"key": OUT_OF_SERVICE, "effect": "NoSchedule"}}], "must have a key that begins with"),
     ("Runbook", "steps", [{"name": "taint", "taint": {"key": "prunella.dev/x", "effect": "NoExecute"}}], '"NoSchedule", "PreferNoSchedule"'),
+    ("Runbook", "steps", [{"name": "a", "restart": {}, "retries": {"max": 3, "initialSeconds": 30, "capSeconds": 20}}], NO_CAP),
+    ("Runbook", "steps", [{"name": "a", "restart": {}, "retries": {"max": 3, "initialSeconds": 61}}], NO_CAP),
+    ("Runbook", "steps", [{"name": "a", "restart": {}, "retries": {"max": 0}}], "should be greater than or equal to 1"),
     ("Runbook", "verify.checks", [{"name": "none"}], ONE_CHECK),
     ("Runbook", "verify.checks", [{**CHECK, "promql": QUERY}], ONE_CHECK),
     ("Runbook", "match", {}, NO_MATCH),
@@ -127,6 +131,7 @@ ALLOWED: list[tuple[str, str, Any]] = [
     ("WorkloadRecord", "targetRef.uid", "another"),
     ("WorkloadRecord", "quarantined", []),
     ("Runbook", "mode", "Auto"),
+    ("Runbook", "steps", [{"name": "a", "restart": {}, "retries": {"max": 3, "errors": ["Timeout"]}}]),
 ]
 
 

@@ -276,6 +276,20 @@ def test_an_attempt_that_waits_says_for_what():
     ]
 
 
+@pytest.mark.parametrize(
+    ("retrying", "what"),
+    [
+        ({"count": 1, "error": "TooManyRequests"}, "step back is tried again at 10:02:40.0, after 1 try in vain (TooManyRequests)"),
+        ({"count": 3}, "step back is tried again at 10:02:40.0, after 3 tries in vain"),
+    ],
+)
+def test_an_attempt_whose_step_is_tried_again_says_until_when_it_waits(retrying, what):
+    given = {"step": "back", "message": "come back later", "sinceTime": stories.at("10:02:30.0"), "nextTime": stories.at("10:02:40.0")}
+    waits = stories.remediation({"phase": "Dispatched", "retrying": given | retrying})
+    rows = story(stories.incident({"phase": "Triggered"}), [waits], stories.NOW).rows
+    assert [(row.what, row.why) for row in rows if row.label in {"waits", "now"}] == [(what, "come back later")]
+
+
 def test_a_report_that_joined_an_alert_that_joined_and_what_is_healthy_but_not_over_are_told():
     incident = stories.incident(
         {

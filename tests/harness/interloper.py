@@ -11,7 +11,8 @@ import json
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,7 @@ from .audit import OPERATOR
 from .installation import HOST
 
 PORT = 8443
+REASONS = {409: "Conflict", 429: "TooManyRequests"}
 
 
 class Admission(BaseHTTPRequestHandler):
@@ -30,14 +32,25 @@ class Admission(BaseHTTPRequestHandler):
 
     acts: ClassVar[list[Callable[[], object]]] = []
     done: ClassVar[threading.Event]
+    busy: ClassVar[list[int]] = []
+    """Statuses with which the operator's changes are turned away before that, one each."""
+    came: ClassVar[list[float]] = []
+    """When each of its changes came, by a clock that only goes forward."""
 
     def do_POST(self) -> None:
         review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         request = review["request"]
-        if self._theirs(request) and not self.done.is_set():
+        response: Object = {"uid": request["uid"], "allowed": True}
+        theirs = self._theirs(request)
+        if theirs:
+            self.came.append(time.monotonic())
+        if theirs and self.busy:
+            code = self.busy.pop(0)
+            response |= {"allowed": False, "status": {"code": code, "reason": REASONS[code], "message": "come back later"}}
+        elif theirs and not self.done.is_set():
             self.done.set()
             self.acts[0]()
-        answer = {"apiVersion": review["apiVersion"], "kind": review["kind"], "response": {"uid": request["uid"], "allowed": True}}
+        answer = {"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response}
         content = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -66,9 +79,12 @@ def _certificate(pki: Path, folder: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def before_the_effect(arena: Arena, act: Callable[[], object]) -> Iterator[threading.Event]:
-    """While this lasts, `act` happens between the operator's plan and its effect in this namespace, once; the event tells that it did."""
-    Admission.acts, Admission.done = [act], threading.Event()
+def before_the_effect(arena: Arena, act: Callable[[], object], *, busy: Iterable[int] = ()) -> Iterator[threading.Event]:
+    """While this lasts, `act` happens between the operator's plan and its effect in this namespace, once; the event tells that it did.
+
+    `busy`: with these statuses its changes are turned away first, one each.
+    """
+    Admission.acts, Admission.done, Admission.busy, Admission.came = [act], threading.Event(), list(busy), []
     pki = arena.installation.state / "pki"
     server = ThreadingHTTPServer((HOST, PORT), Admission)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -25,6 +25,7 @@ from prometheus_api_client import PrometheusConnect
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
+from prunella.api.step_failure import Transient
 from prunella.app.ports import Clock
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.world import QueryValue
@@ -46,6 +47,10 @@ _log = logging.getLogger(__name__)
 
 class _FailedError(Exception):
     """The question failed; the text is the sentence for people."""
+
+    def __init__(self, message: str, transient: Transient | None = None) -> None:
+        super().__init__(message)
+        self.transient = transient
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class PrometheusQueries:
         try:
             envelope = await self._ask("POST", "/api/v1/query", form, LONGEST_ANSWER)
         except _FailedError as error:
-            return QueryValue(error=str(error))
+            return QueryValue(error=str(error), transient=error.transient)
         return read_value(envelope, now)
 
     async def rule_for_seconds(self, alertname: str, severity: str = "") -> int | UnknownT:
@@ -135,7 +140,7 @@ class PrometheusQueries:
             async with asyncio.timeout(self._timeout):
                 return await work
         except TimeoutError as error:
-            raise _FailedError(f"Prometheus did not answer within {self._timeout:g} s") from error
+            raise _FailedError(f"Prometheus did not answer within {self._timeout:g} s", Transient.TIMEOUT) from error
         finally:
             given_up.set()
 
@@ -151,7 +156,7 @@ class PrometheusQueries:
                     if len(body) > limit:
                         raise _FailedError(f"Prometheus' answer is longer than {limit} bytes; let the query give one value")
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise _FailedError(f"Prometheus could not be reached ({type(error).__name__})") from error
+            raise _FailedError(f"Prometheus could not be reached ({type(error).__name__})", Transient.TIMEOUT) from error
         return _envelope(response.status_code, bytes(body))
 
 
@@ -197,12 +202,19 @@ def _envelope(status: int, body: bytes) -> dict[str, Any]:
     try:
         envelope = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise _FailedError(f"Prometheus answered {status} with something that is not JSON (a login page?)") from error
+        raise _FailedError(f"Prometheus answered {status} with something that is not JSON (a login page?)", _passes(status)) from error
     if isinstance(envelope, dict) and envelope.get("status") == "error":
-        raise _FailedError(f"Prometheus refused the query: {_short(envelope.get('errorType'))}: {_short(envelope.get('error'))}")
+        raise _FailedError(f"Prometheus refused the query: {_short(envelope.get('errorType'))}: {_short(envelope.get('error'))}", _passes(status))
     if status != HTTPStatus.OK or not isinstance(envelope, dict) or envelope.get("status") != "success":
-        raise _FailedError(f"Prometheus answered {status} without success")
+        raise _FailedError(f"Prometheus answered {status} without success", _passes(status))
     return envelope
+
+
+def _passes(status: int) -> Transient | None:
+    """Why the same question may be answered a moment later: Prometheus, or what stands before it, is overloaded or on its way down or up."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Transient.TOO_MANY_REQUESTS
+    return Transient.SERVER_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
 
 
 def _is(known: object, alertname: str, labels: Mapping[str, str]) -> bool:

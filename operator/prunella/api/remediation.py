@@ -17,6 +17,7 @@ from .common import Condition, Metadata, ObjectRef
 from .incident_telling import Message
 from .names import CheckResult, Mode, Outcome, RemediationPhase, StepState
 from .remediation_spec import Approval, Hash, IncidentRef, RemediationSpec, RunbookRef
+from .step_failure import Retrying
 
 __all__ = [
     "Approval",
@@ -67,6 +68,8 @@ class Intent(WireModel):
     """What it does, in a sentence."""
     written_time: Instant
     """When the intent was stored."""
+    tries: Annotated[int, Field(ge=1, le=2_147_483_647)] = 1
+    """How often it was stored to be sent, this time included. The deadline is that of the first."""
     approved_by: Annotated[tuple[Name, ...], items(20)] = ()
     """Who had approved the plan; empty where nobody had to."""
     deadline_time: Instant
@@ -184,6 +187,8 @@ class RemediationStatus(WireModel):
     """When a Pending attempt is looked at again."""
     asking: Asking | None = None
     """What people are asked in the middle of the run; absent where no step of it asks now."""
+    retrying: Retrying | None = None
+    """The step that is tried again after an error that may pass by itself; absent where none is."""
     messages: Annotated[tuple[Message, ...], items(64)] = ()
     """Of a run that a person asked for: who was told that it waits for approval. Stored as Pending before it is sent."""
     approval_deadline_time: Instant | None = None

@@ -11,11 +11,12 @@ from pydantic.json_schema import SkipJsonSchema
 
 from .base import Expression, Name, OneOf, Rule, Seconds, ShortName, WireModel, items
 from .common import LabelSelector, LocalRef, Metadata
-from .names import Cause, Mode, OnFailure
+from .names import Cause, Mode
 from .preconditions import Precondition
 from .runbook_limits import ApprovalTerms, ErrorBudget, Limits
 from .runbook_status import RunbookStatus
 from .self_service import Parameter, SelfService
+from .step_failure import Retries, StepFailure
 from .windows import Windows
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "PositiveSeconds",
     "Precondition",
     "PromQL",
+    "Retries",
     "Runbook",
     "RunbookSpec",
     "RunbookStatus",
@@ -101,27 +103,6 @@ class Blocker(OneOf):
     """Why it blocks, for whoever wonders at 3 a.m."""
 
 
-class StepFailure(WireModel):
-    """What a failed step does to the run: an action, or the step to go on with."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule("!has(self.goTo) || !has(self.action)", "must have an action or goTo, not both: goTo says where the run goes on"),
-    )
-
-    action: OnFailure | None = None
-    """Abort ends the run, Continue goes on with the next step, Undo takes back what was done and ends the run, Escalate ends the run and pages the
-    owner now. Default: Abort."""
-    go_to: ShortName | None = None
-    """Name of a later step with which the run goes on."""
-
-    @property
-    def does(self) -> OnFailure:
-        """The action; Continue where the run goes on elsewhere."""
-        if self.go_to is not None:
-            return OnFailure.CONTINUE
-        return self.action or OnFailure.ABORT
-
-
 class RunbookStep(WireModel):
     """One action, exactly one a step."""
 
@@ -131,6 +112,9 @@ class RunbookStep(WireModel):
     """CEL over `incident`, `target`, `alert`, `parameters`, `steps`: the step is skipped where it is false, and fails where it can't be told."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """Longest time that the step may take, retries included."""
+    retries: Retries | None = None
+    """How it is tried again after an error that may pass by itself; timeoutSeconds bounds all of it. Absent: a change that the API server turned away
+    unread is sent again within timeoutSeconds, and any other error fails the step."""
     on_failure: StepFailure = StepFailure()
     """What a failed step does to the run. A refusal by a guard is no failure."""
     ttl_seconds: Annotated[int, Field(ge=60, le=2_592_000)] | None = None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from prunella.api.step_failure import Transient
+
 
 class PrunellaError(Exception):
     """Root of everything that Prunella raises on purpose."""
 
 
 class Retryable(PrunellaError):
-    """Try again after `delay` seconds."""
+    """Try again after `delay` seconds. `transient` says why, where a step's `retries` have a say in it."""
 
-    def __init__(self, message: str, *, delay: float = 1.0) -> None:
+    def __init__(self, message: str, *, delay: float = 1.0, transient: Transient | None = None) -> None:
         super().__init__(message)
         self.delay = delay
+        self.transient = transient
 
 
 class NotLeading(Retryable):

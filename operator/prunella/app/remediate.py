@@ -20,7 +20,7 @@ from prunella.core.healing.guards import approval
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.runbooks import identity, run
 from prunella.core.healing.runbooks.identity import Actor
-from prunella.core.healing.runs import midrun
+from prunella.core.healing.runs import midrun, retries
 from prunella.core.healing.steps.step import Done, Evidence, Failed, Next, Note, PageNow, People, Skip, Tell, Wait
 from prunella.core.people import automation, notices
 
@@ -38,7 +38,6 @@ from .runs.prove import Prover
 from .runs.refused import Refused
 from .runs.steps import Steps
 
-RUN: Final = timedelta(seconds=600)
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 SETTLE_RETRY: Final = timedelta(seconds=2)
 
@@ -132,7 +131,7 @@ class Runner:
         match await self._once.recover(stored, runbook, open_step):
             case Recovery.STORED:
                 return True, None
-            case Recovery.UNREADABLE:
+            case Recovery.LOOK_AGAIN:
                 return False, self._clock.now() + SETTLE_RETRY
             case Recovery.NOT_APPLIED:
                 return None
@@ -167,11 +166,14 @@ class Runner:
         remediation = attempt.unbegun(stored)
         if await self._approvals.ended(remediation, runbook):
             return True, None
+        again = retries.waits_until(remediation, self._clock.now())
+        if again is not None:
+            return False, again
         ending = attempt.ending(remediation, runbook)
         if ending is not None:
             return await self._take_back(incident, remediation, runbook, ending, mail)
-        if midrun.worked(remediation, self._clock.now()) > RUN:
-            await self._prover.give_up(remediation, runbook, f"the run took longer than {int(RUN.total_seconds())} s")
+        if midrun.worked(remediation, self._clock.now()) > midrun.RUN:
+            await self._prover.give_up(remediation, runbook, f"the run took longer than {int(midrun.RUN.total_seconds())} s")
             return True, None
         return await self._go_on(incident, stored, runbook, mail)
 
@@ -276,8 +278,7 @@ class Runner:
             case Skip():
                 await self._mark(remediation, step, following.message, state=StepState.SKIPPED)
             case Failed():
-                failed = self._marked(remediation, step, following.message, StepState.FAILED, NOTHING)
-                await self._once.fail(failed, runbook, following.message)
+                await self._once.failed(remediation, runbook, step, following)
             case _:
                 raise PrunellaError(f"step {step.name} wants nothing that is known here")
         return True, None

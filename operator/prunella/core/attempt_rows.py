@@ -9,7 +9,7 @@ from prunella.api.names import ApprovalVerdict, ConditionStatus, Outcome, Remedi
 from prunella.api.remediation import Remediation, StepStatus
 
 from . import commands
-from .lines import Row
+from .lines import Row, clock
 
 
 def attempt(one: Remediation, *, guards: bool) -> Iterator[Row]:
@@ -58,6 +58,10 @@ def _stands(one: Remediation) -> Iterator[Row]:
         yield Row(label="ended", time=status.ended_time, what=str(status.outcome), why=status.message)
     elif status.phase is RemediationPhase.UNKNOWN:
         yield Row(label="unknown", what="whether it was done can't be known; a person decides", why=status.message)
+    elif status.retrying is not None:
+        again = status.retrying
+        tried = f"{again.count} {'try' if again.count == 1 else 'tries'} in vain{f' ({again.error})' if again.error is not None else ''}"
+        yield Row(label="waits", what=f"step {again.step} is tried again at {clock(again.next_time)}, after {tried}", why=again.message)
     elif status.phase is RemediationPhase.PENDING and refused is not None:
         yield Row(label="waits", time=refused.last_transition_time, what=f"{status.phase}: {refused.reason}", why=refused.message)
     elif status.phase is not None:

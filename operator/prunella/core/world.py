@@ -18,6 +18,7 @@ from prunella.api.incident import Incident, Signal
 from prunella.api.names import Cause, Priority
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Runbook
+from prunella.api.step_failure import Transient
 from prunella.api.workload_record import WorkloadRecord
 
 from .around import Neighbours, Parent, Shared
@@ -100,6 +101,8 @@ class QueryValue:
     """Empty result, NaN, several series, stale sample, or a warning of Prometheus: no data, never health."""
     error: str = ""
     """Prometheus could not be asked, or refused the query."""
+    transient: Transient | None = None
+    """Why the same question may be answered a moment later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import aiohttp
 
 from prunella.api.base import micro_time
+from prunella.api.step_failure import Transient
 from prunella.app.errors import OutcomeUnknown
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing.effects.effect import Applied, NotApplied, Settled
@@ -51,7 +52,8 @@ class Silences:
         }
         status, answer = await self._first("POST", "/api/v2/silences", body)
         if status is None:
-            return NotApplied(reason="", message="no Alertmanager could be reached: nothing was silenced")
+            passes = Transient.TIMEOUT if self._urls else None  # where none is known, none will be
+            return NotApplied(reason="", message="no Alertmanager could be reached: nothing was silenced", transient=passes)
         if status == HTTPStatus.OK and isinstance(answer, dict) and isinstance(answer.get("silenceID"), str):
             return Applied(after={"silenceId": answer["silenceID"][:253]})
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -11,12 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from prunella.api.step_failure import Transient
 from prunella.app.errors import OutcomeUnknown, Permanent, Retryable
 from prunella.core.healing.runbooks import identity
 from prunella.core.healing.runbooks.identity import Account, Actor
 
 from . import resources
-from .answers import FORBIDDEN, NOT_FOUND, Answer, refuse
+from .answers import FORBIDDEN, NOT_FOUND, SERVER_ERROR, Answer, refuse
 from .client import Api
 from .resources import Call
 
@@ -56,15 +57,18 @@ class Acting:
             raise NotThatUser(f"The API server takes us for '{name}' and not for {account.user}: nothing is done in a name that is not sure")
 
     async def _asked(self, question: Call, account: Account, right: str) -> Answer:
-        """The answer to a question that changes nothing, so that a lost one is as good as none."""
+        """The answer to a question that changes nothing, so that a lost one is as good as none, and a server's error is no doubt."""
         try:
             answer = await self._api.send(question)
-            if answer.status == FORBIDDEN:
-                raise NotThatUser(f"{identity.lacks(account, (right,), account.namespace)} ({answer.message})")
-            if not answer.good and answer.status != NOT_FOUND:
-                refuse(answer, question)
         except OutcomeUnknown as error:
-            raise Retryable(str(error)) from error
+            raise Retryable(str(error), transient=Transient.TIMEOUT) from error
+        if answer.status == FORBIDDEN:
+            raise NotThatUser(f"{identity.lacks(account, (right,), account.namespace)} ({answer.message})")
+        if answer.status >= SERVER_ERROR:
+            message = f"The API server answered {answer.status} to {question.words}: {answer.message}"
+            raise Retryable(message, delay=answer.delay, transient=answer.transient)
+        if not answer.good and answer.status != NOT_FOUND:
+            refuse(answer, question)
         return answer
 
 

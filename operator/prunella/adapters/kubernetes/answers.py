@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from prunella.api.step_failure import Transient
 from prunella.app.errors import AlreadyExists, Conflict, OutcomeUnknown, Permanent, Retryable
 
 from .resources import JSON, Call
@@ -65,6 +66,13 @@ class Answer:
             return body
         raise Retryable(f"Something between us and the API server answered '{self.text()[:80]}' instead of JSON", delay=self.delay)
 
+    def stored(self) -> dict[str, Any]:
+        """The object that a change was answered with. Raises OutcomeUnknown where something else answered: it may have been done all the same."""
+        try:
+            return self.object()
+        except Retryable as error:
+            raise OutcomeUnknown(f"{error}; whether it was done must be seen on the object") from error
+
     def text(self) -> str:
         """The body as text."""
         return self.raw.decode(errors="replace")
@@ -84,12 +92,23 @@ class Answer:
         return str(body.get("reason", "")) if isinstance(body, dict) else ""
 
     @property
+    def transient(self) -> Transient | None:
+        """Why the same may be answered otherwise a moment later, where it was sent and surely not done: of a server's error only a read is."""
+        if self.status == TOO_MANY:
+            return Transient.TOO_MANY_REQUESTS
+        return Transient.SERVER_ERROR if self.status >= SERVER_ERROR else None
+
+    @property
     def ending(self) -> bool:
         """Whether it was refused because the namespace is being deleted: that is nobody's mistake, and soon nothing is left to be done there."""
+        return self.has_cause("NamespaceTerminating")
+
+    def has_cause(self, reason: str) -> bool:
+        """Whether a Status object names that among the causes in its details."""
         body = self.json()
         details = body.get("details") if isinstance(body, dict) else None
         causes = details.get("causes") if isinstance(details, dict) else None
-        return any(isinstance(one, dict) and one.get("reason") == "NamespaceTerminating" for one in causes or ())
+        return any(isinstance(one, dict) and one.get("reason") == reason for one in causes or ())
 
 
 def refuse(answer: Answer, call: Call) -> NoReturn:
@@ -109,7 +128,7 @@ def refuse(answer: Answer, call: Call) -> NoReturn:
     if answer.status == UNAUTHORIZED:
         raise NotLetIn(said, delay=answer.delay)
     if answer.status == TOO_MANY or (answer.status >= SERVER_ERROR and call.reads):
-        raise Retryable(said, delay=answer.delay)
+        raise Retryable(said, delay=answer.delay, transient=answer.transient)
     if answer.status >= SERVER_ERROR:
         raise OutcomeUnknown(f"{said}; whether it was done must be seen on the object")
     raise Permanent(said)

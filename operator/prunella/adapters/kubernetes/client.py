@@ -15,6 +15,7 @@ from typing import Any, Self
 import aiohttp
 
 from prunella import __version__
+from prunella.api.step_failure import Transient
 from prunella.app.errors import NotLeading, OutcomeUnknown, Permanent, Retryable
 from prunella.app.ports import Telemetry, Tenure
 
@@ -152,7 +153,8 @@ class Api:
         """
         left = self._until.get((call.verb, call.kind or call.path), 0.0) - self._now()
         if left > _SHORT_PAUSE_SECONDS:
-            raise Retryable(f"The API server is overloaded and asked for a pause: it is not asked to {call.words} for {left:.0f} s", delay=left)
+            message = f"The API server is overloaded and asked for a pause: it is not asked to {call.words} for {left:.0f} s"
+            raise Retryable(message, delay=left, transient=Transient.TOO_MANY_REQUESTS)
         if left > 0:
             await asyncio.sleep(left)
 
@@ -234,7 +236,7 @@ class Api:
 
     def _silence(self, call: Call, why: str) -> Retryable:
         self._count(call, "none")
-        return Retryable(f"The API server {why}; so it was not possible to {call.words}", delay=1.0)
+        return Retryable(f"The API server {why}; so it was not possible to {call.words}", delay=1.0, transient=Transient.TIMEOUT)
 
     def _count(self, call: Call, code: str) -> None:
         self._telemetry.count("api_requests_total", verb=call.verb, kind=call.kind, code=code)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from prunella.api.common import ObjectRef
 from prunella.api.marks import FIELD_MANAGER, INTENT_ANNOTATION
+from prunella.api.step_failure import Transient
 from prunella.app.errors import OutcomeUnknown, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing.effects.creation import Create, Unmake
@@ -41,7 +42,7 @@ async def create(sender: Acting, reads: Api, resource: Resource, effect: Create,
     """Make it once. Raises OutcomeUnknown where it may have been made, Retryable where it surely was not and may be tried."""
     answer = await sender.send(create_call(resource, effect, intent_id), acting)
     if answer.good:
-        return _made(answer.object())
+        return _made(answer.stored())
     if answer.status == CONFLICT:
         stored = await fetch(reads, resource, effect.target)
         if stored is not None and _is_of(stored, intent_id):
@@ -112,12 +113,15 @@ def _refused(resource: Resource, effect: Create | Unmake, answer: Answer, acting
     if answer.status >= SERVER_ERROR:
         raise OutcomeUnknown(f"The API server answered {answer.status} to the {what} of {where}; whether it was {done} must be seen there")
     if answer.status in {UNAUTHORIZED, TOO_MANY}:
-        raise Retryable(f"The API server turned the {what} of {where} away unread ({answer.status}: {answer.message})", delay=answer.delay)
+        message = f"The API server turned the {what} of {where} away unread ({answer.status}: {answer.message})"
+        raise Retryable(message, delay=answer.delay, transient=answer.transient)
     if answer.status == FORBIDDEN and "exceeded quota" not in answer.message:
         namespace = effect.target.namespace or ""
         message = f"{identity.lacks(acting, (f'{verb} {resource.words} in {namespace}',), namespace)} ({answer.message})"
         return NotApplied(reason="MissingPermission", message=message[:1024])
-    if answer.status == CONFLICT and isinstance(effect, Create):
+    others_wrote = isinstance(effect, Create) and answer.reason == "Conflict"  # a quota's count, for example: the name is free all the same
+    if answer.status == CONFLICT and isinstance(effect, Create) and not others_wrote:
         return NotApplied(reason="", message=f"{where} is there already, and somebody else made it: it was left alone")
     why = "what it says may quote what is confidential" if isinstance(effect, Create) and effect.confidential else answer.message
-    return NotApplied(reason="", message=f"The API server refused the {what} of {where} ({answer.status}): {why}"[:1024])
+    message = f"The API server refused the {what} of {where} ({answer.status}): {why}"
+    return NotApplied(reason="", message=message[:1024], transient=Transient.CONFLICT if others_wrote else None)

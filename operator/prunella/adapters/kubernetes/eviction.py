@@ -18,6 +18,8 @@ from .answers import CONFLICT, FORBIDDEN, NOT_FOUND, SERVER_ERROR, TOO_MANY, UNA
 from .resources import POD, Call
 
 POLICY: Final = "policy/v1"
+NO_ROOM: Final = "DisruptionBudget"
+"""Cause of a 429 that is a budget's word: that is no error, and is waited for."""
 SEVERAL_BUDGETS: Final = "more than one PodDisruptionBudget"
 
 
@@ -66,7 +68,8 @@ def _refusal(effect: Evict, answer: Answer, acting: Actor) -> NotApplied:
     if answer.status >= SERVER_ERROR:
         raise OutcomeUnknown(f"The API server answered {answer.status} to the eviction of {where} ({answer.message}): it must be seen on the pod")
     if answer.status in {UNAUTHORIZED, TOO_MANY}:
-        raise Retryable(f"{where} can't be evicted now ({answer.status}: {answer.message}): it is waited for", delay=answer.delay)
+        message = f"{where} can't be evicted now ({answer.status}: {answer.message}): it is waited for"
+        raise Retryable(message, delay=answer.delay, transient=None if answer.has_cause(NO_ROOM) else answer.transient)
     if answer.status == FORBIDDEN:
         namespace = effect.target.namespace or ""
         said = identity.lacks(acting, (f"create pods/eviction in {namespace}",), namespace)

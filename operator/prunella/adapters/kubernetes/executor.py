@@ -13,6 +13,7 @@ from typing import Any, Final, assert_never
 
 from prunella.api.common import ObjectRef
 from prunella.api.marks import FIELD_MANAGER, INTENT_ANNOTATION
+from prunella.api.step_failure import Transient
 from prunella.app.errors import OutcomeUnknown, Permanent, PrunellaError, Retryable
 from prunella.core.facts import UNKNOWN, UnknownT
 from prunella.core.healing.effects.creation import Create, Unmake
@@ -174,7 +175,8 @@ class Effects:
                 f"The API server answered {answer.status} to the change of {where} ({answer.message}); whether it was done must be seen on it"
             )
         if answer.status in {UNAUTHORIZED, TOO_MANY}:
-            raise Retryable(f"The API server turned the change of {where} away unread ({answer.status}: {answer.message})", delay=answer.delay)
+            message = f"The API server turned the change of {where} away unread ({answer.status}: {answer.message})"
+            raise Retryable(message, delay=answer.delay, transient=answer.transient)
         if answer.status == FORBIDDEN:
             return forbidden(resource, effect, answer, acting)
         if answer.status == NOT_FOUND:
@@ -185,11 +187,11 @@ class Effects:
         stored = await self._again(resource, effect)
         if isinstance(stored, dict) and only_the_stamp_failed(effect, stored):
             # The stamp has another shape now. Whoever tries again looks at the target first, and asks the guards: here nothing is sent twice.
-            raise Retryable(
-                f"Annotations of {where} came or went after it was judged, and nothing else did: nothing was changed", delay=_STAMP_SECONDS
-            )
+            message = f"Annotations of {where} came or went after it was judged, and nothing else did: nothing was changed"
+            raise Retryable(message, delay=_STAMP_SECONDS, transient=Transient.CONFLICT)
         if isinstance(stored, dict) and only_the_list_moved(effect, stored):
-            raise Retryable(f"Others of a list of {where} came or went after it was judged: nothing was changed", delay=_STAMP_SECONDS)
+            message = f"Others of a list of {where} came or went after it was judged: nothing was changed"
+            raise Retryable(message, delay=_STAMP_SECONDS, transient=Transient.CONFLICT)
         return failed_patch(effect, stored, answer)
 
     async def _again(self, resource: Resource, effect: Patch | DeletePod) -> dict[str, Any] | UnknownT | None:
@@ -246,7 +248,7 @@ def delete_call(resource: Resource, delete: DeletePod, *, dry: bool = False) -> 
 def _after(effect: Patch | DeletePod, answer: Answer) -> Mapping[str, str]:
     if isinstance(effect, DeletePod):
         return {"pod": "deleted"}
-    changed = answer.object()
+    changed = answer.stored()
     meta = changed["metadata"]
     if effect.subresource:  # what was answered is that part alone, which leaves out a zero
         return {"resourceVersion": str(meta.get("resourceVersion", "")), "guardedSha256": effect.before.get(WROTE_KEY, "")}

@@ -9,6 +9,7 @@ from typing import Any
 
 from prunella.api.common import ObjectRef
 from prunella.api.marks import TEMPORARY_ANNOTATION
+from prunella.api.step_failure import Transient
 from prunella.core.facts import UnknownT
 from prunella.core.healing.effects.effect import DeletePod, Json, NotApplied, Patch, annotated, guarded_sha256, part_of
 from prunella.core.healing.runbooks import identity
@@ -16,7 +17,7 @@ from prunella.core.healing.runbooks.identity import Account, Actor
 from prunella.core.healing.steps import gitops, hold_git_ops, registry
 from prunella.core.healing.steps.hand_back import GUARDED_PATH as OWNERSHIP_PATH
 
-from .answers import Answer
+from .answers import CONFLICT, Answer
 from .pointer import MISSING, part
 from .resources import Resource
 
@@ -66,7 +67,8 @@ def failed_patch(patch: Patch, stored: dict[str, Any] | UnknownT | None, answer:
         )
     if patch.guarded_path == OWNERSHIP_PATH:
         return NotApplied(reason="", message=f"{where} was written to in the meantime; read it again")
-    return NotApplied(reason="", message=f"The API server refused the change of {where}: {answer.message}")
+    busy = Transient.CONFLICT if answer.status == CONFLICT else None  # what was judged stands: others wrote to the rest of it at the same time
+    return NotApplied(reason="", message=f"The API server refused the change of {where}: {answer.message}", transient=busy)
 
 
 def forbidden(resource: Resource, effect: Patch | DeletePod, answer: Answer, acting: Actor) -> NotApplied:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from prunella.api.healing_policy import HealingPolicy, Receiver
+from prunella.api.step_failure import Transient
 from prunella.app.errors import OutcomeUnknown, Permanent, Retryable
 from prunella.app.ports import Clock
 from prunella.core.healing.effects.effect import Applied, NotApplied
@@ -52,12 +53,13 @@ class Calls:
         try:
             credential = await self._secrets.credential(method, companions=(HMAC,))
         except (Permanent, Retryable) as error:
-            return NotApplied(reason="", message=f"{who} was not called: {error}"[:1024])
+            return NotApplied(reason="", message=f"{who} was not called: {error}"[:1024], transient=_passes(error))
         try:
             destination = await destinations.judge(credential.value, credential.allowed, self._resolve)
         except (Permanent, Retryable) as error:
             self._secrets.forget(method.secret_name)  # it may have been replaced a moment ago
-            return NotApplied(reason="", message=f"{who} was not called: {credential.blot(str(error))}"[:1024])
+            message = f"{who} was not called: {credential.blot(str(error))}"
+            return NotApplied(reason="", message=message[:1024], transient=_passes(error))
         body = json.dumps({**call.body, "intent": intent_id}, ensure_ascii=True, allow_nan=False).encode()
         headers = {"Content-Type": "application/json", "Idempotency-Key": intent_id, "User-Agent": "prunella"}
         key = credential.companions.get(HMAC)
@@ -66,7 +68,8 @@ class Calls:
         try:
             status = (await exchange(destination, body, headers, who=who)).status
         except Unreached as error:
-            return NotApplied(reason="", message=f"{credential.blot(str(error))}: nothing was sent"[:1024])
+            message = f"{credential.blot(str(error))}: nothing was sent"
+            return NotApplied(reason="", message=message[:1024], transient=Transient.TIMEOUT)
         except (Permanent, Retryable) as error:
             raise OutcomeUnknown(credential.blot(str(error))) from None
         return _answered(status, who)
@@ -76,11 +79,17 @@ class Calls:
         return next((one for one in policy.spec.receivers if one.name == name), None) if policy is not None else None
 
 
+def _passes(error: Permanent | Retryable) -> Transient | None:
+    """Why what kept us from calling may pass by itself."""
+    return (error.transient or Transient.TIMEOUT) if isinstance(error, Retryable) else None
+
+
 def _answered(status: int, who: str) -> Applied | NotApplied:
     match status // 100:
         case 2:
             return Applied(after={"status": str(status)})
         case 4 if status not in UNSURE:
-            return NotApplied(reason="", message=f"{who} refused the call with {status}")
+            busy = Transient.TOO_MANY_REQUESTS if status == HTTPStatus.TOO_MANY_REQUESTS else None
+            return NotApplied(reason="", message=f"{who} refused the call with {status}", transient=busy)
         case _:
             raise OutcomeUnknown(f"{who} answered {status}, which does not say whether it was done")

@@ -55,7 +55,7 @@ class Credential:
     def blotted(self, error: PrunellaError) -> PrunellaError:
         """The same error with its sentence blotted."""
         text = self.blot(str(error))
-        return Retryable(text, delay=error.delay) if isinstance(error, Retryable) else Permanent(text)
+        return Retryable(text, delay=error.delay, transient=error.transient) if isinstance(error, Retryable) else Permanent(text)
 
 
 class Secrets:

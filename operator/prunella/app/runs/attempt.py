@@ -12,6 +12,7 @@ from prunella.api.incident import Incident
 from prunella.api.names import ConditionStatus, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook
+from prunella.api.step_failure import Retrying
 from prunella.core.draft import set_condition
 from prunella.core.healing.guards import approval, history
 from prunella.core.healing.refusal import Refusal
@@ -50,8 +51,8 @@ def open_step(remediation: Remediation) -> StepStatus | None:
 
 
 def replace_step(status: RemediationStatus, step: StepStatus) -> RemediationStatus:
-    """The status with one step's record replaced."""
-    return status.model_copy(update={"steps": tuple(step if one.name == step.name else one for one in status.steps)})
+    """The status with one step's record replaced by what became of it: it is not tried again."""
+    return status.model_copy(update={"steps": tuple(step if one.name == step.name else one for one in status.steps), "retrying": None})
 
 
 def marked(
@@ -60,8 +61,21 @@ def marked(
     """The attempt with the record of what changed nothing: evidence, a page, a step that was skipped or failed before its effect."""
     record = StepStatus(name=name, state=state, message=message[:1024], outcome=StepOutcome(observed_time=now, after=dict(after)))
     phase = remediation.status.phase or RemediationPhase.PENDING  # Dispatched means that an intent is stored: this is none
-    status = remediation.status.model_copy(update={"phase": phase, "steps": (*remediation.status.steps, record), "asking": None})
+    status = remediation.status.model_copy(update={"phase": phase, "steps": (*remediation.status.steps, record), "asking": None, "retrying": None})
     return remediation.model_copy(update={"status": status})
+
+
+def failed(remediation: Remediation, step: StepStatus, message: str, now: datetime | None = None) -> Remediation:
+    """The attempt with that step failed; with an outcome where it is known since when."""
+    outcome = StepOutcome(observed_time=now, message=message[:1024]) if now is not None else step.outcome
+    record = step.model_copy(update={"state": StepState.FAILED, "message": message[:1024], "outcome": outcome})
+    return remediation.model_copy(update={"status": replace_step(remediation.status, record)})
+
+
+def again(remediation: Remediation, retrying: Retrying) -> Remediation:
+    """The attempt of which a step is tried again."""
+    update = {"phase": remediation.status.phase or RemediationPhase.PENDING, "retrying": retrying}
+    return remediation.model_copy(update={"status": remediation.status.model_copy(update=update)})
 
 
 def told(remediation: Remediation) -> bool:
@@ -88,10 +102,11 @@ def verifying(remediation: Remediation, now: datetime) -> Remediation:
 
 
 def waiting(remediation: Remediation, refusal: Refusal, again: datetime, now: datetime) -> Remediation:
-    """The attempt that a refusal holds up until then. Why one takes back what it did is not forgotten over it."""
+    """The attempt that a refusal holds up until then: its step begins anew afterwards. Why one takes back what it did is not forgotten over it."""
     status = remediation.status
     said = refusal.message[:1024] if status.ending is None else status.message
-    status = status.model_copy(update={"phase": status.phase or RemediationPhase.PENDING, "message": said, "next_eligible_time": again})
+    changes = {"phase": status.phase or RemediationPhase.PENDING, "message": said, "next_eligible_time": again, "retrying": None}
+    status = status.model_copy(update=changes)
     return remediation.model_copy(update={"status": allowed(status, ConditionStatus.FALSE, refusal.reason, refusal.message, now)})
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from prunella.api.names import PHASE_OF, ConditionStatus, OnFailure, Outcome, RemediationPhase, StepState
 from prunella.api.remediation import Intent, Remediation, RemediationStatus, StepOutcome, StepStatus
 from prunella.api.runbook import Runbook, RunbookStep
-from prunella.app.errors import Conflict, OutcomeUnknown, PrunellaError, Retryable
+from prunella.app.errors import Conflict, NotLeading, OutcomeUnknown, PrunellaError, Retryable
 from prunella.app.ports import Clock, Executor, Live, Store, Telemetry, Tenure
 from prunella.core.facts import UnknownT
 from prunella.core.healing.effects.creation import Unmake
@@ -22,10 +22,12 @@ from prunella.core.healing.effects.effect import Applied, DeletePod, Effect, Evi
 from prunella.core.healing.guards import approval
 from prunella.core.healing.runbooks import run, succession
 from prunella.core.healing.runbooks.identity import Actor
-from prunella.core.healing.runs import claims, midrun, overridden
+from prunella.core.healing.runs import claims, midrun, overridden, retries
+from prunella.core.healing.steps.step import Failed
 
 from . import attempt
 from .hand_back import HandBack
+from .intent import intended
 from .permit import Permitted
 from .quarantine import Quarantine
 
@@ -39,8 +41,8 @@ class Recovery(Enum):
 
     STORED = auto()
     """What became of it stands on the attempt now."""
-    UNREADABLE = auto()
-    """The target could not be looked at: look again."""
+    LOOK_AGAIN = auto()
+    """The target could not be looked at, or it is too early for another try: look again."""
     NOT_APPLIED = auto()
     """Nothing was done so far, and its deadline holds: the same intent may run."""
 
@@ -77,36 +79,15 @@ class Once:
         """Store the intent, as the step's next effect unless it has another name. Not stored means not executed: a Conflict ends this pass."""
         if remediation.status.epoch > self._tenure.epoch:
             raise Retryable("a later leader has this attempt: it is left to it", delay=5.0)
-        now = self._clock.now()
         name = name or run.next_name(step, remediation.status.steps)
-        intent = Intent(
-            id=run.intent_id(remediation.metadata.uid, name),
-            epoch=self._tenure.epoch,
-            action=effect.action,
-            target_ref=effect.target,
-            patch_sha256=effect.sha256,
-            does=effect.does[:1024],
-            written_time=now,
-            approved_by=midrun.approvers(remediation),
-            deadline_time=now + timedelta(seconds=step.timeout_seconds),
-            before={**overridden.told(permitted.world.raw), **effect.record},
-        )
-        record = StepStatus(name=name, state=StepState.INTENDED, message=permitted.plan.summary, action=step.action, intent=intent)
-        status = remediation.status.model_copy(
-            update={
-                "phase": RemediationPhase.DISPATCHED,
-                "plan": permitted.plan.summary,
-                "plan_hash": permitted.plan.hash,
-                "diff": permitted.preparation.diff if permitted.preparation else "",
-                "guards": permitted.guards,
-                "steps": (*remediation.status.steps, record),
-                "started_time": remediation.status.started_time or now,
-                "next_eligible_time": None,
-                "asking": None,
-            }
-        )
-        status = attempt.allowed(status, ConditionStatus.TRUE, "Allowed", "all guards passed", now)
-        return await self._put(remediation.model_copy(update={"status": status}))
+        earlier = self._standing(remediation, name)
+        now, epoch = self._clock.now(), self._tenure.epoch
+        return await self._put(intended(remediation, step, effect, permitted, name=name, earlier=earlier, epoch=epoch, now=now))
+
+    def _standing(self, remediation: Remediation, name: str) -> Intent | None:
+        """The intent of that name that has no outcome yet, and that is stored anew: what is decided was decided without it."""
+        read = self._read.get(remediation.metadata.uid)
+        return next((one.intent for one in read.steps if one.name == name and one.state is StepState.INTENDED), None) if read is not None else None
 
     async def apply(self, remediation: Remediation, effect: Effect, runbook: Runbook, acting: Actor) -> None:
         """The effect, once, by whoever acts, and its outcome."""
@@ -118,16 +99,46 @@ class Once:
         except OutcomeUnknown:
             log.warning("No answer to an effect: the target is looked at", extra={"remediation": remediation.metadata.name, "step": step.name})
             return
+        except NotLeading:
+            raise
+        except Retryable as error:
+            vain = retries.Vain(message=str(error), error=error.transient, delay=error.delay)
+            if not await self._again(remediation, runbook, step, vain):
+                await self.put(attempt.again(remediation, retries.by_itself(remediation, step, vain, self._clock.now())))
+            return
         if isinstance(answer, NotApplied):
             if await self._arrived_late(step.intent):
                 await self._applied(remediation, runbook, step, Applied(after={}))
-                return
-            await self._not_applied(remediation, step, answer, runbook)
+            elif not await self._again(remediation, runbook, step, retries.Vain(message=answer.message, error=answer.transient)):
+                await self._not_applied(remediation, step, answer, runbook)
             return
         if remediation.spec.due_time is not None and not step.intent.approved_by:  # how long people took is no delay of ours
             delay = (self._clock.now() - remediation.spec.due_time).total_seconds()
             self._telemetry.observe("remediation_effect_delay_seconds", max(delay, 0.0), effect=step.intent.action)
         await self._applied(remediation, runbook, step, answer, last=isinstance(effect, DeletePod | Evict) and effect.last)
+
+    async def _again(self, remediation: Remediation, runbook: Runbook, record: StepStatus, vain: retries.Vain) -> bool:
+        """Whether the step's own `retries` hold for a try that surely did nothing: then it is tried again, or has failed."""
+        step = retries.holding(runbook.spec.steps, remediation, record, vain.error)
+        if step is None:
+            return False
+        following = retries.declared(step, remediation, record.name, vain, self._clock.now())
+        if following is not None:
+            await self.put(attempt.again(remediation, following))
+        else:
+            message = retries.told(remediation, record.name, vain.message)
+            await self._not_applied(remediation, record, NotApplied(reason="", message=message), runbook)
+        return True
+
+    async def failed(self, remediation: Remediation, runbook: Runbook, step: RunbookStep, failure: Failed) -> None:
+        """A step that could not do what it is for, before it changed anything: it is tried again, or fails."""
+        name, now = run.next_name(step, remediation.status.steps), self._clock.now()
+        following = retries.declared(step, remediation, name, retries.Vain(message=failure.message, error=failure.transient), now)
+        if following is not None:
+            await self.put(attempt.again(remediation, following))
+            return
+        message = retries.told(remediation, name, failure.message)
+        await self.fail(attempt.marked(remediation, name, StepState.FAILED, message, now), runbook, message)
 
     async def _arrived_late(self, intent: Intent) -> bool:
         """Whether it was refused because an earlier try, given up for lost, arrived after all: it bears the same id."""
@@ -177,14 +188,7 @@ class Once:
         return stored
 
     async def _not_applied(self, remediation: Remediation, step: StepStatus, answer: NotApplied, runbook: Runbook) -> None:
-        failed = step.model_copy(
-            update={
-                "state": StepState.FAILED,
-                "message": answer.message[:1024],
-                "outcome": StepOutcome(observed_time=self._clock.now(), message=answer.message[:1024]),
-            }
-        )
-        changed = remediation.model_copy(update={"status": attempt.replace_step(remediation.status, failed)})
+        changed = attempt.failed(remediation, step, answer.message, self._clock.now())
         outcome = attempt.LIVE_END.get(answer.reason) if run.step_name(step) else None
         if outcome is not None:
             await self._stop(changed, outcome, answer.message, reason=answer.reason)
@@ -208,13 +212,14 @@ class Once:
         intent = step.intent
         if intent is None:
             raise PrunellaError(f"step {step.name} is Intended without an intent")
-        settled = await self._executor.settle(intent.target_ref, intent.id, intent.before, intent.action)
+        unsent = retries.unsent(remediation, step)  # there is nothing to look for, and what changed meanwhile is for the guards
+        settled = Settled.NOT_APPLIED if unsent else await self._executor.settle(intent.target_ref, intent.id, intent.before, intent.action)
         now = self._clock.now()
         match settled:
             case Settled.APPLIED:
                 await self._applied(remediation, runbook, step, Applied(after={}))
             case Settled.GONE:
-                failed = _failed(remediation, step, "the target is gone")
+                failed = attempt.failed(remediation, step, "the target is gone")
                 await self._stop(failed, remediation.status.ending or Outcome.STALE, "the target is gone or was made anew", reason="TargetChanged")
             case Settled.CHANGED:
                 await self._unknown(
@@ -225,16 +230,25 @@ class Once:
                     remediation, step, f"{intent.does}: no answer came, and whether it was done leaves no trace that could be looked at"
                 )
             case Settled.NOT_APPLIED if now < intent.deadline_time or _takes_back(step, intent):  # that has all the time that it needs
-                return Recovery.NOT_APPLIED
+                return Recovery.NOT_APPLIED if unsent or now >= retries.calm_from(intent) else Recovery.LOOK_AGAIN
             case Settled.NOT_APPLIED:
-                failed = _failed(remediation, step, "its deadline passed before it was sent")
-                await self._stop(failed, Outcome.ABORTED, f"step {step.name} was not done before its deadline")
+                await self._overdue(remediation, runbook, step, unsent=unsent)
             case UnknownT() if now - intent.written_time < UNREADABLE:
-                return Recovery.UNREADABLE
+                return Recovery.LOOK_AGAIN
             case UnknownT():
                 seconds = int(UNREADABLE.total_seconds())
                 await self._unknown(remediation, step, f"the target could not be read for {seconds} s: whether the effect happened can't be told")
         return Recovery.STORED
+
+    async def _overdue(self, remediation: Remediation, runbook: Runbook | None, step: StepStatus, *, unsent: bool) -> None:
+        """It was not done before its deadline: a failure like any other where that is sure, or where what the run did is taken back then."""
+        goes_back = runbook is not None and run.on_failure(runbook.spec.steps, step) is OnFailure.UNDO
+        if runbook is not None and (unsent or goes_back):
+            answer = NotApplied(reason="", message=retries.overdue(remediation, step.name))
+            await self._not_applied(remediation, step, answer, runbook)
+            return
+        failed = attempt.failed(remediation, step, retries.OVERDUE)
+        await self._stop(failed, Outcome.ABORTED, f"step {step.name} was not done before its deadline")
 
     async def _unknown(self, remediation: Remediation, step: StepStatus, message: str) -> None:
         """What happened can't be known: stop, and page a person. The target stays held."""
@@ -250,7 +264,7 @@ class Once:
         """The terminal write: it frees the target."""
         now = self._clock.now()
         phase = PHASE_OF[outcome]
-        ended = {"phase": phase, "outcome": outcome, "message": message[:1024], "ended_time": now, "asking": None}
+        ended = {"phase": phase, "outcome": outcome, "message": message[:1024], "ended_time": now, "asking": None, "retrying": None}
         status = remediation.status.model_copy(update=ended | {"claim_time": self.claims.left(remediation)})
         if reason:
             status = attempt.allowed(status, ConditionStatus.FALSE, reason, message, now)
@@ -282,9 +296,3 @@ class Once:
 def _takes_back(step: StepStatus, intent: Intent) -> bool:
     """Whether the effect takes back what the run did, in an undo or because its work is done."""
     return not run.step_name(step) or intent.action == Unmake.action
-
-
-def _failed(remediation: Remediation, step: StepStatus, message: str) -> Remediation:
-    """The attempt with that step failed."""
-    failed = step.model_copy(update={"state": StepState.FAILED, "message": message})
-    return remediation.model_copy(update={"status": attempt.replace_step(remediation.status, failed)})

@@ -48,7 +48,7 @@ class Orphans:
             match await self._once.recover(remediation, attempt.runbook_of(remediation, self._view.runbooks()), open_step):
                 case Recovery.STORED:
                     return await self._end(cached)
-                case Recovery.UNREADABLE:
+                case Recovery.LOOK_AGAIN:
                     return False
                 case Recovery.NOT_APPLIED:
                     remediation = attempt.unbegun(remediation)

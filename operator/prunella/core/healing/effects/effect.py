@@ -13,6 +13,7 @@ from enum import Enum
 from typing import ClassVar, Final, TypeAlias
 
 from prunella.api.common import ObjectRef
+from prunella.api.step_failure import Transient
 from prunella.core.healing.notation import places
 
 from .creation import Create, Unmake
@@ -156,6 +157,8 @@ class NotApplied:
 
     reason: str
     message: str
+    transient: Transient | None = None
+    """Why the same request may be taken a moment later; None where it is a finding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

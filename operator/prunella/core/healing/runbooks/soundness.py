@@ -133,6 +133,7 @@ def _steps(steps: tuple[RunbookStep, ...], given: Mapping[str, object], evaluate
         if wrong is not None or open_ends:
             continue
         yield from _ttl(step)
+        yield from _retries(step)
         if step.when is not None:
             yield from _condition(f"spec.steps[{step.name}].when", step.when, evaluate, {**given, "steps": before})
         yield from _fields(step, before, given, evaluate)
@@ -213,6 +214,14 @@ def _ttl(step: RunbookStep) -> Iterable[Problem]:
         yield Problem("InvalidExpression", f"{field}: {step.action} can't be taken back, so it is never temporary")
     elif step.ttl_seconds is not None and kind.lasting:
         yield Problem("InvalidExpression", f"{field}: {step.action} is never temporary: {kind.lasting}")
+
+
+def _retries(step: RunbookStep) -> Iterable[Problem]:
+    """Retries for which the step has no time."""
+    if step.retries is not None and step.retries.initial_seconds >= step.timeout_seconds:
+        seconds, field = step.retries.initial_seconds, f"`spec.steps[{step.name}].retries.initialSeconds`"
+        message = f"{field}: after {seconds} s its timeoutSeconds of {step.timeout_seconds} are over, so it is never tried again: raise those"
+        yield Problem("InvalidExpression", message)
 
 
 def _verify(verify: Verify, evaluate: Evaluate) -> Iterable[Problem]:

@@ -27,6 +27,8 @@ from prunella.core.healing.steps.approve import ACTION, APPROVED_BY
 from prunella.core.healing.steps.step import People
 from prunella.core.world import World
 
+RUN: Final = timedelta(seconds=600)
+"""For so long at most a run is at work."""
 PLAN: Final = "planHash"
 WAITED: Final = "waitedSeconds"
 KEPT: Final = timedelta(seconds=600)

@@ -34,7 +34,7 @@ def plan(params: Query, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
     if answer is None:
         return Ask(reads=(asked,))
     if answer.value is None:
-        return Failed(message=f"Prometheus gave no value: {answer.error or answer.missing or 'no data'}")
+        return Failed(message=f"Prometheus gave no value: {answer.error or answer.missing or 'no data'}", transient=answer.transient)
     return Note(message=f"Prometheus says {answer.value:g}", outputs={"value": repr(answer.value)})
 
 

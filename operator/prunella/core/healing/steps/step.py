@@ -12,6 +12,7 @@ from prunella.api.base import WireModel
 from prunella.api.incident import Incident
 from prunella.api.names import Cause, StepImpact
 from prunella.api.remediation import StepStatus
+from prunella.api.step_failure import Transient
 from prunella.core.facts import Revision, Seen, UnknownT, Workload, WorkloadFacts, subject_of
 from prunella.core.healing.effects.effect import Effect, Json
 from prunella.core.healing.refusal import Refusal
@@ -154,6 +155,8 @@ class Failed:
     """The step can't do what it is for. Nothing was changed by it; `onFailure` says what becomes of the run."""
 
     message: str
+    transient: Transient | None = None
+    """Why it may pass by itself, so that the step's `retries` hold; None where it is a finding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
