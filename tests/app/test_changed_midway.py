@@ -119,15 +119,50 @@ async def test_a_part_of_the_template_that_the_run_did_not_write_is_watched_too(
     await operator.close()
 
 
-async def test_after_a_lost_answer_the_run_goes_on_because_what_it_wrote_is_not_known():
-    place, workload, operator = await rolled_out(book(RESTART, MEANWHILE, MORE), seconds=0)
+async def lost(first: RunbookStep, change: Callable[[Place, Any], object], at_once: Callable[[Place, Any], object]) -> tuple[Place, Operator]:
+    """A run whose first answer is lost, and where something changes: `at_once`, before its target is looked at, or while it waits after that."""
+    place, workload, operator = await rolled_out(book(first, MEANWHILE, MORE), seconds=0)
     place.queries.values = [LOW]
-    place.cluster.lost_after = 1
+
+    def gate(when: str, _intent: str) -> None:
+        if when == "after":
+            place.cluster.gate = lambda _when, _intent: None
+            at_once(place, workload)
+            place.cluster.lost_after = 1
+
+    place.cluster.gate = gate
     await operator.run(25)
+    change(place, workload)
     place.queries.values = [HIGH]
     await operator.run(30)
-    assert [effect.guarded_path for _, effect in place.cluster.effects] == ["/spec/template", "/spec/replicas"]
-    assert workload.raw["spec"]["replicas"] == 5
+    return place, operator
+
+
+def nothing(_place: Place, _workload: Any) -> None:
+    """Nobody does anything."""
+
+
+@pytest.mark.parametrize("first", [RESTART, MENDED], ids=["restart", "patch"])
+@pytest.mark.parametrize("at_once", [nothing, scales], ids=["nothing else", "scales"])
+async def test_after_a_lost_answer_the_run_goes_on(first, at_once):
+    place, operator = await lost(first, nothing, at_once)
+    assert [effect.guarded_path for _, effect in place.cluster.effects][1:] == ["/spec/replicas"], operator.remediations[0].status.message
+    await operator.close()
+
+
+@pytest.mark.parametrize("first", [RESTART, MENDED], ids=["restart", "patch"])
+async def test_r10_what_somebody_changes_after_a_lost_answer_was_settled_ends_the_run(first):
+    """Its target showed what the lost answer would have told: nothing but that one change had come since it was judged."""
+    place, operator = await lost(first, rolls_out, nothing)
+    [attempt] = operator.remediations
+    assert (attempt.status.outcome, len(place.cluster.effects)) == (Outcome.SUPERSEDED, 1), attempt.status.message
+    await operator.close()
+
+
+async def test_what_came_with_a_lost_answer_is_not_taken_for_the_runs_own_and_ends_nothing():
+    """An autoscaler scaled at that moment: what the target's template was after the change is not known, so no change of it can be."""
+    _place, operator = await lost(RESTART, rolls_out, scales)
+    assert "guardedSha256" not in operator.remediations[0].status.steps[0].outcome.after
     await operator.close()
 
 

@@ -124,6 +124,59 @@ def test_who_changed_it_is_told_where_the_api_server_keeps_that(record, written,
     assert answer.message == said
 
 
+STAMPED = {"annotations": {"prunella.dev/intent-id": "5b1e"}}
+
+
+def live(template, generation, **meta):
+    return {"metadata": {"uid": TARGET.uid, "generation": generation, **(meta or STAMPED)}, "spec": {"template": template}}
+
+
+def lost(place="", *, generation="7", **given):
+    record = done(place=place, **given)
+    before = {**record.intent.before, **({"generation": generation} if generation else {})}
+    return record.model_copy(update={"intent": record.intent.model_copy(update={"before": before})})
+
+
+WHOLE = {"generation": "8", "guardedSha256": guarded_sha256(OURS)}
+
+
+@pytest.mark.parametrize(
+    ("record", "read", "after"),
+    [
+        (lost(), live(OURS, 8), WHOLE),
+        (lost("/spec/template/spec/x"), live(OURS, 8), {**WHOLE, "guardedSha256": guarded_sha256(None), "templateSha256": guarded_sha256(OURS)}),
+        (lost(), live(OURS, 9), {}),
+        (lost(), live(OURS, 7), {}),
+        (lost(), live(OURS, 8, annotations={"prunella.dev/intent-id": "other"}), {}),
+        (lost(), live(OURS, 8, annotations=None), {}),
+        (lost(generation=""), live(OURS, 8), {}),
+        (lost("/spec/replicas"), live(OURS, 8), {}),
+        (lost(uid="hpa"), live(OURS, 8), {}),
+        (lost(action="Delete"), live(OURS, 8), {}),
+        (StepStatus(name="note", state=StepState.APPLIED), live(OURS, 8), {}),
+    ],
+    ids=[
+        "nothing else came",
+        "a part was written",
+        "something else came",
+        "nothing came",
+        "it bears another intent",
+        "it bears none",
+        "a record from before this was kept",
+        "it wrote elsewhere",
+        "on another object",
+        "a pod went",
+        "a note",
+    ],
+)
+def test_what_a_change_left_whose_answer_was_lost_is_known_where_nothing_else_has_come_since(record, read, after):
+    assert overridden.left(attempt(), record, read) == after
+
+
+def test_the_generation_that_was_judged_is_kept():
+    assert overridden.told(live(OLD, 7)) == {"templateSha256": guarded_sha256(OLD), "generation": "7"}
+
+
 @pytest.mark.parametrize("read", [None, {"metadata": {}}], ids=["nothing", "a Node"])
 def test_what_has_no_template_keeps_none(read):
     assert overridden.told(read) == {}

@@ -22,7 +22,7 @@ from prunella.core.healing.effects.effect import Applied, DeletePod, Effect, Evi
 from prunella.core.healing.guards import approval
 from prunella.core.healing.runbooks import run, succession
 from prunella.core.healing.runbooks.identity import Actor
-from prunella.core.healing.runs import claims, midrun, overridden, retries
+from prunella.core.healing.runs import claims, overridden, retries
 from prunella.core.healing.steps.step import Failed
 
 from . import attempt
@@ -108,7 +108,7 @@ class Once:
             return
         if isinstance(answer, NotApplied):
             if await self._arrived_late(step.intent):
-                await self._applied(remediation, runbook, step, Applied(after={}))
+                await self._applied(remediation, runbook, step, await self._left(remediation, step))
             elif not await self._again(remediation, runbook, step, retries.Vain(message=answer.message, error=answer.transient)):
                 await self._not_applied(remediation, step, answer, runbook)
             return
@@ -145,6 +145,11 @@ class Once:
         if intent.action != Patch.action:
             return False
         return await self._executor.settle(intent.target_ref, intent.id, intent.before, intent.action) is Settled.APPLIED
+
+    async def _left(self, remediation: Remediation, step: StepStatus) -> Applied:
+        """An effect whose answer was lost, with what it left where the target still tells."""
+        raw = await self._live.raw(step.intent.target_ref) if step.intent is not None and step.intent.action == Patch.action else None
+        return Applied(after=overridden.left(remediation, step, raw) if isinstance(raw, dict) else {})
 
     async def _applied(
         self, remediation: Remediation, runbook: Runbook | None, step: StepStatus, answer: Applied, *, last: bool = False
@@ -217,7 +222,7 @@ class Once:
         now = self._clock.now()
         match settled:
             case Settled.APPLIED:
-                await self._applied(remediation, runbook, step, Applied(after={}))
+                await self._applied(remediation, runbook, step, await self._left(remediation, step))
             case Settled.GONE:
                 failed = attempt.failed(remediation, step, "the target is gone")
                 await self._stop(failed, remediation.status.ending or Outcome.STALE, "the target is gone or was made anew", reason="TargetChanged")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from prunella.api.marks import FIELD_MANAGER
+from prunella.api.marks import FIELD_MANAGER, INTENT_ANNOTATION
 from prunella.api.names import Outcome, StepState
 from prunella.api.remediation import Remediation, StepStatus
 from prunella.core.healing.effects.effect import PATH_KEY, TEMPLATE, Json, Patch, guarded_sha256, part_of
@@ -25,6 +25,9 @@ only a part of the template was written: hash of all of it then."""
 NAMED: Final = 3
 """So many field managers are named at most."""
 
+GENERATION: Final = "generation"
+"""Key beside it, before and after: the target's metadata.generation."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overridden(Refusal):
@@ -36,7 +39,26 @@ class Overridden(Refusal):
 def told(raw: Json | None) -> Mapping[str, str]:
     """What the record of an effect keeps of the target as it was read; nothing for what has no pod template."""
     template = part_of(raw, TEMPLATE) if raw is not None else None
-    return {JUDGED: guarded_sha256(template)} if template is not None else {}
+    if raw is None or template is None:
+        return {}
+    generation = part_of(raw, "/metadata/generation")
+    return {JUDGED: guarded_sha256(template), **({GENERATION: str(generation)} if isinstance(generation, int) else {})}
+
+
+def left(attempt: Remediation, record: StepStatus, raw: Json) -> Mapping[str, str]:
+    """What a change of the pod template left whose answer was lost, by the target as it is now; nothing where that is not known.
+
+    It is known where the target bears the intent's id, and its generation is the very next one after that which was judged: nobody else has changed
+    anything since. What moved the generation further may have been an autoscaler, or an annotation on a Deployment: that tells nothing.
+    """
+    intent, wrote, annotations = record.intent, place_in_template(attempt, record), part_of(raw, "/metadata/annotations")
+    if intent is None or not wrote or not isinstance(annotations, Mapping) or annotations.get(INTENT_ANNOTATION) != intent.id:
+        return {}
+    present, before = part_of(raw, "/metadata/generation"), intent.before.get(GENERATION, "")
+    if not before.isdigit() or present != int(before) + 1:
+        return {}
+    part = {"guardedSha256": guarded_sha256(part_of(raw, wrote))}
+    return {GENERATION: str(present), **part} if wrote == TEMPLATE else {**told(raw), **part}
 
 
 def by_others(attempt: Remediation, raw: Json | None) -> Overridden | None:
