@@ -16,15 +16,7 @@ from .permit import Permitted
 
 
 def intended(
-    remediation: Remediation,
-    step: RunbookStep,
-    effect: Effect,
-    permitted: Permitted,
-    *,
-    name: str,
-    earlier: Intent | None,
-    epoch: int,
-    now: datetime,
+    remediation: Remediation, step: RunbookStep, effect: Effect, permitted: Permitted, *, name: str, earlier: Intent | None, epoch: int, now: datetime
 ) -> Remediation:
     """The attempt that is about to have this effect, under that name. `earlier`: the intent that takes its try anew, and keeps its deadline."""
     intent = Intent(
