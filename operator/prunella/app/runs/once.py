@@ -288,14 +288,10 @@ class Once:
 
     async def _generation(self, remediation: Remediation) -> int | None:
         """The target's, as the run has left it: what somebody changed since is theirs. As it is now, where the run has not written to the target."""
-        target = remediation.spec.target_ref
-        wrote = [one for one in remediation.status.steps if one.state is StepState.APPLIED and one.intent and one.intent.target_ref.uid == target.uid]
-        known = [one.outcome.after.get("generation", "") if one.outcome is not None else "" for one in wrote]
-        if known and all(one.isdigit() for one in known):
-            return max(int(one) for one in known)
-        raw = await self._live.raw(target)
+        known = overridden.generation_left(remediation)
+        raw = await self._live.raw(remediation.spec.target_ref) if known is None else None
         present = part_of(raw, "/metadata/generation") if isinstance(raw, dict) else None
-        return present if isinstance(present, int) else None
+        return present if isinstance(present, int) else known
 
 
 def _takes_back(step: StepStatus, intent: Intent) -> bool:

@@ -61,6 +61,14 @@ def left(attempt: Remediation, record: StepStatus, raw: Json) -> Mapping[str, st
     return {GENERATION: str(present), **part} if wrote == TEMPLATE else {**told(raw), **part}
 
 
+def generation_left(attempt: Remediation) -> int | None:
+    """The target's generation, as the run's own changes have left it; None where it has made none, or that is not known of one of them."""
+    uid = attempt.spec.target_ref.uid
+    wrote = [one for one in attempt.status.steps if one.state is StepState.APPLIED and one.intent and one.intent.target_ref.uid == uid]
+    known = [one.outcome.after.get(GENERATION, "") if one.outcome is not None else "" for one in wrote]
+    return max(int(one) for one in known) if known and all(one.isdigit() for one in known) else None
+
+
 def by_others(attempt: Remediation, raw: Json | None) -> Overridden | None:
     """Whether the target's pod template, as it was read now, is another one than the run's newest effect left. None also where that is not known."""
     newest = _newest(attempt)
