@@ -10,6 +10,7 @@ from tests.core.incident_builders import TARGET
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import shipped
 
+from prunella.api.healing_policy import Pause
 from prunella.api.names import MessageKind, Outcome, RemediationPhase
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import Blocker, Runbook
@@ -180,6 +181,16 @@ async def test_a_freeze_is_told_with_its_end_and_automation_goes_on_then_by_itse
     assert operator.remediations == []
     await operator.run(120)
     assert first(operator).status.outcome is Outcome.REMEDIATED
+    await operator.close()
+
+
+async def test_a_pause_that_another_one_follows_is_told_with_whose_it_is_now():
+    place, operator = await broken(shipped(), pauses=(Pause(name="freeze", reason="Friday", by="ana"),))
+    await operator.run(30)
+    place.policy(pauses=(Pause(name="move", reason="new racks", by="ben"),))
+    await operator.run(5)
+    [told] = [one for one in operator.incident.status.conditions if one.type == "RemediationAllowed"]
+    assert (told.reason, told.message) == ("Paused", "paused by 'move': new racks (by ben); remove it from HealingPolicy `spec.pauses` to go on")
     await operator.close()
 
 

@@ -14,7 +14,8 @@ from prunella.api.names import MessageKind, MessageState, SourceKind, Verdict
 
 UNDER_WAY: Final = frozenset({"DwellRunning", "RolloutInProgress", "Allowed"})
 """Reasons of RemediationAllowed between which an attempt passes within moments: the Remediation tells, and the write after the effect."""
-UNSEEN: Final = "EvidenceMissing"
+WORDS: Final = frozenset({"EvidenceMissing", "Paused", "StormActive"})
+"""Reasons that are more than one thing, each of them somebody's to mend: another reader, another person's pause, another Incident at fault."""
 _NUMBER: Final = re.compile(r"[0-9]+")
 
 
@@ -96,8 +97,8 @@ def _decision(decision: Decision) -> tuple[str, str, str]:
 
 
 def _condition(condition: Condition) -> tuple[str, str, str, str]:
-    """What can't be seen may be somebody's to mend: that it is something else now is news, where the reason is the same."""
+    """That it is something else now is news also where the reason is the same; numbers alone are none."""
     if condition.type == "RemediationAllowed" and condition.reason in UNDER_WAY:
         return (condition.type, "", "", "")
-    words = _NUMBER.sub("0", condition.message) if condition.reason == UNSEEN else ""
+    words = _NUMBER.sub("0", condition.message) if condition.reason in WORDS else ""
     return (condition.type, condition.status, condition.reason, words)
