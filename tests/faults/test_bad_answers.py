@@ -13,7 +13,9 @@ from tests.faults.ground import Ground
 from tests.faults.kubelet import restarts
 from tests.faults.reporting import attacked
 from tests.faults.rules import ANY_WRITE, EVERY_VERB, Answer, Match, Rule
+from tests.harness import prometheus
 from tests.harness.api import Refused
+from tests.harness.instants import now
 from tests.harness.waiting import holds_for, wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900, func_only=True)]
@@ -71,6 +73,39 @@ SWITCHES: dict[str, Spoil] = {
     "500 to the switch, five times": unreadable("healingpolicies", 5),
     "500 to the namespace with its mode, five times": unreadable("namespaces", 5),
 }
+
+
+REPEATS = 5
+
+
+@pytest.mark.parametrize(("protection", "counted"), [("", REPEATS + 1), ("recognising", 3 * REPEATS + 1)], ids=["protected", "twin"])
+def test_repeats_of_an_alert_are_counted_once_though_no_answer_says_that_they_are_stored(campaign, protection, counted):
+    """The answer to the write that counts them gets lost, and the next one's too, where there is a next one."""
+    with campaign.ground("a-counts", without=protection) as ground:
+        ground.put(ground.workload("Deployment", APP, replicas=0))
+        ground.supervisor.start()
+        labels = {"alertname": "Errors", "severity": "critical", "namespace": ground.namespace, "deployment": APP}
+        body = prometheus.body(prometheus.alert(labels, starts=now()))
+        answered: list[object] = []
+
+        def told() -> bool:
+            try:
+                answered.append(prometheus.webhook(body, ground.installation.token, host="127.0.0.1", port=ground.port))
+            except OSError as error:  # it does not listen yet
+                answered.append(error)
+            return answered[-1] == 200
+
+        def times() -> list[int]:
+            return [one["count"] for incident in ground.incidents(APP) for one in incident.get("status", {}).get("signals", [])]
+
+        wait_for(told, 30, "an alert is taken", seen=lambda: answered[-1])
+        wait_for(lambda: times() == [1], 30, "it stands on its Incident", seen=ground.story)
+        holds_for(lambda: times() == [1], 12, "and all that follows is stored")
+        match = Match(verbs={"update"}, resource="incidents/status", namespace=ground.namespace)
+        with ground.proxy.rule(rules.LoseReply(match, nth=None, times=2)):
+            assert all(told() for _ in range(REPEATS)), "what only counts is taken at once"
+            wait_for(lambda: times() == [counted], 60, f"it is counted {counted} times", seen=times)
+            holds_for(lambda: times() == [counted], 15, "and no more")
 
 
 def test_what_may_forbid_it_and_cannot_be_read_is_waited_for(campaign, request, subtests):

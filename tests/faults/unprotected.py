@@ -20,6 +20,7 @@ from prunella.adapters.kubernetes import cache, client, executor, heartbeat, she
 from prunella.adapters.notify import webhook
 from prunella.app import leadership
 from prunella.app.errors import PrunellaError
+from prunella.app.incidents import mailbox
 from prunella.app.runs import once
 from prunella.core.healing.effects.effect import Settled
 from prunella.core.healing.guards import guards
@@ -181,6 +182,11 @@ def _zone_ignored() -> None:
     clock.SystemClock.now = lambda _: datetime.now().replace(tzinfo=UTC)  # type: ignore[method-assign] # that is the point
 
 
+def _recognising() -> None:
+    """A status that was sent and not answered is never found to be stored."""
+    mailbox.Unanswered.stands_on = lambda *_: False  # type: ignore[method-assign] # that is the point
+
+
 PROTECTIONS: Final[dict[str, Callable[[], None]]] = {
     "": _nothing,
     "intent": _intent,
@@ -195,6 +201,7 @@ PROTECTIONS: Final[dict[str, Callable[[], None]]] = {
     "term": _term,
     "switch": _switch,
     "patience": _patience,
+    "recognising": _recognising,
     "a clock, an hour ahead": _clock(lambda: 1),
     "a clock, an hour behind": _clock(lambda: -1),
     "a clock, set back and forth": _clock(_now_and_then),

@@ -99,10 +99,10 @@ def body(*alerts: Any, peer: str = "http://alertmanager-0:9093", truncated: int 
     }
 
 
-def webhook(content: object, token: str | None, *, path: str = "/api/v1/alertmanager", port: int = WEB_PORT) -> int:
+def webhook(content: object, token: str | None, *, path: str = "/api/v1/alertmanager", host: str = HOST, port: int = WEB_PORT) -> int:
     """Post to an operator's webhook; the status of its answer."""
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
-    return _post(f"http://{HOST}:{port}{path}", content, headers)[0]
+    return _post(f"http://{host}:{port}{path}", content, headers)[0]
 
 
 def metrics(name: str, *, port: int = WEB_PORT) -> dict[str, float]:
