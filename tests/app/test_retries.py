@@ -11,6 +11,7 @@ from tests.app.test_not_now import broken, first
 from tests.fakes.operator import Operator, Place
 from tests.fakes.runbooks import runbook
 
+from prunella.api.incident import Hold
 from prunella.api.names import OnFailure, Outcome, StepState
 from prunella.api.remediation import Remediation
 from prunella.api.runbook import RunbookStep, StepFailure
@@ -58,6 +59,13 @@ async def run_until(operator: Operator, done: Callable[[], bool], seconds: int =
             return
         await operator.run(1)
     raise AssertionError(f"not within {seconds} s")
+
+
+def hold(place: Place, operator: Operator) -> None:
+    """A person stops what is done about the Incident."""
+    incident = operator.incident
+    said = incident.spec.model_copy(update={"hold": Hold(by="ana", reason="I am at it")})
+    place.api.apply(incident.model_copy(update={"spec": said}))
 
 
 def over(operator: Operator) -> bool:
@@ -299,4 +307,35 @@ async def test_a_person_who_changes_the_target_meanwhile_has_it_and_nothing_is_u
     place.cluster.set_image(next(iter(place.cluster.workloads.values())), "shop/app:3")
     await run_until(operator, lambda: over(operator))
     assert (first(operator).status.outcome, len(came), place.cluster.effects) == (Outcome.SUPERSEDED, 1, [])
+    await operator.close()
+
+
+async def test_a_hold_while_what_takes_back_waits_ends_the_run_and_leaves_the_rest_to_whoever_holds_it():
+    odd = RunbookStep(name="odd", **{"assert": {"that": "target.ready > 100", "message": "it is odd"}}, on_failure=StepFailure(action="Undo"))
+    place, workload, operator = await rolled_out(book(MORE, odd), seconds=0)
+    came: list[str] = []
+
+    def gate(when: str, intent: str) -> None:
+        if when == "before" and intent and place.cluster.effects:
+            came.append(intent)
+            raise BUSY
+
+    place.cluster.gate = gate
+    await run_until(operator, lambda: len(came) == 3)
+    hold(place, operator)
+    await operator.run(2)
+    status = first(operator).status
+    assert (status.outcome, len(came), workload.raw["spec"]["replicas"]) == (Outcome.SUPERSEDED, 3, 5)
+    assert status.message == "ana holds it: I am at it; what more changed stays so: it was not taken back"
+    await operator.close()
+
+
+async def test_a_hold_during_the_wait_ends_the_run_now_and_not_with_its_next_try():
+    place, operator = await broken(runbook("r", back(Retries(max=3, initial_seconds=300, jitter=0), timeout_seconds=600)))
+    came = turned_away(place, 99)
+    await run_until(operator, lambda: len(came) == 1)
+    hold(place, operator)
+    await operator.run(3)
+    status = first(operator).status
+    assert (status.outcome, status.message, len(came)) == (Outcome.SUPERSEDED, "ana holds it: I am at it", 1)
     await operator.close()

@@ -167,7 +167,7 @@ class Runner:
         if await self._approvals.ended(remediation, runbook):
             return True, None
         again = retries.waits_until(remediation, self._clock.now())
-        if again is not None:
+        if again is not None and incident.spec.hold is None:  # what a person stops ends now, and not with its next try
             return False, again
         ending = attempt.ending(remediation, runbook)
         if ending is not None:
@@ -233,10 +233,10 @@ class Runner:
             return True, None
         acting = identity.of_attempt(remediation.spec, self._gatherer.operator_namespace)
         if isinstance(acting, Refusal):
-            return await self._refused.take(remediation, acting)
+            return await self._refused.take(remediation, acting, remaining)
         permitted = await self._permit.ask(incident, remediation, runbook, mail, undoing=True)
         if isinstance(permitted, Refusal):
-            return await self._refused.take(remediation, permitted)
+            return await self._refused.take(remediation, permitted, remaining)
         record = remaining[0]
         step = next(one for one in runbook.spec.steps if one.name == run.step_name(record))
         wants = await self._preparer.undo(step, record)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from prunella.api.remediation import Remediation
+from prunella.api.remediation import Remediation, StepStatus
 from prunella.app.ports import Clock
 from prunella.core.healing.refusal import Refusal
+from prunella.core.healing.runbooks import run
 from prunella.core.healing.runs.overridden import Overridden
 
 from . import attempt
@@ -28,8 +30,11 @@ class Refused:
         self._prover = prover
         self._clock = clock
 
-    async def take(self, remediation: Remediation, refusal: Refusal) -> tuple[bool, datetime | None]:
-        """A live refusal is no step failure: it ends the run where it can't change back, else the run waits."""
+    async def take(self, remediation: Remediation, refusal: Refusal, untaken: Sequence[StepStatus] = ()) -> tuple[bool, datetime | None]:
+        """A live refusal is no step failure: it ends the run where it can't change back, else the run waits.
+
+        `untaken` are the effects that the run was about to take back.
+        """
         if isinstance(refusal, Unapproved):
             return await self._approvals.wait(remediation, refusal)
         now = self._clock.now()
@@ -38,7 +43,8 @@ class Refused:
             if remediation.status.effect_time is not None:
                 await self._prover.hand_back(remediation)
             remediation = attempt.unasked(remediation, refusal, now)
-            await self._once.end(remediation, outcome, refusal.message, reason=refusal.reason)
+            message = f"{refusal.message}; {run.left(untaken)}" if untaken else refusal.message
+            await self._once.end(remediation, outcome, message, reason=refusal.reason)
             return True, None
         if refusal.reason == "RolloutInProgress" and refusal.look_again_time is not None and attempt.young(remediation, now):
             return False, refusal.look_again_time  # it settles within moments: that is no news

@@ -119,6 +119,12 @@ def taken_back(records: Sequence[StepStatus]) -> str:
     return "; ".join(f"{one.name.removeprefix(UNDO)} was not taken back: {one.message}" for one in left)
 
 
+def left(untaken: Sequence[StepStatus]) -> str:
+    """What a run that ends before it took them back leaves as it made it, in a sentence."""
+    names = tuple(dict.fromkeys(step_name(one) for one in untaken))
+    return f"what {', '.join(names)} changed stays so: it was not taken back"
+
+
 def wanted(step: RunbookStep, variables: Mapping[str, object], records: Sequence[StepStatus], evaluate: Evaluate) -> bool | Unevaluable:
     """Whether a step's condition holds; true where it has none."""
     if step.when is None:
