@@ -30,6 +30,8 @@ PLAYS = 3
 """How often an attack is begun anew because the story came to its end without the write that it is for."""
 SLOW_SECONDS = 11
 """Longer than the operator waits for an answer: what it gave up arrives all the same."""
+MUCH_TOO_SLOW_SECONDS = 16
+"""Longer than it then needs to send the same once more."""
 SIDE_BY_SIDE = 8
 """Attacks at once in one test process: they mostly wait."""
 
@@ -62,6 +64,7 @@ FAULTS: dict[str, Callable[[Ground, Match, int], Rule]] = {
     "killed after": lambda ground, match, nth: KillAfter(ground.supervisor.kill, match, nth=nth),
     "reply lost": lambda _, match, nth: LoseReply(match, nth=nth, times=1),
     "late": lambda _, match, nth: Delay(SLOW_SECONDS, match, nth=nth, times=1),
+    "much too late": lambda _, match, nth: Delay(MUCH_TOO_SLOW_SECONDS, match, nth=nth, times=1),
     "told to end at": lambda ground, match, nth: Meanwhile(ground.supervisor.end, match, nth=nth),
     "killed after its grace before": lambda ground, match, nth: KillBefore(ground.supervisor.end_hard, match, nth=nth),
     "killed after its grace after": lambda ground, match, nth: KillAfter(ground.supervisor.end_hard, match, nth=nth),

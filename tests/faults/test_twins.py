@@ -36,7 +36,7 @@ def numbers(wrong: list[str]) -> set[str]:
         ("intent", "deployment", "reply lost", Point("create incidents", 1), "V3"),
         ("looking", "deployment", "killed after", Point("patch deployments", 1), "the end"),
         ("looking", "deployment", "killed after its grace after", Point("patch deployments", 1), "the end"),
-        ("looking", "deployment", "late", Point("patch deployments", 1), "V1"),
+        ("looking", "deployment", "much too late", Point("patch deployments", 1), "V1"),
         ("key", "page", "killed before", Point("update incidents/status", 3), "V16"),
     ],
     ids=["intent", "looking", "looking after its grace", "looking where it is late", "key"],
