@@ -1,7 +1,8 @@
 """Alerts as Alertmanager sends them, at a fixed rate or all at once, and when each was answered.
 
-Open loop: an alert is due at its place in the schedule and its latency counts from then. What is answered with 503 is sent again after the pauses
-that Alertmanager makes (half a second, then half as long again each time), and its latency goes on counting; the answers are kept.
+Open loop: an alert is due at its place in the schedule and its latency counts from then. What is answered with 503, or not at all because the
+connection broke, is sent again after the pauses that Alertmanager makes (half a second, then half as long again each time), and its latency goes on
+counting; the answers are kept.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ class Sent:
     due: float
     answered: float
     refusals: int
-    """How often it was answered with 503 before it was taken."""
+    """How often it was answered with 503, or not at all, before it was taken."""
     status: int
+    """0 where the last try got no answer."""
 
     @property
     def milliseconds(self) -> float:
@@ -97,10 +99,17 @@ class Sender:
     async def _post(self, http: aiohttp.ClientSession, label: str, alerts: Sequence[Object], due: float) -> Sent:
         content, status, refusals = prometheus.body(*alerts), 0, 0
         for refusals in range(TRIES):
-            async with http.post(self._url, json=content, headers=self._headers) as answer:
-                await answer.read()
-                status = answer.status
-            if status != 503:
+            status = await self._answer(http, content)
+            if status not in {0, 503}:
                 break
             await asyncio.sleep(AGAIN_SECONDS * LONGER**refusals)
         return Sent(label, due, time.time(), refusals, status)
+
+    async def _answer(self, http: aiohttp.ClientSession, content: Object) -> int:
+        """The status of the answer; 0 where the connection broke before there was one."""
+        try:
+            async with http.post(self._url, json=content, headers=self._headers) as answer:
+                await answer.read()
+                return answer.status
+        except aiohttp.ClientConnectionError:
+            return 0

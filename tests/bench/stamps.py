@@ -6,8 +6,11 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPResponse
 
 from tests.harness.api import Api, Object
+from tests.harness.waiting import wait_for
 
 
 class Stamps:
@@ -17,8 +20,7 @@ class Stamps:
         self._key = key
         self.seen: dict[str, float] = {}
         self.last: dict[str, Object] = {}
-        version = api.request("GET", f"{path}?limit=1").body["metadata"]["resourceVersion"]
-        self._connection, self._answer = api.open(f"{path}?watch=1&resourceVersion={version}&timeoutSeconds=1800")
+        self._connection, self._answer = wait_for(lambda: _watched(api, path), 30, f"{path} can be watched")
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 
@@ -38,3 +40,13 @@ class Stamps:
             sock.shutdown(2)
         self._thread.join(5)
         self._connection.close()
+
+
+def _watched(api: Api, path: str) -> tuple[HTTPConnection, HTTPResponse] | None:
+    """A watch of what comes from now on; None while the API server can't serve it, as it can't where a kind is new."""
+    version = api.request("GET", f"{path}?limit=1").body["metadata"]["resourceVersion"]
+    connection, answer = api.open(f"{path}?watch=1&resourceVersion={version}&timeoutSeconds=1800")
+    if answer.status == HTTPStatus.OK:
+        return connection, answer
+    connection.close()
+    return None
