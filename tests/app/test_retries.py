@@ -326,7 +326,7 @@ async def test_a_hold_while_what_takes_back_waits_ends_the_run_and_leaves_the_re
     await operator.run(2)
     status = first(operator).status
     assert (status.outcome, len(came), workload.raw["spec"]["replicas"]) == (Outcome.SUPERSEDED, 3, 5)
-    assert status.message == "ana holds it: I am at it; what more changed stays so: it was not taken back"
+    assert status.message == "ana holds it: I am at it; not taken back: more"
     await operator.close()
 
 

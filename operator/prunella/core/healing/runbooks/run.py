@@ -120,9 +120,9 @@ def taken_back(records: Sequence[StepStatus]) -> str:
 
 
 def left(untaken: Sequence[StepStatus]) -> str:
-    """What a run that ends before it took them back leaves as it made it, in a sentence."""
+    """What a run leaves that ends before it took them back, in a sentence. What has a time of its own may end later."""
     names = tuple(dict.fromkeys(step_name(one) for one in untaken))
-    return f"what {', '.join(names)} changed stays so: it was not taken back"
+    return f"not taken back: {', '.join(names)}"
 
 
 def wanted(step: RunbookStep, variables: Mapping[str, object], records: Sequence[StepStatus], evaluate: Evaluate) -> bool | Unevaluable:
