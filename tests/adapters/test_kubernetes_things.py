@@ -244,6 +244,33 @@ async def test_what_is_said_of_claims_and_quotas_stands_beside_them_while_it_is_
         assert cache.thing("PersistentVolumeClaim", "shop", "data") == Claim(namespace="shop", name="data", uid="uid-data")
 
 
+async def test_a_refusal_of_a_quota_counts_while_the_deployment_says_that_it_lacks_the_pod(server: StandIn):
+    told: list[tuple[str, str, str]] = []
+
+    def web(version: str, *conditions: Object) -> Object:
+        return stored("web", version, spec={"replicas": 3, "selector": {"matchLabels": {"app": "web"}}}, status={"conditions": list(conditions)})
+
+    text = "exceeded quota: compute, requested: pods=1, used: pods=9, limited: pods=9"
+    lacking, another = complaint_of("FailedCreate", text, "ReplicaSet", "web-1"), complaint_of("FailedCreate", text, "StatefulSet", "db")
+    server.answers("GET", "/apis/apps/v1/deployments", listed(web("1", condition("ReplicaFailure", reason="FailedCreate", message=text))))
+    server.answers("GET", "/apis/apps/v1/replicasets", listed(stored("web-1", owner=("Deployment", "web", "uid-web"))))
+    server.answers("GET", "/api/v1/resourcequotas", listed(stored("compute")))
+    server.answers("GET", "/api/v1/events", listed(lacking, another))
+    async with running(server) as cache:
+
+        def refused() -> set[str]:
+            quota = cache.thing("ResourceQuota", "shop", "compute")
+            assert isinstance(quota, Quota)
+            return {one.name for one in quota.refusals}
+
+        assert refused() == {"web-1", "db"}
+        cache.subscribe(on_workload_change=lambda *place: told.append(place))
+        server.answers("WATCH", "/apis/apps/v1/deployments", Lines((event("MODIFIED", web("2")),)))
+        server.release()
+        await eventually(lambda: ("ResourceQuota", "shop", "compute") in told)
+        assert refused() == {"db"}, "it has the pod by now; of another controller that is not known"
+
+
 async def test_the_endpoints_of_a_service_are_summed_over_its_slices(server: StandIn):
     told: list[tuple[str, str, str]] = []
     server.answers("GET", "/api/v1/services", listed(stored("web", spec={"selector": {"app": "web"}})))

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.app.test_intake import alert
 from tests.core.builders import ago
 from tests.core.incident_builders import entry
-from tests.core.thing_builders import node
+from tests.core.thing_builders import node, quota, refusal
 from tests.fakes.cluster import FakeWorkload
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import runbook, shipped
@@ -22,7 +23,7 @@ from prunella.api.common import NamespacedRef
 from prunella.api.incident import Incident
 from prunella.api.names import Cause, MessageKind
 from prunella.api.remediation import Remediation
-from prunella.api.runbook import Match, RunbookStep
+from prunella.api.runbook import Match, Runbook, RunbookStep
 from prunella.app.errors import Retryable
 from prunella.core.facts import WorkloadCondition
 from prunella.core.healing.steps.restart import Restart
@@ -292,6 +293,48 @@ async def test_two_that_need_each_other_are_held_back_by_neither():
     _, found, operator = await dependents(cyclic=True)
     assert (found["checkout"].status.parent_ref, found["ledger"].status.parent_ref) == (None, None)
     await operator.close()
+
+
+FULL = 'pods "checkout-1-x" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=9, limited: pods=9'
+
+
+async def refused(message: str = FULL, *books: Runbook):
+    """checkout lost a pod and may not create another; a quota has nothing left."""
+    place = shop(*books, shipped())
+    checkout = place.cluster.create("checkout")
+    operator = Operator(place)
+    await operator.run(30)
+    now = place.clock.now()
+    checkout.pods.pop()
+    said = WorkloadCondition(type="ReplicaFailure", status="True", reason="FailedCreate", message=message, last_transition_time=now)
+    place.cluster.touch(checkout, conditions=(*ROLLED_OUT, said))
+    place.cluster.put(quota(replace(refusal(), first_time=now, last_time=now)))
+    await operator.run(180)
+    return place, operator, {one.spec.target_ref.kind: one for one in place.api.all(Incident)}
+
+
+async def test_whom_a_quota_refuses_pods_is_told_with_the_quota_and_judged_anew_once_there_is_room():
+    hasty = runbook("hasty", RunbookStep(name="restart", restart=Restart()), match=Match(causes=(Cause.REPLICA_CREATION_FAILED,), dwell_seconds=1))
+    place, operator, found = await refused(FULL, hasty)
+    parent, child = found["ResourceQuota"], found["Deployment"]
+    assert (parent.status.cause, child.status.cause) == (Cause.QUOTA_EXCEEDED, Cause.REPLICA_CREATION_FAILED)
+    assert child.status.parent_ref == NamespacedRef(namespace="shop", name=parent.metadata.name)
+    assert allowed(child) == "StormActive"
+    assert paged(place) == {"ResourceQuota": 1}, "one fault, one page"
+    assert place.api.all(Remediation) == []
+    place.cluster.put(quota(replace(refusal(), first_time=None, last_time=None), used={"pods": "8"}))
+    await operator.run(5)
+    child = next(one for one in place.api.all(Incident) if one.spec.target_ref.kind == "Deployment")
+    assert child.status.parent_ref is None
+    await operator.close()
+
+
+async def test_whom_another_quota_refuses_or_something_else_is_told_for_itself():
+    for message in (FULL.replace("quota: compute", "quota: other"), 'pods "checkout-1-x" is forbidden: violates PodSecurity "baseline:latest"'):
+        place, operator, found = await refused(message)
+        assert found["Deployment"].status.parent_ref is None
+        assert paged(place) == {"ResourceQuota": 1, "Deployment": 1}
+        await operator.close()
 
 
 async def without_a_node(*, everywhere: bool = False):

@@ -173,10 +173,8 @@ class Cache:
 
     def marked(self) -> Iterator[tuple[ObjectRef, str]]:
         """Every workload and thing that bears the mark of a temporary measure."""
-        for shelf in self._workloads.values():
-            for workload in shelf.values():
-                if mark := workload.annotations.get(TEMPORARY_ANNOTATION):
-                    yield workload.ref, mark
+        workloads = (one for shelf in self._workloads.values() for one in shelf.values())
+        yield from ((one.ref, mark) for one in workloads if (mark := one.annotations.get(TEMPORARY_ANNOTATION)))
         yield from self._things.marked()
 
     def incidents(self) -> Iterable[Incident]:
@@ -290,6 +288,7 @@ class Cache:
 
     def _workload_changed(self, change: Change[Workload]) -> None:
         self._kinship.workload_changed(change)
+        self._things.workload_changed(change)
         self._workloads_in[change.key[0]] += (change.after is not None) - (change.before is not None)
         workload = change.after or change.before
         if workload is not None:

@@ -81,7 +81,11 @@ class Kinship:
 
     def workload_of_pod(self, pod: Pod) -> Workload | None:
         """The workload whose controller, or whose ReplicaSet's controller, it is."""
-        return self._workloads.get(self._parents.get(pod.owner_uid, pod.owner_uid))
+        return self.workload_of_owner(pod.owner_uid)
+
+    def workload_of_owner(self, uid: str) -> Workload | None:
+        """The workload with that uid, or whose ReplicaSet has it."""
+        return self._workloads.get(self._parents.get(uid, uid))
 
     def workload_of_revision(self, revision: Revision) -> Workload | None:
         """The workload that a revision is one of."""

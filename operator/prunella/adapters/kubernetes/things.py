@@ -12,7 +12,8 @@ from typing import Any, Final, Protocol, TypeVar
 
 from prunella.api.common import ObjectRef
 from prunella.api.marks import TEMPORARY_ANNOTATION
-from prunella.core.facts import NamespaceFacts
+from prunella.core.detect.creation import refusal
+from prunella.core.facts import NamespaceFacts, Workload
 from prunella.core.subject import Thing
 from prunella.core.things.autoscaler import AutoscalerFacts
 from prunella.core.things.claim import Claim
@@ -114,7 +115,8 @@ class Things:
             case Service():
                 return self._with_endpoints(thing)
             case Quota():
-                return replace(thing, refusals=self._said.by_quota(thing.namespace, thing.name))
+                said = self._said.by_quota(thing.namespace, thing.name)
+                return replace(thing, refusals=tuple(one for one in said if not self._granted_since(one)))
             case _:
                 return thing
 
@@ -128,6 +130,11 @@ class Things:
         selected = [one for one in self._kin.workloads_of(service.namespace) if service.routes_to(one.selector)]
         return bool(selected) and all(one.desired == 0 for one in selected)
 
+    def _granted_since(self, refused: Complaint) -> bool:
+        """Whether a Deployment that was refused a pod has it by now. Of other controllers only their next complaint would tell."""
+        workload = self._kin.workload_of_owner(refused.uid) if refused.kind == "ReplicaSet" else None
+        return workload is not None and refusal(workload) is None
+
     def _with_pods(self, job: Job) -> Job:
         return replace(job, pods=self._kin.pods_owned_by(job.uid)) if job.failed_time is not None else job
 
@@ -136,6 +143,13 @@ class Things:
         one = change.after or change.before
         if one is not None and change.before != change.after:
             self._touched(one.kind, one.namespace, one.name)
+
+    def workload_changed(self, change: Change[Workload]) -> None:
+        """A workload came, changed or went. Whether it is still refused a pod says whether a quota still refuses one."""
+        before, after = (one is not None and refusal(one) is not None for one in (change.before, change.after))
+        for quota in self._shelves[Quota.kind].values() if before != after else ():
+            if quota.namespace == change.key[0]:
+                self._touched(quota.kind, quota.namespace, quota.name)
 
     def space_changed(self, change: Change[NamespaceFacts]) -> None:
         """A Namespace came, changed or went. Only one that is going is a thing."""

@@ -18,10 +18,12 @@ from prunella.app.ports import View
 from prunella.core import rollout
 from prunella.core.around import Dependency, Neighbours, Parent
 from prunella.core.detect import registries
+from prunella.core.detect.creation import refusal
 from prunella.core.facts import UNKNOWN, Workload, WorkloadFacts
 from prunella.core.incident import common_cause, dependencies, ownership
 from prunella.core.incident.sources import ALERT
 from prunella.core.standing import firing
+from prunella.core.things.complaint import refusing_quota
 from prunella.core.things.node import Node
 from prunella.core.world import World
 
@@ -74,7 +76,7 @@ class Around:
         """The open Incident of what this one fails for. What can't be seen now leaves the link as it stands."""
         if seen.finding is UNKNOWN:
             return common_cause.as_parent(kept) if kept is not None else None
-        nearest = self._registry(seen) or self._zone(seen) or self._lost_node(seen) or self._down(seen, kept)
+        nearest = self._registry(seen) or self._quota(seen) or self._zone(seen) or self._lost_node(seen) or self._down(seen, kept)
         found = nearest or self._config_map(seen) or self._storm(seen)
         return common_cause.as_parent(found) if found is not None else None
 
@@ -87,6 +89,16 @@ class Around:
             if parent is not None:
                 return parent
         return None
+
+    def _quota(self, seen: World) -> Incident | None:
+        """That of the ResourceQuota which the API server names where it refuses pods. One victim is enough: it is said in as many words."""
+        finding, facts = seen.known_finding, seen.workload
+        if facts is None or finding is None or finding.cause != Cause.REPLICA_CREATION_FAILED:
+            return None
+        said = refusal(facts.workload)
+        name = refusing_quota(said.message) if said is not None else ""
+        known = self._view.incidents_of("ResourceQuota", facts.workload.namespace, name) if name else ()
+        return next((one for one in known if common_cause.cause_of(one) is Cause.QUOTA_EXCEEDED and common_cause.holds(one)), None)
 
     def _zone(self, seen: World) -> Incident | None:
         finding, node = seen.known_finding, seen.thing

@@ -8,6 +8,7 @@ The rule this module protects: it accuses nobody, for who refuses is in the mess
 from __future__ import annotations
 
 from prunella.api.names import Cause
+from prunella.core.facts import Workload, WorkloadCondition
 
 from .look import Look, Symptom, quote
 
@@ -15,8 +16,8 @@ from .look import Look, Symptom, quote
 def replica_creation_failed(look: Look) -> Symptom | None:
     """ReplicaCreationFailed: the controller says that it could not create a pod, and pods are missing."""
     workload = look.facts.workload
-    refused = workload.condition("ReplicaFailure")
-    if refused is None or refused.status != "True" or refused.reason != "FailedCreate":
+    refused = refusal(workload)
+    if refused is None:
         return None
     if workload.available >= workload.desired and not look.incomplete:
         return None  # an old word: everything is there
@@ -28,3 +29,9 @@ def replica_creation_failed(look: Look) -> Symptom | None:
         started_time=since,
         open_time=look.open_after(Cause.REPLICA_CREATION_FAILED, since),
     )
+
+
+def refusal(workload: Workload) -> WorkloadCondition | None:
+    """What a Deployment's controller says now of a pod that it could not create."""
+    said = workload.condition("ReplicaFailure")
+    return said if said is not None and said.status == "True" and said.reason == "FailedCreate" else None

@@ -1,4 +1,4 @@
-"""Common cause first: what fails for a registry, a zone, a node, a dependency or a ConfigMap has its Incident as parent; so has what a storm hits.
+"""Common cause first: what fails for a registry, quota, zone, node, dependency or ConfigMap has its Incident as parent; so has what a storm hits.
 
 The rule this module protects: a child is not treated and wakes nobody while its parent does, and never longer. What a workload brought upon itself is
 its own; nothing holds back what holds it back; and what could not be seen changes no link.

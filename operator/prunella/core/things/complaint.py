@@ -31,8 +31,7 @@ class Complaint:
     @property
     def quota(self) -> str:
         """The ResourceQuota that refused something, by name; empty where it is about something else."""
-        found = _QUOTA.search(self.message)
-        return found.group(1) if found else ""
+        return refusing_quota(self.message)
 
     @property
     def requested(self) -> Mapping[str, str]:
@@ -40,3 +39,9 @@ class Complaint:
         found = _QUOTA.search(self.message)
         pairs = (part.partition("=") for part in found.group(3).split(",")) if found else ()
         return {name: amount for name, _, amount in pairs if name and amount}
+
+
+def refusing_quota(message: str) -> str:
+    """The ResourceQuota that refused something, by name, in the API server's words; empty where they are about something else."""
+    found = _QUOTA.search(message)
+    return found.group(1) if found else ""

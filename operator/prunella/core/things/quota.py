@@ -32,6 +32,7 @@ class Quota(Thing):
     hard: Mapping[str, str] = field(default_factory=dict)
     used: Mapping[str, str] = field(default_factory=dict)
     refusals: tuple[Complaint, ...] = ()
+    """Without those of which it is known that they were made good."""
 
 
 def detect(quota: Quota, at: At) -> Sighting:
