@@ -45,6 +45,7 @@ from prunella.app.incidents.pace import Pace
 from prunella.app.incidents.prepare import Preparer
 from prunella.app.incidents.publish import Publisher
 from prunella.app.incidents.recorder import Recorder
+from prunella.app.incidents.rush import Rush
 from prunella.app.intake import Intake
 from prunella.app.keys import IncidentKey, RequestKey
 from prunella.app.leadership import Elector
@@ -117,8 +118,8 @@ class Operator:
             envelope=lambda incident, one, _: requested.envelope(incident, one),
             requeue=lambda namespace, name: self._queues.requests.add(RequestKey(namespace, name)),
         )
-        kept = Objects(api)
-        self._recorder = Recorder(kept, Publisher(kept, telemetry), self._clock, Pace(), polled=bool(settings.alertmanager_urls))
+        kept, self._rush = Objects(api), Rush()
+        self._recorder = Recorder(kept, Publisher(kept, telemetry), self._clock, Pace(rush=self._rush), polled=bool(settings.alertmanager_urls))
         self._heart = self._living()
         self._listener: Server | None = None
 
@@ -188,7 +189,7 @@ class Operator:
 
     def _recording(self) -> Intake:
         store, namespace = Objects(self._api), self._settings.namespace
-        return Intake(self._cache, store, self._clock, self._telemetry, self._queries, operator_namespace=namespace, wake=self._wake)
+        return Intake(self._cache, store, self._clock, self._telemetry, self._queries, operator_namespace=namespace, wake=self._wake, rush=self._rush)
 
     def _wake(self, key: IncidentKey) -> None:
         """Nobody serves Incidents on a standby."""
@@ -229,7 +230,7 @@ class Operator:
             clock=self._clock,
             telemetry=self._telemetry,
             again=self._queues.incidents.add_at,
-            pace=Pace(),
+            pace=Pace(rush=self._rush),
         )
         return reconciler, requests
 

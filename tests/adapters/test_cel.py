@@ -147,6 +147,28 @@ def test_the_same_expression_over_other_variables_is_compiled_anew():
     assert evaluate("a == 1", {"b": 1}) == Unevaluable("column 1: undeclared reference to 'a' (in container '')")
 
 
+def test_an_answer_about_labels_is_that_about_those_labels_each_time():
+    evaluate = CelEvaluate(kept=2)
+    asked = [{"a": "x"}, {"a": "y"}, {}, {"a": "x", "b": "x"}, {"b": "x"}, {"a": "x"}, {"a": Colour.RED}]
+    said = [evaluate('("a" in labels ? labels["a"] : "") == "x"', {"labels": labels}) for labels in [*asked, *asked]]
+    assert said == [True, False, False, True, False, True, False] * 2
+    assert evaluate("labels.a == 1", {"labels": {}}) == evaluate("labels.a == 1", {"labels": {}})
+
+
+def test_alerts_that_differ_elsewhere_are_one_question():
+    asked = []
+
+    class Counting(CelEvaluate):
+        def _ask(self, expression, variables):
+            asked.append(variables)
+            return super()._ask(expression, variables)
+
+    evaluate = Counting()
+    said = [evaluate('labels["a"].matches("^x")', {"labels": {"a": f"x{number % 3}"}}) for number in range(300)]
+    assert said == [True] * 300
+    assert asked == [{"labels": {"a": f"x{number}"}} for number in range(3)]
+
+
 @given(st.text(max_size=60))
 def test_no_expression_makes_it_raise(expression):
     assert isinstance(CelEvaluate()(expression, {"target": TARGET}), bool | Unevaluable)

@@ -54,7 +54,7 @@ def deployment(name: str, place: str, image: str, *, replicas: int, **pod: Any) 
         "spec": {"containers": [container], "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 1, **pod},
     }
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template, "revisionHistoryLimit": 3}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": place}, "spec": spec}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": place, "labels": {"app": name}}, "spec": spec}
 
 
 class Crowd:

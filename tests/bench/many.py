@@ -12,7 +12,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from tests.bench import ground
@@ -34,15 +34,18 @@ HEAL_SECONDS = 6.0
 """Of one attempt, at most, where nothing waits."""
 RUNBOOK = "roll-back-bad-rollout"
 QUICK_PROOF: Object = {"stabilizeSeconds": 0, "intervalSeconds": 1, "successes": 2, "timeoutSeconds": 60}
+WAITS = ("RemediationAllowed", "ConcurrencyReached")
 _pause = threading.Event()
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One attempt, by instants of the API server's clock: when its first write to the target came in, and when that it ended was stored."""
+    """One attempt, by instants of the API server's clock: when it got its place, its first write to the target came in, and its end was stored."""
 
     target: str
     important: bool
+    made: float
+    """When its Remediation was created."""
     began: float
     ended: float
     """Infinite where it was stored nowhere."""
@@ -86,7 +89,8 @@ class Many:
             self._results.note(f"Of the {self._count} broken at once {self._resolved()} were healed after {deadline:.0f} s.")
         took = time.monotonic() - began
         rate = (_requests() - requests) / took
-        self._tell(runs_of(ledger.entries(audit.OPERATOR), {one.name for one in stages[::IMPORTANT_EACH]}), took, rate)
+        written = ledger.entries(audit.OPERATOR)
+        self._tell(runs_of(written, {one.name for one in stages[::IMPORTANT_EACH]}), stood_in_line(written), took, rate)
 
     def _broken(self) -> list[Stage]:
         """Deployments whose Incidents are open, and that only lack their second restart."""
@@ -106,7 +110,16 @@ class Many:
         each(Stage.roll_out, stages)
         each(lambda stage: stage.crash(1), stages)
         wait_for(lambda: len(self._incidents()) >= self._count, 120, f"{self._count} Incidents are open", interval=1.0)
+        important = {one.name for one in stages[::IMPORTANT_EACH]}
+        wait_for(lambda: self._matters_more(important), 30, "the important ones have a priority above all others", seen=self._incidents)
         return stages
+
+    def _matters_more(self, important: Collection[str]) -> bool:
+        """Whether each important one is prior to each other one: without that no order of theirs could be seen."""
+        of: dict[bool, list[str]] = {True: [], False: []}
+        for one in self._incidents():
+            of[one["spec"]["targetRef"]["name"] in important].append(one.get("status", {}).get("priority", ""))
+        return bool(of[True]) and all(of[True]) and all(of[False]) and max(of[True]) < min(of[False])
 
     def _incidents(self) -> list[Object]:
         return self._api.list("Incident", PLACE)
@@ -114,18 +127,20 @@ class Many:
     def _resolved(self) -> int:
         return sum(one.get("status", {}).get("phase") == "Resolved" for one in self._incidents())
 
-    def _tell(self, runs: list[Run], took: float, rate: float) -> None:
+    def _tell(self, runs: list[Run], since: Mapping[str, float], took: float, rate: float) -> None:
         words = f"{self._count} broken at once, {AT_ONCE} at a time"
         add = self._results.add
         add(Row(what=f"{words}: most attempts under way", measured=most_at_once(runs), unit="", goal=AT_ONCE, goal_words=f"≤ {AT_ONCE}"))
         add(Row(what=f"{words}: healed", measured=len({run.target for run in runs if run.ended < math.inf}), unit=""))
-        overtaken = _overtaken(runs[AT_ONCE:])
-        add(Row(what=f"{words}: attempts before a more important one", measured=overtaken, unit="", goal=0, goal_words="0 but for the first five"))
+        before = overtaking(runs, since)
+        add(Row(what=f"{words}: took the place of a more important one", measured=before, unit="", goal=0, goal_words="0"))
+        waits = [run.began - since[run.target] for run in runs if run.important and run.target in since]
+        add(Row(what=f"{words}: a more important one stood in line for, at most", measured=max(waits, default=0.0), unit="s"))
         add(Row(what=f"{words}: requests to the API server", measured=rate, unit="/s", goal=REQUESTS_GOAL, goal_words=f"≤ {REQUESTS_GOAL:g}/s"))
         add(Row(what=f"{words}: until all were healed", measured=took, unit="s"))
         start = runs[0].began if runs else 0.0
-        lines = [(run.target, int(run.important), run.began - start, run.ended - start) for run in runs]
-        self._results.raw("many", ("target", "important", "began_s", "ended_s"), lines)
+        lines = [(run.target, int(run.important), run.made - start, run.began - start, run.ended - start) for run in runs]
+        self._results.raw("many", ("target", "important", "made_s", "began_s", "ended_s"), lines)
 
 
 def _entry(name: str) -> Object:
@@ -135,16 +150,19 @@ def _entry(name: str) -> Object:
 
 def runs_of(entries: Iterable[Entry], important: Collection[str]) -> list[Run]:
     """The attempts that the operator's persisted writes show, in the order in which they began. Those that changed nothing are none."""
+    made: dict[str, float] = {}
     began: dict[str, float] = {}
     runs = []
     for one in sorted(entries, key=lambda entry: entry.received):
         if one.resource == "deployments" and "managedFields" not in json.dumps(one.body):  # that gives ownership back, and is no effect
             began.setdefault(one.name, one.received)
-        elif (one.resource, one.subresource) == ("remediations", "status") and (one.body or {}).get("status", {}).get("endedTime"):
+        elif one.resource == "remediations":
             target = one.body["spec"]["targetRef"]["name"]
-            if target in began:
-                runs.append(Run(target, target in important, began.pop(target), one.received))
-    runs += [Run(target, target in important, at, math.inf) for target, at in began.items()]
+            if one.verb == "create":
+                made[target] = one.received
+            elif one.subresource == "status" and one.body.get("status", {}).get("endedTime") and target in began:
+                runs.append(Run(target, target in important, made[target], began.pop(target), one.received))
+    runs += [Run(target, target in important, made[target], at, math.inf) for target, at in began.items()]
     return sorted(runs, key=lambda run: run.began)
 
 
@@ -158,9 +176,26 @@ def most_at_once(runs: Collection[Run]) -> int:
     return most
 
 
-def _overtaken(runs: list[Run]) -> int:
-    """How many began although an important one began after them."""
-    return sum(not run.important and any(later.important for later in runs[number + 1 :]) for number, run in enumerate(runs))
+def stood_in_line(entries: Iterable[Entry]) -> dict[str, float]:
+    """Targets of which it was stored that they wait for a place, and since when."""
+    since: dict[str, float] = {}
+    for one in entries:
+        if (one.resource, one.subresource) == ("incidents", "status"):
+            conditions = (one.body or {}).get("status", {}).get("conditions", [])
+            if any((condition["type"], condition["reason"]) == WAITS for condition in conditions):
+                since.setdefault(one.body["spec"]["targetRef"]["name"], one.received)
+    return since
+
+
+def overtaking(runs: Collection[Run], since: Mapping[str, float]) -> int:
+    """How many got a place while a more important one stood in line, and left it none: all were taken at some instant until that one began."""
+    full = [run.began for run in runs if most_at_once([other for other in runs if other.began <= run.began < other.ended]) >= AT_ONCE]
+
+    def leaves_none(run: Run, later: Run) -> bool:
+        came_first = since.get(later.target, math.inf) < run.made < later.made
+        return later.important and came_first and any(run.began <= at < later.began for at in full)
+
+    return sum(not run.important and any(leaves_none(run, later) for later in runs) for run in runs)
 
 
 def _requests() -> float:

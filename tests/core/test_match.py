@@ -139,6 +139,20 @@ def test_a_runbook_fits_by_an_alert_that_fires(signals, alerts, by_alert):
         assert refused(answer).message == "it is for its alerts; the cause is Alert"
 
 
+def test_of_an_alert_only_the_labels_that_its_matchers_name_are_asked_about():
+    one = runbook(match=Match(alerts=('{alertname=~"High.*",tier!="9"}',)))
+    labels = {"alertname": "Low", "pod": "checkout-1"}
+    told = status(*(alert_signal(labels=labels | {"pod": f"checkout-{number}"}) for number in range(100)), cause=Cause.ALERT)
+    asked = []
+
+    def evaluate(expression, variables):
+        asked.append(variables)
+        return cel()(expression, variables)
+
+    assert refused(match.fit(ill(one, evaluate=evaluate), told, one)).reason == "OtherCause"
+    assert asked == [{"labels": {"alertname": "Low"}}] * 100
+
+
 def test_where_the_cause_fits_as_well_the_alert_is_no_ground():
     one = runbook(match=Match(causes=CRASH, alerts=('{alertname="HighErrors"}',)))
     told = status(signal(), alert_signal())

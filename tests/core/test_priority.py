@@ -162,6 +162,24 @@ def test_more_capacity_lost_raises_and_is_told_once():
     assert story.told().count("PriorityAssessed") == 2
 
 
+def test_pods_that_start_after_the_fault_raise_nothing_until_they_are_a_fault_themselves():
+    story = Story(watched())
+    story.at(0)
+    young = finding("RolloutNotReady", open_time=later(60))
+    story.at(5, target=workload(0, 3), finding=young)
+    assert story.status.priority == "P3", "what was seen before is seen no more, and this is no fault yet"
+    story.at(61, target=workload(0, 3), finding=young)
+    assert story.status.priority == "P1"
+
+
+@pytest.mark.parametrize("incident", [alerted(), reported()], ids=["an alert fires", "a person reported it"])
+def test_what_else_says_that_it_hurts_raises_it_while_a_fault_is_young(incident):
+    story = Story(incident).shows(finding=None)
+    story.at(0)
+    story.at(5, target=workload(0, 3), finding=finding("RolloutNotReady", open_time=later(60)))
+    assert story.status.impact == "Extensive"
+
+
 ZERO = finding(Cause.SCALED_TO_ZERO, accused_revision="")
 """Somebody scaled it to zero."""
 

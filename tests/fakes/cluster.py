@@ -157,6 +157,10 @@ class FakeWorkload:
         return self.raw["metadata"].get("annotations") or {}
 
 
+def _cleaned_up(pod: Pod) -> Pod:
+    return replace(pod, containers=tuple(replace(one, last_terminated=None) if one.running_since else one for one in pod.containers))
+
+
 def template_of(image: str, **metadata: Any) -> dict[str, Any]:
     """A pod template with one container."""
     return {"metadata": {"labels": {"app": "checkout"}, **metadata}, "spec": {"containers": [{"name": "app", "image": image}]}}
@@ -172,6 +176,8 @@ class FakeCluster:
     """By host, what a registry says that does not serve."""
     heals: bool = True
     """Whether pods of good images come up."""
+    cleaned_up: bool = False
+    """Whether the kubelet has cleaned up how containers ended that run again."""
     workloads: dict[tuple[str, str, str], FakeWorkload] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     autoscalers: list[AutoscalerFacts] = field(default_factory=list)
@@ -299,6 +305,7 @@ class FakeCluster:
         now = self.clock.now()
         pods = tuple(pod.facts(one, now) for pod in one.pods)
         pods = tuple(replace(pod, ready=False, ready_since=now) if pod.node in self.lost_nodes else pod for pod in pods)
+        pods = tuple(_cleaned_up(pod) for pod in pods) if self.cleaned_up else pods
         newest = one.revisions[0][0]
         replicas = one.raw["spec"]["replicas"]
         updated = [pod for pod in pods if pod.revision == newest.hash]

@@ -135,7 +135,9 @@ class Operator:
 
     def _wire(self, place: Place) -> None:
         clock, api, view, cluster = place.clock, place.api, place.view, place.cluster
-        self.intake = Intake(view, api, clock, place.telemetry, place.queries, operator_namespace="prunella-system", wake=self.wake)
+        self.intake = Intake(
+            view, api, clock, place.telemetry, place.queries, operator_namespace="prunella-system", wake=self.wake, rush=self.pace.rush
+        )
         self.observer = Observer(view, api, self.intake, clock, self.tenure, Configs(place.config_maps), self.wake)
         self.things = Things(view, cluster, self.intake, clock, self.tenure, self.wake)
         self.gatherer = Gatherer(

@@ -56,9 +56,15 @@ class FakeView:
     def catch_up(self) -> None:
         self._objects = self._workloads = None
 
+    def _seen(self) -> Mapping[tuple[str, str, str], Stored]:
+        return self.api.objects if self._objects is None else self._objects
+
     def _all(self, kind: type[Some]) -> list[Some]:
-        objects = self.api.objects if self._objects is None else self._objects
-        return [one.with_pinned() if isinstance(one, Remediation) else one for one in objects.values() if isinstance(one, kind)]
+        return [one.with_pinned() if isinstance(one, Remediation) else one for one in self._seen().values() if isinstance(one, kind)]
+
+    def _one(self, kind: type[Some], namespace: str, name: str) -> Some | None:
+        found = self._seen().get((kind.__name__, namespace, name))
+        return found if isinstance(found, kind) else None
 
     def workloads(self) -> Iterable[WorkloadFacts]:
         if self._workloads is not None:
@@ -121,7 +127,7 @@ class FakeView:
         return self._all(Incident)
 
     def incident(self, namespace: str, name: str) -> Incident | None:
-        return next((one for one in self._all(Incident) if (one.metadata.namespace, one.metadata.name) == (namespace, name)), None)
+        return self._one(Incident, namespace, name)
 
     def incidents_of(self, kind: str, namespace: str, name: str) -> Iterable[Incident]:
         refs = ((one, one.spec.target_ref) for one in self._all(Incident))
@@ -145,7 +151,7 @@ class FakeView:
         return self._all(Runbook)
 
     def healing_policy(self) -> HealingPolicy | None:
-        return next((one for one in self._all(HealingPolicy) if one.metadata.name == "default"), None)
+        return self._one(HealingPolicy, "", "default")
 
     def entries(self, namespace: str) -> Sequence[CatalogEntry]:
         return [one for one in self._all(CatalogEntry) if one.metadata.namespace == namespace]
@@ -154,7 +160,7 @@ class FakeView:
         return self._all(EscalationPolicy)
 
     def record(self, namespace: str, name: str) -> WorkloadRecord | None:
-        return next((one for one in self._all(WorkloadRecord) if (one.metadata.namespace, one.metadata.name) == (namespace, name)), None)
+        return self._one(WorkloadRecord, namespace, name)
 
     def synced(self) -> bool:
         return True

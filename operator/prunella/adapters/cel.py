@@ -19,6 +19,8 @@ from prunella.core.world import Unevaluable
 
 LONGEST: Final = 16_384
 """Characters of an expression; the longest matcher list stays below it when spelled in CEL."""
+FEW: Final = 8
+"""Labels with which an answer is kept: a matcher list names fewer. A hundred alerts of an Incident are asked about at each of its decisions."""
 _SAMPLES: Final[dict[str, object]] = {"value": 1.0, "labels": {}}
 """With these alone an expression can be tried when it is checked: types and regular expressions are only found out at evaluation."""
 _LOCATED: Final = re.compile(r"<input>:(\d+):(\d+): (.*)")
@@ -26,13 +28,20 @@ _LARGEST: Final = 2**63 - 1
 
 
 class CelEvaluate:
-    """Implements `Evaluate`. Compiled expressions are kept, the least used ones are dropped."""
+    """Implements `Evaluate`. Compiled expressions are kept, and answers about a few labels; the least used ones are dropped."""
 
     def __init__(self, *, kept: int = 1024) -> None:
         self._compiled = lru_cache(maxsize=kept)(_compile)
+        self._about_labels = lru_cache(maxsize=kept)(lambda expression, labels: self._ask(expression, {"labels": dict(labels)}))
 
     def __call__(self, expression: str, variables: Mapping[str, object]) -> bool | Unevaluable:
         """True, false, or why it can't be told. Never raises."""
+        labels = variables.get("labels")
+        if len(variables) == 1 and isinstance(labels, dict) and len(labels) <= FEW and all(type(one) is str for one in labels.values()):
+            return self._about_labels(expression, frozenset(labels.items()))
+        return self._ask(expression, variables)
+
+    def _ask(self, expression: str, variables: Mapping[str, object]) -> bool | Unevaluable:
         program = self._compiled(expression, frozenset(variables))
         if isinstance(program, str):
             return Unevaluable(program)

@@ -24,6 +24,7 @@ from .around.bearers import Bearers
 from .around.flood import Flood, together
 from .around.tombstones import Tombstones
 from .errors import AlreadyExists, PrunellaError, Retryable
+from .incidents.rush import Rush
 from .keys import IncidentKey
 from .ports import Clock, Queries, Store, Telemetry, View
 
@@ -54,6 +55,7 @@ class Intake:
         *,
         operator_namespace: str,
         wake: Callable[[IncidentKey], None],
+        rush: Rush,
     ) -> None:
         self._view = view
         self._store = store
@@ -62,6 +64,7 @@ class Intake:
         self._queries = queries
         self._namespace = operator_namespace
         self._wake = wake
+        self._rush = rush
         self._tombstones = Tombstones()
         self._flood = Flood(view)
 
@@ -207,7 +210,11 @@ class Intake:
         note = found.why[:512] if found.by_itself else None
         signal = (await self._signal(alert)).model_copy(update={"target_note": note})
         title = signal.summary or alert.labels.get("alertname", "alert")
-        key, created = await self._incident(found.ref, SourceKind.ALERTMANAGER, signal, title)
+        self._rush.opens()
+        try:
+            key, created = await self._incident(found.ref, SourceKind.ALERTMANAGER, signal, title)
+        finally:
+            self._rush.opened()
         self._telemetry.count("alerts_received_total", result="Opened" if created else "Attached")
         return key, created
 

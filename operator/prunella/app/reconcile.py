@@ -115,6 +115,10 @@ class Reconciler:
         known, mail = self._view.incident(*key), self._mail.get(key)
         if known is not None and not (mail and mail.alerts) and not rest.restless(known, self._clock.now()):
             return
+        left = self._pace.gives_way() if known is None or known.status.observed_generation is None else 0.0
+        if left > 0:
+            self._again(key, self._clock.now() + timedelta(seconds=left))
+            return
         async with self._locks[key]:
             await self._pass(key)
 

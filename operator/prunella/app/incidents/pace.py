@@ -16,6 +16,8 @@ from typing import Final
 from prunella.app.errors import Retryable
 from prunella.app.keys import IncidentKey
 
+from .rush import Rush
+
 TURN: Final = 0.05
 """Seconds of everybody's time that one decision is given: all Incidents together have twenty a second."""
 LONGEST: Final = 2.0
@@ -27,10 +29,11 @@ AT_ONCE: Final = 8
 
 
 class Pace:
-    """Gives each Incident its turn. `turn` seconds of 0 let nobody wait."""
+    """Gives each Incident its turn, and none while a rush lasts. `turn` seconds of 0 let nobody wait."""
 
-    def __init__(self, turn: float = TURN) -> None:
+    def __init__(self, turn: float = TURN, rush: Rush | None = None) -> None:
         self._turn = turn
+        self.rush = rush or Rush()
         self._heard: OrderedDict[IncidentKey, float] = OrderedDict()
         self._last: OrderedDict[IncidentKey, float] = OrderedDict()
         self._taken: set[IncidentKey] = set()
@@ -41,7 +44,7 @@ class Pace:
     async def decide(self, key: IncidentKey, lock: asyncio.Lock, over: Callable[[], bool], decide: Callable[[], Awaitable[None]]) -> None:
         """Call `decide` under the Incident's lock once its turn has come, unless it is `over` before. Raises Retryable once closed.
 
-        An Incident that had no turn lately has it at once.
+        An Incident that had no turn lately has it at once, but for a rush.
         """
         _note(self._heard, key, forget_after=LATELY)
         while not over():
@@ -49,6 +52,10 @@ class Pace:
                 await self._take(key, lock, over, decide)
                 return
             await self._wait(key)
+
+    def gives_way(self) -> float:
+        """Seconds for which decisions give way to Incidents that open; 0 or less where they don't."""
+        return self.rush.left() if self._turn else 0.0
 
     def took(self, key: IncidentKey) -> None:
         """A decision has just taken in what alerts waited: whoever waits looks whether theirs were among them."""
@@ -93,9 +100,8 @@ class Pace:
     def _left(self, key: IncidentKey) -> float:
         """Seconds until the Incident's next turn; 0 or less where it has come."""
         last, now = self._last.get(key), asyncio.get_running_loop().time()
-        if last is None:
-            return 0.0
-        return last + min(self._turn * len(self._heard), LONGEST) - now
+        turn = 0.0 if last is None else last + min(self._turn * len(self._heard), LONGEST) - now
+        return max(turn, self.gives_way())
 
     def _wake(self, key: IncidentKey) -> None:
         news = self._news.pop(key, None)

@@ -127,7 +127,15 @@ def _may_raise(world: World, draft: Draft) -> bool:
     """What our own attempt does to the target, what we can't see, and what comes after the last signal raises nothing: pods start, nobody is hurt."""
     ours = any(phase_of(one) in {RemediationPhase.DISPATCHED, RemediationPhase.VERIFYING} for one in world.remediations)
     seen = world.subject is not None or bool(world.children)
-    return seen and not ours and _fires(world, draft) and state_of(draft.status) is not State.MITIGATED
+    return seen and not ours and _hurts(world, draft) and state_of(draft.status) is not State.MITIGATED
+
+
+def _hurts(world: World, draft: Draft) -> bool:
+    """Whether it still hurts. What may become a fault keeps the signal before it firing, which is seen no more: pods that start look like that."""
+    finding = world.known_finding
+    if finding is None or finding.open_time <= draft.now or world.children or reported(world.incident):
+        return _fires(world, draft)
+    return any(one.key.startswith(ALERT) for one in firing(draft.status))
 
 
 def _fires(world: World, draft: Draft) -> bool:

@@ -115,7 +115,11 @@ def _read(matcher: str) -> tuple[tuple[matchers.Matcher, ...], str] | None:
 
 
 def _matches(world: World, read: tuple[matchers.Matcher, ...], compiled: str, labels: Mapping[str, str]) -> bool:
-    return all(one.may_hold(labels) for one in read) and world.evaluate(compiled, {"labels": dict(labels)}) is True
+    if not all(one.may_hold(labels) for one in read):
+        return False
+    # Alerts that differ elsewhere are one question to the engine, which keeps its answer.
+    named = {one.name: labels[one.name] for one in read if one.name in labels}
+    return world.evaluate(compiled, {"labels": named}) is True
 
 
 def outside(match: Match, subject: Workload | Thing) -> Refusal | None:
