@@ -9,7 +9,7 @@ from tests.fakes.runbooks import runbook, shipped
 
 from prunella.api.healing_policy import HealingPolicy
 from prunella.api.incident import Acknowledgement, Hold, Incident
-from prunella.api.names import ApprovalVerdict, Cause, MessageKind, Mode, Outcome, RemediationPhase, RemediationState
+from prunella.api.names import ApprovalVerdict, Cause, MessageKind, Mode, Outcome, Phase, RemediationPhase, RemediationState
 from prunella.api.remediation import Approval, Remediation
 from prunella.api.runbook import ApprovalTerms, Match, RunbookStep
 from prunella.core.healing.steps.restart import Restart
@@ -257,6 +257,38 @@ async def test_a_target_that_recovers_while_people_are_asked_is_left_alone():
     assert one.status.outcome in {Outcome.RECOVERED_ITSELF, Outcome.SUPERSEDED}
     assert conditions(one)["Approved"][0] == "False"
     assert (place.cluster.effects, operator.condition("Resolved")[0]) == ([], "True")
+    await operator.close()
+
+
+async def untold() -> tuple[Place, Operator]:
+    """Approved while the container runs for a second once more, and the kubelet has cleaned up how it ended before."""
+    place, _, operator = await asking(seconds=33)
+    place.cluster.cleaned_up = True
+    await operator.run(1.2)
+    assert (newest(operator).status.phase, operator.incident.status.phase) == (RemediationPhase.PENDING, Phase.TRIGGERED), "and that is no news"
+    say(operator, "ana")
+    return place, operator
+
+
+async def test_a_crash_whose_last_end_is_cleaned_up_for_a_moment_is_no_recovery():
+    place, operator = await untold()
+    await operator.run(0.5)
+    assert len(place.cluster.effects) == 1, "what was seen of the pod a moment ago stands"
+    place.cluster.cleaned_up = False
+    await operator.run(120)
+    assert [one.status.outcome for one in operator.remediations] == [Outcome.REMEDIATED]
+    await operator.close()
+
+
+async def test_who_has_not_seen_it_before_waits_until_the_pod_tells():
+    place, before = await untold()
+    await before.close()
+    operator = Operator(place)
+    await operator.run(0.4)
+    assert (newest(operator).status.phase, place.cluster.effects) == (RemediationPhase.PENDING, [])
+    place.cluster.cleaned_up = False
+    await operator.run(120)
+    assert [one.status.outcome for one in operator.remediations] == [Outcome.REMEDIATED]
     await operator.close()
 
 

@@ -295,6 +295,18 @@ def test_unquoted_instants_are_read_as_kubectls(tmp_path):
     assert told(tmp_path / "unquoted.yaml") == told(ROLLOUT)
 
 
+def test_nothing_is_concluded_of_a_pod_that_does_not_tell(tmp_path):
+    def clean_up(items):
+        for one in items:
+            for status in one.get("status", {}).get("containerStatuses", ()):
+                if status["restartCount"]:
+                    status |= {"lastState": {}, "state": {"running": {"startedAt": "2026-11-24T14:31:53Z"}}}
+
+    case = told(changed(RESTART, tmp_path, clean_up), "--at", "2026-11-24T14:31:55Z")
+    assert (case["outcome"], case["reason"]) == ("Nothing", "EvidenceMissing")
+    assert "does not tell whether it crashes" in case["message"]
+
+
 def test_nothing_is_done_about_a_workload_that_is_well(tmp_path):
     def heal(items):
         items[:] = [one for one in items if not one["metadata"]["name"].endswith("v9z4t")]

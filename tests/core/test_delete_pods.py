@@ -15,7 +15,7 @@ from prunella.core.healing.steps import delete_pods
 from prunella.core.healing.steps.delete_pods import DeletePods
 from prunella.core.healing.steps.step import Done, LiveFacts, Right, Wait
 
-from .builders import NOON, ago, crashing, later, new_pod, rolling_facts
+from .builders import NOON, ago, container, crashing, later, new_pod, rolling_facts
 from .healing_builders import crashed
 
 WEED = DeletePods(which="CrashLooping", most=3)
@@ -54,6 +54,16 @@ def test_a_looping_pod_is_deleted_with_what_was_judged_as_precondition():
     delete = plan(WEED, some(*looping("a")))
     assert isinstance(delete, DeletePod)
     assert (delete.target.name, delete.target.uid, delete.resource_version, delete.last) == ("a", "u-a", "7", True)
+
+
+def test_a_pod_that_does_not_tell_whether_it_loops_is_waited_for_and_another_that_does_goes_first():
+    runs_again = container(ready=False, restarts=3, running_since=ago(2))
+    quiet = tuple(replace(pod, name="q", uid="u-q", containers=(runs_again,)) for pod in looping("q"))
+    waits = plan(WEED, some(*quiet))
+    assert isinstance(waits, Wait)
+    assert (waits.until_time, waits.message.split(":")[0]) == (later(58), "pod q does not tell whether it crashes")
+    assert plan(WEED, some(*quiet, *looping("a"))).target.name == "a"
+    assert isinstance(plan(DeletePods(which="Failed", most=1), some(*quiet)), Done), "who looks for no crash does not wait"
 
 
 def test_they_go_one_after_the_other_and_those_that_come_instead_stay():

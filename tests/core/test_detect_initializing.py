@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from prunella.api.names import Cause
-from prunella.core.detect.detect import Settings, Surroundings, detect
+from prunella.core.detect.detect import Settings, Surroundings, continued, detect
 
 from .builders import NOON, ago, container, crashing, deadline_exceeded, healthy_facts, later, new_pod, pod, pods, rolling_facts, termination, waiting
 from .records import healthy_record
@@ -40,6 +40,42 @@ def test_an_init_container_that_fails_again_and_again_is_named(kind, containers,
     assert finding.summary == "checkout: pod checkout-h2-0 fails in init container migrate (exit code 4); 2 of 3 are ready"
     assert (finding.failing_container, finding.restarts, finding.accused_revision) == ("migrate", 3, "")
     assert (finding.started_time, finding.open_time) == (started, started)
+
+
+CLEANED_UP = (replace(LOOKING_AGAIN[0], last_terminated=None), LOOKING_AGAIN[1])
+"""What the kubelet says of it for a moment once a minute."""
+
+
+def test_one_that_runs_again_and_whose_last_end_is_cleaned_up_does_not_tell():
+    seen = detection(one_of_three(*CLEANED_UP))
+    assert (seen.finding, seen.settled, seen.untold, seen.look_again) == (None, False, ("checkout-h2-0",), later(58))
+    assert detection(one_of_three(*CLEANED_UP), later(58)).settled
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        container("migrate", init=True, ready=False, running_since=ago(2)),
+        container("migrate", init=True, ready=False, running_since=None, restarts=3, terminated=termination(0)),
+        waiting("PodInitializing", name="migrate", init=True, restarts=3),
+    ],
+    ids=["it was never restarted", "it is done", "it waits"],
+)
+def test_nothing_is_held_back_where_nothing_can_be_missing(container):
+    seen = detection(one_of_three(container, waiting("PodInitializing")))
+    assert (seen.settled, seen.untold) == (True, ())
+
+
+def test_what_was_found_of_a_pod_that_does_not_tell_stands_and_nothing_else():
+    before = detection(one_of_three(*LOOKING_AGAIN)).finding
+    untold = detection(one_of_three(*CLEANED_UP))
+    assert (continued(untold, before).finding, continued(untold, before).settled) == (before, True)
+    other = replace(before, failing_pods=("checkout-h2-1",))
+    assert continued(untold, other) == continued(untold, None) == untold, "of another pod, or by a process that has not seen it before"
+    late = replace(untold, finding=replace(before, cause=Cause.ROLLOUT_NOT_READY), settled=True)
+    assert continued(late, before).finding == before, "nor is it another fault for a moment"
+    elsewhere = replace(late, finding=replace(late.finding, failing_pods=("checkout-h2-1",)))
+    assert continued(elsewhere, before) == elsewhere, "but what others show is news"
 
 
 @pytest.mark.parametrize(

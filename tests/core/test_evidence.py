@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -74,6 +75,35 @@ def keeps(seen: World, **capture):
     after = replace(seen, incident=seen.incident.model_copy(update={"status": draft.status}))
     assert not asked(after), "not a second time"
     return draft
+
+
+def missed(seconds: float, **changes):
+    """A fault of 20 seconds ago of which nothing could be had so many seconds ago; what there is else is of another."""
+    return world(600, 20, conditions=(condition("EvidenceIncomplete", ConditionStatus.TRUE, "EvidenceIncomplete", since=ago(seconds)),), **changes)
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(1.9, False), (2, True), (4.9, True), (5, False), (20, False)])
+def test_a_fault_of_which_nothing_could_be_had_is_asked_about_once_more_before_anything_is_done_about_it(seconds, taken):
+    assert asked(missed(seconds)) is taken
+
+
+def test_it_is_looked_at_again_for_that_and_not_a_third_time():
+    first = replace(world(600, 20), capture=Capture(captured_time=NOON, missing="not within a second"))
+    draft = evidence.keep(first, draft_of(first))
+    assert draft.look_again == NOON + timedelta(seconds=2)
+    later = replace(first, now=NOON + timedelta(seconds=2), incident=first.incident.model_copy(update={"status": draft.status}))
+    again = evidence.keep(later, replace(draft_of(later), now=later.now))
+    assert (again.look_again, again.status) == (None, draft.status), "nothing came of it, and so nothing is written"
+
+
+def test_what_is_had_at_the_second_time_is_kept_and_nothing_is_said_to_miss():
+    draft = keeps(missed(2), logs="FATAL", events="BackOff")
+    assert ([one.text for one in draft.status.evidence], draft.status.conditions) == (["FATAL", "BackOff", "FATAL", "BackOff"], ())
+
+
+def test_where_a_part_was_had_it_is_not_asked_for_again():
+    part = Evidence(name="events", text="BackOff", captured_time=ago(3))
+    assert not asked(missed(3, evidence=(part,)))
 
 
 def test_that_of_the_fault_before_is_kept_beside_it_and_of_those_before_no_more():

@@ -16,9 +16,9 @@ from prunella.core.healing.effects.effect import Patch
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import resize
 from prunella.core.healing.steps.resize import Resize
-from prunella.core.healing.steps.step import Done, Failed, LiveFacts, Skip
+from prunella.core.healing.steps.step import Done, Failed, LiveFacts, Skip, Wait
 
-from .builders import NOON, later
+from .builders import NOON, ago, container, later
 from .healing_builders import crashed, ill, planned
 
 MORE = Resize(container="app", resource="memory", most="2Gi")
@@ -59,6 +59,16 @@ def test_the_limit_of_the_right_container_is_raised(params, stored, writes):
     assert isinstance(patch, Patch)
     assert {one["path"]: one["value"] for one in patch.operations if one["op"] == "replace"} == writes
     assert [one["path"] for one in patch.operations if one["op"] == "test"] == ["/metadata/uid", "/spec/template"]
+
+
+def test_nobody_is_said_to_have_memory_enough_while_a_pod_does_not_tell():
+    facts = crashed()
+    runs_again = container(ready=False, restarts=3, running_since=ago(2))
+    facts = replace(facts, pods=(replace(facts.pods[0], containers=(runs_again,)), *facts.pods[1:]))
+    waits = plan(Resize(resource="memory", most="2Gi"), facts=facts)
+    assert isinstance(waits, Wait)
+    assert waits.until_time == later(58)
+    assert isinstance(plan(MORE, facts=facts), Patch), "a container that is named needs no crash"
 
 
 @pytest.mark.parametrize(

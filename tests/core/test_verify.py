@@ -121,6 +121,14 @@ def test_a_crash_that_is_excused_is_pending_until_it_is_over_though_the_revision
     assert (look.result, look.conclusive, look.pending) == (result, result is F, result is N)
 
 
+def test_an_end_that_was_excused_stays_so_while_the_kubelet_has_cleaned_it_up():
+    """The crash that was seen before still stands then, and its pod is from before the effect."""
+    facts = beside(container(restarts=4, running_since=ago(30)))
+    finding = seen(crashed(), accused_revision="h2", failing_pods=("killed",))
+    look = verify.workload_healthy(facts, finding, ago(210), "healthy", settles())
+    assert (look.result, look.pending) == (N, True)
+
+
 def test_what_fails_by_anything_but_an_excused_end_is_a_failure():
     """Also beside an end that is excused, and where the accused pods are not known."""
     well = beside(container())

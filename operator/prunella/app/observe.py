@@ -15,7 +15,7 @@ from prunella.api.common import Metadata
 from prunella.api.healing_policy import HealingPolicySpec
 from prunella.api.names import Cause
 from prunella.api.workload_record import WorkloadRecord, WorkloadRecordSpec
-from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
+from prunella.core.detect.detect import Detection, Settings, Surroundings, continued, detect
 from prunella.core.facts import UNKNOWN, Finding, UnknownT, Workload, WorkloadFacts
 from prunella.core.healing.known import known_config, known_good, record
 from prunella.core.incident import correlate
@@ -73,11 +73,11 @@ class Observer:
         return self._sights.get(key)
 
     def finding(self, facts: WorkloadFacts) -> Finding | UnknownT | None:
-        """The finding of these facts now; UNKNOWN while the controller has not seen the newest template."""
+        """The finding of these facts now; UNKNOWN while the controller has not seen the newest template, or a pod does not tell whether it fails."""
         workload = facts.workload
-        detection = self._detect(facts, self._clock.now())
-        finding = _steady(detection.finding, self._sights.get(WorkloadKey(workload.kind, workload.namespace, workload.name)))
-        return finding if detection.settled else UNKNOWN
+        sight = self._sights.get(WorkloadKey(workload.kind, workload.namespace, workload.name))
+        detection = continued(self._detect(facts, self._clock.now()), _last(sight, workload.uid))
+        return detection.finding if detection.settled else UNKNOWN
 
     async def observe(self, key: WorkloadKey) -> datetime | None:
         """Look at one workload. Returns when to look again without a change."""
@@ -107,11 +107,10 @@ class Observer:
         workload = facts.workload
         if before is not None and before.uid != workload.uid:
             before = None
-        detection = self._detect(facts, now)
-        finding = _steady(detection.finding, before)
+        detection = continued(self._detect(facts, now), _last(before, workload.uid))
+        finding = detection.finding
         if finding is not None and finding.open_time > now:
             detection = replace(detection, look_again=min(finding.open_time, detection.look_again or finding.open_time))
-        detection = replace(detection, finding=finding)
         memory = record.remember(before.memory if before else record.Memory(uid=workload.uid), facts, now)
         sight = Sight(uid=workload.uid, detection=detection, memory=memory, newest_hash=facts.newest.hash if facts.newest else "")
         sight.began_before_our_eyes = self._eyes(facts, before)
@@ -205,12 +204,8 @@ def _any_open(sight: Sight) -> bool:
     return sight.detection.finding is not None
 
 
-def _steady(finding: Finding | None, sight: Sight | None) -> Finding | None:
-    """A crash loop's evidence is renewed with each crash; the time to open counts from its first."""
-    before = sight.detection.finding if sight is not None else None
-    if finding is None or before is None or (before.cause, before.accused_revision) != (finding.cause, finding.accused_revision):
-        return finding
-    return replace(finding, open_time=min(before.open_time, finding.open_time))
+def _last(sight: Sight | None, uid: str) -> Finding | None:
+    return sight.detection.finding if sight is not None and sight.uid == uid else None
 
 
 def _count_restarts(sight: Sight, before: Sight | None, now: datetime) -> None:

@@ -125,6 +125,9 @@ def _nothing(case: Case) -> Iterator[Row]:
 def reason_of(case: Case) -> tuple[str, str]:
     """Why nothing would be done: the reason and the sentence that would stand on the Incident."""
     if case.draft is None:
+        if case.detection.untold and not case.detection.settled:
+            pod = case.detection.untold[0]
+            return "EvidenceMissing", f"pod {pod} does not tell whether it crashes, for its last state is empty: get it anew in a minute"
         if not case.detection.settled:
             return "RolloutInProgress", "the controller has not seen the newest template: nothing is concluded from its status"
         if case.detection.finding is not None:

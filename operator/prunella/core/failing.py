@@ -116,6 +116,19 @@ def crashes(pod: Pod, now: datetime) -> tuple[Crash, ...]:
     return tuple(crash for crash in found if crash is not None)
 
 
+def untold_until(pod: Pod, now: datetime) -> datetime | None:
+    """Until when the pod does not tell whether it crashes; None where it tells.
+
+    The kubelet cleans up dead containers once a minute, and with them may go how one ended that it has just started again: it runs, it was restarted,
+    and its last state is empty until it ends or is Ready. Once it has run for as long as a crash holds, that matters no more.
+    """
+    if pod.quiet or not counts(pod):
+        return None
+    ends = (one for one in pod.containers if one.restarts and one.last_terminated is None and one.terminated is None)
+    until = max((one.running_since + CALM for one in ends if one.running_since is not None), default=now)
+    return until if now < until else None
+
+
 def waiting_for(pod: Pod, reasons: frozenset[str]) -> tuple[Container, ...]:
     """The containers of the pod that wait for one of these reasons. Where the kubelet only asks again, the pod may not get ready, and that is all."""
     if pod.quiet:

@@ -166,6 +166,9 @@ class Permit:
         """The Runbook that fits what is seen now; of a run that a person asked for, the one that was named."""
         if remediation.is_request:
             return self_service.fit(remediation, runbook, world)
+        unread = guards.unread(world)  # before a plan is made: without a finding it would be another one, and end the run
+        if unread is not None:
+            return unread
         alerts = (one for one in world.incident.status.signals if one.source == "Alertmanager" and one.state == "Firing")
         if world.finding is None and all(world.is_past(one) for one in alerts):
             return Refusal(reason="TargetHealthy", message="the target shows no fault any more")

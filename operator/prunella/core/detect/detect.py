@@ -7,7 +7,7 @@ FAMILIES is the policy: what accuses a revision by plain evidence comes first, a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,7 +18,7 @@ from prunella.core.facts import Finding, Pod, WorkloadFacts
 from . import blocked, changed, config, crash, creation, going, image, initializing, liveness, memory, piled, placement, readiness, stuck, zero
 from .look import Look, Settings, Surroundings, Symptom, look
 
-__all__ = ["Detection", "Settings", "Surroundings", "detect"]
+__all__ = ["Detection", "Settings", "Surroundings", "continued", "detect"]
 
 Family = Callable[[Look], Symptom | None]
 
@@ -60,7 +60,10 @@ class Detection:
     finding: Finding | None = None
     look_again: datetime | None = None
     settled: bool = True
-    """False while the controller has not seen the newest template: neither a fault nor its end may be concluded; an event follows."""
+    """False while the controller has not seen the newest template, or a pod does not tell: neither a fault nor its end may be concluded; an event
+    follows, or it is to be looked at again."""
+    untold: tuple[str, ...] = ()
+    """The pods that don't tell whether they crash: what was found of them before still stands."""
 
 
 def detect(facts: WorkloadFacts, now: datetime, settings: Settings, surroundings: Surroundings) -> Detection:
@@ -72,8 +75,30 @@ def detect(facts: WorkloadFacts, now: datetime, settings: Settings, surroundings
         return Detection(settled=False)
     seen = look(facts, now, settings, surroundings)
     symptom = next((found for family in (AT_ZERO if idle else FAMILIES) if (found := family(seen)) is not None), None)
-    instants = [time for time in _instants(seen, symptom) if time > now]
-    return Detection(finding=_finding(seen, symptom) if symptom is not None else None, look_again=min(instants, default=None))
+    untold = {pod.name: until for pod in seen.troubled if (until := failing.untold_until(pod, now)) is not None}
+    instants = [*(time for time in _instants(seen, symptom) if time > now), *untold.values()]
+    return Detection(
+        finding=_finding(seen, symptom) if symptom is not None else None,
+        look_again=min(instants, default=None),
+        settled=symptom is not None or not untold,
+        untold=tuple(sorted(untold)),
+    )
+
+
+def continued(detection: Detection, before: Finding | None) -> Detection:
+    """The detection as one story with what was found last.
+
+    A crash loop's evidence is renewed with each crash; the time to open counts from its first. And it is not over, nor another fault, because the
+    pods in which it was found don't tell for a moment.
+    """
+    finding = detection.finding
+    if before is None:
+        return detection
+    if set(before.failing_pods) & set(detection.untold) and (finding is None or set(finding.failing_pods) <= set(detection.untold)):
+        return replace(detection, finding=before, settled=True)
+    if finding is None or (before.cause, before.accused_revision) != (finding.cause, finding.accused_revision):
+        return detection
+    return replace(detection, finding=replace(finding, open_time=min(before.open_time, finding.open_time)))
 
 
 def _finding(seen: Look, symptom: Symptom) -> Finding:

@@ -71,11 +71,12 @@ def control_plane(world: World, plan: Plan) -> Refusal | None:  # noqa: ARG001 -
 
 def evidence(world: World, plan: Plan) -> Refusal | None:
     """Complete, live and agreeing evidence. Missing, stale or partial is never permission."""
-    missing = _unread(world) or _alert_missing(world, plan)
+    missing = unread(world) or _alert_missing(world, plan)
     return replace(missing, look_again_time=world.now + SOON) if missing is not None else history.contradicted(world, plan)
 
 
-def _unread(world: World) -> Refusal | None:
+def unread(world: World) -> Refusal | None:
+    """What of the target, and of what is known of it, could not be had."""
     if not world.watch_fresh:
         return Refusal(reason="EvidenceMissing", message="a watch of the cluster is silent: what is known of the target may be old")
     if world.target is UNKNOWN:

@@ -187,7 +187,8 @@ def _excused(finding: Finding, pods: tuple[Pod, ...], effect_time: datetime, now
     """Whether all that fails is crashes in pods from before the effect; none of them, by then, of an end that disproves."""
     failing_pods = [pod for pod in pods if pod.name in finding.failing_pods]
     known = bool(failing_pods) and len(failing_pods) == len(finding.failing_pods)
-    return known and all(_made_before(pod, effect_time) and bool(failing.crashes(pod, now)) for pod in failing_pods)
+    crashing = (bool(failing.crashes(pod, now)) or failing.untold_until(pod, now) is not None for pod in failing_pods)
+    return known and all(crashing) and all(_made_before(pod, effect_time) for pod in failing_pods)
 
 
 def _failed_since(pod: Pod, since: datetime) -> bool:

@@ -21,7 +21,7 @@ from prunella.core.healing.effects.effect import DeletePod, Evict
 from prunella.core.healing.refusal import Refusal
 
 from .roll_back import DELETE_POD
-from .step import RESOURCES, SETTLE, Done, LiveFacts, Next, Right, StepKind, Wait
+from .step import RESOURCES, SETTLE, Done, LiveFacts, Next, Right, StepKind, Wait, untold
 
 EVICT: Final = Right(verb="create", group="", resource="pods/eviction")
 
@@ -52,6 +52,9 @@ def plan(params: DeletePods, live: LiveFacts, done: tuple[StepStatus, ...]) -> N
         return Wait(until_time=live.now + SETTLE, message="the pod that had to go is not gone yet: one at a time")
     began = records[0].intent.written_time if records and records[0].intent is not None else live.now
     chosen = _chosen(params, facts, newest.hash, began, live.now)
+    waits = untold(live) if params.which == "CrashLooping" and not chosen else None
+    if waits is not None:
+        return waits
     if not chosen or len(gone) >= params.most:
         return Done(message=_said(params, facts, len(gone), len(chosen)))
     pod, last = chosen[0], len(chosen) == 1 or len(gone) + 1 >= params.most

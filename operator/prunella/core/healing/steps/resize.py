@@ -23,7 +23,7 @@ from prunella.core.facts import Workload
 from prunella.core.healing.effects.effect import Json, Patch, annotated, guarded_sha256, part_of
 from prunella.core.healing.refusal import Refusal
 
-from .step import PATCH_WORKLOAD, Done, Failed, LiveFacts, Next, Right, Skip, StepKind, patch_of
+from .step import PATCH_WORKLOAD, Done, Failed, LiveFacts, Next, Right, Skip, StepKind, patch_of, untold
 
 TEMPLATE: Final = "/spec/template"
 WRITE: Final = {"memory": quantity.memory, "cpu": quantity.cpu}
@@ -55,6 +55,9 @@ def plan(params: Resize, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
     if workload.paused:
         return Refusal(reason="TargetPaused", message=f"{workload.short} is paused")
     named = [params.container] if params.container is not None else _out_of_memory(live)
+    waits = untold(live) if not named else None
+    if waits is not None:
+        return waits
     if len(named) != 1:
         which = f": {', '.join(named)}" if named else ""
         return Failed(message=f"{len(named)} containers of {workload.short} ran out of memory{which}; exactly one can be given more")

@@ -13,6 +13,7 @@ from prunella.api.incident import Incident
 from prunella.api.names import Cause, StepImpact
 from prunella.api.remediation import StepStatus
 from prunella.api.step_failure import Transient
+from prunella.core import failing
 from prunella.core.facts import Revision, Seen, UnknownT, Workload, WorkloadFacts, subject_of
 from prunella.core.healing.effects.effect import Effect, Json
 from prunella.core.healing.refusal import Refusal
@@ -275,6 +276,14 @@ def cannot(live: LiveFacts, about: Json, message: str) -> Refusal | Failed:
 SETTLE: Final = timedelta(seconds=2)
 """How soon a step looks again at what was not there yet."""
 PATCH_WORKLOAD: Final = tuple(Right(verb="patch", group="apps", resource=resource) for resource in RESOURCES.values())
+
+
+def untold(live: LiveFacts) -> Wait | None:
+    """Wait, where a pod does not tell whether it crashes: a step that looks for crashes must not conclude from that that there is none."""
+    until = {pod.name: time for pod in live.facts.pods if (time := failing.untold_until(pod, live.now)) is not None}
+    name = min(until, default="")
+    message = f"pod {name} does not tell whether it crashes: a container of it runs again, and how it ended is cleaned up"
+    return Wait(until_time=min(until.values()), message=message) if until else None
 
 
 def patch_of(kind: str) -> Right:
