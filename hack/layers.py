@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from functools import partial, reduce
 from pathlib import Path
 from typing import IO, Protocol
@@ -24,10 +25,11 @@ from outcome import Result, read, summed
 
 ROOT = venue.ROOT
 FAST = ("core", "api", "app", "adapters", "web", "cli", "structure", "runbooks", "docs", "fuzz")
-ON_EVERY_CORE = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
+ON_EVERY_CORE = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal", "--timeout", "900")
+"""At the lowest priority a test gets what others leave: twenty seconds of work have taken two minutes. The limit is there for what hangs."""
 IN_NAMESPACES_OF_THEIR_OWN = ("-n", "8", "--dist", "loadgroup")
 """Scenarios mostly wait; their cluster does the work."""
-SHUFFLED = tuple(("--shuffle", str(seed), "--steady", "60") for seed in (1, 2, 3))
+SHUFFLED = tuple(("--shuffle", seed, "--steady", "60", "-m", wanted) for seed, wanted in (("1", ""), ("2", "not once"), ("3", "not once")))
 """By night scenarios are played three times, with other names and in another order, and what was healed must stay ready for a minute."""
 SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
 """Attacks mostly wait as well, and each test carries out many at once."""
@@ -43,6 +45,18 @@ class Run(Protocol):
         """Run it, with the slow tests if it is the night."""
 
 
+class Load(Enum):
+    """What a layer asks of the machine, and so what may run beside it."""
+
+    BRIEF = auto()
+    PROCESSORS = auto()
+    """Nothing else, and for minutes."""
+    WAITS = auto()
+    """For a cluster, mostly: what wants processors may have them meanwhile."""
+    ALONE = auto()
+    """It tells how late something was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One row of the table."""
@@ -52,6 +66,7 @@ class Layer:
     run: Run
     nightly: bool = False
     """Too long for `make test`: it runs by night, and when it is named."""
+    load: Load = Load.BRIEF
 
 
 def _check(*commands: Sequence[str], env: dict[str, str] | None = None) -> Run:
@@ -85,17 +100,24 @@ def _box_tests(*, nightly: bool) -> Result:
 def _cluster_tests(
     folder: str, *, monitoring: bool, kwok: bool = False, spread: Sequence[str] = (), by_night: Sequence[Sequence[str]] = ((),)
 ) -> Run:
-    """`by_night` has the options of each round that is played by night; by day there is one, without any."""
+    """`by_night` has the options of each round that is played by night; by day there is one, without any.
+
+    Each round has a cluster of its own: the storm that one ends with would make the next one act slowly, as it should.
+    """
+
+    def one(more: Sequence[str], kept: str, *, nightly: bool) -> Result:
+        try:
+            with venue.opened(folder, monitoring=monitoring, kwok=kwok) as place:
+                with_rounds = replace(place, environment=place.environment | {"ROUNDS": kept})
+                return _pytest(_there((folder,)), with_rounds, nightly=nightly, spread=[*spread, *more])
+        except venue.CannotRun as error:
+            return _cannot((folder,), str(error))
 
     def run(*, nightly: bool) -> Result:
         if not _there((folder,)):
             return Result()
-        try:
-            with venue.opened(folder, monitoring=monitoring, kwok=kwok) as place:
-                rounds = by_night if nightly else ((),)
-                return reduce(summed, [_pytest(_there((folder,)), place, nightly=nightly, spread=[*spread, *more]) for more in rounds])
-        except venue.CannotRun as error:
-            return _cannot((folder,), str(error))
+        with tempfile.TemporaryDirectory() as kept:
+            return reduce(summed, [one(more, kept, nightly=nightly) for more in (by_night if nightly else ((),))])
 
     return run
 
@@ -218,19 +240,28 @@ LAYERS = (
         "types",
         "mypy --strict: the package, the box, the tools and the tests",
         _check(["-m", "mypy", "-p", "prunella"], ["-m", "mypy", "hack", "tests"], env={"MYPYPATH": "operator:hack/cluster:hack:hack/demo:."}),
+        load=Load.PROCESSORS,
     ),
-    Layer("contracts", "import-linter: who may import whom", _check(["-c", IMPORT_LINTER], env=CODE)),
-    Layer("verify", "generated files are up to date", _check(["hack/generate.py", "--check"], env=CODE)),
-    Layer("unit", "fast tests, no cluster", _tests(*FAST, spread=ON_EVERY_CORE)),
-    Layer("box", "the cluster in a box, from outside", _box_tests),
-    Layer("cluster", "a real control plane", _halves("cluster", "hostile/*", "test_cases_*", "test_steps_*")),
+    Layer("contracts", "import-linter: who may import whom", _check(["-c", IMPORT_LINTER], env=CODE), load=Load.PROCESSORS),
+    Layer("verify", "generated files are up to date", _check(["hack/generate.py", "--check"], env=CODE), load=Load.PROCESSORS),
+    Layer("unit", "fast tests, no cluster", _tests(*FAST, spread=ON_EVERY_CORE), load=Load.PROCESSORS),
+    Layer("box", "the cluster in a box, from outside", _box_tests, load=Load.WAITS),
+    Layer("cluster", "a real control plane", _halves("cluster", "hostile/*", "test_cases_*", "test_steps_*"), load=Load.WAITS),
     Layer(
         "faults",
         "attacks on the way to the API server",
         _cluster_tests("faults", monitoring=False, spread=SIDE_BY_SIDE),
         nightly=True,
+        load=Load.ALONE,
     ),
-    Layer("outages", "a control plane that fails", _cluster_tests("outages", monitoring=False), nightly=True),
-    Layer("soak", "an hour of alerts, faults and a bad way to the API server", _cluster_tests("soak", monitoring=False), nightly=True),
-    Layer("scenarios", "real nodes", _cluster_tests("scenarios", monitoring=True, kwok=True, spread=IN_NAMESPACES_OF_THEIR_OWN, by_night=SHUFFLED)),
+    Layer("outages", "a control plane that fails", _cluster_tests("outages", monitoring=False), nightly=True, load=Load.ALONE),
+    Layer(
+        "soak", "an hour of alerts, faults and a bad way to the API server", _cluster_tests("soak", monitoring=False), nightly=True, load=Load.ALONE
+    ),
+    Layer(
+        "scenarios",
+        "real nodes",
+        _cluster_tests("scenarios", monitoring=True, kwok=True, spread=IN_NAMESPACES_OF_THEIR_OWN, by_night=SHUFFLED),
+        load=Load.ALONE,
+    ),
 )

@@ -1,6 +1,7 @@
 """Runs the layers, or those that are named, and closes with a table: what ran, what failed, what could not run and why.
 
-Exits with 1 when a layer failed; with CI=true also when one could not run. `test.py unit lint` runs these two.
+What wants processors runs beside the clusters that mostly wait, and is over before the layers that tell how late something was. Exits with 1 when a
+layer failed; with CI=true also when one could not run. `test.py unit lint` runs these two.
 """
 
 from __future__ import annotations
@@ -8,14 +9,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
+from pathlib import Path
 from types import FrameType
 
 import ask
+import beside
 import venue
-from layers import LAYERS, Layer, timed
+from layers import LAYERS, Layer, Load, timed
 from outcome import Result
 
 INTERRUPTED = 130
+RESULTS = "--results="
+"""Where a run that was begun by another one leaves its table for it."""
 
 
 def chosen(names: list[str], *, nightly: bool = False) -> list[Layer]:
@@ -42,6 +49,23 @@ def verdict(results: dict[str, Result], *, strict: bool) -> int:
     return int(any(result.failed or (strict and result.why) for result in results.values()))
 
 
+def ran(layers: list[Layer], *, nightly: bool) -> Iterator[tuple[str, Result]]:
+    """Each layer's result as it comes: what wants processors beside what waits, and nothing beside what tells how late something was."""
+    processors = [layer.name for layer in layers if layer.load is Load.PROCESSORS]
+    other = beside.Beside(processors, nightly=nightly) if processors and any(layer.load is Load.WAITS for layer in layers) else None
+    with closing(other) if other is not None else nullcontext():
+        pending = other
+        for layer in layers:
+            if other is not None and layer.name in processors:
+                continue
+            if pending is not None and layer.load is Load.ALONE:
+                yield from pending.results().items()
+                pending = None
+            yield layer.name, timed(layer, nightly=nightly)
+        if pending is not None:
+            yield from pending.results().items()
+
+
 def _end(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -50,7 +74,8 @@ def main() -> int:
     """Run and sum up; what was started is ended also after Ctrl-C or SIGTERM."""
     arguments = sys.argv[1:]
     nightly = "--nightly" in arguments
-    layers = chosen([argument for argument in arguments if argument != "--nightly"], nightly=nightly)
+    into = next((Path(one.removeprefix(RESULTS)) for one in arguments if one.startswith(RESULTS)), None)
+    layers = chosen([one for one in arguments if one != "--nightly" and not one.startswith(RESULTS)], nightly=nightly)
     on_clusters = [layer for layer in layers if layer.name in {"cluster", "faults", "outages", "soak", "scenarios"}]
     if on_clusters and venue.wanted() == "kubeconfig" and not ask.ask("The tests install Prunella into it, and make and break workloads in it."):
         return 1
@@ -60,13 +85,15 @@ def main() -> int:
         venue.remove_leftovers()
     results: dict[str, Result] = {}
     try:
-        for layer in layers:
-            results[layer.name] = timed(layer, nightly=nightly)
+        results.update(ran(layers, nightly=nightly))
     except KeyboardInterrupt:
         print("\ninterrupted; what ran until then:")
         print("\n".join(summary(results)), flush=True)
         return INTERRUPTED
-    print("\n".join(summary(results)), flush=True)
+    if into is not None:
+        beside.write(results, into)
+    else:
+        print("\n".join(summary(results)), flush=True)
     return verdict(results, strict=os.environ.get("CI", "").lower() in {"true", "1"})
 
 

@@ -97,6 +97,9 @@ class Farm:
         body = {"status": {"conditions": [{"type": "Succeeded", "status": status, "reason": "RemediationFinishedSuccessfully"}]}}
         await must(self.api, "PATCH", self.made, body, "application/merge-patch+json")
 
+    async def no_definitions(self) -> bool:
+        return all([(await self.api.request("GET", f"{DEFINITIONS}/{one['metadata']['name']}"))[0] == 404 for one in KINDS])
+
     async def there(self) -> bool:
         return (await self.api.request("GET", self.made))[0] == 200
 
@@ -120,11 +123,20 @@ async def farm(prunella: Kubectl, tmp_path: Path) -> AsyncIterator[Farm]:
         node = f"t-{uuid4().hex[:10]}"
         place = Farm(api, operator, prunella, namespace, node)
 
+        answers: dict[str, object] = {}
+
         async def served() -> bool:
-            return all([(await api.request("GET", path))[0] == 200 for path in (place.templates, place.made.rpartition("/")[0])])
+            """Both kinds; the last answers tell a failure what stood there instead."""
+            codes = [(await api.request("GET", path))[0] for path in (place.templates, place.made.rpartition("/")[0])]
+            answers["codes"] = codes
+            return codes == [200, 200]
 
         try:
-            await eventually(served, seconds=90)  # an API server that is busy with many definitions takes its time
+            try:
+                await eventually(served, seconds=90)  # an API server that is busy with many definitions takes its time
+            except AssertionError as late:
+                stored = [(await api.request("GET", f"{DEFINITIONS}/{one['metadata']['name']}"))[1] for one in KINDS]
+                raise AssertionError(f"{late}; {answers}; {[one.get('status') for one in stored]}") from late
             template = {"metadata": {"name": "reboot"}, "spec": {"template": {"spec": {"remediationStrategy": "Automatic"}}}}
             await must(api, "POST", place.templates, {"apiVersion": f"{GROUP}/{VERSION}", "kind": f"{KIND}Template", **template})
             await must(api, "POST", "/api/v1/nodes", {"metadata": {"name": node}})
@@ -136,6 +148,8 @@ async def farm(prunella: Kubectl, tmp_path: Path) -> AsyncIterator[Farm]:
             prunella("delete", "-k", "manifests/node-remediation", "--ignore-not-found")
             for one in KINDS:
                 await api.request("DELETE", f"{DEFINITIONS}/{one['metadata']['name']}")
+            # A definition goes after its objects; until then the next POST is answered 409, and whoever took it for its own has none a moment later.
+            await eventually(place.no_definitions, seconds=90)
 
 
 async def test_a_node_is_remediated_once_and_the_object_goes_when_it_is_over(farm: Farm):

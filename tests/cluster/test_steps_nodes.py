@@ -72,6 +72,12 @@ class Farm:
         listed = (await self.look()).raw["spec"].get("taints", [])
         return [one for one in listed if not one["key"].startswith("node.kubernetes.io/")]
 
+    async def welcomed(self) -> bool:
+        """Each controller of nodes has written on the new one what it will: meanwhile a change may meet another node than was judged."""
+        raw = (await self.look()).raw
+        own = [one for one in raw["spec"].get("taints", []) if one["key"].startswith("node.kubernetes.io/")]
+        return "node.alpha.kubernetes.io/ttl" in raw["metadata"].get("annotations", {}) and not own
+
     async def tainted(self, *taints: dict[str, Any]) -> None:
         """By somebody else."""
         await must(self.api, "PATCH", self.path, {"spec": {"taints": list(taints)}}, "application/merge-patch+json")
@@ -126,7 +132,9 @@ async def farm() -> AsyncIterator[Farm]:
         await must(api, "POST", "/api/v1/nodes", {"metadata": {"name": node}})
         status = {"status": {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-24T11:00:00Z"}]}}
         await must(api, "PATCH", f"/api/v1/nodes/{node}/status", status, "application/strategic-merge-patch+json")
-        yield Farm(api, namespace, node)
+        place = Farm(api, namespace, node)
+        await eventually(place.welcomed)
+        yield place
         await api.request("DELETE", f"/api/v1/nodes/{node}")
 
 

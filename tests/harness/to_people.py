@@ -27,32 +27,46 @@ def pages_soon(arena: Arena) -> None:
 
 
 def found(
-    arena: Arena, target: str, cause: str, *, name: str, says: str, since: datetime, seconds: float = 120, reason: str = "NoRunbookMatches"
+    arena: Arena,
+    target: str,
+    cause: str,
+    *,
+    name: str,
+    says: str,
+    since: datetime,
+    seconds: float = 120,
+    reason: str = "NoRunbookMatches",
+    paged: str = "",
 ) -> Object:
     """The one Incident of the target: its cause, its words, its page. `since` is the instant before the fault, `seconds` what finding it may take.
 
-    `reason` is why nothing is done: AwaitingApproval where a Runbook asks people, who don't answer.
+    `reason` is why nothing is done: AwaitingApproval where a Runbook asks people, who don't answer. `paged` is what the page said where that was of a
+    cause before.
     """
     incident = story.left_alone(arena, target, reason, name=name, cause=cause, seconds=seconds, since=since)
     assert says in incident["status"]["summary"], outline(incident)
     assert not incident["status"].get("accusedRevision"), outline(incident)
     page = _told(arena, "Page")
     assert page["incident"]["name"] == incident["metadata"]["name"]
-    assert cause in page["text"] or says in page["text"], page["text"]
+    assert cause in page["text"] or (paged or says) in page["text"], page["text"]
     asked = [(one["spec"]["mode"], one["status"].get("phase")) for one in arena.remediations()]
     assert asked == ([("Approve", "Pending")] if reason == ASKS else []), "nothing was attempted"
     return incident
 
 
-def over_by_itself(arena: Arena, incident: Object, mended: datetime, *, name: str) -> Object:
-    """A person mended it at that instant: it is resolved without a word, everybody paged is stood down, and nothing was ever touched."""
+def over_by_itself(arena: Arena, incident: Object, mended: datetime, *, name: str, children: tuple[Object, ...] = ()) -> Object:
+    """A person mended it at that instant: it is resolved without a word, everybody paged is stood down, and nothing was ever touched.
+
+    `children` are the Incidents of what failed for it.
+    """
     name_ = incident["metadata"]["name"]
     done = arena.when(incident, lambda one: one["status"]["phase"] == "Resolved", "is resolved by itself", seconds=STABILIZE_SECONDS + 240)
     assert condition(done, "Resolved")["reason"] == "SignalsCleared", outline(done)
     assert parse(done["status"]["times"]["resolvedTime"]) >= mended - story.TOLERANCE, outline(done)
     stood_down = _told(arena, "StandDown")
     assert stood_down["incident"]["name"] == name_
-    assert [one["metadata"]["name"] for one in arena.incidents()] == [name_], "one fault, one Incident"
+    one_fault = {name_, *(one["metadata"]["name"] for one in children)}
+    assert {one["metadata"]["name"] for one in arena.incidents()} == one_fault, "one fault, one Incident"
     outcomes = {one["status"].get("outcome") for one in arena.remediations()}
     assert outcomes <= {"RecoveredItself", "Superseded"}, "what was asked for was never done"
     foreign = arena.foreign_writes()

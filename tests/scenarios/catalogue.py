@@ -181,7 +181,7 @@ SHOWN: tuple[Shown, ...] = (
         ("memory_that_runs_out_without_a_rollout_is_told_and_nothing_is_restarted", (5,)),
         ("an_init_container_whose_dependency_is_gone_is_told", (12,)),
         ("a_config_map_that_was_deleted_is_missed_by_the_next_pod_and_no_rollback_brings_it_back", (9,)),
-        ("a_spent_quota_stops_the_creation_of_pods_and_is_quoted", (7, 27)),
+        ("a_spent_quota_stops_the_creation_of_pods_and_is_told_once_with_whom_it_refuses", (7, 27)),
         ("a_pod_that_no_node_takes_is_told_in_the_schedulers_words", (8,)),
         ("an_update_of_a_statefulset_that_an_unready_pod_holds_up_is_told", (16,)),
         ("a_workload_that_an_apply_left_without_replicas_is_told_and_never_scaled_up", (15,)),

@@ -27,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: has the box to itself")
+    config.addinivalue_line("markers", "once: the long form of a scenario, played in the first round of the night alone")
     story.STEADY_SECONDS = config.getoption("--steady", default=None) or story.STEADY_SECONDS
     folder = _shared()
     if folder and not hasattr(config, "workerinput"):
@@ -64,8 +65,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     _tell(terminalreporter, "what healed, what was left alone", [*table.render(folder), *prompt, "", *catalogue.tally(outcomes)])
     seed = config.getoption("--shuffle", default=None)
     if seed is not None and outcomes:
-        table.keep_round(folder, seed, outcomes)
-        _tell(terminalreporter, "all rounds so far", catalogue.total(table.rounds(folder)))
+        rounds = Path(os.environ.get("ROUNDS") or folder)
+        table.keep_round(rounds, seed, outcomes)
+        _tell(terminalreporter, "all rounds so far", catalogue.total(table.rounds(rounds)))
 
 
 def _tell(terminalreporter: pytest.TerminalReporter, title: str, lines: list[str]) -> None:

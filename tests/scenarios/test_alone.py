@@ -213,7 +213,7 @@ def overloaded(installation: Installation) -> Iterator[list[str]]:
         installation.start_operator()
 
 
-@pytest.mark.parametrize("seconds", [20, pytest.param(600, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("seconds", [20, pytest.param(600, marks=[pytest.mark.nightly, pytest.mark.once])])
 @pytest.mark.timeout(900, func_only=True)
 def test_an_alert_that_alertmanager_was_answered_503_for_is_lost_in_no_way(arena, seconds):
     """The real Alertmanager, and ten minutes of it by night: it sends again until it is taken."""

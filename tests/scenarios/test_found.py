@@ -44,15 +44,26 @@ def staged(arena: Arena, made: Object) -> None:
         pod = next((one for one in arena.pods(name) if one["metadata"]["name"] == f"{name}-{PARTITION}"), None)
         if pod is None or revision_of(pod) == before[f"{name}-{PARTITION}"]:
             return False
-        return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
+        return ready(pod)
 
     wait_for(canary, 60, "the highest pod runs the next version", seen=lambda: arena.pods_in_words(name))
 
 
+def ready(pod: Object) -> bool:
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod.get("status", {}).get("conditions", []))
+
+
 def finish(arena: Arena, name: str) -> None:
-    """Let the staged update go on. The broken pod is replaced by hand, for its controller would wait for it."""
-    arena.api.patch("StatefulSet", name, {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 0}}}}, arena.namespace)
+    """Replace the broken pod by hand, for its controller would wait for it; and once it serves again let the staged update go on, pod by pod."""
+    broken = arena.api.get("Pod", f"{name}-0", arena.namespace)["metadata"]["uid"]
     kubectl("delete", "pod", f"{name}-0", "-n", arena.namespace, "--wait=false")
+
+    def serves() -> bool:
+        made = next((one for one in arena.pods(name) if one["metadata"]["name"] == f"{name}-0"), None)
+        return made is not None and made["metadata"]["uid"] != broken and ready(made)
+
+    wait_for(serves, 60, "the pod was replaced", seen=lambda: arena.pods_in_words(name))
+    arena.api.patch("StatefulSet", name, {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 0}}}}, arena.namespace)
 
 
 def touch(arena: Arena, pod: str) -> None:
@@ -87,7 +98,12 @@ def test_a_crash_loop_that_no_rollout_brought_is_told_with_the_restart_that_woul
     newest = arena.api.get("StatefulSet", "spent", arena.namespace)["status"]["updateRevision"]
     assert incident["status"].get("accusedRevision") != newest, "the rollout has no part in it"
     assert "restart the pods of sts/spent" in condition(incident, "RemediationAllowed")["message"]
-    assert {one["status"]["outcome"] for one in arena.remediations(incident)} <= {"Simulated"}
+
+    def outcomes() -> list[str | None]:
+        return [one.get("status", {}).get("outcome") for one in arena.remediations(incident)]
+
+    wait_for(lambda: None not in outcomes(), 10, "what was suggested has its status", seen=outcomes)
+    assert set(outcomes()) <= {"Simulated"}
 
 
 def test_a_rollout_whose_pods_admission_refuses_is_told_in_its_words(arena):
@@ -146,7 +162,7 @@ def test_a_config_map_that_was_deleted_is_missed_by_the_next_pod_and_no_rollback
     to_people.over_by_itself(arena, incident, mended, name="ConfigMap deleted")
 
 
-def test_a_spent_quota_stops_the_creation_of_pods_and_is_quoted(arena):
+def test_a_spent_quota_stops_the_creation_of_pods_and_is_told_once_with_whom_it_refuses(arena):
     to_people.pages_soon(arena)
     arena.start(workloads.deployment("shrunk", arena.namespace, replicas=3))
     metadata = {"name": "small", "namespace": arena.namespace}
@@ -160,13 +176,20 @@ def test_a_spent_quota_stops_the_creation_of_pods_and_is_quoted(arena):
     instant = now()
     kubectl("delete", "pod", arena.pods("shrunk")[0]["metadata"]["name"], "-n", arena.namespace, "--wait=false")
     incident = to_people.found(
-        arena, "shrunk", "ReplicaCreationFailed", name="quota stops replicas", says="exceeded quota: small", since=instant, seconds=150
+        arena, "small", "QuotaExceeded", name="a quota refuses", says="it refuses pods (2 of 2 used", since=instant, seconds=150
     )
+    # Who is refused is told with the quota: nobody is called twice for one fault.
+    child = story.left_alone(arena, "shrunk", "NoRunbookMatches", name="quota stops replicas", cause="ReplicaCreationFailed", since=instant)
+    assert "exceeded quota: small" in child["status"]["summary"]
+    assert child["status"]["parentRef"]["name"] == incident["metadata"]["name"]
+    told = [one.body["data"]["customData"] for one in arena.inbox.posts(to_people.RECEIVER)]
+    assert [one for one in told if one["incident"]["name"] == child["metadata"]["name"]] == []
     mended = now()
-    arena.api.delete("ResourceQuota", "small", arena.namespace)
+    arena.api.patch("ResourceQuota", "small", {"spec": {"hard": {"pods": "3"}}}, arena.namespace)
     # Its controller backs off for minutes; a change of the ReplicaSet makes it look at once.
     kubectl("annotate", "replicaset", "-l", "app=shrunk", "-n", arena.namespace, "example.com/look=again")
-    to_people.over_by_itself(arena, incident, mended, name="quota stops replicas")
+    arena.when(child, lambda one: one["status"]["phase"] == "Resolved", "is resolved by itself", seconds=to_people.STABILIZE_SECONDS + 240)
+    to_people.over_by_itself(arena, incident, mended, name="quota stops replicas", children=(child,))
 
 
 def test_a_pod_that_no_node_takes_is_told_in_the_schedulers_words(arena):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ from tests.cluster import outside
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "hack"))
 
-import layers  # noqa: E402 - it stands in hack/, which is no package
+import beside  # noqa: E402 - it stands in hack/, which is no package
+import layers  # noqa: E402
 import outcome  # noqa: E402
 import test as runner  # noqa: E402
 import venue  # noqa: E402
@@ -40,6 +43,31 @@ def test_a_half_that_can_not_run_hides_nothing_of_the_other(first_cannot, monkey
     monkeypatch.setattr(layers, "_cannot", lambda _folders, why: Result(skipped=4, why=why))
     halves = (breaks, lambda _output: BAD) if first_cannot else (lambda _output: BAD, breaks)
     assert layers._side_by_side("scenarios", *halves) == Result(passed=1, failed=2, skipped=4, why="no kwok here")
+
+
+def test_each_round_of_the_night_has_a_cluster_of_its_own_and_all_keep_what_passed_in_one_place(monkeypatch):
+    """What a round leaves in its cluster, such as the end of a storm, is no part of the next one; and one that can't run hides no other."""
+    opened: list[str] = []
+    played: list[tuple[str, str, str]] = []
+
+    @contextmanager
+    def cluster(layer: str, **_: object) -> Iterator[venue.Venue]:
+        opened.append(layer)
+        if len(opened) == 2:
+            raise venue.CannotRun("no kwok here")
+        yield venue.Venue((str(len(opened)),), {})
+
+    def plays(_there: object, place: venue.Venue, *, nightly: bool, spread: list[str], output: object = None) -> Result:
+        assert (nightly, output) == (True, None)
+        played.append((place.prefix[0], place.environment["ROUNDS"], spread[-1]))
+        return BAD
+
+    monkeypatch.setattr(venue, "opened", cluster)
+    monkeypatch.setattr(layers, "_pytest", plays)
+    monkeypatch.setattr(layers, "_cannot", lambda _folders, why: Result(skipped=4, why=why))
+    run = layers._cluster_tests("scenarios", monitoring=True, by_night=[("a",), ("b",), ("c",)])
+    assert run(nightly=True) == Result(passed=2, failed=4, skipped=4, why="no kwok here")
+    assert ([(one, name) for one, _, name in played], len({kept for _, kept, _ in played})) == ([("1", "a"), ("3", "c")], 1)
 
 
 def test_two_halves_that_can_not_run_say_both_why_and_the_same_once():
@@ -84,6 +112,77 @@ def test_layers_are_chosen_by_name_and_run_in_their_order():
     assert [layer.name for layer in runner.chosen(["faults"])] == ["faults"]
     with pytest.raises(SystemExit, match="there is no layer typos; there are: format, lint"):
         runner.chosen(["typos"])
+
+
+class Other:
+    """Stands in for a run beside, and tells when it was begun, waited for and closed."""
+
+    def __init__(self, told: list[str], names: list[str]) -> None:
+        self.told, self.names = told, names
+        told.append(f"begun {' '.join(names)}")
+
+    def results(self) -> dict[str, Result]:
+        self.told.append("over")
+        return dict.fromkeys(self.names, GOOD)
+
+    def close(self) -> None:
+        self.told.append("closed")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (
+            [],
+            "begun types contracts verify unit, format, lint, box, cluster, over, scenarios, closed",
+        ),
+        (["unit", "lint"], "lint, unit"),
+        (["unit", "scenarios"], "unit, scenarios"),
+        (["unit", "cluster"], "begun unit, cluster, over, closed"),
+        (["cluster", "scenarios"], "cluster, scenarios"),
+    ],
+    ids=["all", "no cluster", "nothing waits", "nothing is alone", "nothing wants processors"],
+)
+def test_what_wants_processors_runs_beside_what_waits_and_nothing_beside_what_runs_alone(names, told, monkeypatch):
+    seen: list[str] = []
+
+    def timed(layer: layers.Layer, *, nightly: bool) -> Result:
+        seen.append(layer.name)
+        return BAD
+
+    monkeypatch.setattr(runner, "timed", timed)
+    monkeypatch.setattr(beside, "Beside", lambda names, nightly: Other(seen, names))
+    chosen = runner.chosen(names)
+    results = dict(runner.ran(chosen, nightly=False))
+    assert ", ".join(seen) == told
+    assert results.keys() == {layer.name for layer in chosen}, "each has its line"
+
+
+def test_a_run_beside_is_closed_when_the_other_is_interrupted(monkeypatch):
+    seen: list[str] = []
+
+    def interrupted(_layer: layers.Layer, *, nightly: bool) -> Result:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "timed", interrupted)
+    monkeypatch.setattr(beside, "Beside", lambda names, nightly: Other(seen, names))
+    with pytest.raises(KeyboardInterrupt):
+        list(runner.ran(runner.chosen([]), nightly=False))
+    assert seen[-1] == "closed"
+
+
+def test_a_run_beside_leaves_its_table_and_what_it_did_not_come_to_has_failed():
+    with closing(beside.Beside(["contracts"], nightly=False)) as run:
+        found = run.results()["contracts"]
+    assert (found.passed, found.failed) == (1, 0)
+    with closing(beside.Beside(["no such layer"], nightly=False)) as run:
+        assert run.results() == {"no such layer": Result(failed=1)}
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    results = {"unit": GOOD, "cluster": ABSENT, "faults": NOTED}
+    beside.write(results, tmp_path / "results.json")
+    assert beside.read(tmp_path / "results.json") == results
 
 
 def test_every_folder_of_tests_belongs_to_a_layer():
