@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,8 +28,8 @@ class Beside:
         self._folder = tempfile.TemporaryDirectory()
         self._results = Path(self._folder.name) / "results.json"
         command = [sys.executable, str(venue.ROOT / "hack" / "test.py"), *names, f"--results={self._results}", *(["--nightly"] if nightly else [])]
-        self._process = subprocess.Popen(command, stdout=self._output, stderr=self._output)
-        os.setpriority(os.PRIO_PROCESS, self._process.pid, LOWEST)
+        self._process = subprocess.Popen(command, stdout=self._output, stderr=self._output, start_new_session=True)
+        give_way(self._process.pid)
 
     def results(self) -> dict[str, Result]:
         """Wait until it is over. A layer of which it left no word has failed."""
@@ -47,6 +48,16 @@ class Beside:
             self._process.kill()
             self._output.close()
             self._folder.cleanup()
+
+
+def give_way(leader: int) -> None:
+    """Let a session, and all that it begins, have what others leave.
+
+    Where the kernel groups processes by session (sched(7), autogroup) a nice value counts within its session, and the session has one itself.
+    """
+    os.setpriority(os.PRIO_PROCESS, leader, LOWEST)
+    with suppress(OSError):  # a kernel without it
+        Path(f"/proc/{leader}/autogroup").write_text(str(LOWEST))
 
 
 def write(results: dict[str, Result], file: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -169,6 +171,19 @@ def test_a_run_beside_is_closed_when_the_other_is_interrupted(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         list(runner.ran(runner.chosen([]), nightly=False))
     assert seen[-1] == "closed"
+
+
+def test_a_session_that_gives_way_does_so_to_other_sessions_as_well():
+    """A nice value alone counts within a session where the kernel groups processes by it, and each part of a cluster is a session of its own."""
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as session:
+        try:
+            beside.give_way(session.pid)
+            assert os.getpriority(os.PRIO_PROCESS, session.pid) == beside.LOWEST
+            group = Path(f"/proc/{session.pid}/autogroup")
+            told = group.read_text() if group.exists() else ""
+            assert told == "" or told.split()[-2:] == ["nice", "19"], told
+        finally:
+            session.kill()
 
 
 def test_a_run_beside_leaves_its_table_and_what_it_did_not_come_to_has_failed():
