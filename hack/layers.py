@@ -246,7 +246,7 @@ LAYERS = (
     Layer("verify", "generated files are up to date", _check(["hack/generate.py", "--check"], env=CODE), load=Load.PROCESSORS),
     Layer("unit", "fast tests, no cluster", _tests(*FAST, spread=ON_EVERY_CORE), load=Load.PROCESSORS),
     Layer("box", "the cluster in a box, from outside", _box_tests, load=Load.WAITS),
-    Layer("cluster", "a real control plane", _halves("cluster", "hostile/*", "test_cases_*", "test_steps_*"), load=Load.WAITS),
+    Layer("cluster", "a real control plane", _halves("cluster", "hostile/*", "test_approvals.py", "test_cases_*", "test_steps_*"), load=Load.WAITS),
     Layer(
         "faults",
         "attacks on the way to the API server",
