@@ -85,6 +85,8 @@ def main() -> int:
         venue.remove_leftovers()
     results: dict[str, Result] = {}
     try:
+        if any(layer.load in {Load.WAITS, Load.ALONE} for layer in layers):
+            venue.build_box()
         results.update(ran(layers, nightly=nightly))
     except KeyboardInterrupt:
         print("\ninterrupted; what ran until then:")

@@ -83,6 +83,17 @@ def require_box() -> None:
         raise CannotRun("a cluster in a box needs root (namespaces, mounts, cgroups); CLUSTER=kind or CLUSTER=kubeconfig take another cluster")
 
 
+def build_box() -> None:
+    """Get and build what a box needs, where missing. It takes minutes, and no test that is given a time should spend it on that."""
+    if wanted() != "box":
+        return
+    try:
+        require_box()
+    except CannotRun:
+        return  # each layer that wants one says why
+    subprocess.run([BOX, "build"], env=bare_environment(), check=False)
+
+
 def remove_leftovers() -> None:
     """End the boxes of earlier runs that were killed before they could."""
     if sys.platform != "linux" or os.geteuid():

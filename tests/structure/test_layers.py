@@ -160,6 +160,25 @@ def test_what_wants_processors_runs_beside_what_waits_and_nothing_beside_what_ru
     assert results.keys() == {layer.name for layer in chosen}, "each has its line"
 
 
+@pytest.mark.parametrize(("name", "told"), [("scenarios", ["built", "ran"]), ("box", ["built", "ran"]), ("unit", ["ran"])])
+def test_what_a_box_needs_is_built_before_any_layer_begins(name, told, monkeypatch):
+    """On a new machine that takes minutes, which no test's time and no run beside should be spent on."""
+    seen: list[str] = []
+
+    def runs(_layers: object, *, nightly: bool) -> Iterator[tuple[str, Result]]:
+        assert not nightly
+        seen.append("ran")
+        yield name, GOOD
+
+    monkeypatch.setattr(sys, "argv", ["test.py", name])
+    monkeypatch.setattr(runner.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(venue, "remove_leftovers", lambda: None)
+    monkeypatch.setattr(venue, "build_box", lambda: seen.append("built"))
+    monkeypatch.setattr(runner, "ran", runs)
+    assert runner.main() == 0
+    assert seen == told
+
+
 def test_a_run_beside_is_closed_when_the_other_is_interrupted(monkeypatch):
     seen: list[str] = []
 
