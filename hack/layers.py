@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,8 @@ SHUFFLED = tuple(("--shuffle", seed, "--steady", "60", "-m", wanted) for seed, w
 SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
 """Attacks mostly wait as well, and each test carries out many at once."""
 NOTHING_COLLECTED = 5
+ENDING_SECONDS = 40
+"""How long a layer that was interrupted may take to end what it began."""
 UNDER_WAY: set[subprocess.Popen[bytes]] = set()
 """What runs now: a layer in halves has two."""
 
@@ -157,7 +160,7 @@ def _side_by_side(folder: str, one: Callable[[IO[str] | None], Result], two: Cal
             second = other.result()
         except BaseException:
             for process in list(UNDER_WAY):
-                process.terminate()  # the other half hears no signal that this process was sent
+                process.terminate()  # where something else than a signal ended the first
             raise
         output.seek(0)
         print(output.read(), flush=True)
@@ -203,16 +206,21 @@ def _cannot(folders: Sequence[str], why: str) -> Result:
     return Result(skipped=max(sum("::" in line for line in listed.stdout.splitlines()), 1), why=why)
 
 
+def interrupt() -> None:
+    """Tell what runs now to end, as Ctrl-C at a terminal does; for a signal that this process alone was sent."""
+    for process in list(UNDER_WAY):
+        process.send_signal(signal.SIGINT)
+
+
 def _call(command: Sequence[str], environment: dict[str, str], output: IO[str] | None = None) -> int:
-    """Run to the end; on Ctrl-C wait for the child, which got it as well, and go on raising. Without `output` it prints as it goes."""
+    """Run to the end; once interrupted wait for the child, which was as well, and go on raising. Without `output` it prints as it goes."""
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as process:
         UNDER_WAY.add(process)
         try:
             return process.wait()
         except BaseException:
-            process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                process.wait(20)
+                process.wait(ENDING_SECONDS)
             process.kill()
             raise
         finally:

@@ -17,7 +17,7 @@ from types import FrameType
 import ask
 import beside
 import venue
-from layers import LAYERS, Layer, Load, timed
+from layers import LAYERS, Layer, Load, interrupt, timed
 from outcome import Result
 
 INTERRUPTED = 130
@@ -67,6 +67,7 @@ def ran(layers: list[Layer], *, nightly: bool) -> Iterator[tuple[str, Result]]:
 
 
 def _end(_: int, __: FrameType | None) -> None:
+    interrupt()
     raise KeyboardInterrupt
 
 
@@ -79,6 +80,7 @@ def main() -> int:
     on_clusters = [layer for layer in layers if layer.name in {"cluster", "faults", "outages", "soak", "scenarios"}]
     if on_clusters and venue.wanted() == "kubeconfig" and not ask.ask("The tests install Prunella into it, and make and break workloads in it."):
         return 1
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts it in the background of a script hands down that it is ignored
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     if on_clusters:

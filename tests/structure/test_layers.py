@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -190,6 +191,34 @@ def test_a_run_beside_is_closed_when_the_other_is_interrupted(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         list(runner.ran(runner.chosen([]), nightly=False))
     assert seen[-1] == "closed"
+
+
+ENDS_WHAT_IT_BEGAN = """
+import pathlib, signal, sys, time
+def end(*_):
+    time.sleep(1)
+    pathlib.Path(sys.argv[1]).touch()
+    sys.exit(2)
+signal.signal(signal.SIGINT, end)
+print("begun", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("number", "everybody"), [(signal.SIGINT, True), (signal.SIGTERM, False)], ids=["Ctrl-C", "a signal to the run alone"])
+def test_a_layer_that_is_interrupted_ends_what_it_began(number, everybody, tmp_path, monkeypatch):
+    """Tests have boxes of their own: who kills them at once leaves those behind."""
+    layer = [sys.executable, "-c", ENDS_WHAT_IT_BEGAN, str(tmp_path / "ended")]
+    program = f"import layers, os, sys, test; test.timed = lambda *_, **__: layers._call({layer}, dict(os.environ)); sys.exit(test.main())"
+    command = [sys.executable, "-c", program, "lint"]
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "hack"))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "begun\n"
+        (os.killpg if everybody else os.kill)(run.pid, number)
+        run.communicate()
+    assert run.returncode == runner.INTERRUPTED
+    assert (tmp_path / "ended").exists()
 
 
 def test_a_session_that_gives_way_does_so_to_other_sessions_as_well():
