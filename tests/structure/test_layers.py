@@ -194,14 +194,12 @@ def test_a_run_beside_is_closed_when_the_other_is_interrupted(monkeypatch):
 
 
 ENDS_WHAT_IT_BEGAN = """
-import pathlib, signal, sys, time
-def end(*_):
-    time.sleep(1)
-    pathlib.Path(sys.argv[1]).touch()
-    sys.exit(2)
-signal.signal(signal.SIGINT, end)
+import pathlib, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
 print("begun", flush=True)
-time.sleep(60)
+interrupted = signal.sigtimedwait({signal.SIGINT}, 60)
+if interrupted and signal.sigtimedwait({signal.SIGTERM}, 1) is None:
+    pathlib.Path(sys.argv[1]).touch()
 """
 
 
