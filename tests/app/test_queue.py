@@ -160,6 +160,7 @@ async def test_each_error_says_when_the_key_is_served_again(error, delays, logge
         raise error
 
     queue.handle = fail
+    queue.add_after = lambda _, delay: queue.delays.append(delay)  # told and not waited for: a timer of 50 ms would serve the key once more
     with caplog.at_level(logging.ERROR):
         async with running(queue):
             for served in (1, 2, 3):
