@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -52,12 +52,11 @@ class Site:
     async def ask(self, *pieces: bytes, pause: float = 0.0) -> bytes:
         """Send bytes as they are; the first answer, or nothing."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        answer = asyncio.create_task(_answer(reader, with_body=not pieces[0].startswith(b"HEAD ")))
         try:
-            for piece in pieces:
-                writer.write(piece)
-                await writer.drain()
-                await asyncio.sleep(pause)
-            return await asyncio.wait_for(_answer(reader, with_body=not pieces[0].startswith(b"HEAD ")), 20)
+            with suppress(ConnectionError):
+                await _send(writer, pieces, pause, answer)
+            return await asyncio.wait_for(answer, 20)
         except (ConnectionError, asyncio.IncompleteReadError):
             return b""
         finally:
@@ -76,6 +75,15 @@ def request(length: int | None, *headers: str, path: str = PATH, token: str | No
     if token is not None:
         lines.append(f"Authorization: Bearer {token}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+
+
+async def _send(writer: asyncio.StreamWriter, pieces: Sequence[bytes], pause: float, answer: asyncio.Task[bytes]) -> None:
+    """Piece by piece until there is an answer: what is sent to a server that has closed makes the kernel throw its answer away."""
+    for piece in pieces:
+        writer.write(piece)
+        await writer.drain()
+        if (await asyncio.wait({answer}, timeout=pause))[0]:
+            return
 
 
 async def _answer(reader: asyncio.StreamReader, *, with_body: bool) -> bytes:

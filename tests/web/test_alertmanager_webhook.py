@@ -250,10 +250,21 @@ async def test_what_can_t_be_unpacked_is_400(tokens, body, header, caplog):
     assert [record.name for record in caplog.records if record.exc_info] == [], "no traceback"
 
 
+NO_CHUNK = b"nonsense\r\n{}\r\n0\r\n\r\n"
+
+
 async def test_a_chunk_that_is_none_is_400(tokens, caplog):
     async with site(tokens) as server:
-        answer = await server.ask(request(None, "Transfer-Encoding: chunked", connection="keep-alive"), b"nonsense\r\n{}\r\n0\r\n\r\n")
+        answer = await server.ask(request(None, "Transfer-Encoding: chunked", connection="keep-alive") + NO_CHUNK)
         assert status(answer) == 400
+        assert status(await server.post(BODY)) == 200
+    assert [record.name for record in caplog.records if record.exc_info] == [], "no traceback"
+
+
+async def test_a_chunk_that_is_none_behind_a_head_that_is_read_is_a_body_that_does_not_end_and_comes_again(tokens, caplog):
+    async with site(tokens, read_seconds=0.3) as server:
+        answer = await server.ask(request(None, "Transfer-Encoding: chunked", connection="keep-alive"), NO_CHUNK, pause=0.05)
+        assert status(answer) == 503
         assert status(await server.post(BODY)) == 200
     assert [record.name for record in caplog.records if record.exc_info] == [], "no traceback"
 
