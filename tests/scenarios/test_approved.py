@@ -6,6 +6,8 @@ as a load or a dependency, stands in a folder outside of it, so that no heal com
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from tests.harness import approving, etcd, gitops, outside, prometheus, workloads
 from tests.harness.api import Object
@@ -115,6 +117,9 @@ def test_errors_after_a_rollout_heal_by_an_approved_rollback(shop: Arena):
 def test_a_config_map_that_was_changed_for_the_worse_is_put_back_once_that_is_approved(shop: Arena):
     kubectl("apply", "-n", shop.namespace, "-k", "manifests/restore-config")
     shop.api.apply(workloads.config_map("settings", shop.namespace, here="good", other="1"))
+    written = now()
+    # The API server dates by whole seconds: of what was written in the very second in which the containers start nothing is proved.
+    wait_for(lambda: now() - written > timedelta(seconds=1), 5, "another second has begun")
     made = workloads.from_config(workloads.deployment("picky", shop.namespace, replicas=3, command=PICKY), "settings", "here")
     good = shop.start(made)
 
