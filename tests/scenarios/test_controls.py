@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 
 import pytest
-from tests.harness import table, workloads
+from tests.harness import table, whole, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena
 from tests.harness.installation import SYSTEM, kubectl
@@ -97,7 +97,7 @@ def test_what_is_no_fault_opens_nothing(arena: Arena, name):
 
 def test_a_node_that_a_person_cordons_is_nobodys_fault(arena: Arena):
     name = f"paper-{secrets.token_hex(3)}"
-    metadata = {"name": name, "annotations": {"kwok.x-k8s.io/node": "paper"}}
+    metadata = {"name": name, "annotations": {whole.FAKE: "paper"}}
     taint = {"key": "example.com/apart", "effect": "NoSchedule"}
     arena.elsewhere({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": [taint], "unschedulable": True}})
     ready = '{"status":{"conditions":[{"type":"Ready","status":"True","reason":"Test","message":"as the scenario says"}]}}'

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
-from tests.harness import audit, table, to_people
+from tests.harness import audit, table, to_people, whole
 from tests.harness.arena import Arena
 from tests.harness.installation import SYSTEM, kubectl
 from tests.harness.instants import now, parse
@@ -51,7 +51,7 @@ def rights_on_nodes() -> Iterator[None]:
 def node(arena: Arena) -> str:
     """A Node that is well and takes no pods."""
     name = f"paper-{secrets.token_hex(3)}"
-    metadata = {"name": name, "annotations": {"kwok.x-k8s.io/node": "paper"}}
+    metadata = {"name": name, "annotations": {whole.FAKE: "paper"}}
     taint = {"key": "example.com/apart", "effect": "NoSchedule"}
     arena.elsewhere({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": [taint], "unschedulable": True}})
     kubectl("patch", "node", name, "--subresource=status", "--type=merge", "-p", READY)

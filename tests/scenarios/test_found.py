@@ -10,7 +10,7 @@ In each of them fewer than half of the pods are hurt, so that it is no P1, which
 from __future__ import annotations
 
 import pytest
-from tests.harness import story, table, to_people, workloads
+from tests.harness import story, table, to_people, whole, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena, condition, revision_of
 from tests.harness.installation import kubectl
@@ -194,7 +194,7 @@ def test_a_spent_quota_stops_the_creation_of_pods_and_is_told_once_with_whom_it_
 
 def test_a_pod_that_no_node_takes_is_told_in_the_schedulers_words(arena):
     to_people.pages_soon(arena)
-    ready = [node for node in arena.api.list("Node") if "kwok.x-k8s.io/node" not in node["metadata"].get("annotations", {})]
+    ready = whole.real_nodes(arena.api)
     apart = {"labelSelector": {"matchLabels": {"app": "apart"}}, "topologyKey": "kubernetes.io/hostname"}
     spread = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}}
     made = workloads.with_pod_spec(workloads.deployment("apart", arena.namespace, replicas=len(ready)), affinity=spread)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from tests.harness import etcd, story, to_people, workloads
+from tests.harness import etcd, story, to_people, whole, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena
 from tests.harness.installation import kubectl
@@ -20,8 +20,6 @@ from tests.harness.instants import now, text
 from tests.harness.waiting import holds_for, wait_for
 
 APART = {"key": "example.com/apart", "effect": "NoSchedule"}
-FAKE = "kwok.x-k8s.io/node"
-"""The annotation by which every scenario knows a node that is none. Its value keeps kwok away."""
 GRACE_SECONDS = 180
 """Until a kubelet that says nothing is taken for dead, and the minute after."""
 
@@ -30,7 +28,7 @@ GRACE_SECONDS = 180
 def node(arena: Arena) -> Iterator[str]:
     """A Node that exists in the API alone."""
     name = f"paper-{secrets.token_hex(3)}"
-    metadata = {"name": name, "annotations": {FAKE: "paper"}}
+    metadata = {"name": name, "annotations": {whole.FAKE: "paper"}}  # a value that keeps kwok away
     arena.elsewhere({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": [APART]}})
     yield name
     assert ours_on(arena, name) == []
@@ -97,7 +95,7 @@ def test_a_node_that_nobody_hears_of_is_told(arena, node):
 
 def really(arena: Arena) -> list[str]:
     """The nodes that a kubelet serves."""
-    return sorted(one["metadata"]["name"] for one in arena.api.list("Node") if FAKE not in one["metadata"].get("annotations", {}))
+    return sorted(one["metadata"]["name"] for one in whole.real_nodes(arena.api))
 
 
 def is_true(arena: Arena, node: str, condition: str) -> bool:
