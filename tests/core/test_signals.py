@@ -270,11 +270,22 @@ def test_c13_an_alert_that_no_peer_lists_any_more_is_over(polled, state):
 def test_c14_without_a_poll_nothing_is_taken_to_be_over():
     story = alerts_only()
     story.at(0)
-    story.at(1200, active_alerts=UNKNOWN, alert_source_fresh=False)
+    story.at(1200, active_alerts=UNKNOWN, alert_source_fresh=False, alert_source_silent_time=later(600))
     assert signal(story).state == "Firing"
     assert story.condition("SourceUnreachable") == ("True", "SourceUnreachable")
     story.at(1260, active_alerts={"00000000000000aa": alert(at=1260)}, polled_time=later(1260))
     assert story.condition("SourceUnreachable") == ("", "")
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["heard of", "not yet heard of"])
+def test_where_a_source_may_still_fall_silent_it_is_looked_at_again_at_that_instant(fresh):
+    story = alerts_only()
+    draft = story.at(8, alert_source_fresh=fresh, alert_source_silent_time=later(9))
+    assert (draft.look_again, story.condition("SourceUnreachable")) == (later(9), ("", ""))
+    story.at(9, alert_source_fresh=False, alert_source_silent_time=later(9))
+    assert story.condition("SourceUnreachable") == ("True", "SourceUnreachable")
+    story.at(10, alert_source_fresh=fresh, alert_source_silent_time=later(609))
+    assert story.condition("SourceUnreachable") == (("", "") if fresh else ("True", "SourceUnreachable"))
 
 
 def test_a_poll_repairs_a_missed_firing():

@@ -85,6 +85,8 @@ class Gatherer:
         self.active_alerts: Mapping[str, AlertFacts] | UnknownT = UNKNOWN
         self.polled_time: datetime | None = None
         self.alert_time: datetime | None = None
+        self.listening_since = clock.now()
+        """Since when a source of alerts that says nothing is heard to: before, it may have spoken to another process."""
         self.storm_since: datetime | None = None
         self.control_plane_ok = True
 
@@ -118,6 +120,8 @@ class Gatherer:
         """What was read and what is in memory, without what came in for the Incident; `fresh` as every watch that counts for it is heard of."""
         namespace = incident.target_namespace
         facts = read.target if isinstance(read.target, WorkloadFacts) else None
+        self.listening_since = min(self.listening_since, now)  # a clock may be put back
+        heard = [time for time in self._heard(incident) if abs(now - time) <= ALERT_FRESH]
         return World(
             now=now,
             incident=incident,
@@ -142,7 +146,8 @@ class Gatherer:
             control_plane_ok=read.healthy,
             watch_fresh=fresh,
             hidden=self._things.hidden(incident),
-            alert_source_fresh=any(abs(now - heard) <= ALERT_FRESH for heard in self._heard(incident)),
+            alert_source_fresh=bool(heard),
+            alert_source_silent_time=max([self.listening_since, *heard]) + ALERT_FRESH,
             evaluate=self._evaluate,
             zone_of=self._zone_of,
         )

@@ -137,6 +137,7 @@ class Heart:
         """What only one of all replicas does. It begins with a look at everything, and rests while the lease can't be renewed."""
         organs, rested = self._organs, self._organs.election.until_leading
         organs.intake.remember()
+        organs.gatherer.listening_since = organs.clock.now()
         group.create_task(organs.queues.incidents.run(WORKERS, rested))
         group.create_task(organs.queues.requests.run(WORKERS, rested))
         group.create_task(organs.queues.policies.run(1, rested))

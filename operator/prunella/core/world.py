@@ -233,6 +233,8 @@ class World:
     """Why the target can't be seen until somebody mends that; empty where it can, or where that ends by itself."""
     alert_source_fresh: bool = True
     """A webhook or a good poll within 600 s."""
+    alert_source_silent_time: datetime | None = None
+    """From when on the sources of alerts count as silent, where they stay so: 600 s after the last word, or after it was first listened for one."""
     preparation: Preparation | None = None
     answers: Answers | None = None
     """To `blockIf` of the Runbook that was chosen; None where it was not asked."""

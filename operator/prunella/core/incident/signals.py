@@ -6,6 +6,7 @@ gives way to the watch's, never the reverse.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -187,11 +188,7 @@ def _conditions(world: World, draft: Draft) -> Draft:
         draft = draft.condition("Suppressed", ConditionStatus.TRUE, "Suppressed", text)
     else:
         draft = draft.without_condition("Suppressed")
-    if alerts and not world.alert_source_fresh:
-        text = "neither a webhook nor a good poll of Alertmanager for 600 s: no alert is taken to be over because it is not seen"
-        draft = draft.condition("SourceUnreachable", ConditionStatus.TRUE, "SourceUnreachable", text)
-    else:
-        draft = draft.without_condition("SourceUnreachable")
+    draft = _source(world, draft, alerts)
     if any(alert_signals.is_held(signal) for signal in alerts):
         draft = draft.again(draft.now + timedelta(seconds=CONFIRM_AGAIN_SECONDS))
         if world.polled_time is not None and draft.now - world.polled_time >= timedelta(seconds=CONFIRM_AGAIN_SECONDS):
@@ -199,6 +196,19 @@ def _conditions(world: World, draft: Draft) -> Draft:
     if not alerts:
         draft = draft.without_condition("ConflictingSources")
     return _truncated(world, draft)
+
+
+def _source(world: World, draft: Draft, alerts: Sequence[Signal]) -> Draft:
+    """Whether those who tell of alerts are heard. After a start nobody knows until they speak, or could have: what stands there stays."""
+    silent = world.alert_source_silent_time
+    if not alerts or world.alert_source_fresh:
+        draft = draft.without_condition("SourceUnreachable")
+    if not alerts or silent is None:
+        return draft
+    if silent > draft.now:
+        return draft.again(silent)
+    text = "neither a webhook nor a good poll of Alertmanager for 600 s: no alert is taken to be over because it is not seen"
+    return draft.condition("SourceUnreachable", ConditionStatus.TRUE, "SourceUnreachable", text)
 
 
 def _truncated(world: World, draft: Draft) -> Draft:
