@@ -56,6 +56,19 @@ def test_a_looping_pod_is_deleted_with_what_was_judged_as_precondition():
     assert (delete.target.name, delete.target.uid, delete.resource_version, delete.last) == ("a", "u-a", "7", True)
 
 
+def test_only_what_waits_to_be_started_again_is_deleted_for_that():
+    waits, runs = looping("a", "b")
+    runs = replace(runs, containers=(container(ready=False, restarts=3, running_since=ago(2), last_terminated=crashing().last_terminated),))
+    weed = DeletePods(which="BackOff", most=3)
+    delete = plan(weed, some(runs, waits))
+    assert isinstance(delete, DeletePod)
+    assert (delete.target.name, delete.last) == ("a", True)
+    done = plan(weed, some(runs))
+    assert isinstance(done, Done), "the kubelet was quicker: nothing is left to be done"
+    serves = replace(waits, ready=True)
+    assert isinstance(plan(weed, some(serves)), Done), "a pod that is Ready is nobody's to be deleted"
+
+
 def test_a_pod_that_does_not_tell_whether_it_loops_is_waited_for_and_another_that_does_goes_first():
     runs_again = container(ready=False, restarts=3, running_since=ago(2))
     quiet = tuple(replace(pod, name="q", uid="u-q", containers=(runs_again,)) for pod in looping("q"))

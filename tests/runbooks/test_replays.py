@@ -34,6 +34,7 @@ EXPECTED = {
     "rerun-failed-job": (ACTS, ASKS),
     "rerun-failed-job.not-repeatable": (NOTHING, ("Nothing", "PreconditionFalse")),
     "restart-crash-looping-pods": (ACTS, ("Suggest", "ModeSuggest")),
+    "restart-crash-looping-pods.dependency-is-back": (ACTS, ("Suggest", "ModeSuggest"), ("Nothing", "TargetHealthy")),
     "restore-changed-config": (ACTS, ("Ask", "AwaitingApproval")),
     "restore-changed-config.gitops": (NOTHING, ("Nothing", "OwnedByGitOps")),
     "roll-back-bad-rollout": (ACTS, ("Act", "Allowed")),
@@ -45,6 +46,7 @@ EXPECTED = {
     "run-failing-cron-job": (ACTS, ASKS),
     "scale-out-probe-killed-pods": (ACTS, ASKS),
     "scale-out-throttled-workload": (ACTS, ASKS),
+    "weed-dependents": (ACTS, ("Act", "Allowed"), ("Nothing", "TargetHealthy")),
 }
 """Exit code, then outcome and reason of each target."""
 

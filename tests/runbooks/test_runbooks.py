@@ -48,6 +48,7 @@ MODES = {
     "freeze-irreversible-rollout": Mode.AUTO,
     "request-revert-of-gitops-rollout": Mode.AUTO,
     "roll-back-bad-rollout": Mode.AUTO,
+    "weed-dependents": Mode.AUTO,
     "restart-crash-looping-pods": Mode.SUGGEST,
 }
 """Every other one waits for approval."""
@@ -92,6 +93,7 @@ MENDABLE = {
     *RUNS,
     Cause.CONFIG_CHANGED,
     Cause.CRASH_LOOP,
+    Cause.DEPENDENCY_RECOVERED,
     Cause.FAILED_PODS_PILED_UP,
     Cause.INIT_CONTAINER_FAILING,
     Cause.LIVENESS_KILLS,
@@ -108,7 +110,7 @@ def test_what_nothing_mends_safely_is_left_to_people():
 @pytest.mark.parametrize("name", RUNBOOKS)
 def test_each_fits_what_something_finds(name):
     """A cause that no detector gives would make a Runbook that never acts."""
-    given = "".join(path.read_text() for folder in ("detect", "things") for path in (CORE / folder).glob("*.py"))
+    given = "".join(path.read_text() for folder in ("detect", "things", "incident") for path in (CORE / folder).glob("*.py"))
     missing = [one for one in RUNBOOKS[name].spec.match.causes if f"Cause.{Cause(one).name}" not in given]
     assert missing == []
 

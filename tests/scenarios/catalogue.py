@@ -158,6 +158,7 @@ SHOWN: tuple[Shown, ...] = (
         ("what_git_owns_is_held_and_rolled_back_once_that_is_approved_and_git_has_the_last_word", (1,)),
     ),
     *_file("test_evicted.py", HEALED, ("evicted_pods_that_pile_up_are_deleted_but_for_the_newest_three", (23, 24))),
+    *_file("test_dependencies.py", HEALED, ("what_crashed_while_its_dependency_was_away_is_weeded_as_soon_as_that_is_back", (20,))),
     *_file("test_left_alone.py", HELD, ("r09_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over", (1,))),
     # --- people are told, and nothing is touched ---
     *_file(
@@ -387,6 +388,7 @@ RUNBOOKS: Mapping[str, str] = {
     "scale-out-throttled-workload": (
         "test_told_by_alert.py::test_containers_that_their_cpu_limit_holds_back_are_told_by_the_metrics_and_more_replicas_asked_for"
     ),
+    "weed-dependents": "test_dependencies.py::test_what_crashed_while_its_dependency_was_away_is_weeded_as_soon_as_that_is_back",
 }
 """Each Runbook that ships → the scenario that shows what comes of it."""
 
@@ -398,7 +400,6 @@ REPLAYED: Mapping[str, str] = {
 """Those that are replayed from a recorded Incident alone, and why."""
 
 NOT_SHOWN: Mapping[int, str] = {
-    20: "no detector: which Service a workload needs is known only where its CatalogEntry says so, and nobody watches it come back",
     37: "a box has no storage that can be attached to one node alone",
     46: "no detector: a box's network knows no policies, and who may do what is not watched",
     47: "the layers faults and outages show it: an operator is no workload that it could look at itself",

@@ -86,6 +86,7 @@ CAUSES: Final = {
     Cause.INIT_CONTAINER_FAILING: "An init container fails again and again, or does not get done, although nothing was rolled out.",
     Cause.LIVENESS_KILLS: "Containers are stopped from outside again and again, not for memory and no sooner than a failed liveness probe would.",
     Cause.CONFIG_CHANGED: "Pods loop or lose their Ready without a rollout, shortly after a ConfigMap that they read was changed.",
+    Cause.DEPENDENCY_RECOVERED: "What crashed while a declared dependency was away waits for the kubelet's back-off, although that is back.",
     Cause.REPLICA_CREATION_FAILED: "Pods of a Deployment are refused when they are created: a quota, a policy, a missing account, a webhook.",
     Cause.UNSCHEDULABLE: "No node takes a pod, by the scheduler's word.",
     Cause.STATEFUL_SET_STUCK: "The update of a StatefulSet waits for a pod of an earlier revision that does not get ready, and nothing says why.",

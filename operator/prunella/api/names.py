@@ -44,6 +44,7 @@ class Cause(StrEnum):
     INIT_CONTAINER_FAILING = "InitContainerFailing"
     LIVENESS_KILLS = "LivenessKills"
     CONFIG_CHANGED = "ConfigChanged"
+    DEPENDENCY_RECOVERED = "DependencyRecovered"
     REPLICA_CREATION_FAILED = "ReplicaCreationFailed"
     UNSCHEDULABLE = "Unschedulable"
     STATEFUL_SET_STUCK = "StatefulSetStuck"
@@ -92,6 +93,7 @@ CRASH_CAUSES: Final = frozenset(
         Cause.OUT_OF_MEMORY,
         Cause.INIT_CONTAINER_FAILING,
         Cause.LIVENESS_KILLS,
+        Cause.DEPENDENCY_RECOVERED,
     }
 )
 """Causes of which restarts are the evidence: a Runbook's `minRestarts` is about them."""

@@ -22,6 +22,7 @@ from prunella.api.names import Cause, Mode
 from prunella.api.runbook import Runbook
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.around import targets
+from prunella.app.around.needs import needs
 from prunella.core.configs import ConfigChange
 from prunella.core.decide import decide
 from prunella.core.detect.detect import Detection, Settings, Surroundings, detect
@@ -32,7 +33,7 @@ from prunella.core.healing.known import known_config, record
 from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.runbooks import match, plan
 from prunella.core.healing.steps.step import LiveFacts
-from prunella.core.incident import alert_target, correlate
+from prunella.core.incident import alert_target, correlate, recovered
 from prunella.core.subject import Thing
 from prunella.core.things import detect as things
 from prunella.core.things.detect import is_thing
@@ -42,6 +43,7 @@ from prunella.core.world import NOT_A_WORKLOAD, OpenIncident, World
 from .recorded import Recorded
 from .simulated_answers import asked_of
 from .simulated_case import Case, Supposed
+from .simulated_needs import Files
 from .simulated_run import Deed, deeds, prepared, stored_template
 from .simulated_signals import Signalled, incident_for, signals_of
 from .simulated_things import granted, refs, things_of
@@ -165,7 +167,7 @@ class Simulation:
         ref = subject_of(facts).ref if facts is not None else said.target
         known = targets.about(self._held.of.get("Incident", ()), ref) if ref is not None else []
         incident, why = incident_for(ref, facts, known, finding, said, seen)
-        world = self._world(incident, facts, seen, detection, said)
+        world = self._beside(self._world(incident, facts, seen, detection, said))
         if not why:
             return Case(world=replace(world, now=now), opens="", detection=detection)
         draft, joins = decide(world), any(one.metadata.name == incident.metadata.name for one in known)
@@ -187,7 +189,7 @@ class Simulation:
             record=self._record(facts) if isinstance(facts, WorkloadFacts) else None,
             policy=self._policy,
             namespace=self._namespaces[namespace] if facts is not None else UNKNOWN,
-            entries=tuple(one for one in of.get("CatalogEntry", ()) if one.metadata.namespace == namespace),
+            entries=Files(self._held, ()).entries(namespace),
             escalation_policies=tuple(of.get("EscalationPolicy", ())),
             runbooks=self._runbooks,
             remediations=tuple(sorted(mine, key=lambda one: (one.spec.attempt, one.metadata.name))),
@@ -200,6 +202,10 @@ class Simulation:
             evaluate=CelEvaluate(),
             zone_of=zone_of,
         )
+
+    def _beside(self, world: World) -> World:
+        """With what the target's dependencies tell of its fault."""
+        return recovered.refined(world, needs(Files(self._held, [*self._workloads.values()]), world))
 
     def _duplicates(self, incident: Incident, facts: Seen | None, now: datetime) -> tuple[Incident, ...]:
         if facts is None:
@@ -226,7 +232,7 @@ class Simulation:
         facts = case.world.seen
         detection = self._look(facts, now) if facts is not None else case.detection
         finding = (detection.finding if detection.settled else UNKNOWN) if facts is not None else None
-        world = replace(case.world, now=now, finding=finding)
+        world = self._beside(replace(case.world, now=now, finding=finding))
         made = _plan(world)
         for _ in range(2):  # the plan before the decision may be another than the one after it
             done = self._deeds(world, made) if made is not None else ()

@@ -25,6 +25,8 @@ class Dependency:
     workloads: tuple[WorkloadFacts, ...] = ()
     incidents: tuple[Incident, ...] = ()
     """In brief, those of its workloads that are neither resolved nor cancelled."""
+    ended: tuple[Incident, ...] = ()
+    """In brief, those of its workloads that are resolved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ BACKOFF_RESET: Final = timedelta(seconds=600)
 LOOPS_FROM: Final = 2
 """Restarts from which an end shortly after the start is a loop."""
 
-CRASH_REASONS: Final = frozenset({"CrashLoopBackOff", "RunContainerError", "StartError", "ContainerCannotRun", "PostStartHookError"})
+BACK_OFF: Final = "CrashLoopBackOff"
+CRASH_REASONS: Final = frozenset({BACK_OFF, "RunContainerError", "StartError", "ContainerCannotRun", "PostStartHookError"})
 IMAGE_REASONS: Final = frozenset(
     {
         "ErrImagePull",
@@ -127,6 +128,11 @@ def untold_until(pod: Pod, now: datetime) -> datetime | None:
     ends = (one for one in pod.containers if one.restarts and one.last_terminated is None and one.terminated is None)
     until = max((one.running_since + CALM for one in ends if one.running_since is not None), default=now)
     return until if now < until else None
+
+
+def backs_off(pod: Pod) -> bool:
+    """Whether the kubelet waits before it starts a container of the pod again: a longer while each time, and five minutes at most."""
+    return any(one.waiting_reason == BACK_OFF for one in pod.containers)
 
 
 def waiting_for(pod: Pod, reasons: frozenset[str]) -> tuple[Container, ...]:

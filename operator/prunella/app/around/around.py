@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from prunella.api.catalog_entry import CatalogEntry
 from prunella.api.incident import Incident
 from prunella.api.names import Cause
 from prunella.app.ports import View
@@ -20,13 +19,14 @@ from prunella.core.around import Dependency, Neighbours, Parent
 from prunella.core.detect import registries
 from prunella.core.detect.creation import refusal
 from prunella.core.facts import UNKNOWN, Workload, WorkloadFacts
-from prunella.core.incident import common_cause, dependencies, ownership
+from prunella.core.incident import common_cause, recovered
 from prunella.core.incident.sources import ALERT
 from prunella.core.standing import firing
 from prunella.core.things.complaint import refusing_quota
 from prunella.core.things.node import Node
 from prunella.core.world import World
 
+from .needs import needs
 from .shared import SharedFaults
 
 RECENT: Final = timedelta(hours=1)
@@ -56,11 +56,12 @@ class Around:
             return replace(seen, shared=shared, parent=told, linked=told, children=tuple(self.children(incident)))
         if times.triggered_time is None or times.resolved_time is not None:
             recent = self._recent(incident.target_namespace, seen.now)
-            seen = replace(seen, neighbours=Neighbours(workloads=recent, dependencies=tuple(self._dependencies(seen))))
+            seen = replace(seen, neighbours=Neighbours(workloads=recent, dependencies=tuple(needs(self._view, seen))))
         # Of one that is over as well: it may fire again, and is then a child from the first.
         linked = self._linked(incident)
         kept = common_cause.as_parent(linked) if linked is not None else None
-        return replace(seen, parent=self._parent(seen, linked), linked=kept, children=tuple(self.children(incident)))
+        seen = replace(seen, parent=self._parent(seen, linked), linked=kept, children=tuple(self.children(incident)))
+        return recovered.refined(seen, needs(self._view, seen)) if seen.parent is None else seen
 
     def children(self, parent: Incident) -> Iterator[Incident]:
         """The Incidents without an end that are linked to this one, as they are stored."""
@@ -135,7 +136,7 @@ class Around:
         uid = kept.metadata.uid if kept is not None else ""
         found = [
             incident
-            for dependency in self._dependencies(seen)
+            for dependency in needs(self._view, seen)
             for incident in dependency.incidents
             if (incident.metadata.uid == uid or _down(dependency, incident)) and common_cause.fails_for(seen, incident)
         ]
@@ -169,37 +170,6 @@ class Around:
             began = rollout.rollout_began(facts) if facts is not None else None
             if facts is not None and began is not None and began >= since:
                 yield facts
-
-    def _dependencies(self, seen: World) -> Iterator[Dependency]:
-        """What the target's CatalogEntry declares, but for what lies on a cycle."""
-        owner = ownership.entry_of(seen)
-        if owner is None:
-            return
-        for place in dict.fromkeys(dependencies.declared(owner.entry)):
-            if not dependencies.cycle(owner.entry, self._entry, place):
-                yield self._dependency(place)
-
-    def _entry(self, place: dependencies.Place) -> CatalogEntry | None:
-        return next((one for one in self._view.entries(place[0]) if one.metadata.name == place[1]), None)
-
-    def _dependency(self, place: dependencies.Place) -> Dependency:
-        (namespace, name), entries = place, self._view.entries(place[0])
-        if all(one.metadata.name != name for one in entries):
-            return Dependency(name="/".join(place))
-        found = []
-        for workload in self._view.workloads_in(namespace):
-            owner = ownership.entry_for(workload, entries)
-            facts = self._view.workload(workload.kind, namespace, workload.name) if owner is not None and owner.entry.metadata.name == name else None
-            found += [facts] if facts is not None else []
-        incidents = tuple(incident for facts in found for incident in self._unended(facts))
-        return Dependency(name="/".join(place), workloads=tuple(found), incidents=incidents)
-
-    def _unended(self, facts: WorkloadFacts) -> Iterator[Incident]:
-        workload = facts.workload
-        for one in self._view.incidents_of(workload.kind, workload.namespace, workload.name):
-            times = one.status.times
-            if one.spec.target_ref.uid in {None, workload.uid} and times.resolved_time is None and times.cancelled_time is None:
-                yield one
 
 
 def _alerted(seen: World) -> bool:

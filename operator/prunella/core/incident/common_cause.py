@@ -160,11 +160,11 @@ def fails_for(world: World, dependency: Incident) -> bool:
         return False
     if finding is not None and finding.accused_revision and finding.cause in OWN_WHATEVER_ELSE_FAILS:
         return False
-    mine = _own_begin(world)
+    mine = own_begin(world)
     return mine is not None and mine >= since
 
 
-def _own_begin(world: World) -> datetime | None:
+def own_begin(world: World) -> datetime | None:
     """When the target's own fault began, by what stands there: what is seen of a crash loop now is only its last crashes.
 
     Of what is over and fires again it is the new episode's, which is not stored yet: it lies between the recovery and now.

@@ -29,6 +29,7 @@ CLASS_OF = {
     Cause.OUT_OF_MEMORY: "crashing",
     Cause.INIT_CONTAINER_FAILING: "crashing",
     Cause.LIVENESS_KILLS: "crashing",
+    Cause.DEPENDENCY_RECOVERED: "crashing",
     Cause.ROLLOUT_IMAGE_PULL: "image pull",
     Cause.REGISTRY_UNREACHABLE: "image pull",
     Cause.ROLLOUT_CONFIG_ERROR: "configuration",

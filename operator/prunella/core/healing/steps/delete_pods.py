@@ -33,8 +33,9 @@ class DeletePods(WireModel):
         Rule("self.which != 'Any' || has(self.revision)", "must have revision where which is Any: else every pod would be meant"),
     )
 
-    which: Literal["CrashLooping", "Failed", "NotReady", "Any"]
-    """CrashLooping: a container dies again and again. Failed: the pod ended with an error or was evicted. NotReady, and Any: as they say."""
+    which: Literal["CrashLooping", "BackOff", "Failed", "NotReady", "Any"]
+    """CrashLooping: a container dies again and again. BackOff: it is not Ready, and the kubelet waits before it starts a container of it again.
+    Failed: the pod ended with an error or was evicted. NotReady, and Any: as they say."""
     revision: Literal["Newest", "Others"] | None = None
     """Only pods of the newest revision, or only pods of others; absent: of all."""
     most: Annotated[int, Field(ge=1, le=20)]
@@ -80,6 +81,8 @@ def _is(which: str, pod: Pod, now: datetime) -> bool:
     match which:
         case "CrashLooping":
             return any(one.loops for one in failing.crashes(pod, now))
+        case "BackOff":
+            return not pod.ready and failing.backs_off(pod)
         case "Failed":
             return pod.phase == "Failed"
         case "NotReady":
