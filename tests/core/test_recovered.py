@@ -104,16 +104,32 @@ def test_what_crashes_although_its_dependency_is_back_has_another_reason(finishe
     assert cause(checkout(one, pod("checkout-h2-b", "h2", late, ready=False)), ledger()) == told
 
 
+RUNS = crashing(restarts=6, finished=BACK + 20, waiting_reason="", running_since=ago(15))
+
+
 @pytest.mark.parametrize(
     "failing",
     [
-        pytest.param(crashing(restarts=6, finished=BACK + 20, waiting_reason="", running_since=ago(15)), id="it runs"),
+        pytest.param(RUNS, id="it runs"),
         pytest.param(waiting("RunContainerError", restarts=6), id="it can't be started"),
         pytest.param(waiting("CrashLoopBackOff", restarts=6), id="nobody knows when it crashed"),
     ],
 )
 def test_who_waits_for_something_else_is_left_alone(failing):
     assert cause(checkout(pod("checkout-h2-a", "h2", failing, ready=False)), ledger()) == "CrashLoop"
+
+
+def test_one_that_the_kubelet_has_started_already_speaks_for_none_of_the_others():
+    runs, waits = pod("checkout-h2-a", "h2", RUNS, ready=False), pod("checkout-h2-b", "h2", BACKS_OFF, ready=False)
+    assert cause(checkout(runs, waits), ledger()) == "DependencyRecovered"
+
+
+def test_once_told_it_stays_while_the_last_of_them_starts():
+    told = checkout(pod("checkout-h2-a", "h2", RUNS, ready=False))
+    status = told.incident.status.model_copy(update={"cause": Cause.DEPENDENCY_RECOVERED})
+    told = replace(told, incident=told.incident.model_copy(update={"status": status}))
+    assert cause(told, ledger()) == "DependencyRecovered"
+    assert cause(told, ledger(of_ledger(signal(ended=301)))) == "CrashLoop", "but no longer than five minutes"
 
 
 @pytest.mark.parametrize("other", ["RolloutCrashLoop", "OutOfMemory", "LivenessKills", "ConfigChanged"])

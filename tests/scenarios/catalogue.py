@@ -158,7 +158,13 @@ SHOWN: tuple[Shown, ...] = (
         ("what_git_owns_is_held_and_rolled_back_once_that_is_approved_and_git_has_the_last_word", (1,)),
     ),
     *_file("test_evicted.py", HEALED, ("evicted_pods_that_pile_up_are_deleted_but_for_the_newest_three", (23, 24))),
-    *_file("test_dependencies.py", HEALED, ("what_crashed_while_its_dependency_was_away_is_weeded_as_soon_as_that_is_back", (20,))),
+    *_together(
+        "test_dependencies.py",
+        HEALED,
+        ("what_crashed_while_its_dependency_was_away_is_weeded_as_soon_as_that_is_back", (20,), "a dependency is away, and two pods need it"),
+        where=Where.KWOK,
+    ),
+    *_file("test_dependencies.py", ESCALATE, ("what_crashes_although_its_dependency_is_back_is_left_to_people", (2,)), where=Where.KWOK),
     *_file("test_left_alone.py", HELD, ("r09_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over", (1,))),
     # --- people are told, and nothing is touched ---
     *_file(

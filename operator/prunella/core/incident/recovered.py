@@ -45,7 +45,8 @@ def refined(seen: World, needed: Iterable[Dependency]) -> World:
     finding, facts = seen.known_finding, seen.workload
     if finding is None or facts is None or finding.cause not in WAITED or finding.open_time > seen.now:
         return seen
-    crashed = _last_crashes(facts, frozenset(finding.failing_pods), seen.now)
+    told = seen.incident.status.cause is Cause.DEPENDENCY_RECOVERED
+    crashed = _last_crash(facts, frozenset(finding.failing_pods), seen.now, told=told)
     mine = own_begin(seen)
     if crashed is None or mine is None:
         return seen
@@ -57,12 +58,15 @@ def refined(seen: World, needed: Iterable[Dependency]) -> World:
     return replace(seen, finding=replace(finding, cause=Cause.DEPENDENCY_RECOVERED, summary=summary))
 
 
-def _last_crashes(facts: WorkloadFacts, names: frozenset[str], now: datetime) -> datetime | None:
-    """When the last of those pods crashed; None where one of them waits for something else than to be started again."""
+def _last_crash(facts: WorkloadFacts, names: frozenset[str], now: datetime, *, told: bool) -> datetime | None:
+    """When the last of those pods crashed; None where one does not tell, or where none waits for the kubelet, and that was not `told` before.
+
+    While some wait, the kubelet starts others: those run, and are as little at fault.
+    """
     pods = [pod for pod in facts.pods if pod.name in names]
-    last = [crash.last.finished_time if crash.last is not None else None for pod in pods for crash in failing.crashes(pod, now)]
-    if not pods or not all(failing.backs_off(pod) for pod in pods):
+    if not told and not any(failing.backs_off(pod) for pod in pods):
         return None
+    last = [crash.last.finished_time if crash.last is not None else None for pod in pods for crash in failing.crashes(pod, now)]
     known = [time for time in last if time is not None]
     return max(known) if known and len(known) == len(last) else None
 
