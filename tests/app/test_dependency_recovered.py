@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from tests.app.test_common_cause import ROLLED_OUT, needs, served
 from tests.fakes.cluster import FakeWorkload
@@ -65,6 +67,18 @@ async def test_20_what_waits_for_the_kubelet_is_weeded_within_seconds_and_heals(
     assert runbooks(place) == ["weed-dependents"]
     assert [one.outcome for one in about(place, "checkout").status.remediations] == [Outcome.REMEDIATED]
     assert weeded(place) == [pod.name], "once"
+    await operator.close()
+
+
+async def test_20_while_the_dependency_is_not_there_in_full_its_dependents_wait_for_it():
+    place, operator, ledger = await outage()
+    [pod] = ledger.pods
+    pod.bad, pod.created = False, place.clock.now() + timedelta(seconds=30)
+    place.cluster.touch(ledger)
+    await operator.run(29)
+    assert weeded(place) == []
+    await operator.run(10)
+    assert len(weeded(place)) == 1
     await operator.close()
 
 

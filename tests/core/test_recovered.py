@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from tests.core.builders import ago, crashing, later, pod, waiting
-from tests.core.incident_builders import finding, watched, workload, world
+from tests.core.incident_builders import draft_of, finding, watched, workload, world
 
 from prunella.api.common import ObjectRef
 from prunella.api.incident import Incident, IncidentStatus, OpeningSignal, Signal, Times
 from prunella.api.names import Cause, SignalState, SourceKind
 from prunella.core.around import Dependency
 from prunella.core.facts import UNKNOWN
-from prunella.core.incident import recovered
+from prunella.core.incident import recovered, signals
 from prunella.core.world import World
 
 LEDGER = ObjectRef(api_version="apps/v1", kind="Deployment", namespace="pay", name="ledger", uid="l-1")
@@ -90,6 +90,20 @@ def test_what_crashed_while_its_dependency_was_away_waits_for_the_kubelet(of):
 )
 def test_who_has_no_dependency_that_came_back_lately_crashes_for_itself(needed):
     assert cause(checkout(), *needed) == "CrashLoop"
+
+
+@pytest.mark.parametrize(("needed", "again"), [(ledger(ready=0), True), (ledger(of_ledger(signal(ended=None)), ready=0), False), (ledger(), False)])
+def test_one_whose_fault_is_over_and_that_does_not_serve_in_full_yet_is_looked_at_again(needed, again):
+    seen = recovered.refined(checkout(), [needed])
+    assert seen.again_time == (later(5) if again else None)
+    assert (signals.observe_signals(seen, draft_of(seen)).look_again == later(5)) == again
+
+
+def test_what_of_a_dependency_is_scaled_to_zero_on_purpose_is_not_waited_for():
+    spare = replace(workload(0, 0), pods=())
+    both = ledger()
+    assert cause(checkout(), replace(both, workloads=(*both.workloads, spare))) == "DependencyRecovered"
+    assert cause(checkout(), replace(both, workloads=(spare,))) == "CrashLoop"
 
 
 def test_an_incident_of_the_dependency_that_is_resolved_already_tells_of_it_as_well():

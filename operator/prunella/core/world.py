@@ -231,6 +231,8 @@ class World:
     """Whether every watch was heard of lately; without it there is no evidence."""
     hidden: str = ""
     """Why the target can't be seen until somebody mends that; empty where it can, or where that ends by itself."""
+    again_time: datetime | None = None
+    """When it is to be looked at again, because something around it is about to change."""
     alert_source_fresh: bool = True
     """A webhook or a good poll within 600 s."""
     alert_source_silent_time: datetime | None = None

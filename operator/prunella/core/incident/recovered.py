@@ -7,11 +7,10 @@ reason, and so has what began to crash before the dependency failed. So nothing 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from prunella.api.incident import Incident
 from prunella.api.names import Cause, SignalState
 from prunella.core import failing
 from prunella.core.around import Dependency
@@ -25,19 +24,10 @@ LATELY: Final = timedelta(minutes=5)
 """How long ago it may have come back: the kubelet waits for no longer."""
 SETTLES: Final = timedelta(seconds=10)
 """How long it may take until each node knows that there is an endpoint again."""
+AGAIN: Final = timedelta(seconds=5)
+"""How soon it is looked again whether a dependency whose fault is over serves in full."""
 WAITED: Final = frozenset({Cause.CRASH_LOOP, Cause.INIT_CONTAINER_FAILING})
 """What the watch may call it that a dependency is away, where no rollout brought it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outage:
-    """When a dependency was away."""
-
-    name: str
-    began: datetime
-    """By the watch, as its Incident stores it."""
-    back: datetime
-    """When the last of its pods got Ready."""
 
 
 def refined(seen: World, needed: Iterable[Dependency]) -> World:
@@ -50,12 +40,13 @@ def refined(seen: World, needed: Iterable[Dependency]) -> World:
     mine = own_begin(seen)
     if crashed is None or mine is None:
         return seen
-    outages = (outage for one in needed if (outage := _outage(one, seen.now)) is not None)
-    found = max((one for one in outages if one.began <= mine and crashed <= one.back + SETTLES), key=lambda one: one.back, default=None)
-    if found is None:
-        return seen
-    summary = f"{finding.summary}; {found.name}, which it needs, is back since {found.back:%H:%M:%S}: what crashed before waits for the kubelet"
-    return replace(seen, finding=replace(finding, cause=Cause.DEPENDENCY_RECOVERED, summary=summary))
+    away = [one for one in needed if (began := _began(one, seen.now)) is not None and began <= mine]
+    returned = [(since, one.name) for one in away if (since := _back(one)) is not None and crashed <= since + SETTLES]
+    if returned:
+        since, name = max(returned)
+        summary = f"{finding.summary}; {name}, which it needs, is back since {since:%H:%M:%S}: what crashed before waits for the kubelet"
+        return replace(seen, finding=replace(finding, cause=Cause.DEPENDENCY_RECOVERED, summary=summary))
+    return replace(seen, again_time=seen.now + AGAIN) if any(_back(one) is None for one in away) else seen
 
 
 def _last_crash(facts: WorkloadFacts, names: frozenset[str], now: datetime, *, told: bool) -> datetime | None:
@@ -71,22 +62,18 @@ def _last_crash(facts: WorkloadFacts, names: frozenset[str], now: datetime, *, t
     return max(known) if known and len(known) == len(last) else None
 
 
-def _outage(dependency: Dependency, now: datetime) -> Outage | None:
-    """The last one, where all that the dependency is made of serves in full again since a short while."""
-    serves = all(one.workload.desired > 0 and one.workload.ready >= one.workload.desired for one in dependency.workloads)
-    if not dependency.workloads or not serves:
-        return None
-    known = [_seen_away(one) for one in (*dependency.incidents, *dependency.ended)]
-    if any(one is None for one in known):
-        return None
-    lately = [began for times in known if times for began, ended in times if now - LATELY <= ended <= now]
-    ready = [pod.ready_since for one in dependency.workloads for pod in one.pods if pod.ready and pod.ready_since is not None]
-    return Outage(name=dependency.name, began=min(lately), back=max(ready)) if lately and ready else None
-
-
-def _seen_away(incident: Incident) -> list[tuple[datetime, datetime]] | None:
-    """From when to when the watch saw its faults; None where it sees one of them now."""
-    watched = [one for one in incident.status.signals if one.key.startswith(WATCH)]
+def _began(dependency: Dependency, now: datetime) -> datetime | None:
+    """When its last fault began, by the watch, where that is over since a short while; None where there was none, or one goes on."""
+    watched = [signal for one in (*dependency.incidents, *dependency.ended) for signal in one.status.signals if signal.key.startswith(WATCH)]
     if any(one.state is SignalState.FIRING for one in watched):
         return None
-    return [(one.started_time or one.first_seen_time, one.last_resolved_end_time) for one in watched if one.last_resolved_end_time is not None]
+    ended = ((one, one.last_resolved_end_time) for one in watched)
+    return min((one.started_time or one.first_seen_time for one, end in ended if end is not None and now - LATELY <= end <= now), default=None)
+
+
+def _back(dependency: Dependency) -> datetime | None:
+    """When the last of its pods got Ready, where all that it is made of serves in full; None where it does not."""
+    workloads = [one.workload for one in dependency.workloads]
+    if not any(one.desired for one in workloads) or any(one.ready < one.desired for one in workloads):
+        return None
+    return max((pod.ready_since for one in dependency.workloads for pod in one.pods if pod.ready and pod.ready_since is not None), default=None)

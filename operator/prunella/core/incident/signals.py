@@ -42,7 +42,7 @@ def observe_signals(world: World, draft: Draft) -> Draft:
         if not (counted and first is not None and is_opener(first, alert)):
             draft = _deliver(world, draft, _with_rule(world, alert))
     draft = _poll(world, draft)
-    draft = _watch(world, draft)
+    draft = _watch(world, draft).again(world.again_time)
     draft = draft.with_status(signals=overflow.settle(draft.status.signals))
     return _conditions(world, draft)
 
