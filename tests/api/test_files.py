@@ -50,7 +50,13 @@ def test_there_is_a_sample_of_every_kind_that_people_write():
 def test_the_shipped_runbooks_go_no_further_than_documented():
     modes = {document["metadata"]["name"]: document["spec"]["mode"] for where, document in OURS if where.startswith("runbooks/")}
     by_itself = {name for name, mode in modes.items() if mode == "Auto"}
-    assert by_itself == {"clean-up-failed-pods", "freeze-irreversible-rollout", "request-revert-of-gitops-rollout", "roll-back-bad-rollout"}
+    assert by_itself == {
+        "clean-up-failed-pods",
+        "freeze-irreversible-rollout",
+        "request-revert-of-gitops-rollout",
+        "roll-back-bad-rollout",
+        "weed-dependents",
+    }
     readme = (ROOT / "runbooks" / "README.md").read_text()
     rows = {line.split("|")[1].strip(): line for line in readme.splitlines() if line.startswith("| [")}
     assert {f"[`{name}`]({name}.yaml)": mode for name, mode in modes.items()} == {
