@@ -227,6 +227,19 @@ async def test_the_same_trouble_is_logged_once(server: StandIn, caplog: pytest.L
     assert messages == ["The account of Prunella may not list pods: no RBAC"]
 
 
+@pytest.mark.parametrize(("times", "complaints"), [(3, 0), (5, 1)], ids=["for a moment", "for longer"])
+async def test_that_the_api_server_asks_to_come_later_is_trouble_only_where_it_lasts(
+    server: StandIn, caplog: pytest.LogCaptureFixture, times: int, complaints: int
+):
+    """It does so for a moment while it prepares the storage of a CRD that was just made, as in every installation."""
+    server.answers("GET", PODS, listed(pod("a")))
+    server.answers("WATCH", PODS, *[refusal(429, "TooManyRequests", "storage is (re)initializing")] * times, Lines((bookmark("101"),)))
+    async with watching(server) as seen:
+        await eventually(lambda: seen.reflector._version == "101")
+        assert seen.reconnects == times, "it is counted all the same"
+    assert [record.getMessage() for record in caplog.records] == ["A watch starts again"] * complaints
+
+
 async def test_a_kind_that_is_not_served_any_more_is_listed_anew_when_it_is_back(server: StandIn):
     server.answers("GET", PODS, listed(pod("a")), refusal(404, "NotFound"), listed(pod("b"), version="7"))
     server.answers("WATCH", PODS, refusal(404, "NotFound"), Lines())

@@ -15,6 +15,7 @@ from zlib import crc32
 import aiohttp
 import msgspec
 
+from prunella.api.step_failure import Transient
 from prunella.app.errors import PrunellaError, Retryable
 from prunella.app.ports import Clock, Telemetry
 
@@ -28,6 +29,8 @@ T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 
 PAGE: Final = "500"
+_PATIENCE: Final = 3
+"""So many times in a row the API server may ask for a moment, as it does while it prepares a CRD that was just made, before it is called trouble."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +142,8 @@ class Reflector(Generic[T]):
                 await asyncio.sleep(self._tempo.absent_seconds * self._jitter(0.25))
             except (PrunellaError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 self.down = True
-                self._reconnect(str(error) or type(error).__name__)
+                asked_to_wait = isinstance(error, Retryable) and error.transient is Transient.TOO_MANY_REQUESTS
+                self._reconnect(str(error) or type(error).__name__, patiently=asked_to_wait)
                 await self._pause()
 
     async def _list(self) -> None:
@@ -262,8 +266,10 @@ class Reflector(Generic[T]):
         self._pauses = 0
         self._complained = ""
 
-    def _reconnect(self, why: str) -> None:
+    def _reconnect(self, why: str, *, patiently: bool = False) -> None:
         self._telemetry.count("watch_reconnects_total", kind=self.name)
+        if patiently and self._pauses < _PATIENCE:
+            return
         if why != self._complained:
             self._complained = why
             _LOG.warning("A watch starts again", extra={"kind": self.name, "watched_namespace": self._namespace or "", "why": why})
