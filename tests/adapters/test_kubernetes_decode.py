@@ -13,6 +13,7 @@ from prunella.adapters.kubernetes.reads import selector_text
 from prunella.adapters.kubernetes.watched import Watched
 from prunella.adapters.kubernetes.wire_workload import Requirement, Selector
 from prunella.core import configs, facts
+from prunella.core.demands import Demands
 from prunella.core.subject import Owner
 from prunella.core.things.autoscaler import AutoscalerFacts
 
@@ -372,6 +373,71 @@ def test_a_revision_knows_what_its_environment_is_taken_from(container: Object, 
     assert read(watched.REPLICA_SETS, made).references == wanted
     kept = {"metadata": meta(ownerReferences=owned_by("DaemonSet")), "revision": 1, "data": {"spec": {"template": pod_template}}}
     assert read(watched.CONTROLLER_REVISIONS, kept).references == wanted
+
+
+def demanded(**spec: object) -> Demands:
+    """What is kept of a revision with that in its template, the same from a ReplicaSet and from a ControllerRevision."""
+    template = {"spec": {"containers": [{"name": "app"}], **spec}}
+    made = {"metadata": meta(ownerReferences=owned_by("Deployment")), "spec": {"template": template}}
+    kept = {"metadata": meta(ownerReferences=owned_by("StatefulSet")), "revision": 1, "data": {"spec": {"template": template}}}
+    found: Demands = read(watched.REPLICA_SETS, made).demands
+    assert read(watched.CONTROLLER_REVISIONS, kept).demands == found
+    return found
+
+
+REQUIRED, PREFERRED = ({f"{word}DuringSchedulingIgnoredDuringExecution": [{"labelSelector": {}}]} for word in ("required", "preferred"))
+
+
+def test_a_template_that_says_nothing_asks_for_the_default_account_and_for_nothing_else():
+    said = demanded(nodeSelector={}, affinity={}, tolerations=[], securityContext={}, topologySpreadConstraints=None)
+    assert (said.account, said.selection, said.tolerations) == ("default", "", "")
+    assert said == demanded() == demanded(serviceAccountName="default")
+
+
+@pytest.mark.parametrize(
+    ("part", "spec"),
+    [
+        ("account", {"serviceAccountName": "builder"}),
+        ("selection", {"nodeSelector": {"disk": "fast"}}),
+        ("selection", {"affinity": {"nodeAffinity": REQUIRED}}),
+        ("selection", {"affinity": {"podAffinity": REQUIRED}}),
+        ("selection", {"affinity": {"podAntiAffinity": REQUIRED}}),
+        ("selection", {"topologySpreadConstraints": [{"maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}]}),
+        ("tolerations", {"tolerations": [{"key": "team", "operator": "Exists"}]}),
+        ("privileges", {"hostNetwork": True}),
+        ("privileges", {"hostPID": True}),
+        ("privileges", {"hostIPC": True}),
+        ("privileges", {"securityContext": {"runAsUser": 0}}),
+        ("privileges", {"volumes": [{"name": "node", "hostPath": {"path": "/"}}]}),
+        ("privileges", {"containers": [{"name": "app", "securityContext": {"privileged": True}}]}),
+        ("privileges", {"containers": [{"name": "app", "ports": [{"containerPort": 80, "hostPort": 80}]}]}),
+        ("privileges", {"containers": [{"name": "app"}, {"name": "helper"}]}),
+        ("privileges", {"initContainers": [{"name": "first"}]}),
+    ],
+)
+def test_what_a_template_asks_for_is_told_from_what_it_asked_for_before(part: str, spec: Object):
+    usual, said = demanded(), demanded(**spec)
+    changed = [name for name in ("account", "selection", "tolerations", "privileges") if getattr(said, name) != getattr(usual, name)]
+    assert changed == [part]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"affinity": {"nodeAffinity": PREFERRED, "podAntiAffinity": PREFERRED}},
+        {"topologySpreadConstraints": [{"maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}]},
+        {"containers": [{"name": "other", "image": "web:v2", "ports": [{"containerPort": 80}], "securityContext": {}}]},
+        {"volumes": [{"name": "cache", "emptyDir": {}}], "priorityClassName": "low"},
+    ],
+    ids=["only preferred", "spread if it can be", "another image", "a volume of its own"],
+)
+def test_what_keeps_no_pod_away_is_nothing_that_is_asked_for(spec: Object):
+    assert demanded(**spec) == demanded()
+
+
+def test_the_order_in_which_a_template_is_written_does_not_matter():
+    one, other = ({"nodeSelector": dict(pairs)} for pairs in ([("a", "1"), ("b", "2")], [("b", "2"), ("a", "1")]))
+    assert demanded(**one) == demanded(**other)
 
 
 def test_namespaces_and_autoscalers():

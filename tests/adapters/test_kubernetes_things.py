@@ -19,7 +19,9 @@ from prunella.adapters.kubernetes.client import connect_plainly
 from prunella.adapters.kubernetes.endpoints import Endpoints
 from prunella.adapters.kubernetes.resources import EVENT, FOREIGN, OWN, THINGS
 from prunella.adapters.kubernetes.watch import Tempo
-from prunella.adapters.kubernetes.watched_things import NEEDS
+from prunella.adapters.kubernetes.watched_things import NEEDS, OF_THING
+from prunella.core.healing.steps import registry
+from prunella.core.healing.steps.step import ANY, WORKLOADS
 from prunella.core.subject import Owner
 from prunella.core.things.autoscaler import AutoscalerFacts
 from prunella.core.things.budget import Budget
@@ -430,3 +432,9 @@ def test_a_fault_that_nobody_says_any_more_while_the_kubelet_goes_on_is_none(sai
         one.update({"lastHeartbeatTime": f"2026-11-24T{time}Z"} if time else {})
     read = decode.node(msgspec.convert(stored("n1", status={"conditions": conditions}), wire.Node, strict=False))
     assert [one.type for one in read.faults] == (["NTPProblem"] if counts else [])
+
+
+def test_whatever_a_step_is_for_can_be_read_live():
+    meant = {kind for one in registry.KINDS.values() for kind in one.kinds} - WORKLOADS - ANY
+    assert meant - OF_THING.keys() == set()
+    assert "Certificate" in meant

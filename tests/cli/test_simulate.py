@@ -102,7 +102,7 @@ def alerts(*labels: dict[str, str], status: str = "firing", starts: str = "2026-
         ),
         (
             "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n",
-            "Error: there is no Deployment, StatefulSet, DaemonSet, Node, Job, CronJob, PersistentVolumeClaim or alert in the files: record",
+            "Error: there is no Deployment, StatefulSet, DaemonSet, Node, Job, CronJob, PersistentVolumeClaim, HorizontalPodAutoscaler, Certificate",
         ),
         (
             "alerts: [{status: resolved, labels: {alertname: Over}, startsAt: '2026-11-24T10:00:00Z'}]\n",

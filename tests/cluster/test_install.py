@@ -176,7 +176,7 @@ def test_a_token_that_has_run_out_is_told_so_in_a_sentence(prunella: Kubectl, aw
         ("manifests/nodes", 2),
         ("manifests/node-remediation", 2),
         ("crds", 7),
-        ("runbooks", 18),
+        ("runbooks", 20),
     ],
 )
 def test_what_is_read_from_python_is_what_kustomize_reads(kubectl: Kubectl, folder: str, count: int):

@@ -5,9 +5,11 @@ A test names only what its sentence is about; everything else is that healthy sh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from prunella.core.demands import NONE, Demands
 from prunella.core.facts import Container, Pod, Revision, Termination, Workload, WorkloadCondition, WorkloadFacts
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -85,6 +87,11 @@ def revision(number: int, *, created: float = 7200, **changes: Any) -> Revision:
         "images": (f"shop/app:{number}",),
     }
     return Revision(hash=hash_, number=number, **(defaults | changes))
+
+
+def asking(facts: WorkloadFacts, newest: Demands, before: Demands = NONE) -> WorkloadFacts:
+    """The same, where the newest revision asks for that and those before it for something else."""
+    return replace(facts, revisions=tuple(replace(one, demands=before if place else newest) for place, one in enumerate(facts.revisions)))
 
 
 def progressing(reason: str = "NewReplicaSetAvailable", *, status: str = "True", updated: float = 7000, message: str = "") -> WorkloadCondition:

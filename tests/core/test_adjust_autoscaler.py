@@ -13,6 +13,7 @@ from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import adjust_autoscaler, registry
 from prunella.core.healing.steps.adjust_autoscaler import AdjustAutoscaler
 from prunella.core.healing.steps.step import Ask, Done, Failed, LiveFacts, Right, Skip, Wait
+from prunella.core.things.autoscaler import AutoscalerFacts
 
 from .builders import NOON, later
 from .healing_builders import crashed
@@ -69,6 +70,39 @@ def test_the_maximum_is_raised_by_a_factor_and_no_further_than_the_cap(params, r
 )
 def test_else_it_is_left_as_it_is(found, answer):
     assert plan(*found) == answer
+
+
+def plan_of_itself(raw, params=HIGHER, done=()):
+    """Where the autoscaler is the target."""
+    target = AutoscalerFacts(namespace="shop", name="hpa", target_kind="Deployment", target_name="checkout")
+    return adjust_autoscaler.plan(params, LiveFacts(now=NOON, raw=raw, target=target, intent_time=NOON), done)
+
+
+def test_an_autoscaler_that_is_the_target_goes_higher_itself_and_nobody_else_is_asked_for():
+    patch = plan_of_itself(scaler())
+    assert isinstance(patch, Patch)
+    assert (patch.target.kind, patch.target.namespace, patch.target.name, patch.target.uid) == ("HorizontalPodAutoscaler", "shop", "hpa", "u-hpa")
+    assert (patch.does, patch.operations[-1]["value"]) == ("hpa/hpa may go higher: 8 -> 12", 12)
+    assert plan_of_itself(scaler(), done=(record(patch),)) == Done(message="hpa/hpa may go higher")
+    assert adjust_autoscaler.needs(HIGHER, "HorizontalPodAutoscaler") == adjust_autoscaler.needs(HIGHER, "Deployment")
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (scaler(wants=5), "hpa/hpa wants 5 and may go to 8: it is not at its maximum"),
+        (scaler(wants=20, most=20), "hpa/hpa may go to 20 already, and no further than 20"),
+        (bare(), "hpa/hpa does not say how far it may go and how far it went"),
+    ],
+    ids=["not at its maximum", "at the cap", "no status"],
+)
+def test_no_run_is_begun_for_a_target_that_can_not_go_higher(raw, why):
+    assert plan_of_itself(raw) == Refusal(reason="PreconditionFalse", message=why)
+
+
+def test_a_target_that_something_else_made_is_left_to_it():
+    made = scaler(ownerReferences=[{"kind": "ScaledObject"}])
+    assert plan_of_itself(made) == Refusal(reason="OwnedByAutoscaler", message="hpa/hpa is made by something else")
 
 
 def test_it_asks_first_and_waits_where_they_can_not_be_read():

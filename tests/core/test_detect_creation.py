@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from prunella.api.names import Cause
+from prunella.core.demands import Demands
 from prunella.core.detect.detect import Settings, Surroundings, detect
 from prunella.core.facts import WorkloadCondition
 
-from .builders import NOON, ago, crashing, healthy_facts, later, new_pod, pod, pods, progressing, rolling_facts
+from .builders import NOON, ago, asking, crashing, healthy_facts, later, new_pod, pod, pods, progressing, rolling_facts
 
 QUOTA = 'pods "checkout-h2-x" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2'
 
@@ -62,7 +63,51 @@ def test_it_opens_after_a_minute_and_says_when():
     assert policy.finding.open_time == ago(15)
 
 
-def test_in_a_rollout_it_accuses_nobody():
+def in_rollout(message, newest=None, before=None, created=75, **changes):
+    """Revision 3 is being rolled out, and none of its pods could be created for 70 s; revision 2 serves."""
+    conditions = (progressing("ReplicaSetUpdated", updated=created - 1), refused(message, since=70))
+    return asking(rolling_facts(created=created, **({"conditions": conditions} | changes)), newest or Demands(), before or Demands())
+
+
+NO_ACCOUNT = 'pods "checkout-h3-x7k2p" is forbidden: error looking up service account shop/builder: serviceaccount "builder" not found'
+NO_RIGHT = 'pods "checkout-h3-x7k2p" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)'
+ACCOUNT = Demands(account="builder"), Demands(account="default")
+PRIVILEGED = Demands(privileges="p2"), Demands(privileges="p1")
+
+
+@pytest.mark.parametrize(("message", "asked"), [(NO_ACCOUNT, ACCOUNT), (NO_RIGHT, PRIVILEGED)], ids=["account", "Pod Security"])
+def test_what_the_newest_revision_brought_and_is_refused_accuses_it(message, asked):
+    finding = detection(in_rollout(message, *asked)).finding
+    assert (finding.cause, finding.accused_revision, finding.accused_number) == (Cause.REPLICA_CREATION_FAILED, "h3", 3)
+    assert finding.summary.startswith("checkout: revision 3 can't create pods (pods ")
+    assert finding.summary.endswith("; revision 2 still serves 3 of 3")
+    assert finding.open_time == ago(10), "after a minute, as whoever accuses nobody"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param(in_rollout(QUOTA, *PRIVILEGED), id="a quota refuses"),
+        pytest.param(in_rollout(NO_ACCOUNT, ACCOUNT[0], ACCOUNT[0]), id="the revision before asks for that account, too"),
+        pytest.param(in_rollout(NO_ACCOUNT, *PRIVILEGED), id="the account is another one than the template's"),
+        pytest.param(in_rollout(NO_RIGHT, PRIVILEGED[0], PRIVILEGED[0]), id="the revision before asks for the same privileges"),
+        pytest.param(in_rollout(NO_RIGHT, *ACCOUNT), id="it asks for another account, and privileges are refused"),
+        pytest.param(in_rollout(NO_ACCOUNT.replace("-h3-", "-h2-"), *ACCOUNT), id="a pod of the revision before was refused"),
+        pytest.param(in_rollout(NO_ACCOUNT.replace("checkout", "check"), *ACCOUNT), id="a pod of somebody else"),
+        pytest.param(in_rollout("", *ACCOUNT), id="nothing is said"),
+        pytest.param(replace(in_rollout(NO_ACCOUNT, *ACCOUNT), pods=()), id="no revision before serves, and none was seen healthy"),
+        pytest.param(
+            replace(asking(short_of_one(refused(NO_ACCOUNT.replace("-h3-", "-h2-"))), *ACCOUNT), pods=pods(2)),
+            id="long after its rollout was complete",
+        ),
+    ],
+)
+def test_nobody_is_accused_of_what_a_rollout_did_not_bring(facts):
+    finding = detection(facts).finding
+    assert (finding.cause, finding.accused_revision) == (Cause.REPLICA_CREATION_FAILED, "")
+
+
+def test_in_a_rollout_a_quota_accuses_nobody():
     facts = rolling_facts(conditions=(progressing("ReplicaSetUpdated", updated=39), refused(since=70)))
     finding = detection(facts).finding
     assert (finding.cause, finding.accused_revision) == (Cause.REPLICA_CREATION_FAILED, "")

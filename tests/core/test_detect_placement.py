@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from prunella.api.names import Cause
+from prunella.core.demands import Demands
 from prunella.core.detect.detect import Settings, Surroundings, detect
 
-from .builders import NOON, ago, container, crashing, healthy_facts, later, new_pod, pod, pods, rolling_facts
+from .builders import NOON, ago, asking, container, crashing, deadline_exceeded, healthy_facts, later, new_pod, pod, pods, rolling_facts
 
 NO_ROOM = "0/2 nodes are available: 2 Insufficient memory. preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod."
 
@@ -49,6 +50,88 @@ def test_it_opens_after_a_minute_and_says_when():
     seen = detection(shop(unplaced(since=20)))
     assert (seen.finding.open_time, seen.look_again) == (later(40), later(40))
     assert detection(shop(unplaced(since=20)), open_after_seconds={Cause.UNSCHEDULABLE: 600}).finding.open_time == later(580)
+
+
+NOT_SELECTED = "node(s) didn't match Pod's node affinity/selector"
+NOT_FREE = "node(s) were unschedulable"
+HELPLESS = " no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+NODES_ARE = Demands(selection="s2"), Demands(selection="s1")
+TAINTS_ARE = Demands(tolerations="t2"), Demands(tolerations="t1")
+
+
+def verdict(*reasons):
+    return f"0/3 nodes are available: {', '.join(reasons)}.{HELPLESS}"
+
+
+def tainted(taint, count=1):
+    return f"{count} node(s) had untolerated taint {{{taint}}}"
+
+
+def misplaced(message, newest, before, *others, kind="Deployment", late=True, since=700, serving=3):
+    """Revision 3 is being rolled out, and the scheduler says that of its pod; its time to make progress has passed, where it is `late`."""
+    conditions = {"conditions": (deadline_exceeded(),)} if late and kind == "Deployment" else {}
+    name, hash_ = "checkout-h3-a", "h3"
+    waits = unplaced(name, hash_, since=since, message=message)
+    facts = rolling_facts(waits, *others, kind=kind, created=since + 5, serving=serving, **conditions)
+    return asking(facts, newest, before)
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+@pytest.mark.parametrize(
+    ("message", "asked"),
+    [
+        pytest.param(verdict(f"3 {NOT_SELECTED}"), NODES_ARE, id="selector or affinity"),
+        pytest.param(verdict(tainted("node-role.kubernetes.io/control-plane: "), f"2 {NOT_SELECTED}"), NODES_ARE, id="beside a control plane"),
+        pytest.param(verdict("3 node(s) didn't match pod anti-affinity rules"), NODES_ARE, id="anti-affinity"),
+        pytest.param(verdict("3 node(s) didn't match pod topology spread constraints (missing required label)"), NODES_ARE, id="spread"),
+        pytest.param(verdict(tainted("example.com/team: red", 3)), TAINTS_ARE, id="a toleration is missing"),
+        pytest.param(
+            verdict(tainted("example.com/team: red"), f"2 {NOT_SELECTED}"), TAINTS_ARE, id="a toleration is missing, others are not selected"
+        ),
+        pytest.param(f"0/1 nodes are available: 1 {NOT_SELECTED}.", NODES_ARE, id="an older scheduler says no more"),
+    ],
+)
+def test_what_the_newest_revision_brought_and_no_node_fits_accuses_it_once_its_time_has_passed(message, asked, kind):
+    finding = detection(misplaced(message, *asked, kind=kind)).finding
+    assert (finding.cause, finding.accused_revision) == (Cause.UNSCHEDULABLE, "h3")
+    assert finding.summary.startswith("checkout: revision 3 finds no node (0/")
+    early = detection(misplaced(message, *asked, kind=kind, late=False, since=500)).finding
+    assert (early.cause, early.accused_revision) == (Cause.UNSCHEDULABLE, ""), "a node may be on its way"
+
+
+def test_a_statefulset_is_looked_at_again_when_its_pod_has_waited_for_as_long_as_a_deadline():
+    seen = detection(misplaced(verdict(f"3 {NOT_SELECTED}"), *NODES_ARE, kind="StatefulSet", since=500))
+    assert seen.look_again == later(100)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param(misplaced(verdict(f"3 {NOT_SELECTED}"), NODES_ARE[0], NODES_ARE[0]), id="the revision before asks for the same nodes"),
+        pytest.param(misplaced(verdict(f"3 {NOT_SELECTED}"), *TAINTS_ARE), id="what it brought is something else"),
+        pytest.param(misplaced(verdict(f"2 {NOT_SELECTED}", "1 Insufficient cpu"), *NODES_ARE), id="one node fits and has no room"),
+        pytest.param(misplaced(verdict("1 Insufficient cpu", f"2 {NOT_SELECTED}"), *NODES_ARE), id="the same, in another order"),
+        pytest.param(misplaced(verdict(f"1 {NOT_FREE}", f"2 {NOT_SELECTED}"), *NODES_ARE), id="one node fits and is cordoned"),
+        pytest.param(misplaced(verdict(tainted("example.com/team: red"), f"2 {NOT_SELECTED}"), *NODES_ARE), id="one node fits and bears a taint"),
+        pytest.param(misplaced(verdict(tainted("node.kubernetes.io/unreachable: "), f"2 {NOT_SELECTED}"), *TAINTS_ARE), id="a node is lost"),
+        pytest.param(misplaced(verdict(tainted("node-role.kubernetes.io/control-plane: ", 3)), *TAINTS_ARE), id="nothing but a control plane"),
+        pytest.param(misplaced(verdict("3 node(s) had volume node affinity conflict"), *NODES_ARE), id="its volume is elsewhere"),
+        pytest.param(misplaced("running PreBind plugin: timed out", *NODES_ARE), id="no verdict about nodes"),
+        pytest.param(misplaced("", *NODES_ARE), id="nothing is said"),
+        pytest.param(misplaced(verdict(f"3 {NOT_SELECTED}"), *NODES_ARE, kind="DaemonSet"), id="a DaemonSet's pod is for one node"),
+        pytest.param(
+            misplaced(verdict(f"3 {NOT_SELECTED}"), *NODES_ARE, unplaced(message=verdict(f"3 {NOT_SELECTED}"))),
+            id="a pod of the revision before finds no node either",
+        ),
+        pytest.param(
+            misplaced(verdict(f"3 {NOT_SELECTED}"), *NODES_ARE, unplaced("checkout-h3-b", "h3", since=700)), id="another pod waits for room"
+        ),
+        pytest.param(replace(misplaced(verdict(f"3 {NOT_SELECTED}"), *NODES_ARE, serving=0), pods=(unplaced("a", "h3"),)), id="none serves"),
+    ],
+)
+def test_nobody_is_accused_of_what_the_newest_revision_did_not_bring_or_where_a_node_may_yet_take_it(facts):
+    finding = detection(facts).finding
+    assert (finding.cause, finding.accused_revision) == (Cause.UNSCHEDULABLE, "")
 
 
 def test_in_a_rollout_it_accuses_nobody():

@@ -8,13 +8,16 @@ from prunella.api.names import StepState
 from prunella.api.remediation import Intent, StepStatus
 from prunella.core.facts import UNKNOWN
 from prunella.core.healing.effects.effect import Patch
+from prunella.core.healing.refusal import Refusal
 from prunella.core.healing.steps import renew_certificate
 from prunella.core.healing.steps.renew_certificate import RenewCertificate
 from prunella.core.healing.steps.step import Ask, Done, Failed, Listed, LiveFacts, Right, Wait
 
+from . import thing_builders as things
 from .builders import NOON, healthy_facts, later
 
 RENEW = RenewCertificate(certificate="web")
+RENEW_IT = RenewCertificate()
 ASKED = Listed("cert-manager.io/v1", "Certificate", "shop", "web")
 MOUNTS = {"spec": {"template": {"spec": {"volumes": [{"emptyDir": {}}, {"secret": {"secretName": "web-tls"}}]}}}}
 READY = {"type": "Ready", "status": "True", "reason": "Ready", "message": "Certificate is up to date"}
@@ -90,6 +93,45 @@ def test_it_is_done_once_the_certificate_holds_longer_and_failed_once_its_contro
 )
 def test_else_it_is_left_to_cert_manager(found, raw, answer):
     assert plan(*found, raw=raw) == answer
+
+
+def plan_of_itself(found, params=RENEW_IT, target=None):
+    """Where the Certificate is the target."""
+    live = LiveFacts(now=NOON, raw=found, target=target or things.Certificate(namespace="shop", name="web", uid="u-web"), intent_time=NOON)
+    return renew_certificate.plan(params, live, ())
+
+
+@pytest.mark.parametrize("params", [RENEW_IT, RENEW], ids=["none is named", "it is named"])
+def test_a_certificate_that_is_the_target_is_renewed_itself(params):
+    patch = plan_of_itself(certificate(), params)
+    assert isinstance(patch, Patch)
+    assert (patch.target.kind, patch.target.namespace, patch.target.name, patch.target.uid) == ("Certificate", "shop", "web", "u-web")
+    assert patch.does == "cert-manager is asked to renew Certificate web"
+    assert renew_certificate.needs(params, "Certificate") == (renew_certificate.PATCH,)
+
+
+@pytest.mark.parametrize(
+    ("found", "why", "until"),
+    [
+        (certificate(notAfter=None), "Certificate web was never issued: there is nothing to renew", None),
+        (certificate({"type": "Issuing", "status": "True", "reason": "Renewing"}), "Certificate web is being renewed already (Renewing)", None),
+        (certificate(renewalTime="2026-11-24T13:00:00Z"), "Certificate web is not due: it holds until 2026-12-04 12:00", None),
+        (
+            certificate(RATE, lastFailureTime="2026-11-24T11:30:00Z"),
+            "Certificate web failed to be renewed at 11:30:00 (acme: rate limited): it is not asked for again within an hour",
+            later(1800),
+        ),
+    ],
+    ids=["never issued", "under way", "not due", "it failed a moment ago: no retry storm"],
+)
+def test_no_run_is_begun_for_a_target_that_is_left_to_cert_manager(found, why, until):
+    assert plan_of_itself(found) == Refusal(reason="PreconditionFalse", message=why, look_again_time=until)
+
+
+def test_where_none_is_named_the_target_must_be_one():
+    assert plan_of_itself({}, target=healthy_facts()) == Failed(message="deploy/checkout is no Certificate, and the step names none")
+    other = RenewCertificate(certificate="api")
+    assert plan_of_itself(certificate(), other) == Failed(message="cert/web uses no Certificate api")
 
 
 def test_a_failure_of_yesterday_keeps_nobody_from_asking_and_a_projected_secret_is_a_mount():

@@ -16,8 +16,8 @@ DWELL_SECONDS = 10
 MIN_RESTARTS = 2
 """What the shipped Runbook asks for."""
 CRASHES = {"RolloutCrashLoop", "RolloutOutOfMemory"}
-LATE_CAUSES = {"RolloutNotReady"}
-"""Causes that open when they may act, not at first sight."""
+LATE_CAUSES = {"ReplicaCreationFailed", "RolloutNotReady", "Unschedulable"}
+"""Causes that do not open at first sight: when they may act, or once they have held for a minute."""
 STEADY_SECONDS = 15
 """How long what was healed must stay ready without a break; by night a minute."""
 PROMPT_SECONDS = 1.0

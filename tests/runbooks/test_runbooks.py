@@ -46,6 +46,7 @@ def test_each_is_explained_in_the_folders_readme():
 MODES = {
     "clean-up-failed-pods": Mode.AUTO,
     "freeze-irreversible-rollout": Mode.AUTO,
+    "renew-overdue-certificate": Mode.AUTO,
     "request-revert-of-gitops-rollout": Mode.AUTO,
     "roll-back-bad-rollout": Mode.AUTO,
     "weed-dependents": Mode.AUTO,
@@ -78,9 +79,13 @@ def test_what_sweeps_by_itself_keeps_evidence_and_is_for_nothing_else():
     assert timedelta(seconds=tidy.older_than_seconds) <= OLD, "what is found can be taken away"
 
 
+MAY_BE_BROUGHT = {Cause.REPLICA_CREATION_FAILED, Cause.UNSCHEDULABLE}
+"""What comes without a rollout as well: these accuse a revision only where it asks for what is refused, or fits no node."""
+
+
 def test_a_rollback_is_for_what_a_rollout_brought_and_nothing_else():
     spec = RUNBOOKS["roll-back-bad-rollout"].spec
-    assert set(spec.match.causes) <= ROLLOUT_CAUSES
+    assert set(spec.match.causes) <= ROLLOUT_CAUSES | MAY_BE_BROUGHT
     assert Cause.REGISTRY_UNREACHABLE not in spec.match.causes
     assert spec.match.when == "target.failingRevision == target.newestRevision"
 
@@ -89,8 +94,11 @@ RUNS = {Cause.CRON_JOB_FAILING, Cause.JOB_FAILED}
 NODES = {Cause.NODE_FLAPPING, Cause.NODE_PRESSURE}
 MENDABLE = {
     *(ROLLOUT_CAUSES - {Cause.ROLLOUT_STUCK}),
+    *MAY_BE_BROUGHT,
     *NODES,
     *RUNS,
+    Cause.AUTOSCALER_AT_MAXIMUM,
+    Cause.CERTIFICATE_EXPIRING,
     Cause.CONFIG_CHANGED,
     Cause.CRASH_LOOP,
     Cause.DEPENDENCY_RECOVERED,

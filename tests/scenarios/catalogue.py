@@ -140,11 +140,25 @@ SHOWN: tuple[Shown, ...] = (
         HEALED,
         ("r08_a_crashing_update_of_a_statefulset_of_three_heals_and_only_its_broken_pod_is_deleted", (1, 16)),
         ("a_crashing_update_of_a_daemonset_heals", (1, 17)),
+        ("a_rollout_whose_account_is_not_there_heals", (7,)),
+        ("a_rollout_that_asks_for_privileges_that_its_namespace_does_not_grant_heals", (7,)),
+        ("a_rollout_that_no_node_fits_heals_once_its_time_has_passed", (8,)),
+        ("an_update_of_a_statefulset_that_no_node_fits_heals_after_ten_minutes", (8, 16)),
         ("a_deployment_that_an_autoscaler_owns_heals_and_keeps_its_replicas", (1,)),
         ("a_rollout_that_was_complete_and_crashes_half_a_minute_later_heals", (1,)),
     ),
     *_file("test_prometheus.py", HEALED, ("an_error_ratio_opens_an_incident_that_no_watch_sees_and_a_runbook_for_the_alert_heals_it", (14,))),
-    *_file("test_things_heal.py", HEALED, ("a_job_that_may_run_twice_runs_again_and_its_success_ends_the_incident", (30,))),
+    *_file(
+        "test_things_heal.py",
+        HEALED,
+        ("a_job_that_may_run_twice_runs_again_and_its_success_ends_the_incident", (30,)),
+        ("a_certificate_that_was_not_renewed_in_time_is_renewed_once_cert_manager_is_asked", (32,)),
+    ),
+    *_file(
+        "test_autoscalers_found.py",
+        HEALED,
+        ("an_autoscaler_that_has_long_been_at_its_maximum_goes_higher_for_a_while_once_that_is_approved", (25,)),
+    ),
     *_file("test_apply_after_heal.py", HEALED, ("the_fixed_version_goes_out_without_conflict_or_force", (1,))),
     *_file("test_paging.py", HEALED, ("what_heals_before_the_first_page_calls_nobody_and_the_owner_is_told", (1,))),
     *_file(
@@ -206,7 +220,7 @@ SHOWN: tuple[Shown, ...] = (
         "test_found.py",
         ESCALATE,
         ("a_crash_loop_that_no_rollout_brought_is_told_with_the_restart_that_would_be_made", (2,)),
-        ("a_rollout_whose_pods_admission_refuses_is_told_in_its_words", (7,)),
+        ("a_rollout_whose_pods_admission_refuses_for_what_it_did_not_bring_is_told_in_its_words", (7,)),
     ),
     *_file(
         "test_things_found.py",
@@ -223,7 +237,7 @@ SHOWN: tuple[Shown, ...] = (
         ("a_budget_that_permits_no_eviction_at_all_is_told", (28,)),
         ("an_autoscaler_that_reads_no_metrics_is_told_and_its_replicas_are_nobodys_to_set", (26,)),
         ("a_claim_that_a_finalizer_holds_is_told_with_the_finalizer_and_keeps_it", (36,)),
-        ("a_certificate_that_was_not_renewed_in_time_is_told", (32,)),
+        ("a_certificate_whose_renewal_failed_a_moment_ago_is_told_and_not_asked_for_again", (32,)),
         ("an_api_whose_service_has_no_endpoints_is_told_with_the_service", (35,)),
         ("a_budget_that_has_permitted_nothing_for_long_is_told", (28,)),
         ("a_claim_that_has_not_gone_for_long_is_told_with_its_finalizer", (36,)),
@@ -233,7 +247,6 @@ SHOWN: tuple[Shown, ...] = (
         "test_autoscalers_found.py",
         ESCALATE,
         ("an_autoscaler_that_has_read_no_metrics_for_long_is_told", (26,)),
-        ("an_autoscaler_that_has_been_at_its_maximum_for_long_is_told_and_keeps_its_bounds", (25,)),
         where=Where.CONTROL_PLANE,
     ),
     *_file(
@@ -379,7 +392,11 @@ RUNBOOKS: Mapping[str, str] = {
     "clean-up-failed-pods": "test_evicted.py::test_evicted_pods_that_pile_up_are_deleted_but_for_the_newest_three",
     "freeze-irreversible-rollout": "test_left_alone.py::test_r09_a_revision_that_is_marked_irreversible_is_frozen_and_never_gone_back_over",
     "hold-gitops-and-roll-back": "test_approved.py::test_what_git_owns_is_held_and_rolled_back_once_that_is_approved_and_git_has_the_last_word",
+    "raise-autoscaler-maximum": (
+        "test_autoscalers_found.py::test_an_autoscaler_that_has_long_been_at_its_maximum_goes_higher_for_a_while_once_that_is_approved"
+    ),
     "raise-memory-limit": "test_approved.py::test_memory_that_runs_out_without_a_rollout_heals_by_an_approved_raise_of_the_limit",
+    "renew-overdue-certificate": ("test_things_heal.py::test_a_certificate_that_was_not_renewed_in_time_is_renewed_once_cert_manager_is_asked"),
     "replace-pod-that-holds-up-statefulset": (
         "test_approved.py::test_an_update_of_a_statefulset_that_a_pod_holds_up_goes_on_once_its_deletion_is_approved"
     ),

@@ -106,13 +106,14 @@ def test_a_crash_loop_that_no_rollout_brought_is_told_with_the_restart_that_woul
     assert set(outcomes()) <= {"Simulated"}
 
 
-def test_a_rollout_whose_pods_admission_refuses_is_told_in_its_words(arena):
+def test_a_rollout_whose_pods_admission_refuses_for_what_it_did_not_bring_is_told_in_its_words(arena):
+    """A namespace became strict while a workload ran that it would refuse: the revision before would be refused as well."""
     to_people.pages_soon(arena)
+    made = workloads.with_pod_spec(workloads.deployment("strict", arena.namespace), hostIPC=True)
+    arena.start(made)
     labels = {"pod-security.kubernetes.io/enforce": "baseline"}
     arena.api.patch("Namespace", arena.namespace, {"metadata": {"labels": labels}})
-    made = workloads.deployment("strict", arena.namespace)
-    arena.start(made)
-    instant = arena.roll_out(workloads.with_pod_spec(made, hostNetwork=True))
+    instant = arena.roll_out(workloads.respun(made, "2"))
     says = "violates PodSecurity"
     to_people.found(arena, "strict", "ReplicaCreationFailed", name="admission refuses pods", says=says, since=instant, seconds=180)
 

@@ -23,6 +23,50 @@ def test_a_broken_rollout_of_a_deployment_heals(arena, fault: Fault, request):
     story.nobody_was_called(arena, incident)
 
 
+def test_a_rollout_whose_account_is_not_there_heals(arena):
+    made = workloads.deployment("nobody", arena.namespace)
+    good = arena.start(made)
+    instant = arena.roll_out(workloads.with_pod_spec(made, serviceAccountName="no-such-account"))
+    incident = story.healed(arena, good, instant, "ReplicaCreationFailed", name="account that is not there", seconds=180)
+    assert 'serviceaccount "no-such-account" not found' in incident["status"]["summary"]
+    story.nobody_was_called(arena, incident)
+
+
+def test_a_rollout_that_asks_for_privileges_that_its_namespace_does_not_grant_heals(arena):
+    arena.api.patch("Namespace", arena.namespace, {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}})
+    made = workloads.deployment("strict", arena.namespace)
+    good = arena.start(made)
+    instant = arena.roll_out(workloads.with_pod_spec(made, hostNetwork=True))
+    incident = story.healed(arena, good, instant, "ReplicaCreationFailed", name="privileges that are not granted", seconds=180)
+    assert "violates PodSecurity" in incident["status"]["summary"]
+    story.nobody_was_called(arena, incident)
+
+
+def test_a_rollout_that_no_node_fits_heals_once_its_time_has_passed(arena):
+    made = workloads.deployment("misled", arena.namespace, progressDeadlineSeconds=20)
+    good = arena.start(made)
+    instant = arena.roll_out(workloads.with_pod_spec(made, nodeSelector={"example.com/disk": "none-has-it"}))
+    incident = story.healed(arena, good, instant, "Unschedulable", name="selector that no node fits", seconds=180)
+    assert "didn't match Pod's node affinity/selector" in incident["status"]["summary"]
+    story.nobody_was_called(arena, incident)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1000, func_only=True)
+def test_an_update_of_a_statefulset_that_no_node_fits_heals_after_ten_minutes(arena):
+    made = workloads.workload("StatefulSet", "lost", arena.namespace, workloads.template("lost", workloads.container()), replicas=3)
+    good = arena.start(made)
+    instant = arena.roll_out(workloads.with_pod_spec(made, nodeSelector={"example.com/disk": "none-has-it"}))
+    incident = arena.incident("lost", seconds=120)
+    assert condition(incident, "RemediationAllowed")["reason"] == "NoRunbookMatches", "the node may be on its way"
+    attempt = wait_for(lambda: arena.remediations(incident), 620, "its time has passed")[0]
+    healed = arena.when(incident, lambda one: one["status"]["phase"] == "Resolved", "is resolved", seconds=120)
+    assert (healed["status"]["cause"], attempt["spec"]["runbookRef"]["name"]) == ("Unschedulable", "roll-back-bad-rollout")
+    assert arena.api.get("StatefulSet", "lost", arena.namespace)["spec"]["template"] == good.template
+    deleted = [one.name for one in arena.foreign_writes(instant) if one.resource == "pods"]
+    assert deleted == ["lost-2"]
+
+
 def test_r08_a_crashing_update_of_a_statefulset_of_three_heals_and_only_its_broken_pod_is_deleted(arena):
     made = workloads.workload("StatefulSet", "ledger", arena.namespace, workloads.template("ledger", workloads.container()), replicas=3)
     good = arena.start(made)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.harness import definitions, etcd, story, to_people, workloads
+from tests.harness import certificates, etcd, story, to_people, workloads
 from tests.harness.api import Object
-from tests.harness.arena import Arena
+from tests.harness.arena import Arena, condition
 from tests.harness.installation import kubectl
 from tests.harness.instants import now, text
 from tests.harness.waiting import wait_for
@@ -156,18 +156,23 @@ def test_a_webhook_that_is_down_is_quoted_and_no_configuration_is_touched(arena)
 
 
 @pytest.mark.nightly
-def test_a_certificate_that_was_not_renewed_in_time_is_told(arena):
+def test_a_certificate_whose_renewal_failed_a_moment_ago_is_told_and_not_asked_for_again(arena):
     to_people.pages_soon(arena)
-    definitions.define(arena.api, "Certificate", arena.namespace)
     instant = now()
-    status = {"notAfter": text(instant + timedelta(days=3)), "renewalTime": text(instant - timedelta(hours=2))}
-    failed = {"type": "Issuing", "status": "False", "reason": "Failed", "message": "the ACME server refused the order"}
-    arena.api.apply(
-        of("Certificate", "cert-manager.io/v1", "shop-tls", arena, spec={"secretName": "shop-tls"}, status={**status, "conditions": [failed]})
-    )
+    status = {
+        "notAfter": text(instant + timedelta(days=3)),
+        "renewalTime": text(instant - timedelta(hours=2)),
+        "lastFailureTime": text(instant - timedelta(minutes=10)),
+        "conditions": [{"type": "Issuing", "status": "False", "reason": "Failed", "message": "the ACME server refused the order"}],
+    }
+    certificates.issued(arena, "shop-tls", status)
     # Whether a kind that was not there is there by now is asked once a minute.
     says = "the last try failed (Failed: the ACME server refused the order)"
-    to_people.found(arena, "shop-tls", "CertificateExpiring", name="a certificate is not renewed", says=says, since=instant, seconds=150)
+    left = "PreconditionFalse"
+    incident = to_people.found(
+        arena, "shop-tls", "CertificateExpiring", name="a certificate is not renewed", says=says, since=instant, seconds=150, reason=left
+    )
+    assert "it is not asked for again within an hour" in condition(incident, "RemediationAllowed")["message"]
 
 
 @pytest.mark.alone

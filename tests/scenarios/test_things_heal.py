@@ -1,12 +1,15 @@
-"""What is no workload is healed, too, where its owner has said so: a Job that failed runs again, and its success ends the Incident."""
+"""What is no workload is healed, too: a Job that failed runs again where its owner has said so, a certificate that is overdue is renewed."""
 
 from __future__ import annotations
 
-from tests.harness import table, workloads
+from datetime import timedelta
+
+import pytest
+from tests.harness import certificates, table, workloads
 from tests.harness.api import Object
 from tests.harness.arena import Arena, condition, outline
 from tests.harness.installation import kubectl
-from tests.harness.instants import now
+from tests.harness.instants import now, text
 from tests.harness.waiting import holds_for, wait_for
 
 YES = {"prunella.dev/idempotent": "true"}
@@ -54,3 +57,22 @@ def test_a_job_that_may_run_twice_runs_again_and_its_success_ends_the_incident(a
         return [one["status"]["phase"] for one in arena.incidents()] == ["Resolved"]
 
     holds_for(stays_over, 15, "the Job that stays Failed opens nothing again", interval=1)
+
+
+@pytest.mark.nightly
+def test_a_certificate_that_was_not_renewed_in_time_is_renewed_once_cert_manager_is_asked(arena: Arena) -> None:
+    instant = now()
+    ready = {"type": "Ready", "status": "True", "reason": "Ready", "message": "Certificate is up to date and has not expired"}
+    due = {"notAfter": text(instant + timedelta(days=3)), "renewalTime": text(instant - timedelta(hours=2))}
+    certificates.issued(arena, "shop-tls", {**due, "conditions": [ready]})
+    # Whether a kind that was not there is there by now is asked once a minute.
+    wait_for(lambda: certificates.asked(arena, "shop-tls"), 150, "cert-manager is asked")
+    renewed = {"notAfter": text(instant + timedelta(days=90)), "renewalTime": text(instant + timedelta(days=60))}
+    certificates.says(arena, "shop-tls", {**renewed, "conditions": [ready]})
+    incident = arena.when(arena.incident("shop-tls"), lambda one: condition(one, "Resolved").get("status") == "True", "is resolved", seconds=60)
+    assert (incident["status"]["cause"], condition(incident, "Resolved")["reason"]) == ("CertificateExpiring", "Verified"), outline(incident)
+    heal = (now() - instant).total_seconds()
+    table.add(arena.installation.folder, table.Row(scenario="a certificate is renewed", expected="Verified", seen="Verified", heal=heal))
+    [attempt] = arena.remediations(incident)
+    assert (attempt["spec"]["mode"], attempt["status"]["outcome"]) == ("Auto", "Remediated")
+    assert [(one.verb, one.resource, one.subresource) for one in arena.foreign_writes()] == [("patch", "certificates", "status")], "asked once"

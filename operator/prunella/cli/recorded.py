@@ -53,11 +53,12 @@ WATCHED: Final[Mapping[tuple[str, str], Watched[Any]]] = {
         watched_things.JOBS,
         watched_things.CRON_JOBS,
         watched_things.CLAIMS,
+        watched_things.CERTIFICATES,
         Watched(CONFIG_MAP, dict[str, Any], configs.read),
         Watched(STORAGE_CLASS, wire_things.Thing, lambda stored: Thing(**decode_things.identity(stored.metadata))),
     )
 }
-KNOWN_BY_UID: Final = frozenset({"CronJob", "Job", "Node", "PersistentVolumeClaim", "StorageClass"}) | {
+KNOWN_BY_UID: Final = frozenset({"CronJob", "Certificate", "Job", "Node", "PersistentVolumeClaim", "StorageClass"}) | {
     one.kind for one in FOREIGN if one.namespaced and one is not AUTOSCALER
 }
 CLUSTER_WIDE: Final = frozenset({"Namespace", "HealingPolicy", "Node", "StorageClass"})

@@ -60,8 +60,8 @@ def command(*, files: tuple[Path, ...], runbooks: tuple[Path, ...], at: datetime
 
     The files hold objects as kubectl prints them: `kubectl get deploy,sts,ds,rs,controllerrevisions,pods -n NAME -o yaml`, and whatever else there is
     of Namespace, HealingPolicy, EscalationPolicy, CatalogEntry, WorkloadRecord, Incident, Remediation, HorizontalPodAutoscaler, PrometheusRule, Node,
-    Job, CronJob, PersistentVolumeClaim, StorageClass, and bodies of Alertmanager's webhook. What is missing is supposed as a fresh install has it in
-    a namespace that opted in, and is said.
+    Job, CronJob, PersistentVolumeClaim, StorageClass, Certificate, and bodies of Alertmanager's webhook. What is missing is supposed as a fresh
+    install has it in a namespace that opted in, and is said.
 
     Exits with 0 where something would be done or suggested, 3 where nothing would, 2 where the files can't be read.
     """

@@ -11,6 +11,8 @@ from typing import Final
 from prunella.api.common import ObjectRef
 from prunella.core.facts import Pod, Seen, subject_of
 from prunella.core.subject import Place, Thing
+from prunella.core.things.autoscaler import AutoscalerFacts
+from prunella.core.things.certificate import Certificate
 from prunella.core.things.claim import Claim
 from prunella.core.things.cron_job import CronJob
 from prunella.core.things.job import Job
@@ -18,10 +20,10 @@ from prunella.core.things.node import Node
 
 from .recorded import Recorded
 
-KINDS: Final = (Node.kind, Job.kind, CronJob.kind, Claim.kind)
+KINDS: Final = (Node.kind, Job.kind, CronJob.kind, Claim.kind, AutoscalerFacts.kind, Certificate.kind)
 """As they are told of."""
-_GRANTED: Final = {Node.kind: "nodes", Job.kind: "run-jobs", CronJob.kind: "run-jobs", Claim.kind: "opt-in"}
-"""By kind of target, the folder of manifests that grants what its steps need."""
+_GRANTED: Final = {Node.kind: "nodes", Job.kind: "run-jobs", CronJob.kind: "run-jobs"}
+"""By kind of target, the folder of manifests that grants what its steps need, where that is not `opt-in`."""
 
 
 def things_of(held: Recorded) -> list[Thing]:
@@ -29,7 +31,9 @@ def things_of(held: Recorded) -> list[Thing]:
     jobs = [_with_pods(one, held.of.get("Pod", [])) for one in held.of.get(Job.kind, ())]
     crons = (replace(one, jobs=tuple(job for job in jobs if job.owner_uid == one.uid)) for one in held.of.get(CronJob.kind, ()))
     alone = (one for one in jobs if not one.of_cron_job and not one.intent)
-    return [*held.of.get(Node.kind, ()), *alone, *crons, *held.of.get(Claim.kind, ())]
+    # An autoscaler that is well is told of with the workload that it scales.
+    limited = (one for one in held.of.get(AutoscalerFacts.kind, ()) if one.uid and (one.limited is not None or one.inactive is not None))
+    return [*held.of.get(Node.kind, ()), *alone, *crons, *held.of.get(Claim.kind, ()), *limited, *held.of.get(Certificate.kind, ())]
 
 
 def granted(targets: list[Seen]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from prunella.api.common import ObjectRef
 
+from . import demands
 from .subject import Owner, Thing, short
 
 
@@ -115,6 +116,7 @@ class Revision:
     """Whether its template bears prunella.dev/irreversible."""
     references: frozenset[str] = frozenset()
     """What its environment is from: `configmap/settings`, `configmap/settings/key`, `secret/…`; mounted ConfigMaps: `volume/settings`, `part/…`."""
+    demands: demands.Demands = demands.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from prunella.core.subject import Owner
 from prunella.core.things.autoscaler import AutoscalerFacts
 
 from . import wire, wire_pod, wire_workload, writers
+from .demands import demands
 from .probes import probe_budget, probe_kills
 from .references import references
 
@@ -211,6 +212,7 @@ def replica_set(stored: wire_workload.ReplicaSet) -> facts.Revision:
         images=_images(stored.spec.template),
         irreversible=_irreversible(stored.spec.template),
         references=references(stored.spec.template),
+        demands=demands(stored.spec.template),
     )
 
 
@@ -231,6 +233,7 @@ def controller_revision(stored: wire_workload.ControllerRevision) -> facts.Revis
         images=_images(template),
         irreversible=_irreversible(template),
         references=references(template),
+        demands=demands(template),
     )
 
 

@@ -34,7 +34,7 @@ CERTIFICATES: Final[Watched[Certificate]] = Watched(resources.CERTIFICATE, wire.
 COMPLAINTS: Final[Watched[Complaint]] = Watched(resources.EVENT, wire.Event, decode.complaint)
 
 OF_THING: Final[dict[str, Watched[Any]]] = {
-    one.resource.kind: one for one in (JOBS, CRON_JOBS, CLAIMS, AUTOSCALERS, QUOTAS, BUDGETS, SERVICES, NODES, API_SERVICES)
+    one.resource.kind: one for one in (JOBS, CRON_JOBS, CLAIMS, AUTOSCALERS, QUOTAS, BUDGETS, SERVICES, NODES, API_SERVICES, CERTIFICATES)
 }
 """By kind of thing, how it is read."""
 

@@ -70,6 +70,13 @@ class Volume(Wire, frozen=True):
     name: str = ""
     config_map: Source | None = None
     projected: Projected | None = None
+    host_path: object = None
+
+
+class Port(Wire, frozen=True):
+    """An entry of ports."""
+
+    host_port: int = 0
 
 
 class TemplateContainer(Wire, frozen=True):
@@ -84,6 +91,22 @@ class TemplateContainer(Wire, frozen=True):
     env: list[Variable] | None = None
     env_from: list[VariablesFrom] | None = None
     volume_mounts: list[VolumeMount] | None = None
+    ports: list[Port] | None = None
+    security_context: object = None
+
+
+class Terms(Wire, frozen=True):
+    """An affinity of one sort: of what is only preferred nothing is read."""
+
+    required: object = msgspec.field(name="requiredDuringSchedulingIgnoredDuringExecution", default=None)
+
+
+class TemplateAffinity(Wire, frozen=True):
+    """affinity of a pod template."""
+
+    node_affinity: Terms | None = None
+    pod_affinity: Terms | None = None
+    pod_anti_affinity: Terms | None = None
 
 
 class TemplateSpec(Wire, frozen=True):
@@ -92,6 +115,15 @@ class TemplateSpec(Wire, frozen=True):
     containers: list[TemplateContainer] | None = None
     init_containers: list[TemplateContainer] | None = None
     volumes: list[Volume] | None = None
+    service_account_name: str = ""
+    node_selector: object = None
+    affinity: TemplateAffinity | None = None
+    topology_spread_constraints: list[dict[str, object]] | None = None
+    tolerations: object = None
+    security_context: object = None
+    host_network: bool = False
+    host_pid: bool = msgspec.field(name="hostPID", default=False)
+    host_ipc: bool = msgspec.field(name="hostIPC", default=False)
 
 
 class TemplateMeta(Wire, frozen=True):

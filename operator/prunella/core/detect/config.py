@@ -23,7 +23,7 @@ _KEY: Final = re.compile(r"couldn't find key (\S+) in (configmap|secret) (?:[^\s
 def rollout_config(look: Look) -> Symptom | None:
     """RolloutConfigError: containers of the newest revision can't be created, and nothing says that what they name was there before."""
     failures = _failures(look.troubled_newest) if look.rolling else ()
-    before = _before(look) if failures else ()
+    before = look.before if failures else ()
     found = tuple(one for one in failures if not _known(one[1], before))
     if not found:
         return None
@@ -33,7 +33,7 @@ def rollout_config(look: Look) -> Symptom | None:
 def config_missing(look: Look) -> Symptom | None:
     """ConfigMissing: what the kubelet can't find is no new reference, so somebody took it away."""
     failures = tuple(one for one in _failures(look.troubled) if missing(one[1]))
-    before = _before(look) if failures else ()
+    before = look.before if failures else ()
     found = tuple(one for one in failures if not _brought(look, one[0]) or _known(one[1], before))
     return _symptom(look, Cause.CONFIG_MISSING, found, None) if found else None
 
@@ -62,19 +62,6 @@ def _known(container: Container, before: tuple[Revision, ...]) -> bool:
     """Whether every revision that could be gone back to refers to what is missing, too."""
     what = missing(container)
     return bool(what and before) and all(what in revision.references for revision in before)
-
-
-def _before(look: Look) -> tuple[Revision, ...]:
-    """The other stored revisions that serve; where none does, the one last seen healthy."""
-    newest = look.newest.hash if look.newest is not None else ""
-    ready = {pod.revision for pod in look.other_pods if pod.ready}
-    serving = tuple(revision for revision in look.facts.revisions if revision.hash in ready)
-    if serving:
-        return serving
-    stored = (one for one in look.remembered if one.hash != newest and look.facts.revision(one.hash) is not None)
-    last = max(stored, key=lambda one: one.last_healthy_time, default=None)
-    revision = look.facts.revision(last.hash) if last is not None else None
-    return (revision,) if revision is not None else ()
 
 
 def _symptom(look: Look, cause: Cause, found: tuple[_Failure, ...], accused: Revision | None) -> Symptom:

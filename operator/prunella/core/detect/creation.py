@@ -2,15 +2,22 @@
 
 Only a Deployment's status tells; a StatefulSet and a DaemonSet leave it to Events.
 
-The rule this module protects: it accuses nobody, for who refuses is in the message alone; and a refusal that hurts nobody is none.
+The rule this module protects: who refuses is in the message alone. It accuses the newest revision only of what its template brought: an account
+that is missing, or privileges that the namespace does not grant. And a refusal that hurts nobody is none.
 """
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from prunella.api.names import Cause
-from prunella.core.facts import Workload, WorkloadCondition
+from prunella.core.facts import Revision, Workload, WorkloadCondition
 
 from .look import Look, Symptom, quote
+
+_ACCOUNT: Final = re.compile(r'looking up service account \S+: serviceaccount "([^"\s]+)" not found')
+_PRIVILEGES: Final = 'violates PodSecurity "'
 
 
 def replica_creation_failed(look: Look) -> Symptom | None:
@@ -28,6 +35,7 @@ def replica_creation_failed(look: Look) -> Symptom | None:
         what=f"can't create pods ({quote(refused.message) or refused.reason})",
         started_time=since,
         open_time=look.open_after(Cause.REPLICA_CREATION_FAILED, since),
+        accused=look.newest if look.newest is not None and _brought(look, look.newest, refused.message) else None,
     )
 
 
@@ -35,3 +43,13 @@ def refusal(workload: Workload) -> WorkloadCondition | None:
     """What a Deployment's controller says now of a pod that it could not create."""
     said = workload.condition("ReplicaFailure")
     return said if said is not None and said.status == "True" and said.reason == "FailedCreate" else None
+
+
+def _brought(look: Look, newest: Revision, message: str) -> bool:
+    """Whether a pod of the newest revision was refused, for what no revision before asks for. A pod is called as its ReplicaSet is, and more."""
+    if not message.startswith(f'pods "{newest.name}-'):
+        return False
+    account = _ACCOUNT.search(message)
+    if account is not None:
+        return account[1] == newest.demands.account and look.brought(lambda demands: demands.account)
+    return _PRIVILEGES in message and look.brought(lambda demands: demands.privileges)

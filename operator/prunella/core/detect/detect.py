@@ -49,6 +49,7 @@ CLOCKS: Final[tuple[Callable[[Look], Iterable[datetime]], ...]] = (
     changed.due_times,
     going.due_times,
     piled.due_times,
+    placement.due_times,
 )
 """What families other than readiness wait for: the instants at which one of them may find something that no event tells."""
 

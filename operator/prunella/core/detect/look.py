@@ -5,7 +5,7 @@ The rule this module protects: all families judge the same pods and the same rol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,6 +14,7 @@ from prunella.api.names import Cause
 from prunella.api.workload_record import HealthyRevision, WorkloadRecord
 from prunella.core import failing, redact, rollout
 from prunella.core.configs import ConfigChange
+from prunella.core.demands import Demands
 from prunella.core.facts import Pod, Revision, WorkloadFacts
 
 WINDOW_SECONDS: Final = 1800
@@ -126,6 +127,24 @@ class Look:
     def pods(self) -> tuple[Pod, ...]:
         """Every pod that counts."""
         return (*self.newest_pods, *self.other_pods)
+
+    @property
+    def before(self) -> tuple[Revision, ...]:
+        """The other stored revisions that serve; where none does, the one last seen healthy."""
+        newest = self.newest.hash if self.newest is not None else ""
+        ready = {pod.revision for pod in self.other_pods if pod.ready}
+        serving = tuple(revision for revision in self.facts.revisions if revision.hash in ready)
+        if serving:
+            return serving
+        stored = (one for one in self.remembered if one.hash != newest and self.facts.revision(one.hash) is not None)
+        last = max(stored, key=lambda one: one.last_healthy_time, default=None)
+        revision = self.facts.revision(last.hash) if last is not None else None
+        return (revision,) if revision is not None else ()
+
+    def brought(self, demand: Callable[[Demands], str]) -> bool:
+        """Whether the rollout brought what its template asks for there: no revision that could be gone back to asks for the same."""
+        newest, before = self.newest, self.before
+        return newest is not None and self.rolling and bool(before) and all(demand(one.demands) != demand(newest.demands) for one in before)
 
     def open_after(self, cause: Cause, since: datetime) -> datetime:
         """When a finding that holds since then may open an Incident. What is dated in the future by another clock holds since now at the latest."""

@@ -36,8 +36,8 @@ SHARED: Final = frozenset({(API_VERSION, REGISTRY), (API_VERSION, ZONE), (API_VE
 """API version and kind of what is no target of its own detector: it is at fault because of what many show."""
 CHILDREN: Final = 50
 ENDED_PHASES: Final = frozenset({"Failed", "Succeeded"})
-OWN_WHATEVER_ELSE_FAILS: Final = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.ROLLOUT_CONFIG_ERROR})
-"""What a revision names and is not there is missing whether its dependencies are well or not."""
+OWN_WHATEVER_ELSE_FAILS: Final = frozenset({Cause.ROLLOUT_IMAGE_PULL, Cause.ROLLOUT_CONFIG_ERROR, Cause.REPLICA_CREATION_FAILED, Cause.UNSCHEDULABLE})
+"""What a revision asks for and is not there is missing whether its dependencies are well or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

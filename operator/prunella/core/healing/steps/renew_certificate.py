@@ -1,4 +1,4 @@
-"""renewCertificate: cert-manager is asked to issue a certificate of the target anew, as `cmctl renew` asks it, and the step waits until it did.
+"""renewCertificate: cert-manager is asked to issue a certificate anew, as `cmctl renew` asks it, and the step waits until it did.
 
 The rule this module protects: no retry storm. What is being renewed, is not due, or failed within the last hour is left to cert-manager, because
 issuers count tries; and no Secret is read or written.
@@ -16,12 +16,14 @@ from prunella.api.base import WireModel
 from prunella.api.common import ObjectRef
 from prunella.api.names import StepImpact
 from prunella.api.remediation import StepStatus
-from prunella.core.facts import UnknownT
+from prunella.core.facts import UnknownT, Workload
 from prunella.core.healing.effects.effect import WROTE_KEY, Json, Patch, guarded_sha256, part_of
+from prunella.core.healing.refusal import Refusal
 
-from .step import RESOURCES, SETTLE, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait
+from .step import SETTLE, WORKLOADS, Ask, Done, Failed, Listed, LiveFacts, Next, Right, StepKind, Wait
 
 CERTIFICATE: Final = ("cert-manager.io/v1", "Certificate")
+KINDS: Final = WORKLOADS | {CERTIFICATE[1]}
 CONDITIONS: Final = "/status/conditions"
 NOT_AFTER: Final = "/status/notAfter"
 PATCH: Final = Right(verb="patch", group="cert-manager.io", resource="certificates/status")
@@ -31,10 +33,10 @@ LOOK: Final = timedelta(seconds=5)
 
 
 class RenewCertificate(WireModel):
-    """Have cert-manager renew a Certificate whose Secret the target uses, and wait until it did. Only where its renewal is overdue."""
+    """Have cert-manager renew a Certificate, the target or one whose Secret it uses, and wait until it did. Only where its renewal is overdue."""
 
-    certificate: Annotated[str, Field(min_length=1, max_length=253, pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
-    """Name of the Certificate, in the target's namespace; the target must use its Secret."""
+    certificate: Annotated[str, Field(min_length=1, max_length=253, pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")] | None = None
+    """Name of the Certificate, in the target's namespace; the target must use its Secret. If absent, the target itself."""
 
 
 def plan(params: RenewCertificate, live: LiveFacts, done: tuple[StepStatus, ...]) -> Next:
@@ -42,20 +44,26 @@ def plan(params: RenewCertificate, live: LiveFacts, done: tuple[StepStatus, ...]
     found = _certificate(params, live)
     if not isinstance(found, Mapping):
         return found
-    name, issuing = f"Certificate {params.certificate}", _condition(found, ISSUING)
+    name, issuing = f"Certificate {part_of(found, '/metadata/name')}", _condition(found, ISSUING)
     if done:
         return _renewed(found, name, live, done)
     if part_of(issuing, "/status") == "True":
-        return Done(message=f"{name} is being renewed already ({part_of(issuing, '/reason')})")
+        return _left(live, found, Done(message=f"{name} is being renewed already ({part_of(issuing, '/reason')})"))
     ends, due, failed = (_instant(part_of(found, f"/status/{one}")) for one in ("notAfter", "renewalTime", "lastFailureTime"))
     if ends is None:
-        return Failed(message=f"{name} was never issued: there is nothing to renew")
+        return _left(live, found, Failed(message=f"{name} was never issued: there is nothing to renew"))
     if live.now < min(due or ends, ends):
-        return Done(message=f"{name} is not due: it holds until {ends:%Y-%m-%d %H:%M}")
+        return _left(live, found, Done(message=f"{name} is not due: it holds until {ends:%Y-%m-%d %H:%M}"))
     if failed is not None and live.now - failed < BETWEEN:
         why = part_of(issuing, "/message") or "no reason is told"
-        return Failed(message=f"{name} failed to be renewed at {failed:%H:%M:%S} ({why}): it is not asked for again within an hour"[:1024])
-    return _ask(found, params.certificate, live)
+        said = f"{name} failed to be renewed at {failed:%H:%M:%S} ({why}): it is not asked for again within an hour"[:1024]
+        return _left(live, found, Failed(message=said), until=failed + BETWEEN)
+    return _ask(found, live)
+
+
+def _left(live: LiveFacts, found: Json, why: Done | Failed, *, until: datetime | None = None) -> Next:
+    """Left to cert-manager. Of the target itself that is known before a run is begun, so that none is; of another one the step ends."""
+    return Refusal(reason="PreconditionFalse", message=why.message, look_again_time=until) if found is live.raw else why
 
 
 def secrets_of(raw: Json) -> Iterator[str]:
@@ -66,8 +74,15 @@ def secrets_of(raw: Json) -> Iterator[str]:
 
 
 def _certificate(params: RenewCertificate, live: LiveFacts) -> Json | Next:
-    """The Certificate, if the target mounts its Secret; what the step wants where it is not known, or not there."""
-    workload = live.facts.workload
+    """The target, or the Certificate whose Secret it mounts; what the step wants where that is not known, or not there."""
+    target = live.subject
+    if target.kind == CERTIFICATE[1] and params.certificate in {None, target.name}:
+        return live.raw
+    if params.certificate is None:
+        return Failed(message=f"{target.short} is no Certificate, and the step names none")
+    if not isinstance(target, Workload):
+        return Failed(message=f"{target.short} uses no Certificate {params.certificate}")
+    workload = target
     asked = Listed(*CERTIFICATE, workload.namespace, params.certificate)
     listed = live.answers.get(asked)
     if listed is None:
@@ -81,7 +96,7 @@ def _certificate(params: RenewCertificate, live: LiveFacts) -> Json | Next:
     return listed[0]
 
 
-def _ask(found: Json, name: str, live: LiveFacts) -> Patch:
+def _ask(found: Json, live: LiveFacts) -> Patch:
     before = part_of(found, CONDITIONS)
     asked = {
         "type": ISSUING,
@@ -95,8 +110,8 @@ def _ask(found: Json, name: str, live: LiveFacts) -> Patch:
     ref = ObjectRef(
         api_version=CERTIFICATE[0],
         kind=CERTIFICATE[1],
-        namespace=live.facts.workload.namespace,
-        name=name,
+        namespace=live.subject.namespace,
+        name=str(part_of(found, "/metadata/name")),
         uid=str(part_of(found, "/metadata/uid")),
     )
     return Patch(
@@ -109,7 +124,7 @@ def _ask(found: Json, name: str, live: LiveFacts) -> Patch:
         guarded_path=CONDITIONS,
         stamped=False,  # status bears no annotations
         subresource="status",
-        does=f"cert-manager is asked to renew Certificate {name}",
+        does=f"cert-manager is asked to renew Certificate {part_of(found, '/metadata/name')}",
         before={"guardedSha256": guarded_sha256(before), WROTE_KEY: guarded_sha256(after), "notAfter": str(part_of(found, NOT_AFTER))},
     )
 
@@ -144,13 +159,14 @@ def _listed(raw: Json, path: str) -> list[Json]:
 
 def needs(params: RenewCertificate, kind: str) -> tuple[Right, ...]:  # noqa: ARG001 - every step has one shape
     """Patch of the status of Certificates."""
-    return (PATCH,) if kind in RESOURCES else ()
+    return (PATCH,) if kind in KINDS else ()
 
 
 KIND: Final = StepKind(
     name="renewCertificate",
     params=RenewCertificate,
     impact=StepImpact.LOW,
+    kinds=KINDS,
     rights=(PATCH,),
     needs=needs,
     plan=plan,
