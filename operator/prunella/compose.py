@@ -199,7 +199,7 @@ class Operator:
     def _deciding(self, gatherer: Gatherer) -> tuple[Reconciler, Requests]:
         """Deciding around the attempts: those at faults, and those that people ask for."""
         preparer = Preparer(self._live, self._executor, self._clock, self._queries, gatherer.poll)
-        quarantine = Quarantine(self._store, self._clock)
+        quarantine = Quarantine(self._store, self._cache, self._clock)
         once = Once(self._store, self._live, self._executor, quarantine, self._clock, self._telemetry, self._election, gatherer.operator_namespace)
         prover = Prover(gatherer=gatherer, live=self._live, queries=self._queries, once=once, quarantine=quarantine, clock=self._clock)
         permit = Permit(self._store, gatherer, preparer)

@@ -1,4 +1,7 @@
-"""Who stands in line asks the API server nothing until something follows; what a person says there, or the cluster shows, is heard all the same."""
+"""Who stands in line asks the API server nothing until something follows, and a proof nothing but how its target is.
+
+What a person says meanwhile, or the cluster shows, is heard all the same.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ from tests.fakes.cluster import FakeWorkload
 from tests.fakes.operator import Operator, Place, shop
 from tests.fakes.runbooks import HEALTHY, ROLL_BACK, runbook
 
+from prunella.api.common import ObjectRef
 from prunella.api.healing_policy import Concurrency, Storm
 from prunella.api.incident import Incident, Message
-from prunella.api.incident_spec import Hold
+from prunella.api.incident_spec import Acknowledgement, Hold
 from prunella.api.names import MessageKind, MessageState, Outcome, RemediationPhase
 from prunella.api.remediation import IncidentRef
 from prunella.api.runbook import Verify
 from prunella.app.in_line import BELIEVED
 from prunella.app.keys import IncidentKey
 from prunella.core.draft import Draft
+from prunella.core.facts import Look, UnknownT
 
 WORKLOADS = 3
 PROOF_SECONDS = 60
@@ -201,3 +206,69 @@ async def test_a_restart_finds_the_line_again():
     await after.run(ALL_SECONDS)
     assert len(place.cluster.effects) == WORKLOADS
     await after.close()
+
+
+async def proved() -> tuple[Place, Operator, FakeWorkload]:
+    """One whose heal is looked at every five seconds for a long time. Its owner was told that it was begun, and that it was rides on the end."""
+    long = Verify(stabilize_seconds=0, interval_seconds=5, successes=60, timeout_seconds=600, checks=(HEALTHY,))
+    place = shop(runbook("back", ROLL_BACK, verify=long))
+    made = place.cluster.create("web")
+    place.cluster.bad.add("shop/app:2")
+    operator = Operator(place)
+    await operator.run(30)
+    place.cluster.set_image(made, "shop/app:2")
+    await operator.run(120)
+    [one] = operator.remediations
+    assert one.status.phase is RemediationPhase.VERIFYING
+    return place, operator, made
+
+
+async def test_a_proof_looks_at_its_target_every_time_and_reads_its_incident_twice_a_minute_at_most(monkeypatch):
+    place, operator, _ = await proved()
+    looks, real = [], place.cluster.look
+
+    async def counted(ref: ObjectRef) -> Look | UnknownT | None:
+        looks.append(ref)
+        return await real(ref)
+
+    monkeypatch.setattr(place.cluster, "look", counted)
+    name, writes = place.api.one(Incident).metadata.name, len(place.api.writes)
+    place.api.reads.clear()
+    await operator.run(60)
+    assert 1 <= place.api.reads[name] <= 60 / BELIEVED.total_seconds() + 1
+    assert place.api.reads["WorkloadRecord"] == 0, "that the revision is in quarantine is known"
+    assert len(looks) >= 60 / 5 - 1
+    assert len(place.api.writes) == writes
+    await operator.run(200)
+    [healed] = operator.remediations
+    assert healed.status.outcome is Outcome.REMEDIATED
+    await operator.close()
+
+
+async def test_a_persons_word_is_heard_while_a_heal_is_proved():
+    place, operator, _ = await proved()
+    say(place, place.api.one(Incident), acknowledgement=Acknowledgement(by="ana"))
+    await operator.run(1)
+    assert place.api.one(Incident).status.times.acknowledged_time is not None
+    await operator.close()
+
+
+async def test_a_word_that_no_watch_told_of_is_heard_while_a_heal_is_proved_once_what_is_kept_is_too_old():
+    place, operator, _ = await proved()
+    one = place.api.one(Incident)
+    place.view.miss("Incident", "shop", one.metadata.name)
+    say(place, one, acknowledgement=Acknowledgement(by="ana"))
+    await operator.run(BELIEVED.total_seconds() + 10)
+    assert place.api.one(Incident).status.times.acknowledged_time is not None
+    await operator.close()
+
+
+async def test_a_target_that_fails_again_while_a_heal_is_proved_is_seen_by_the_next_look():
+    place, operator, made = await proved()
+    for pod in made.pods:
+        pod.bad, pod.created = True, place.clock.now()
+    await operator.run(30)
+    [failed] = operator.remediations
+    assert failed.status.outcome is Outcome.WORSENED
+    assert place.api.one(Incident).status.times.resolved_time is None
+    await operator.close()

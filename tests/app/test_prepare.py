@@ -55,6 +55,35 @@ async def test_evidence_is_the_log_tail_of_the_failing_container_and_its_events(
     )
 
 
+async def test_where_no_pod_could_be_created_the_events_of_the_workload_and_its_newest_revision_tell(cluster, monkeypatch):
+    asked, real = [], cluster.events_of
+
+    async def heard(namespace, uids):
+        asked.append((namespace, tuple(uids)))
+        return await real(namespace, uids)
+
+    monkeypatch.setattr(cluster, "events_of", heard)
+    facts = rolling_facts()
+    capture = await preparer(cluster).capture(ill(facts=facts, finding=seen(crashed(), failing_pods=())))
+    assert asked == [("shop", (facts.workload.uid, facts.newest.uid))]
+    assert capture == Capture(events="Warning BackOff: Back-off restarting failed container", captured_time=cluster.clock.now())
+
+
+@pytest.mark.parametrize(
+    ("answer", "missing"),
+    [(UNKNOWN, "Events of deploy/checkout could not be had"), (TimeoutError(), "Events of deploy/checkout could not be had within a second")],
+)
+async def test_events_that_can_not_be_had_where_no_pod_could_be_created_are_said_to_be_missing(cluster, monkeypatch, answer, missing):
+    async def events_of(_namespace, _uids):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(cluster, "events_of", events_of)
+    capture = await preparer(cluster).capture(ill(facts=rolling_facts(), finding=seen(crashed(), failing_pods=())))
+    assert (capture.missing, capture.events) == (missing, "")
+
+
 @pytest.mark.parametrize(
     "world",
     [ill(target=GONE), ill(finding=None), ill(finding=seen(crashed(), failing_pods=("gone",)))],

@@ -191,7 +191,8 @@ async def test_without_an_intent_there_is_no_effect_and_nothing_to_recover():
     place, _, operator = await crashed()
     await operator.run(3)
     [attempt] = operator.remediations
-    once = Once(place.api, place.cluster, place.cluster, Quarantine(place.api, place.clock), place.clock, place.telemetry, operator.tenure, "x")
+    quarantine = Quarantine(place.api, place.view, place.clock)
+    once = Once(place.api, place.cluster, place.cluster, quarantine, place.clock, place.telemetry, operator.tenure, "x")
     [step] = attempt.status.steps
     bare = step.model_copy(update={"intent": None})
     without = attempt.model_copy(update={"status": attempt.status.model_copy(update={"steps": (bare,)})})

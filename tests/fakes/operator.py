@@ -156,7 +156,7 @@ class Operator:
         )
         hands = Hands(cluster, place.silences, place.calls, self.tenure)
         preparer = Preparer(cluster, hands, clock, place.queries, self.gatherer.poll)
-        quarantine = Quarantine(api, clock)
+        quarantine = Quarantine(api, view, clock)
         once = Once(api, cluster, hands, quarantine, clock, place.telemetry, self.tenure, "prunella-system")
         prover = Prover(gatherer=self.gatherer, live=cluster, queries=place.queries, once=once, quarantine=quarantine, clock=clock)
         permit = Permit(api, self.gatherer, preparer)

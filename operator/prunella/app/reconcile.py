@@ -92,7 +92,7 @@ class Reconciler:
         self._parking = False
         self._versions = Versions()
         self._keeper = Keeper(store=store, publisher=publisher, versions=self._versions, clock=clock, again=again)
-        self._line = Line(view=view, gatherer=gatherer, outbox=outbox, versions=self._versions, clock=clock, again=again)
+        self._line = Line(view=view, gatherer=gatherer, runner=runner, outbox=outbox, versions=self._versions, clock=clock, again=again)
 
     async def deliver_alerts(self, key: IncidentKey, alerts: Sequence[AlertFacts]) -> None:
         """Put alerts on an Incident; returns once they are stored, in the Incident's turn. Raises Retryable or Conflict where they could not be."""

@@ -1,4 +1,4 @@
-"""Evidence of a fault of a thing: the Events about it, and where pods of it failed, the last lines of the newest one's log.
+"""Evidence of a fault that no pod of a workload shows: Events, and where pods of a thing failed, the last lines of the newest one's log.
 
 The rule this module protects: what can't be had is said, and holds up nothing.
 """
@@ -6,11 +6,12 @@ The rule this module protects: what can't be had is said, and holds up nothing.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 from prunella.app.ports import Live
-from prunella.core.facts import UNKNOWN, Finding, UnknownT
+from prunella.core.facts import UNKNOWN, Finding, UnknownT, WorkloadFacts
 from prunella.core.subject import Thing
 from prunella.core.world import Capture
 
@@ -39,6 +40,20 @@ async def captured(live: Live, thing: Thing, finding: Finding, now: datetime, li
     )
 
 
+async def of_no_pod(live: Live, facts: WorkloadFacts, now: datetime) -> Capture:
+    """The Events about a workload and about its newest revision, which is told of each pod that could not be created; in at most a second."""
+    workload = facts.workload
+    uids = (workload.uid, *((facts.newest.uid,) if facts.newest is not None else ()))
+    try:
+        async with asyncio.timeout(SECONDS):
+            events = await live.events_of(workload.namespace, uids)
+    except TimeoutError:
+        return Capture(missing=f"Events of {workload.short} could not be had within a second", captured_time=now)
+    if isinstance(events, UnknownT):
+        return Capture(missing=f"Events of {workload.short} could not be had", captured_time=now)
+    return Capture(events=_lines(events), captured_time=now)
+
+
 async def _logs(live: Live, thing: Thing, pod: str, container: str, lines: int) -> str | UnknownT:
     return await live.log_tail(thing.namespace, pod, container, previous=False, lines=lines) if pod else ""
 
@@ -47,4 +62,8 @@ async def _events(live: Live, thing: Thing) -> str | UnknownT:
     """The kubelet gives a node's name for its uid."""
     uids = (thing.uid, thing.name) if thing.kind == "Node" else (thing.uid,)
     events = await live.events_of(thing.namespace or EVENTS_OF_THE_CLUSTER, uids)
-    return "\n".join(f"{kind} {reason}: {message}" for _, kind, reason, message in events) if not isinstance(events, UnknownT) else UNKNOWN
+    return _lines(events) if not isinstance(events, UnknownT) else UNKNOWN
+
+
+def _lines(events: Iterable[tuple[datetime | None, str, str, str]]) -> str:
+    return "\n".join(f"{kind} {reason}: {message}" for _, kind, reason, message in events)

@@ -28,7 +28,7 @@ from prunella.core.healing.steps import registry
 from prunella.core.healing.steps.step import Ask, Listed, LiveFacts, Next, Queried, Right, Skip, Tell
 from prunella.core.world import Answers, Capture, Preparation, World
 
-from .capture import captured
+from .capture import captured, of_no_pod
 
 CAPTURE_SECONDS: Final = 1.0
 TAIL_LINES: Final = 20
@@ -76,6 +76,8 @@ class Preparer:
         if world.thing is not None and world.known_finding is not None:
             return await captured(self._live, world.thing, world.known_finding, now, lines)
         finding, facts = world.known_finding, world.workload
+        if facts is not None and finding is not None and not finding.failing_pods:
+            return await of_no_pod(self._live, facts, now)
         pod = _failing(facts, finding.failing_pods) if facts is not None and finding is not None else None
         if pod is None or finding is None or facts is None:
             return Capture(missing="no failing pod is there to take logs from", captured_time=now)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from prunella.api.common import Metadata
+from prunella.api.common import Metadata, ObjectRef
 from prunella.api.names import StepState
 from prunella.api.remediation import Remediation
 from prunella.api.workload_record import WorkloadRecord
 from prunella.app.errors import AlreadyExists, Conflict
-from prunella.app.ports import Clock, Store
+from prunella.app.ports import Clock, Store, View
 from prunella.core.healing.known import record
 
 log = logging.getLogger(__name__)
@@ -20,8 +20,9 @@ TRIES: Final = 5
 class Quarantine:
     """Writes quarantines."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, view: View, clock: Clock) -> None:
         self._store = store
+        self._view = view
         self._clock = clock
 
     async def add(self, remediation: Remediation) -> None:
@@ -35,10 +36,12 @@ class Quarantine:
         ref = remediation.spec.target_ref
         namespace = remediation.metadata.namespace or ""
         name = record.record_name(ref.kind, ref.name)
+        if _stands(self._view.record(namespace, name), ref, accused):
+            return  # as each look of a proof finds it
         number = effect.intent.before.get("revision", "0")
         for _ in range(TRIES):
             stored = await self._store.record(namespace, name)
-            if stored is not None and stored.spec.target_ref.uid == ref.uid and any(one.hash == accused for one in stored.spec.quarantined):
+            if _stands(stored, ref, accused):
                 return
             wanted = record.quarantine(
                 stored,
@@ -56,3 +59,7 @@ class Quarantine:
                 continue
             return
         log.warning("The quarantine could not be written", extra={"remediation": remediation.metadata.name})
+
+
+def _stands(stored: WorkloadRecord | None, ref: ObjectRef, accused: str) -> bool:
+    return stored is not None and stored.spec.target_ref.uid == ref.uid and any(one.hash == accused for one in stored.spec.quarantined)
