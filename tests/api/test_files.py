@@ -53,6 +53,7 @@ def test_the_shipped_runbooks_go_no_further_than_documented():
     assert by_itself == {
         "clean-up-failed-pods",
         "freeze-irreversible-rollout",
+        "renew-overdue-certificate",
         "request-revert-of-gitops-rollout",
         "roll-back-bad-rollout",
         "weed-dependents",

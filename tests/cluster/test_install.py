@@ -165,7 +165,7 @@ def test_a_token_that_has_run_out_is_told_so_in_a_sentence(prunella: Kubectl, aw
 @pytest.mark.parametrize(
     ("folder", "count"),
     [
-        ("manifests/default", 44),
+        ("manifests/default", 46),
         ("manifests/opt-in", 1),
         ("manifests/own-account", 3),
         ("manifests/run-jobs", 2),
