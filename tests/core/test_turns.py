@@ -206,3 +206,38 @@ def test_one_node_at_a_time():
     assert (answer.reason, answer.message) == ("ConcurrencyReached", "n-2 is at work on node n2: one node at a time")
     assert turns.another_node(ill(all_remediations=(other,)), plan_of()) is None
     assert turns.another_node(ill(all_remediations=(elsewhere(),)), on_node) is None
+
+
+def begun(number, seconds):
+    """An attempt elsewhere that began so long ago, and is over."""
+    given = {"target_ref": ELSEWHERE, "name": f"past-{number}", "uid": f"uid-past-{number}", "namespace": f"n{number}"}
+    return attempt(1, Outcome.REMEDIATED, ended=0.5, **given, started_time=ago(seconds), phase=RemediationPhase.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("times", "again"),
+    [
+        ((1, 2, 3, 4, 5), None),
+        ((1, 2, 3, 4, 5, 10), None),
+        ((1, 2, 3, 4, 5, 8), later(2)),
+        ((1, 2, 3, 4, 5, 6, 9), later(4)),
+        ((1, 2, 3, 4, 5, 9.5), later(1)),
+        ((1, 2, 3, 4, 5, -3), None),
+    ],
+    ids=["five", "the sixth is long ago", "six", "seven", "looked at again after a second at the soonest", "by another clock one is yet to come"],
+)
+def test_no_more_than_six_begin_within_ten_seconds(times, again):
+    generous = policy(concurrency=Concurrency(per_namespace=50, per_cluster=50))
+    world = ill(policy=generous, all_remediations=tuple(begun(number, seconds) for number, seconds in enumerate(times)))
+    refused = turns.concurrency(world, plan_of())
+    if again is None:
+        assert refused is None
+    else:
+        message = f"{len(times)} attempts have begun within 10 s: no more than 6 do"
+        assert refused == Refusal(reason="ConcurrencyReached", message=message, look_again_time=again)
+
+
+def test_who_has_begun_goes_on_however_many_others_did():
+    generous = policy(concurrency=Concurrency(per_namespace=50, per_cluster=50))
+    others = tuple(begun(number, 1) for number in range(8))
+    assert turns.concurrency(ill(policy=generous, all_remediations=others, own_remediation_uid="mine"), plan_of()) is None

@@ -28,6 +28,10 @@ A_ROUND: Final = timedelta(seconds=2)
 """What is added for each round of attempts before one's own: none ends sooner."""
 LATEST: Final = timedelta(seconds=30)
 NODE_AGAIN: Final = timedelta(seconds=5)
+PACE: Final = timedelta(seconds=10)
+PACE_MOST: Final = 6
+"""So many attempts begin within that time, however many a policy permits at once: each is some sixty requests, and with two hundred to heal that is
+fifty a second for an API server that may be in trouble itself."""
 
 
 def concurrency(world: World, plan: Plan) -> Refusal | None:
@@ -44,6 +48,10 @@ def concurrency(world: World, plan: Plan) -> Refusal | None:
         return _waits(world, f"{len(running)} attempts are under way in the cluster; the limit is {limits.per_cluster}", limits)
     if world.own_remediation_uid:
         return None  # it had its turn when it was made
+    begun = sorted(time for one in every(world) if (time := one.status.started_time) is not None and world.now - PACE < time <= world.now)
+    if len(begun) >= PACE_MOST:
+        message = f"{len(begun)} attempts have begun within {PACE.seconds} s: no more than {PACE_MOST} do"
+        return Refusal(reason=REASON, message=message, look_again_time=max(begun[-PACE_MOST] + PACE, world.now + SOON))
     before = Counter(one.namespace for one in _before(world))
     if before[namespace] >= limits.per_namespace - there[namespace]:
         return _waits(world, f"others in {namespace} matter more, or fail for longer, and come first", limits)
