@@ -97,7 +97,11 @@ REFUSALS: Final = (
     Reason("BudgetSpent", "The attempts of the target, namespace or cluster are spent for this window.", "HealingPolicy `spec.budgets`."),
     Reason("Flapping", "It recovered and failed again too often within an hour.", "What is done does not last: look for the cause."),
     Reason("DuplicateInProgress", "Another attempt at the same target has not ended.", "It waits."),
-    Reason("ConcurrencyReached", "Enough attempts are under way elsewhere, or have just begun.", "It waits, the most important first; HealingPolicy `spec.concurrency`."),
+    Reason(
+        "ConcurrencyReached",
+        "Enough attempts are under way elsewhere, or have just begun.",
+        "It waits, the most important first; HealingPolicy `spec.concurrency`.",
+    ),
     Reason("TargetHealthy", "The target recovered by itself."),
     Reason("TargetChanged", "The target is gone, or another object bears its name.", "A new object gets an Incident of its own."),
     Reason(
