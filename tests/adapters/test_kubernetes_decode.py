@@ -390,8 +390,12 @@ REQUIRED, PREFERRED = ({f"{word}DuringSchedulingIgnoredDuringExecution": [{"labe
 
 def test_a_template_that_says_nothing_asks_for_the_default_account_and_for_nothing_else():
     said = demanded(nodeSelector={}, affinity={}, tolerations=[], securityContext={}, topologySpreadConstraints=None)
-    assert (said.account, said.selection, said.tolerations) == ("default", "", "")
+    assert (said.account, said.node_selector, said.selection, said.tolerations) == ("default", (), "", "")
     assert said == demanded() == demanded(serviceAccountName="default")
+
+
+def test_the_labels_that_a_node_must_have_are_kept_as_they_are_whatever_their_order():
+    assert demanded(nodeSelector={"zone": "b", "disk": "fast"}).node_selector == (("disk", "fast"), ("zone", "b"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.core.builders import new_pod, rolling_facts, waiting
+from tests.core.builders import ago, asking, deadline_exceeded, new_pod, rolling_facts, waiting
 from tests.core.thing_builders import lost_node, node, service
 from tests.fakes.cluster import FakeWorkload
 from tests.fakes.operator import Operator, Place, shop
@@ -20,8 +20,9 @@ from prunella.api.names import Cause, Mode, Phase, Priority, Urgency
 from prunella.api.workload_record import WorkloadRecord, WorkloadRecordSpec
 from prunella.app.errors import Conflict, Retryable
 from prunella.app.keys import WorkloadKey
+from prunella.core.demands import Demands
 from prunella.core.detect.detect import Detection
-from prunella.core.facts import UNKNOWN, Finding, NamespaceFacts
+from prunella.core.facts import UNKNOWN, Finding, NamespaceFacts, WorkloadFacts
 
 KEY = WorkloadKey("Deployment", "shop", "checkout")
 
@@ -320,6 +321,40 @@ async def test_what_a_lost_node_holds_is_no_incident_of_the_workload_until_the_n
     place.view.unseen.clear()
     await operator.run(610)
     assert Cause.STUCK_TERMINATING in {one.status.cause for one in place.api.all(Incident)}, "no event tells of it: it is looked at again"
+    await operator.close()
+
+
+# what no node takes
+
+
+def asks_for_a_disk() -> WorkloadFacts:
+    """Revision 3 is being rolled out and asks for a label; its pod waits for a node for longer than its rollout may take."""
+    facts = rolling_facts(conditions=(deadline_exceeded(),), created=700)
+    waits = replace(
+        new_pod(), scheduled=False, node="", phase="Pending", containers=(), ready=False, unscheduled_reason="Unschedulable", created_time=ago(690)
+    )
+    return asking(replace(facts, pods=(waits, *facts.pods)), Demands(selection="s2", node_selector=(("disk", "fast"),)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "seen", "accused"),
+    [
+        ({"disk": "slow"}, True, "h3"),
+        ({"disk": "fast", "zone": "b"}, True, ""),
+        ({"disk": "slow"}, False, ""),
+        (None, True, "h3"),
+    ],
+    ids=["no node has the label", "one has it", "nodes can't be seen", "no node has any"],
+)
+async def test_that_no_node_has_the_labels_is_seen_in_the_nodes(labels, seen, accused):
+    place, _, operator = await running()
+    place.cluster.put(node(name="node-1"))
+    if labels is not None:
+        place.cluster.put(node(name="node-2", labels=labels, cordoned=True))
+    if not seen:
+        place.view.unseen.add("Node")
+    finding = operator.observer.finding(asks_for_a_disk())
+    assert (finding.cause, finding.accused_revision) == (Cause.UNSCHEDULABLE, accused)
     await operator.close()
 
 

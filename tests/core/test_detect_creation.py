@@ -35,14 +35,14 @@ def detection(facts, now=NOON, **settings):
 @pytest.mark.parametrize(
     ("message", "quoted"),
     [
-        (QUOTA, QUOTA),
+        (QUOTA, "exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2"),
         (
             'Internal error occurred: failed calling webhook "pods.example.com": connection refused',
             'Internal error occurred: failed calling webhook "pods.example.com": connection refused',
         ),
         (
             'pods "c" is forbidden: error looking up service account shop/gone: serviceaccount "gone" not found',
-            'pods "c" is forbidden: error looking up service account shop/gone: serviceaccount "gone" not found',
+            'serviceaccount "gone" not found',
         ),
         ("", "FailedCreate"),
         ("token=hunter2hunter2 was refused", "token=[redacted] was refused"),
@@ -79,7 +79,7 @@ PRIVILEGED = Demands(privileges="p2"), Demands(privileges="p1")
 def test_what_the_newest_revision_brought_and_is_refused_accuses_it(message, asked):
     finding = detection(in_rollout(message, *asked)).finding
     assert (finding.cause, finding.accused_revision, finding.accused_number) == (Cause.REPLICA_CREATION_FAILED, "h3", 3)
-    assert finding.summary.startswith("checkout: revision 3 can't create pods (pods ")
+    assert finding.summary.startswith("checkout: revision 3 can't create pods (" + ("serviceaccount " if message is NO_ACCOUNT else "violates "))
     assert finding.summary.endswith("; revision 2 still serves 3 of 3")
     assert finding.open_time == ago(10), "after a minute, as whoever accuses nobody"
 

@@ -27,8 +27,8 @@ def shop(*unplaced_pods, kind="Deployment", **changes):
     return replace(healthy_facts(kind, **({"ready": 2, "available": 2} | changes)), pods=(*unplaced_pods, *pods(3)[1:]))
 
 
-def detection(facts, now=NOON, **settings):
-    return detect(facts, now, Settings(**settings), Surroundings())
+def detection(facts, now=NOON, bare=False, **settings):
+    return detect(facts, now, Settings(**settings), Surroundings(bare=bare))
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
@@ -131,6 +131,38 @@ def test_a_statefulset_is_looked_at_again_when_its_pod_has_waited_for_as_long_as
 )
 def test_nobody_is_accused_of_what_the_newest_revision_did_not_bring_or_where_a_node_may_yet_take_it(facts):
     finding = detection(facts).finding
+    assert (finding.cause, finding.accused_revision) == (Cause.UNSCHEDULABLE, "")
+
+
+WANTED = (("example.com/disk", "fast"), ("zone", "b"))
+LABELLED = Demands(selection="s2", node_selector=WANTED), Demands(selection="s1")
+CORDONED = verdict(tainted("example.com/team: red"), f"1 {NOT_FREE}", f"1 {NOT_SELECTED}")
+
+
+def test_labels_that_no_node_has_accuse_whatever_else_the_scheduler_says_of_a_node():
+    finding = detection(misplaced(CORDONED, *LABELLED), bare=True).finding
+    assert (finding.cause, finding.accused_revision) == (Cause.UNSCHEDULABLE, "h3")
+    assert finding.summary.startswith(
+        "checkout: revision 3 finds no node: none has example.com/disk=fast,zone=b (0/3 nodes are available: 1 node(s) "
+    )
+    assert detection(misplaced("", *LABELLED), bare=True).finding.summary.startswith(
+        "checkout: revision 3 finds no node: none has example.com/disk=fast,zone=b; revision 2 "
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "bare"),
+    [
+        pytest.param(misplaced(CORDONED, *LABELLED), False, id="a node has them"),
+        pytest.param(misplaced(CORDONED, *LABELLED, late=False), True, id="the node may be on its way"),
+        pytest.param(misplaced(CORDONED, LABELLED[0], LABELLED[0]), True, id="the revision before asks for them, too"),
+        pytest.param(misplaced(CORDONED, *LABELLED, serving=0), True, id="none serves"),
+        pytest.param(misplaced(CORDONED, *LABELLED, kind="DaemonSet"), True, id="a DaemonSet's pod is for one node"),
+        pytest.param(misplaced(CORDONED, *LABELLED, unplaced(message=CORDONED)), True, id="a pod of the revision before finds no node either"),
+    ],
+)
+def test_labels_that_no_node_has_accuse_nobody_else(facts, bare):
+    finding = detection(facts, bare=bare).finding
     assert (finding.cause, finding.accused_revision) == (Cause.UNSCHEDULABLE, "")
 
 

@@ -21,7 +21,7 @@ from prunella.core.healing.known import known_config, known_good, record
 from prunella.core.incident import correlate
 
 from .around.configs import Configs
-from .around.surroundings import at_zero, nodes_of_leaving
+from .around.surroundings import at_zero, bare, nodes_of_leaving
 from .errors import AlreadyExists, Conflict
 from .intake import Intake
 from .keys import IncidentKey, WorkloadKey
@@ -147,6 +147,7 @@ class Observer:
             pull_failures_elsewhere=bool(self._pulling - {facts.workload.uid}),
             config_changes=self.configs.changes(facts.workload.uid),
             nodes=nodes_of_leaving(self._view, facts, now),
+            bare=bare(self._view, facts, now),
             at_zero=at_zero(self._view, facts.workload, self._last_served(facts.workload, stored, now), now),
         )
         settings = Settings(open_after_seconds={one.cause: one.open_after_seconds for one in policy.detectors})

@@ -11,6 +11,8 @@ class Demands:
 
     account: str = ""
     """Name of its service account."""
+    node_selector: tuple[tuple[str, str], ...] = ()
+    """The labels that a node must have, in the order of their keys; part of `selection` as well."""
     selection: str = ""
     """Which nodes it may run on, and beside which pods: what of nodeSelector, affinity and topologySpreadConstraints must hold."""
     tolerations: str = ""

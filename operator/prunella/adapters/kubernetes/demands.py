@@ -23,6 +23,7 @@ def demands(template: Template) -> Demands:
     spec = template.spec
     return Demands(
         account=intern(spec.service_account_name or _DEFAULT_ACCOUNT),
+        node_selector=tuple(sorted((intern(key), intern(value)) for key, value in (spec.node_selector or {}).items())),
         selection=_digest(spec.node_selector, *_required(spec)),
         tolerations=_digest(spec.tolerations),
         privileges=_privileges(spec),

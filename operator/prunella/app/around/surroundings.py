@@ -10,6 +10,7 @@ from datetime import datetime
 
 from prunella.api.names import Cause
 from prunella.app.ports import View
+from prunella.core import rollout
 from prunella.core.detect.look import AtZero
 from prunella.core.detect.zero import KINDS
 from prunella.core.facts import Workload, WorkloadFacts
@@ -29,6 +30,15 @@ def nodes_of_leaving(view: View, facts: WorkloadFacts, now: datetime) -> Mapping
 
 def _ready(node: Thing | None) -> bool | None:
     return node.ready if isinstance(node, Node) else None
+
+
+def bare(view: View, facts: WorkloadFacts, now: datetime) -> bool:
+    """Whether a pod waits for a node, and there is none with the labels that the newest revision selects. As in `look.Surroundings.bare`."""
+    newest = rollout.newest(facts)
+    wanted = dict(newest.demands.node_selector) if newest is not None else {}
+    if not wanted or not any(pod.unscheduled_reason for pod in facts.pods) or not view.sees(Node.kind, "", now):
+        return False
+    return not any(isinstance(one, Node) and wanted.items() <= one.labels.items() for one in view.things())
 
 
 def at_zero(view: View, workload: Workload, served_time: datetime | None, now: datetime) -> AtZero | None:

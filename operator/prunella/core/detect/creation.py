@@ -18,6 +18,8 @@ from .look import Look, Symptom, quote
 
 _ACCOUNT: Final = re.compile(r'looking up service account \S+: serviceaccount "([^"\s]+)" not found')
 _PRIVILEGES: Final = 'violates PodSecurity "'
+_PREAMBLE: Final = re.compile(r'pods (?:"[^"]*" )?is forbidden: (?:error looking up service account \S+: )?')
+"""What the API server says before it comes to the point."""
 
 
 def replica_creation_failed(look: Look) -> Symptom | None:
@@ -29,10 +31,11 @@ def replica_creation_failed(look: Look) -> Symptom | None:
     if workload.available >= workload.desired and not look.incomplete:
         return None  # an old word: everything is there
     since = refused.last_transition_time or refused.last_update_time or look.now
+    point = quote(_PREAMBLE.sub("", refused.message, count=1))
     return Symptom(
         cause=Cause.REPLICA_CREATION_FAILED,
         pods=(),
-        what=f"can't create pods ({quote(refused.message) or refused.reason})",
+        what=f"can't create pods ({point or refused.reason})",
         started_time=since,
         open_time=look.open_after(Cause.REPLICA_CREATION_FAILED, since),
         accused=look.newest if look.newest is not None and _brought(look, look.newest, refused.message) else None,

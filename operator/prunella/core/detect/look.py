@@ -62,6 +62,11 @@ class Surroundings:
     """ConfigMaps that it reads and that differ from what it was last healthy with, newest first."""
     nodes: Mapping[str, bool | None] = field(default_factory=dict)
     """By name, whether the nodes of pods that are being deleted are Ready; None where there is no such node. One that can't be seen isn't in it."""
+    bare: bool = False
+    """Whether no node has the labels that the newest revision's nodeSelector asks for, cordoned, tainted and lost nodes included.
+
+    False where it asks for none, where no pod of it waits for a node, and where nodes can't be seen.
+    """
     at_zero: AtZero | None = None
     """Of a workload that wants no pods; None where what stands beside it can't be seen."""
 
@@ -141,7 +146,7 @@ class Look:
         revision = self.facts.revision(last.hash) if last is not None else None
         return (revision,) if revision is not None else ()
 
-    def brought(self, demand: Callable[[Demands], str]) -> bool:
+    def brought(self, demand: Callable[[Demands], object]) -> bool:
         """Whether the rollout brought what its template asks for there: no revision that could be gone back to asks for the same."""
         newest, before = self.newest, self.before
         return newest is not None and self.rolling and bool(before) and all(demand(one.demands) != demand(newest.demands) for one in before)

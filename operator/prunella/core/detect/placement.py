@@ -2,7 +2,8 @@
 
 The rule this module protects: only the scheduler's own verdict counts. A pod that it has not looked at, or that a gate holds back on purpose, is no
 fault. The same template may find room in a minute, and a node that it waits for may be on its way; so the newest revision is accused only once its
-time to make progress has passed, and only where every node is ruled out by what its template says, and no revision before says it.
+time to make progress has passed, and only where every node is ruled out by what its template says, and no revision before says it. That no node has
+the labels it selects is seen in the nodes themselves: the scheduler names one reason a node, and of a cordoned one not that.
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ def unschedulable(look: Look) -> Symptom | None:
         return None
     oldest = min(found, key=lambda pod: pod.created_time or look.now)
     since = oldest.created_time or look.now
-    message = quote(oldest.unschedulable_message)
+    message, lacking = quote(oldest.unschedulable_message), _lacking(look, found)
     return Symptom(
         cause=Cause.UNSCHEDULABLE,
         pods=found,
-        what=f"finds no node ({message})" if message else "finds no node",
+        what="finds no node" + (f": none has {lacking}" if lacking else "") + (f" ({message})" if message else ""),
         started_time=since,
         open_time=look.open_after(Cause.UNSCHEDULABLE, since),
         accused=_accused(look, found),
@@ -82,7 +83,18 @@ def _accused(look: Look, found: tuple[Pod, ...]) -> Revision | None:
         return None
     ready = {pod.revision for pod in look.other_pods if pod.ready}
     serves = any(one.hash in ready for one in look.before)
-    return look.newest if serves and all(_ruled_out(look, pod.unschedulable_message) for pod in found) else None
+    if not serves:
+        return None
+    bare = look.surroundings.bare and look.brought(lambda demands: demands.node_selector)
+    return look.newest if bare or all(_ruled_out(look, pod.unschedulable_message) for pod in found) else None
+
+
+def _lacking(look: Look, found: tuple[Pod, ...]) -> str:
+    """The labels that no node has, as a selector, where all that waits is of the newest revision."""
+    newest = look.newest
+    if newest is None or not look.surroundings.bare or not all(look.is_newest(pod) for pod in found):
+        return ""
+    return quote(",".join(f"{key}={value}" for key, value in newest.demands.node_selector))
 
 
 def _late(look: Look, found: tuple[Pod, ...]) -> bool:
