@@ -54,8 +54,14 @@ def _circumstances(seconds: float) -> list[str]:
 
 
 def _commit() -> str:
-    told = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip()
-    return told or "unknown"
+    """With `-dirty` where anything differs from it but the pages that this run writes itself."""
+    told = _git("describe", "--always")
+    changed = _git("status", "--porcelain", "--", ".", ":!docs/reference")
+    return f"{told}-dirty" if changed else told or "unknown"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip()
 
 
 def _processor() -> str:
