@@ -189,6 +189,8 @@ def test_of_services_slices_nodes_and_apis_only_what_decides_is_kept():
     assert [one.type for one in read.pressures] == ["DiskPressure"]
     assert [one.type for one in read.faults] == ["KernelDeadlock"]
     assert decode.node(msgspec.convert(stored("n2"), wire.Node)).ready, "one that has not said anything yet"
+    node["metadata"]["labels"] = {"zone": "b", "job-name-pool": "fast", "batch.kubernetes.io/pool": "fast"}
+    assert decode.node(msgspec.convert(node, wire.Node, strict=False)).labels == node["metadata"]["labels"], "a nodeSelector may ask for any"
     behind = {"service": {"namespace": "kube-system", "name": "metrics-server", "port": 443}}
     down = stored("v1.x", spec=behind, status={"conditions": [condition("Available", "False", "MissingEndpoints")]})
     api = decode.api_service(msgspec.convert(down, wire.APIService, strict=False))

@@ -44,10 +44,11 @@ def detection(facts, now=NOON, **settings):
             'pods "c" is forbidden: error looking up service account shop/gone: serviceaccount "gone" not found',
             'serviceaccount "gone" not found',
         ),
+        ('the policy says: pods "c" is forbidden: no', 'the policy says: pods "c" is forbidden: no'),
         ("", "FailedCreate"),
         ("token=hunter2hunter2 was refused", "token=[redacted] was refused"),
     ],
-    ids=["quota", "webhook", "account", "no message", "a secret in it"],
+    ids=["quota", "webhook", "account", "a policy that quotes it", "no message", "a secret in it"],
 )
 def test_the_refusal_is_quoted(message, quoted):
     finding = detection(short_of_one(refused(message))).finding

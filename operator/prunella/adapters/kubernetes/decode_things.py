@@ -117,8 +117,9 @@ def node(stored: wire.Node) -> Node:
     conditions = {one.type: one for one in stored.status.conditions or ()}
     ready = conditions.get("Ready")
     pressing, wrong = ([one for name in of if (one := conditions.get(name)) is not None and one.status == "True"] for of in (PRESSURES, FAULTS))
+    labels = {intern(key): intern(value) for key, value in (stored.metadata.labels or {}).items()}
     return Node(
-        **identity(stored.metadata),
+        **identity(stored.metadata) | {"labels": labels},  # all of them: what selects a node may ask for any
         ready=ready is None or ready.status == "True",
         ready_since=ready.last_transition_time if ready else None,
         ready_reason=intern(ready.reason) if ready else "",

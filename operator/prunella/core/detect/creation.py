@@ -18,7 +18,7 @@ from .look import Look, Symptom, quote
 
 _ACCOUNT: Final = re.compile(r'looking up service account \S+: serviceaccount "([^"\s]+)" not found')
 _PRIVILEGES: Final = 'violates PodSecurity "'
-_PREAMBLE: Final = re.compile(r'pods (?:"[^"]*" )?is forbidden: (?:error looking up service account \S+: )?')
+_PREAMBLE: Final = re.compile(r'^pods (?:"[^"]*" )?is forbidden: (?:error looking up service account \S+: )?')
 """What the API server says before it comes to the point."""
 
 
